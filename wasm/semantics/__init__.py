@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from wasm.semantics import conversions, floats, ints, wide
+from wasm.semantics import conversions, float_lanes, floats, fma, integer_lanes, ints, lanes, relaxed, wide
 from wasm.semantics.registry import SEMANTICS, Pure, semantics
 
-__all__ = ["SEMANTICS", "Pure", "conversions", "floats", "ints", "semantics", "wide"]
+__all__ = [
+    "SEMANTICS",
+    "Pure",
+    "conversions",
+    "float_lanes",
+    "floats",
+    "fma",
+    "integer_lanes",
+    "ints",
+    "lanes",
+    "relaxed",
+    "semantics",
+    "wide",
+]

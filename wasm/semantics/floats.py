@@ -95,7 +95,7 @@ def decoder(form: FloatFormat) -> Callable[[int], float]:
     """Bit pattern to Python float; of a NaN only that it is one survives."""
     unpack = Struct("<" + form.float_code).unpack
     pack = Struct("<" + form.int_code).pack
-    return lambda bits: unpack(pack(bits))[0]  # type: ignore[no-any-return]
+    return lambda bits: unpack(pack(bits))[0]
 
 
 def encoder(form: FloatFormat) -> Callable[[float], int]:
