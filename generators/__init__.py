@@ -1,0 +1,1 @@
+"""Inventing cases: choices, expressions, module scaffolds and one file per fuzz target. Knows nothing of engines."""

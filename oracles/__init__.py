@@ -1,0 +1,1 @@
+"""Running and judging: the reference interpreter, real engines in worker processes, and the comparison."""

@@ -1,0 +1,1 @@
+"""The WebAssembly language: types, instructions, modules, codec, validator, text, embedding values."""

@@ -1,0 +1,112 @@
+"""A test case: what is run, and where it came from. The content is the truth; the recipe is only its history."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Final
+
+from wasm.embedding import Invocation
+
+CASE_VERSION: Final = 1
+
+
+class CaseKind(Enum):
+    """A valid module to execute; raw bytes to judge validity on; or a machine function for the allocators."""
+
+    WASM = "wasm"
+    BYTES = "bytes"
+    MACHINE = "machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a case was made: case ``index`` of (``version`` of the generators, ``target``, ``seed``) is always the same.
+
+    ``target`` is ``file`` for a case that a person brought.
+    """
+
+    target: str = "file"
+    seed: int = 0
+    index: int = 0
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallSite:
+    """A call site that the case is about, for yield accounting.
+
+    ``kind`` is ``host direct indirect ref tail tail_indirect tail_ref import recursive loop``; ``operands`` is how many
+    register-allocation operands the call has (seed notes, section 1.3: results, register parameters, contexts and the
+    callee's address). The site counts as passed once the instruction at (``func``, ``use_at``) was executed: the one
+    that uses the last result (``func`` counts imports; ``use_at`` indexes the flat body). A site of kind ``host`` has
+    ``func`` -1 and ``use_at`` the index of the invocation that must return.
+    """
+
+    kind: str
+    func: int
+    use_at: int
+    params: int
+    results: int
+    operands: int
+
+    @property
+    def wide(self) -> bool:
+        """More than 20 parameters or results: beyond every stock generator."""
+        return self.params > 20 or self.results > 20
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case: its content, the calls to make on one instance, the features it needs, and its history.
+
+    ``content`` is a binary module for ``WASM`` and ``BYTES`` and the text form for ``MACHINE``. ``features`` are names
+    of ``wasm.features.Feature``. ``labels`` are words for the histograms and for minorities that exhaust on purpose
+    (``overflows``, ``big_memory``).
+    """
+
+    content: bytes
+    invocations: tuple[Invocation, ...] = ()
+    kind: CaseKind = CaseKind.WASM
+    features: frozenset[str] = frozenset()
+    sites: tuple[CallSite, ...] = ()
+    labels: frozenset[str] = frozenset()
+    provenance: Provenance = field(default=Provenance())
+
+    def with_content(self, content: bytes, invocations: tuple[Invocation, ...] | None = None) -> Case:
+        """The same case around changed content (the reducer's step); call sites no longer hold and are dropped."""
+        kept = self.invocations if invocations is None else invocations
+        return replace(self, content=content, invocations=kept, sites=())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": CASE_VERSION,
+            "kind": self.kind.value,
+            "content": base64.b64encode(self.content).decode("ascii"),
+            "invocations": [invocation.to_json() for invocation in self.invocations],
+            "features": sorted(self.features),
+            "sites": [[s.kind, s.func, s.use_at, s.params, s.results, s.operands] for s in self.sites],
+            "labels": sorted(self.labels),
+            "provenance": {
+                "target": self.provenance.target,
+                "seed": self.provenance.seed,
+                "index": self.provenance.index,
+                "version": self.provenance.version,
+            },
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Case:
+        """Read ``to_json``'s form. Raises ``ValueError`` for a version that this release does not know."""
+        if data.get("version") != CASE_VERSION:
+            raise ValueError(f"case version {data.get('version')!r}: this release reads version {CASE_VERSION}")
+        return Case(
+            content=base64.b64decode(data["content"]),
+            invocations=tuple(map(Invocation.from_json, data["invocations"])),
+            kind=CaseKind(data["kind"]),
+            features=frozenset(data["features"]),
+            sites=tuple(CallSite(*row) for row in data["sites"]),
+            labels=frozenset(data["labels"]),
+            provenance=Provenance(**data["provenance"]),
+        )

@@ -1,0 +1,42 @@
+"""The features of WebAssembly that an engine may lack, each named after its proposal."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+
+class Feature(Enum):
+    """A feature that can be switched off; the value is the name used in cases, settings and reports.
+
+    What 1.0 had, with sign extension, saturating conversions and mutable globals, is always on.
+    """
+
+    MULTI_VALUE = "multi_value"
+    BULK_MEMORY = "bulk_memory"
+    REFERENCE_TYPES = "reference_types"
+    SIMD = "simd"
+    RELAXED_SIMD = "relaxed_simd"
+    TAIL_CALL = "tail_call"
+    EXCEPTIONS = "exceptions"
+    LEGACY_EXCEPTIONS = "legacy_exceptions"
+    MULTI_MEMORY = "multi_memory"
+    MEMORY64 = "memory64"
+    EXTENDED_CONST = "extended_const"
+    FUNCTION_REFERENCES = "function_references"
+    GC = "gc"
+    THREADS = "threads"
+    CUSTOM_PAGE_SIZES = "custom_page_sizes"
+    WIDE_ARITHMETIC = "wide_arithmetic"
+
+
+ALL: Final = frozenset(Feature)
+WASM3: Final = ALL - {
+    Feature.LEGACY_EXCEPTIONS,
+    Feature.THREADS,
+    Feature.CUSTOM_PAGE_SIZES,
+    Feature.WIDE_ARITHMETIC,
+}
+"""What version 3.0 of the specification contains."""
+DEFAULT: Final = ALL - {Feature.LEGACY_EXCEPTIONS}
+"""What the project's own validator and interpreter accept when nothing else is said."""
