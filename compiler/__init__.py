@@ -1,1 +1,1 @@
-"""The project's own code generator, written to be tested hard: SSA, machine code, register allocation and its checker."""
+"""The project's own code generator, written to be tested hard: SSA, machine code, register allocation, checker."""

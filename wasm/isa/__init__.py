@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import wasm.isa.aggregate
 import wasm.isa.control
-import wasm.isa.gc
 import wasm.isa.memory
 import wasm.isa.numeric
 import wasm.isa.vector  # noqa: F401  (each import adds its rows)
