@@ -54,9 +54,9 @@ class PReg(NamedTuple):
 
 
 class SpillSlot(NamedTuple):
-    """A place in the frame: ``index`` counts 8-byte words; a v128 takes two, 16-byte aligned (even index)."""
+    """A place in the frame: ``word`` counts 8-byte words; a v128 takes two, 16-byte aligned (even word)."""
 
-    index: int
+    word: int
 
 
 Allocation: TypeAlias = PReg | SpillSlot
