@@ -1,0 +1,106 @@
+"""What excuses an engine: limits that an implementation may set (spec, appendix A.2), and growth that may fail."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm.case import Case
+from wasm.decode import decode
+from wasm.embedding import Observation
+from wasm.errors import WasmError
+from wasm.module import ExternKind, Module
+from wasm.valtypes import FuncType
+
+MAX_BYTES: Final = 7_654_321
+MAX_PARAMS: Final = 1000
+MAX_RESULTS: Final = 1000
+MAX_LOCALS: Final = 50_000
+MAX_BR_TABLE: Final = 65_520
+"""Up to these every engine known takes a module (the JS API's limits, and measured); above, refusal is legal."""
+
+GUARANTEED_BYTES: Final = 64 << 16
+GUARANTEED_SLOTS: Final = 10_000
+"""Growing within the declared maximum and up to these must succeed (design, section 6)."""
+
+
+def beyond_limits(case: Case) -> bool:
+    """Whether an engine may refuse the module for its size (spec A.2.1 and A.2.2)."""
+    if len(case.content) > MAX_BYTES:
+        return True
+    module = _decoded(case)
+    if module is None:
+        return False
+    types = [sub.composite for sub in module.flat_types()]
+    return (
+        any(len(t.params) > MAX_PARAMS or len(t.results) > MAX_RESULTS for t in types if isinstance(t, FuncType))
+        or _most_locals(module) > MAX_LOCALS
+        or _longest_br_table(module) > MAX_BR_TABLE
+    )
+
+
+def _decoded(case: Case) -> Module | None:
+    try:
+        return decode(case.content)
+    except WasmError:
+        return None
+
+
+def _most_locals(module: Module) -> int:
+    """Locals of the function with the most, parameters counted in, as all engines count."""
+    defined = module.func_types()[len(module.func_type_indices()) - len(module.funcs) :]
+    pairs = zip(module.funcs, defined, strict=True)
+    return max((sum(count for count, _ in func.locals) + len(type_.params) for func, type_ in pairs), default=0)
+
+
+def _longest_br_table(module: Module) -> int:
+    tables = (imm for func in module.funcs for op, imm in func.body if op.name == "br_table")
+    return max((len(labels) for labels, _ in tables), default=0)
+
+
+def growth_is_free(case: Case, expected: Observation, seen: Observation) -> bool:
+    """Whether a deviation may come from growth that succeeded here and failed there, both being legal.
+
+    Spec 4.6.8 (memory.grow, table.grow): growing may fail for lack of resources. What decides is what can be seen:
+    where exported sizes differ, the greater one must be above the guaranteed size. A memory or table that is not
+    exported is given the benefit of the doubt if the module grows it and it may have passed that size.
+    """
+    module = _decoded(case)
+    if module is None:
+        return False
+    exported = {(item.kind, item.name): item.index for item in module.exports}
+    memory_types = module.memory_types()
+    sizes = {item.export: item.pages for item in seen.memories}
+    for memory in expected.memories:
+        got = sizes.get(memory.export, memory.pages)
+        log2 = memory_types[exported[ExternKind.MEMORY, memory.export]].page_log2
+        if got != memory.pages:
+            return max(got, memory.pages) << log2 > GUARANTEED_BYTES
+    slots = {item.export: item.size for item in seen.tables}
+    for table in expected.tables:
+        got = slots.get(table.export, table.size)
+        if got != table.size:
+            return max(got, table.size) > GUARANTEED_SLOTS
+    return _hidden_growth(module, expected)
+
+
+def _hidden_growth(module: Module, expected: Observation) -> bool:
+    """Whether something that no export shows is grown, and may have been grown above the guaranteed size."""
+    shown = {(item.kind, item.index) for item in module.exports}
+    grown = {
+        (ExternKind.MEMORY if op.name == "memory.grow" else ExternKind.TABLE, imm)
+        for func in module.funcs
+        for op, imm in func.body
+        if op.name in ("memory.grow", "table.grow")
+    } - shown
+    small_memories = expected.notes is not None and expected.notes.pages << 16 <= GUARANTEED_BYTES
+    for kind, index in grown:
+        if kind is ExternKind.MEMORY:
+            memory = module.memory_types()[index]
+            most = memory.limits.maximum
+            if not small_memories and (most is None or most << memory.page_log2 > GUARANTEED_BYTES):
+                return True
+        else:
+            most = module.table_types()[index].limits.maximum
+            if most is None or most > GUARANTEED_SLOTS:
+                return True
+    return False
