@@ -144,7 +144,7 @@ def _rounded(name: str, arguments: list[int], source: random.Random) -> int:
     """For a multiply-add: an addend that nearly cancels the product, which is where one rounding differs from two."""
     shape = name.split(".")[0]
     width = 32 if shape == "f32x4" else 64
-    product = SEMANTICS[f"{shape}.mul"](*arguments)
+    product: int = SEMANTICS[f"{shape}.mul"](*arguments)
     minus = 0 if "nmadd" in name else SEMANTICS[f"{shape}.neg"](0)
     return (product ^ minus) + (source.randint(-2, 2) << width * source.randrange(128 // width)) & (1 << 128) - 1
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import platform
 import struct
+import sys
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -306,3 +311,62 @@ def test_wasmtime_can_be_told_to_be_deterministic(every_row):
     tuples = list(operand_tuples(every_row[row], SAMPLE))
     meaning = relaxed_semantics(profile)[every_row[row].op.name]
     assert differences(engine, row, every_row[row], tuples, meaning) == []
+
+
+def _official() -> ModuleType | None:
+    """The loader of the official test suite's converted form, if the suite is there."""
+    here = Path(__file__).resolve().parents[2].parent / "shared" / "spec-testsuite"
+    loader = Path(os.environ.get("WASM_SPEC_TESTSUITE", here)) / "spectest.py"
+    if not loader.is_file():
+        return None
+    spec = importlib.util.spec_from_file_location("spectest_of_semantics", loader)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+OFFICIAL = _official()
+
+
+def _official_assertions(prefix: str):
+    """(instruction name, command) of those assertions whose export is named after the one instruction in it."""
+    by_name = {row.op.name: row.op for row in rows(1) if not row.immediates}
+    for path in OFFICIAL.files(prefix):
+        for command in OFFICIAL.load(path):
+            if command.kind in ("assert_return", "assert_trap") and command.action.kind == "invoke":
+                field = command.action.field
+                name = field if field in by_name else f"{path.stem}.{field}"
+                if name in by_name and len(command.action.args) == len(by_name[name].params):
+                    yield name, command
+
+
+def _holds(command, meaning) -> bool:
+    try:
+        result = meaning(*[value.bits for value in command.action.args])
+    except Trap as trap:
+        return command.kind == "assert_trap" and trap.kind.value == command.message
+    results = result if isinstance(result, tuple) else (result,)
+    return command.kind == "assert_return" and all(
+        want.matches(got) for want, got in zip(command.expected, results, strict=True)
+    )
+
+
+@pytest.mark.skipif(OFFICIAL is None, reason="the official test suite is not there (WASM_SPEC_TESTSUITE)")
+@pytest.mark.parametrize(
+    ("prefix", "least"),
+    [("core", 25_000), ("core/relaxed-simd", 20), ("proposals/wide-arithmetic", 80)],
+)
+def test_official_assertions_about_one_instruction(prefix, least):
+    checked = [(name, c.line, _holds(c, SEMANTICS[name])) for name, c in _official_assertions(prefix)]
+    assert [entry for entry in checked if not entry[2]] == []
+    assert len(checked) >= least
+
+
+@pytest.mark.skipif(OFFICIAL is None, reason="the official test suite is not there (WASM_SPEC_TESTSUITE)")
+def test_every_relaxed_choice_is_one_the_official_suite_accepts():
+    for name, command in _official_assertions("core/relaxed-simd"):
+        field, make = INSTRUCTIONS[name]
+        assert [choice for choice in OPTIONS[field] if not _holds(command, make(choice))] == [], (name, command.line)

@@ -36,19 +36,23 @@ def truncation(form: FloatFormat, width: int, signed: bool) -> Pure:
     return truncate
 
 
-def saturating_truncation(form: FloatFormat, width: int, signed: bool) -> Pure:
-    """Towards zero; NaN gives 0 and a result out of range the nearest bound."""
-    decode = decoder(form)
+def saturation(width: int, signed: bool) -> Callable[[float], int]:
+    """A float towards zero to a bit pattern; NaN gives 0 and a result out of range the nearest bound."""
     least, greatest = bounds(width, signed)
     mask = (1 << width) - 1
 
-    def truncate(a: int) -> int:
-        x = decode(a)
+    def truncate(x: float) -> int:
         if least - 1 < x < greatest + 1:
             return int(x) & mask
         return 0 if x != x else (greatest if x > 0.0 else least) & mask
 
     return truncate
+
+
+def saturating_truncation(form: FloatFormat, width: int, signed: bool) -> Pure:
+    """``saturation`` of a float's bit pattern."""
+    decode, saturate = decoder(form), saturation(width, signed)
+    return lambda a: saturate(decode(a))
 
 
 def _round_to_odd(v: int) -> int:

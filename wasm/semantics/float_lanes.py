@@ -66,7 +66,7 @@ def sign_operators(form: FloatFormat) -> dict[str, Pure]:
 
 def saturating_truncation(form: FloatFormat, signed: bool) -> Pure:
     """To i32 lanes; two f64 lanes fill the lower half and the upper is zero."""
-    function, split = conversions.saturating_truncation(form, 32, signed), SPLIT[form.width]
+    function, split = conversions.saturation(32, signed), float_splitter(form.width)
     pack = Struct("<4I" if form is F32 else "<2I").pack
     return lambda a: int.from_bytes(pack(*map(function, split(a))), "little")
 
@@ -81,8 +81,7 @@ def convert(form: FloatFormat, signed: bool) -> Pure:
 
 @semantics("f32x4.demote_f64x2_zero")
 def demote(a: int) -> int:
-    low, high = SPLIT[64](a)
-    return JOIN[32]((_DEMOTE(low), _DEMOTE(high), 0, 0))
+    return _JOIN_F32([*_SPLIT_F64(a), 0.0, 0.0])
 
 
 @semantics("f64x2.promote_low_f32x4")
@@ -90,9 +89,8 @@ def promote(a: int) -> int:
     return _JOIN_F64(list(_SPLIT_F32(a)[:2]))
 
 
-_DEMOTE = conversions.change_format(F64, F32)
-_JOIN_F64 = _joiner(F64)
-_SPLIT_F32 = float_splitter(32)
+_JOIN_F32, _JOIN_F64 = _joiner(F32), _joiner(F64)
+_SPLIT_F32, _SPLIT_F64 = float_splitter(32), float_splitter(64)
 
 
 def _register() -> None:
@@ -100,7 +98,9 @@ def _register() -> None:
         operators = arithmetic(form) | sign_operators(form)
         picks = floats.minimum_maximum(form) | floats.pseudo_minimum_maximum(form)
         operators |= {name: lanewise_two(form.width, f) for name, f in picks.items()}
-        operators |= {name: lanewise_test(form.width, f) for name, f in floats.comparisons(form).items()}
+        split = float_splitter(form.width)
+        for name in ("eq", "ne", "lt", "gt", "le", "ge"):
+            operators[name] = lanewise_test(form.width, getattr(operator, name), split)
         for name, function in operators.items():
             semantics(f"{shape}.{name}")(function)
         low, zero = ("", "") if form is F32 else ("_low", "_zero")

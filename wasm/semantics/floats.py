@@ -117,19 +117,35 @@ def arithmetic(form: FloatFormat) -> dict[str, Pure]:
     """``add``, ``sub``, ``mul``, ``div`` and the unary operators of ``UNARY``, rounding half to even."""
     unpack_two = Struct("<2" + form.float_code).unpack
     pack_two = Struct("<2" + form.int_code).pack
+    unpack = Struct("<" + form.int_code).unpack
+    pack = Struct("<" + form.float_code).pack
+    canonical = form.canonical_nan
     decode, encode = decoder(form), encoder(form)
 
+    # add, sub and mul are what float code spends its time in: they have the encoder's common case inline.
     def add(a: int, b: int) -> int:
         x, y = unpack_two(pack_two(a, b))
-        return encode(x + y)
+        z = x + y
+        try:
+            return unpack(pack(z))[0] if z == z else canonical
+        except OverflowError:
+            return encode(z)
 
     def sub(a: int, b: int) -> int:
         x, y = unpack_two(pack_two(a, b))
-        return encode(x - y)
+        z = x - y
+        try:
+            return unpack(pack(z))[0] if z == z else canonical
+        except OverflowError:
+            return encode(z)
 
     def mul(a: int, b: int) -> int:
         x, y = unpack_two(pack_two(a, b))
-        return encode(x * y)
+        z = x * y
+        try:
+            return unpack(pack(z))[0] if z == z else canonical
+        except OverflowError:
+            return encode(z)
 
     def div(a: int, b: int) -> int:
         x, y = unpack_two(pack_two(a, b))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import operator
+
 from wasm.semantics import ints
 from wasm.semantics.lanes import (
     JOIN,
+    JOIN_SIGNED,
     ONES,
     SHAPES,
     SPLIT,
@@ -39,7 +42,7 @@ def shifts(width: int) -> dict[str, Pure]:
     full = (1 << width) - 1
     count = width - 1
     every = repeat(width, 1)
-    split, join = SPLIT_SIGNED[width], JOIN[width]
+    split, join = SPLIT_SIGNED[width], JOIN_SIGNED[width]
 
     def shl(a: int, b: int) -> int:
         b &= count
@@ -51,7 +54,7 @@ def shifts(width: int) -> dict[str, Pure]:
 
     def shr_s(a: int, b: int) -> int:
         b &= count
-        return join([x >> b & full for x in split(a)])
+        return join([x >> b for x in split(a)])
 
     return {"shl": shl, "shr_u": shr_u, "shr_s": shr_s}
 
@@ -99,15 +102,24 @@ def saturating(width: int) -> dict[str, Pure]:
     return {"add_sat_s": add_s, "add_sat_u": add_u, "sub_sat_s": sub_s, "sub_sat_u": sub_u}
 
 
+def comparisons(width: int) -> dict[str, Pure]:
+    """``eq``, ``ne`` and the orders, signed and (but for i64x2) unsigned."""
+    operators = {name: lanewise_test(width, getattr(operator, name), SPLIT[width]) for name in ("eq", "ne")}
+    for name in ("lt", "gt", "le", "ge"):
+        operators[f"{name}_s"] = lanewise_test(width, getattr(operator, name), SPLIT_SIGNED[width])
+        if width < 64:
+            operators[f"{name}_u"] = lanewise_test(width, getattr(operator, name), SPLIT[width])
+    return operators
+
+
 def extremes(width: int) -> dict[str, Pure]:
     """``min`` and ``max``, signed and unsigned."""
-    split, signed, join = SPLIT[width], SPLIT_SIGNED[width], JOIN[width]
-    mask = (1 << width) - 1
+    split, signed, join, join_signed = SPLIT[width], SPLIT_SIGNED[width], JOIN[width], JOIN_SIGNED[width]
     return {
         "min_u": lambda a, b: join(map(min, split(a), split(b))),
         "max_u": lambda a, b: join(map(max, split(a), split(b))),
-        "min_s": lambda a, b: join([min(x, y) & mask for x, y in zip(signed(a), signed(b), strict=True)]),
-        "max_s": lambda a, b: join([max(x, y) & mask for x, y in zip(signed(a), signed(b), strict=True)]),
+        "min_s": lambda a, b: join_signed(map(min, signed(a), signed(b))),
+        "max_s": lambda a, b: join_signed(map(max, signed(a), signed(b))),
     }
 
 
@@ -192,13 +204,9 @@ def dot(a: int, b: int) -> int:
 
 def _register() -> None:
     for width, count in SHAPES.items():
-        operators = wrapping(width) | shifts(width) | tests(width) | {"abs": absolute(width)}
-        scalar = ints.comparisons(width)
-        if width == 64:  # i64x2 has no unsigned comparisons, min or max
-            scalar = {name: f for name, f in scalar.items() if not name.endswith("_u")}
-        else:
+        operators = wrapping(width) | shifts(width) | tests(width) | comparisons(width) | {"abs": absolute(width)}
+        if width < 64:
             operators |= extremes(width)
-        operators |= {name: lanewise_test(width, f) for name, f in scalar.items()}
         if width < 32:
             operators |= saturating(width) | narrowing(width) | {"avgr_u": average(width)}
         if width > 8:

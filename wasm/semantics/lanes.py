@@ -7,6 +7,7 @@ all lanes it is used instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import neg
 from struct import Struct
 
 from wasm.semantics.registry import Pure, semantics
@@ -28,8 +29,8 @@ def _splitter(layout: str) -> Callable[[int], tuple[int, ...]]:
     return lambda v: unpack(v.to_bytes(16, "little"))
 
 
-def _joiner(width: int) -> Join:
-    pack = Struct(_UNSIGNED[width]).pack
+def _joiner(layout: str) -> Join:
+    pack = Struct(layout).pack
     return lambda lanes: int.from_bytes(pack(*lanes), "little")
 
 
@@ -37,8 +38,10 @@ SPLIT: dict[int, Split] = {width: _splitter(layout) for width, layout in _UNSIGN
 """By lane width: v128 to its lanes as unsigned integers, lane 0 first."""
 SPLIT_SIGNED: dict[int, Split] = {width: _splitter(layout) for width, layout in _SIGNED.items()}
 """By lane width: v128 to its lanes as signed integers."""
-JOIN: dict[int, Join] = {width: _joiner(width) for width in SHAPES}
+JOIN: dict[int, Join] = {width: _joiner(layout) for width, layout in _UNSIGNED.items()}
 """By lane width: unsigned lanes, exactly as many as fit, to a v128."""
+JOIN_SIGNED: dict[int, Join] = {width: _joiner(layout) for width, layout in _SIGNED.items()}
+"""By lane width: signed lanes, exactly as many as fit, to a v128."""
 
 
 def float_splitter(width: int) -> Callable[[int], tuple[float, ...]]:
@@ -57,23 +60,16 @@ def repeat(width: int, lane: int) -> int:
     return ONES // ((1 << width) - 1) * lane
 
 
-def lanewise(width: int, function: Pure) -> Pure:
-    """Lift a function of one lane to vectors."""
-    split, join = SPLIT[width], JOIN[width]
-    return lambda a: join(map(function, split(a)))
-
-
 def lanewise_two(width: int, function: Pure) -> Pure:
     """Lift a function of two lanes to vectors."""
     split, join = SPLIT[width], JOIN[width]
     return lambda a, b: join(map(function, split(a), split(b)))
 
 
-def lanewise_test(width: int, function: Pure) -> Pure:
-    """Lift a comparison giving 0 or 1 to vectors; its lanes are all zeros or all ones."""
-    split, join = SPLIT[width], JOIN[width]
-    answers = (0, (1 << width) - 1)
-    return lambda a, b: join([answers[function(x, y)] for x, y in zip(split(a), split(b), strict=True)])
+def lanewise_test(width: int, holds: Callable[..., bool], split: Callable[[int], tuple[float, ...]]) -> Pure:
+    """Lift a relation to vectors, between lanes as ``split`` gives them; lanes are all zeros or all ones."""
+    join = JOIN_SIGNED[width]
+    return lambda a, b: join(map(neg, map(holds, split(a), split(b))))
 
 
 @semantics("v128.not")

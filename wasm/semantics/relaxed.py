@@ -13,12 +13,11 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import get_type_hints
 
-from wasm.semantics import conversions, floats
-from wasm.semantics.float_lanes import saturating_truncation
+from wasm.semantics import conversions, float_lanes, floats
 from wasm.semantics.floats import F32, F64, FloatFormat
 from wasm.semantics.fma import exact_fma, fast_f32_fma
 from wasm.semantics.integer_lanes import q15_multiply
-from wasm.semantics.lanes import JOIN, SPLIT, SPLIT_SIGNED, bit_select, lanewise_two, repeat, swizzle
+from wasm.semantics.lanes import JOIN, SPLIT, SPLIT_SIGNED, bit_select, float_splitter, lanewise_two, repeat, swizzle
 from wasm.semantics.registry import Pure, semantics
 
 
@@ -157,17 +156,13 @@ def _choice(name: str, value: str) -> Enum:
 
 def _madd(form: FloatFormat, choice: Enum, negate: bool) -> Pure:
     """``a * b + c``, or ``-(a * b) + c`` (spec: the first operand is negated, a bit operation)."""
-    if choice is Madd.FUSED:
-        lane: Callable[[int, int, int], int] = fast_f32_fma() if form is F32 else exact_fma(form)
-    else:
-        operators = floats.arithmetic(form)
-        multiply, add = operators["mul"], operators["add"]
-
-        def lane(a: int, b: int, c: int) -> int:
-            return add(multiply(a, b), c)  # type: ignore[no-any-return]
-
-    split, join = SPLIT[form.width], JOIN[form.width]
     flip = repeat(form.width, form.sign) if negate else 0
+    if choice is Madd.UNFUSED:
+        operators = float_lanes.arithmetic(form)
+        multiply, add = operators["mul"], operators["add"]
+        return lambda a, b, c: add(multiply(a ^ flip, b), c)
+    lane = fast_f32_fma() if form is F32 else exact_fma(form)
+    split, join = SPLIT[form.width], JOIN[form.width]
     return lambda a, b, c: join(map(lane, split(a ^ flip), split(b), split(c)))
 
 
@@ -199,13 +194,12 @@ _OUT_OF_RANGE: dict[Enum, int] = {
 
 def _truncation(form: FloatFormat, signed: bool, choice: Enum) -> Pure:
     if choice not in _OUT_OF_RANGE:
-        return saturating_truncation(form, signed)
+        return float_lanes.saturating_truncation(form, signed)
     other = _OUT_OF_RANGE[choice]
-    decode, split, join = floats.decoder(form), SPLIT[form.width], JOIN[32]
+    split, join = float_splitter(form.width), JOIN[32]
     least, greatest = conversions.bounds(32, signed)
 
-    def lane(a: int) -> int:
-        x = decode(a)
+    def lane(x: float) -> int:
         return int(x) & 0xFFFF_FFFF if least - 1 < x < greatest + 1 else other
 
     upper = () if form is F32 else (0, 0)
