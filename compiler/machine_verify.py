@@ -1,0 +1,235 @@
+"""The verifier of machine functions: every rule that ``compiler.machine`` states, each error tied to its place."""
+
+from __future__ import annotations
+
+from compiler.machine import (
+    ConstraintKind,
+    MachineFunc,
+    MachineInst,
+    Operand,
+    OperandKind,
+    OperandPos,
+    VReg,
+)
+
+
+class InvalidMachineFunc(Exception):
+    """A machine function breaks the rules: a bug of whoever made it. The message lists every error, a line each."""
+
+
+def predecessors(func: MachineFunc) -> list[list[tuple[int, int]]]:
+    """For each block the (block, edge number) pairs that lead to it; an edge named twice counts twice."""
+    found: list[list[tuple[int, int]]] = [[] for _ in func.blocks]
+    for index, block in enumerate(func.blocks):
+        for number, edge in enumerate(block.edges):
+            found[edge.block].append((index, number))
+    return found
+
+
+def reverse_postorder(func: MachineFunc) -> list[int]:
+    """Blocks that can be reached, each before its successors but for back edges."""
+    order: list[int] = []
+    seen = {0}
+    stack = [(0, iter([edge.block for edge in func.blocks[0].edges]))] if func.blocks else []
+    while stack:
+        block, successors = stack[-1]
+        for successor in successors:
+            if successor not in seen:
+                seen.add(successor)
+                stack.append((successor, iter([edge.block for edge in func.blocks[successor].edges])))
+                break
+        else:
+            order.append(block)
+            stack.pop()
+    return order[::-1]
+
+
+def immediate_dominators(func: MachineFunc, order: list[int]) -> dict[int, int]:
+    """The immediate dominator of each reachable block (Cooper, Harvey and Kennedy 2001); the entry's is itself."""
+    position = {block: i for i, block in enumerate(order)}
+    preds = predecessors(func)
+    idom = {order[0]: order[0]}
+    changed = True
+    while changed:
+        changed = False
+        for block in order[1:]:
+            new = -1
+            for pred, _ in preds[block]:
+                if pred not in idom:
+                    continue
+                new = pred if new < 0 else _common(idom, position, pred, new)
+            if idom.get(block) != new:
+                idom[block] = new
+                changed = True
+    return idom
+
+
+def _common(idom: dict[int, int], position: dict[int, int], a: int, b: int) -> int:
+    while a != b:
+        while position[a] > position[b]:
+            a = idom[a]
+        while position[b] > position[a]:
+            b = idom[b]
+    return a
+
+
+def verify(func: MachineFunc) -> list[str]:
+    """All broken rules, as ``block 2, inst 5: ...`` (instructions numbered through all blocks); empty if none."""
+    errors = _shape(func)
+    if errors:
+        return errors
+    errors += _edges(func)
+    return errors or _definitions(func)
+
+
+def assert_valid(func: MachineFunc) -> None:
+    """Raises ``InvalidMachineFunc`` with every error."""
+    errors = verify(func)
+    if errors:
+        raise InvalidMachineFunc(f"{func.name}:\n" + "\n".join(errors))
+
+
+def _shape(func: MachineFunc) -> list[str]:
+    errors = []
+    if not func.blocks:
+        return ["there is no block"]
+    number = 0
+    for index, block in enumerate(func.blocks):
+        if not block.insts:
+            errors.append(f"block {index} is empty")
+        for position, inst in enumerate(block.insts):
+            where = f"block {index}, inst {number}"
+            if inst.is_terminator != (position == len(block.insts) - 1):
+                errors.append(f"{where}: a terminator stands last, and nothing else does")
+            errors += [f"{where}: {text}" for text in _operands(func, inst)]
+            for edge in inst.edges or ():
+                if not 0 <= edge.block < len(func.blocks):
+                    errors.append(f"{where}: there is no block {edge.block}")
+            number += 1
+    return errors
+
+
+def _operands(func: MachineFunc, inst: MachineInst) -> list[str]:
+    errors = []
+    for k, operand in enumerate(inst.operands):
+        if not 0 <= operand.vreg < len(func.vregs):
+            errors.append(f"operand {k}: there is no v{operand.vreg}")
+            continue
+        errors += [f"operand {k}: {text}" for text in _operand(func, inst, operand)]
+    return errors
+
+
+def _operand(func: MachineFunc, inst: MachineInst, operand: Operand) -> list[str]:
+    errors = []
+    kind, constraint = operand.constraint.kind, operand.constraint
+    if kind is ConstraintKind.FIXED and (
+        constraint.preg is None or constraint.preg.cls is not func.class_of(operand.vreg)
+    ):
+        errors.append("a fixed register of another class")
+    if kind is ConstraintKind.REUSE:
+        source = inst.operands[constraint.number] if constraint.number < len(inst.operands) else None
+        if operand.kind is not OperandKind.DEF or source is None or source.kind is not OperandKind.USE:
+            errors.append("reuse joins a definition to a use of the same instruction")
+        elif func.class_of(source.vreg) is not func.class_of(operand.vreg):
+            errors.append("reuse of a register of another class")
+    late_use = operand.kind is OperandKind.USE and operand.pos is OperandPos.LATE
+    if inst.is_terminator and late_use:
+        errors.append("a late use on a terminator")
+    if inst.is_move and (len(inst.operands) != 2 or inst.is_terminator):
+        errors.append("a move has two operands and is no terminator")
+    return errors
+
+
+def _edges(func: MachineFunc) -> list[str]:
+    errors = []
+    preds = predecessors(func)
+    if func.blocks[0].params or preds[0]:
+        errors.append("the entry has parameters or predecessors")
+    for index, block in enumerate(func.blocks):
+        terminator = block.terminator
+        for number, edge in enumerate(block.edges):
+            target = func.blocks[edge.block]
+            where = f"block {index}, edge {number} to {edge.block}"
+            if [func.vregs[arg] for arg in edge.args] != [func.vregs[param] for param in target.params]:
+                errors.append(f"{where}: arguments do not fit the parameters")
+            alone = len(preds[edge.block]) == 1
+            if len(block.edges) > 1 and not alone:
+                errors.append(f"{where}: a critical edge")
+            if terminator.operands and not alone:
+                errors.append(f"{where}: the terminator has operands, so the successor may have no other predecessor")
+    return errors
+
+
+def _definitions(func: MachineFunc) -> list[str]:
+    """Single definitions, and each use dominated by its definition (edge definitions by the edge's target)."""
+    order = reverse_postorder(func)
+    idom = immediate_dominators(func, order)
+    depth_in, depth_out = _dominator_intervals(order, idom)
+    place: dict[VReg, tuple[int, int]] = {}
+    errors = []
+
+    def put(vreg: VReg, block: int, position: int) -> None:
+        if vreg in place:
+            errors.append(f"v{vreg} has two definitions, the second in block {block}")
+        place[vreg] = (block, position)
+
+    for index, block in enumerate(func.blocks):
+        for param in block.params:
+            put(param, index, -1)
+        for position, inst in enumerate(block.insts):
+            for operand in inst.operands:
+                if operand.kind is not OperandKind.DEF:
+                    continue
+                if inst.edges:
+                    put(operand.vreg, inst.edges[0].block, -1)
+                elif inst.is_terminator:
+                    errors.append(f"block {index}: a terminator without edges defines v{operand.vreg}")
+                else:
+                    early = operand.pos is OperandPos.EARLY
+                    put(operand.vreg, index, 2 * position + (0 if early else 1))
+
+    def check(vreg: VReg, block: int, position: int, what: str) -> None:
+        found = place.get(vreg)
+        if found is None:
+            errors.append(f"block {block}: {what} v{vreg} is never defined")
+        elif found[0] == block:
+            if found[1] >= position:
+                errors.append(f"block {block}: {what} v{vreg} comes before its definition")
+        elif found[0] not in depth_in or not depth_in[found[0]] <= depth_in[block] <= depth_out[found[0]]:
+            errors.append(f"block {block}: {what} v{vreg} is not dominated by its definition in block {found[0]}")
+
+    for index in order:
+        block = func.blocks[index]
+        for position, inst in enumerate(block.insts):
+            for operand in inst.operands:
+                if operand.kind is OperandKind.USE:
+                    late = operand.pos is OperandPos.LATE
+                    check(operand.vreg, index, 2 * position + (1 if late else 0), "the use of")
+            for number, edge in enumerate(inst.edges or ()):
+                for arg in edge.args:
+                    # A value that the terminator defines lives from edge 0 on, so that edge may pass it.
+                    own = (
+                        number == 0 and place.get(arg) == (edge.block, -1) and arg not in func.blocks[edge.block].params
+                    )
+                    if not own:
+                        check(arg, index, 2 * len(block.insts), "the argument")
+    return errors
+
+
+def _dominator_intervals(order: list[int], idom: dict[int, int]) -> tuple[dict[int, int], dict[int, int]]:
+    """Preorder intervals of the dominator tree: a dominates b if in[a] <= in[b] <= out[a]."""
+    children: dict[int, list[int]] = {block: [] for block in order}
+    for block in order[1:]:
+        children[idom[block]].append(block)
+    enter: dict[int, int] = {}
+    leave: dict[int, int] = {}
+    stack = [(order[0], False)]
+    while stack:
+        block, done = stack.pop()
+        if done:
+            leave[block] = len(enter) - 1
+            continue
+        enter[block] = len(enter)
+        stack.append((block, True))
+        stack += [(child, False) for child in children[block]]
+    return enter, leave

@@ -1,0 +1,1 @@
+"""Register allocation: two allocators over one input, one checker for the answers of both."""
