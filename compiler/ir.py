@@ -163,3 +163,8 @@ def targets(terminator: Terminator) -> tuple[Target, ...]:
             return (normal, *(Target(block) for _, block in handlers))
         case Return() | TrapNow() | TailCall():
             return ()
+
+
+def successors(func: Function) -> list[list[int]]:
+    """The blocks that each block leads to, one entry per edge."""
+    return [[target.block for target in targets(block.terminator)] for block in func.blocks]

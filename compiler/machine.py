@@ -195,6 +195,10 @@ class MachineFunc:
         self.vregs.append(type_)
         return len(self.vregs) - 1
 
+    def successors(self) -> list[list[int]]:
+        """The blocks that each block leads to, one entry per edge."""
+        return [[edge.block for edge in block.edges] for block in self.blocks]
+
     def class_of(self, vreg: VReg) -> RegClass:
         return CLASS_OF[self.vregs[vreg]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compiler.dominators import dominators
 from compiler.machine import (
     ConstraintKind,
     MachineFunc,
@@ -24,53 +25,6 @@ def predecessors(func: MachineFunc) -> list[list[tuple[int, int]]]:
         for number, edge in enumerate(block.edges):
             found[edge.block].append((index, number))
     return found
-
-
-def reverse_postorder(func: MachineFunc) -> list[int]:
-    """Blocks that can be reached, each before its successors but for back edges."""
-    order: list[int] = []
-    seen = {0}
-    stack = [(0, iter([edge.block for edge in func.blocks[0].edges]))] if func.blocks else []
-    while stack:
-        block, successors = stack[-1]
-        for successor in successors:
-            if successor not in seen:
-                seen.add(successor)
-                stack.append((successor, iter([edge.block for edge in func.blocks[successor].edges])))
-                break
-        else:
-            order.append(block)
-            stack.pop()
-    return order[::-1]
-
-
-def immediate_dominators(func: MachineFunc, order: list[int]) -> dict[int, int]:
-    """The immediate dominator of each reachable block (Cooper, Harvey and Kennedy 2001); the entry's is itself."""
-    position = {block: i for i, block in enumerate(order)}
-    preds = predecessors(func)
-    idom = {order[0]: order[0]}
-    changed = True
-    while changed:
-        changed = False
-        for block in order[1:]:
-            new = -1
-            for pred, _ in preds[block]:
-                if pred not in idom:
-                    continue
-                new = pred if new < 0 else _common(idom, position, pred, new)
-            if idom.get(block) != new:
-                idom[block] = new
-                changed = True
-    return idom
-
-
-def _common(idom: dict[int, int], position: dict[int, int], a: int, b: int) -> int:
-    while a != b:
-        while position[a] > position[b]:
-            a = idom[a]
-        while position[b] > position[a]:
-            b = idom[b]
-    return a
 
 
 def verify(func: MachineFunc) -> list[str]:
@@ -162,9 +116,7 @@ def _edges(func: MachineFunc) -> list[str]:
 
 def _definitions(func: MachineFunc) -> list[str]:
     """Single definitions, and each use dominated by its definition (edge definitions by the edge's target)."""
-    order = reverse_postorder(func)
-    idom = immediate_dominators(func, order)
-    depth_in, depth_out = _dominator_intervals(order, idom)
+    tree = dominators(func.successors())
     place: dict[VReg, tuple[int, int]] = {}
     errors = []
 
@@ -195,10 +147,10 @@ def _definitions(func: MachineFunc) -> list[str]:
         elif found[0] == block:
             if found[1] >= position:
                 errors.append(f"block {block}: {what} v{vreg} comes before its definition")
-        elif found[0] not in depth_in or not depth_in[found[0]] <= depth_in[block] <= depth_out[found[0]]:
+        elif not tree.dominates(found[0], block):
             errors.append(f"block {block}: {what} v{vreg} is not dominated by its definition in block {found[0]}")
 
-    for index in order:
+    for index in tree.order:
         block = func.blocks[index]
         for position, inst in enumerate(block.insts):
             for operand in inst.operands:
@@ -214,22 +166,3 @@ def _definitions(func: MachineFunc) -> list[str]:
                     if not own:
                         check(arg, index, 2 * len(block.insts), "the argument")
     return errors
-
-
-def _dominator_intervals(order: list[int], idom: dict[int, int]) -> tuple[dict[int, int], dict[int, int]]:
-    """Preorder intervals of the dominator tree: a dominates b if in[a] <= in[b] <= out[a]."""
-    children: dict[int, list[int]] = {block: [] for block in order}
-    for block in order[1:]:
-        children[idom[block]].append(block)
-    enter: dict[int, int] = {}
-    leave: dict[int, int] = {}
-    stack = [(order[0], False)]
-    while stack:
-        block, done = stack.pop()
-        if done:
-            leave[block] = len(enter) - 1
-            continue
-        enter[block] = len(enter)
-        stack.append((block, True))
-        stack += [(child, False) for child in children[block]]
-    return enter, leave

@@ -32,6 +32,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from compiler.dominators import reverse_postorder
 from compiler.machine import (
     Allocation,
     Allocations,
@@ -49,7 +50,6 @@ from compiler.machine import (
     VReg,
 )
 from compiler.machine_text import allocation_text, inst_text
-from compiler.machine_verify import reverse_postorder
 
 _NOTHING: Final[frozenset[VReg]] = frozenset()
 _WIDE: Final = 128
@@ -176,7 +176,7 @@ class _Checker:
 
     def run(self) -> list[CheckError]:
         if self._structure():
-            order = reverse_postorder(self.func)
+            order = reverse_postorder(self.func.successors())
             entries = self._solve(order)
             for block in order:
                 self._block(block, entries[block].copy(), report=True)
