@@ -243,7 +243,7 @@ def read_instrs(reader: Reader) -> list[Instr]:
 
 
 def _read_instrs(reader: Reader) -> list[Instr]:
-    """``read_instrs``, but for the IndexError of ``code[...]`` where the bytes end; the tables have room for any byte."""
+    """``read_instrs``, but for the IndexError of ``code[...]`` at the end; the tables have room for any byte."""
     code, pos = reader.data, reader.pos
     bare_row, small_rows, memory_rows, block_rows, vector = _BARE, _SMALL, _MEMORY, _BLOCKS, _VECTOR
     out: list[Instr] = []
