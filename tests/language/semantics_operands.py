@@ -91,10 +91,10 @@ def floats(width: int) -> list[int]:
 
 
 def _twice_rounded() -> list[int]:
-    """i64 values just above or below a tie of f32, by less than a double can tell (for f32.convert_i64)."""
+    """i64 values at a tie of f32, and off it by less than a double can tell (for f32.convert_i64)."""
     mask = (1 << 64) - 1
-    near = {sign * ((1 << k) + (1 << k - 24) + d) & mask for k in range(54, 64) for d in (-1, 1) for sign in (1, -1)}
-    return sorted(near | {(3 << k - 1) - (1 << k - 24) + d & mask for k in range(54, 64) for d in (-1, 1)})
+    near = {sign * ((1 << k) + (1 << k - 24) + d) & mask for k in range(54, 64) for d in (-1, 0, 1) for sign in (1, -1)}
+    return sorted(near | {(3 << k - 1) - (1 << k - 24) + d & mask for k in range(54, 64) for d in (-1, 0, 1)})
 
 
 _POOLS: dict[str, list[int]] = {

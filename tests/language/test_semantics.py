@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import platform
+import random
 import struct
 import sys
 from dataclasses import replace
@@ -22,7 +24,7 @@ from tests.language.semantics_operands import floats, operand_tuples, rows
 from tests.language.sweep_semantics import relaxed_meanings, sweep
 from wasm.isa import ROWS, Imm
 from wasm.semantics import SEMANTICS
-from wasm.semantics.floats import F32, F64, FloatFormat, decoder
+from wasm.semantics.floats import F32, F64, FloatFormat, decoder, encoder
 from wasm.semantics.fma import exact_fma, fast_f32_fma
 from wasm.semantics.registry import semantics
 from wasm.semantics.relaxed import (
@@ -161,6 +163,20 @@ def test_fast_f32_fused_multiply_add_equals_the_exact_one():
         for at in range(0, 128, 32):
             a, b, c = (value >> at & 0xFFFF_FFFF for value in operands)
             assert fast(a, b, c) == exact(a, b, c), (hex(a), hex(b), hex(c))
+
+
+def test_fast_f32_fused_multiply_add_beside_ties():
+    # A product of 25 bits that is odd is a tie; addends around a double's last place move the sum just off it.
+    fast, exact, source = fast_f32_fma(), exact_fma(F32), random.Random(3)
+    bits = encoder(F32)
+    ties = 0
+    while ties < 500:
+        x, y = source.randrange(1, 1 << 13, 2), source.randrange(1, 1 << 13, 2)
+        if (x * y).bit_length() == 25:
+            ties += 1
+            addend = source.choice((-1, 1)) * math.ldexp(source.randrange(4) + source.choice((-1, 0, 1)) / 1024, -28)
+            a, b, c = bits(float(x)), bits(float(y)), bits(addend)
+            assert fast(a, b, c) == exact(a, b, c), (x, y, addend)
 
 
 @pytest.mark.parametrize(
