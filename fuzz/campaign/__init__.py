@@ -1,0 +1,1 @@
+"""Running a campaign: slots, retries, the archive on disk."""

@@ -1,0 +1,159 @@
+"""Writing so that a kill at any moment leaves either the old or the new, never a half; and one writer per folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+_TEMPORARY: Final = ".tmp-"
+
+
+class ArchiveError(Exception):
+    """The output folder cannot be used or written: one line that says why and what to do. Exit code 3."""
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an operating system's error into an ``ArchiveError`` that names the path and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ArchiveError(
+                f"no space left for {path}: free some and run the same command again; what was recorded is intact"
+            ) from None
+        raise ArchiveError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Replace a file's content at once and durably (temporary file, fsync, rename, fsync of the folder)."""
+    with explained(path):
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, mode)
+            os.rename(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes], executable: frozenset[str] = frozenset()) -> None:
+    """Make a folder with these files appear at once and durably. An existing folder is exchanged."""
+    with explained(path):
+        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=path.parent))
+        try:
+            for name, content in files.items():
+                with open(temporary / name, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(temporary / name, 0o755 if name in executable else 0o644)
+            os.chmod(temporary, 0o755)
+            sync_folder(temporary)
+            if path.exists():
+                # Rename cannot replace a folder that has content; the old one steps aside under a temporary name.
+                aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=path.parent))
+                os.rename(path, aside / path.name)
+                os.rename(temporary, path)
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                os.rename(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted run left half-written, and bring back a folder that had stepped aside."""
+    for left in folder.glob(f"{_TEMPORARY}*"):
+        if left.is_dir():
+            for aside in left.iterdir():
+                if aside.is_dir() and not (folder / aside.name).exists():
+                    os.rename(aside, folder / aside.name)
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+class Journal:
+    """A file of JSON lines that only grows. A torn last line, which a kill can leave, is cut off when opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with explained(path):
+            self.rows = list(_read_rows(path))
+            self._file = open(path, "ab")  # noqa: SIM115  (closed by close)
+
+    def append(self, row: dict[str, Any], durable: bool = False) -> None:
+        """Add a row; with ``durable`` it is on the disk when this returns."""
+        with explained(self.path):
+            self._file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
+            self._file.flush()
+            if durable:
+                os.fsync(self._file.fileno())
+        self.rows.append(row)
+
+    def close(self) -> None:
+        with explained(self.path):
+            self._file.close()
+
+
+def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return
+    good = 0
+    with open(path, "r+b") as file:
+        for line in file:
+            try:
+                row = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                row = None
+            if not isinstance(row, dict):
+                break
+            good += len(line)
+            yield row
+        file.truncate(good)
+
+
+class FolderLock:
+    """One run per folder: an advisory lock that the kernel lets go of when the process dies, however it dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        with explained(self._path):
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(self._handle, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._handle)
+            raise ArchiveError(
+                f"another run (process {holder}) is writing to {folder}: wait for it or choose another --out"
+            ) from None
+        os.ftruncate(self._handle, 0)
+        os.write(self._handle, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        os.close(self._handle)

@@ -1,0 +1,82 @@
+"""What a run counts: yield, shapes, poison, CPU time. Plain sums, so that runs and shards add up exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_NUMBERS: Final = ("cases", "wide_cases", "passed_site", "wide_passed_site", "disagreements", "unstable")
+_COUNTERS: Final = (
+    "targets", "outcomes", "poisons", "discarded", "shapes", "operands_by_kind", "engine_cases", "engine_outcomes",
+)  # fmt: skip
+_SECONDS: Final = ("engine_cpu",)
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counts over cases.
+
+    ``cases`` were generated and run by the reference; ``wide_cases`` have a call site with more than 20 values;
+    ``passed_site`` executed the instruction that uses the last result of a site (``wide_passed_site``: of a wide one).
+    ``outcomes`` counts how the reference's invocations ended, ``poisons`` votes that did not count, by reason,
+    ``discarded`` cases that were not run, by reason, ``shapes`` the sizes of call sites by range, and
+    ``operands_by_kind`` cases by ``kind:operands`` around the limits (240 to 260 operands).
+    ``engine_cpu`` is CPU seconds of each engine's workers, ``harness_cpu`` those of the slots and the parent.
+    """
+
+    cases: int = 0
+    wide_cases: int = 0
+    passed_site: int = 0
+    wide_passed_site: int = 0
+    disagreements: int = 0
+    unstable: int = 0
+    harness_cpu: float = 0.0
+    targets: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    poisons: Counter[str] = field(default_factory=Counter)
+    discarded: Counter[str] = field(default_factory=Counter)
+    shapes: Counter[str] = field(default_factory=Counter)
+    operands_by_kind: Counter[str] = field(default_factory=Counter)
+    engine_cases: Counter[str] = field(default_factory=Counter)
+    engine_outcomes: Counter[str] = field(default_factory=Counter)
+    engine_cpu: dict[str, float] = field(default_factory=dict)
+
+    def add(self, other: Stats) -> None:
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in _COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+        self.harness_cpu += other.harness_cpu
+        for engine, seconds in other.engine_cpu.items():
+            self.engine_cpu[engine] = self.engine_cpu.get(engine, 0.0) + seconds
+
+    def to_json(self) -> dict[str, Any]:
+        data: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
+        data["harness_cpu"] = round(self.harness_cpu, 4)
+        data |= {name: dict(sorted(getattr(self, name).items())) for name in _COUNTERS}
+        data["engine_cpu"] = {engine: round(seconds, 4) for engine, seconds in sorted(self.engine_cpu.items())}
+        return data
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Stats:
+        """Read ``to_json``'s form; counts that an older release did not keep are zero."""
+        stats = Stats(harness_cpu=data.get("harness_cpu", 0.0), engine_cpu=dict(data.get("engine_cpu", {})))
+        for name in _NUMBERS:
+            setattr(stats, name, data.get(name, 0))
+        for name in _COUNTERS:
+            setattr(stats, name, Counter(data.get(name, {})))
+        return stats
+
+
+_RANGES: Final = (0, 1, 4, 6, 8, 16, 20, 32, 63, 127, 239, 252, 258, 511, 999, 1000)
+
+
+def size_range(count: int) -> str:
+    """The range of a histogram that a number of values falls in, as ``21..32``."""
+    low = 0
+    for high in _RANGES:
+        if count <= high:
+            return str(high) if low == high else f"{low}..{high}"
+        low = high + 1
+    return f"{low}.."

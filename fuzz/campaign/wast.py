@@ -1,0 +1,151 @@
+"""A case as a script of the official test suite (``.wast``), with assertions: the form that upstream reports want."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+from wasm.case import Case, CaseKind
+from wasm.decode import decode
+from wasm.embedding import Exhausted, FreeNan, Invocation, Outcome, Rejected, Returned, Threw, Trapped, Value
+from wasm.errors import WasmError
+from wasm.module import ExternKind, Module
+from wasm.text import print_wat
+from wasm.valtypes import FuncType, RefType, ValType
+
+_SIGN = {32: 1 << 31, 64: 1 << 63}
+_MANTISSA = {32: 23, 64: 52}
+
+
+def to_wat(content: bytes) -> str:
+    """The text form of a module; for bytes that are no module, a ``(module binary ...)`` with the reason."""
+    try:
+        return print_wat(decode(content))
+    except WasmError as error:
+        return f";; not decodable: {error}\n{_binary(content)}\n"
+
+
+def to_wast(case: Case, expected: Sequence[Outcome]) -> str:
+    """The script. ``expected`` begins with the instantiation's outcome; an invocation without one is left out.
+
+    Free NaNs in the expected results become ``nan:canonical`` or ``nan:arithmetic``.
+    """
+    start = expected[0] if expected else Returned()
+    try:
+        module = decode(case.content)
+    except WasmError as error:
+        return f'(assert_malformed\n  {_binary(case.content)}\n  "{_escape(error.message.encode())}")\n'
+    text = print_wat(module).rstrip() if case.kind is CaseKind.WASM else _binary(case.content)
+    match start:
+        case Rejected():
+            kind = "assert_unlinkable" if module.imports and case.kind is CaseKind.WASM else "assert_invalid"
+            return f'({kind}\n{text}\n  "{_escape(start.message.encode())}")\n'
+        case Trapped():
+            return f'(assert_trap\n{text}\n  "{_trap(start)}")\n'
+        case _:
+            pass
+    lines = [text]
+    for invocation, outcome in zip(case.invocations, expected[1:], strict=False):
+        lines.append(_assertion(module, invocation, outcome))
+    return "\n\n".join(lines) + "\n"
+
+
+def _assertion(module: Module, invocation: Invocation, outcome: Outcome) -> str:
+    params = _params(module, invocation.export)
+    args = "".join(f" {_argument(value, params, i)}" for i, value in enumerate(invocation.args))
+    call = f'(invoke "{_escape(invocation.export.encode())}"{args})'
+    match outcome:
+        case Returned():
+            free = outcome.free_nans
+            rows = [_result(v, [nan for nan in free if nan.index == i]) for i, v in enumerate(outcome.values)]
+            separator = "\n    " if len(rows) > 4 else " "
+            return f"(assert_return {call}{separator if rows else ''}{separator.join(rows)})"
+        case Trapped():
+            return f'(assert_trap {call} "{_trap(outcome)}")'
+        case Threw():
+            return f"(assert_exception {call})"
+        case Exhausted(what="stack"):
+            return f'(assert_exhaustion {call} "call stack exhausted")'
+        case _:
+            return call
+
+
+def _trap(outcome: Trapped) -> str:
+    return sorted(kind.value for kind in outcome.kinds)[0] if outcome.kinds else _escape(outcome.message.encode())
+
+
+def _params(module: Module, export: str) -> tuple[ValType, ...]:
+    types = module.flat_types()
+    indices = module.func_type_indices()
+    for item in module.exports:
+        if item.name == export and item.kind is ExternKind.FUNC:
+            found = types[indices[item.index]].composite
+            return found.params if isinstance(found, FuncType) else ()
+    return ()
+
+
+def _argument(value: Value, params: tuple[ValType, ...], index: int) -> str:
+    if value.type != "ref" or value.ref != "null":
+        return _result(value, [])
+    type_ = params[index] if index < len(params) else None
+    heap = type_.heap if isinstance(type_, RefType) and isinstance(type_.heap, str) else "any"
+    return f"(ref.null {heap})"
+
+
+def _result(value: Value, free: list[FreeNan]) -> str:
+    if value.type == "ref":
+        return _reference(value.ref)
+    if value.type == "v128":
+        width = free[0].width if free else 32
+        lanes = [value.bits >> shift & (1 << width) - 1 for shift in range(0, 128, width)]
+        named = {nan.offset // width: nan for nan in free}
+        shape = f"{'f' if free else 'i'}{width}x{128 // width}"
+        words = [_float(b, width, named.get(i)) if free else f"{b:#010x}" for i, b in enumerate(lanes)]
+        return f"(v128.const {shape} {' '.join(words)})"
+    if value.type in ("i32", "i64"):
+        return f"({value.type}.const {value.bits:#x})"
+    return f"({value.type}.const {_float(value.bits, int(value.type[1:]), free[0] if free else None)})"
+
+
+def _reference(identity: str) -> str:
+    kind, _, rest = identity.partition(":")
+    match kind:
+        case "null":
+            return "(ref.null)"
+        case "extern":
+            return f"(ref.extern {rest})"
+        case "i31":
+            return "(ref.i31)"
+        case "func":
+            return "(ref.func)"
+        case _ if kind.startswith(("struct", "array")):
+            return f"(ref.{'struct' if kind.startswith('struct') else 'array'})"
+        case _:
+            return "(ref.extern)"
+
+
+def _float(bits: int, width: int, free: FreeNan | None) -> str:
+    if free is not None:
+        return "nan:canonical" if free.canonical else "nan:arithmetic"
+    mantissa = _MANTISSA[width]
+    sign = "-" if bits & _SIGN[width] else ""
+    magnitude = bits & _SIGN[width] - 1
+    infinity = _SIGN[width] - (1 << mantissa)
+    if magnitude == infinity:
+        return f"{sign}inf"
+    if magnitude > infinity:
+        return f"{sign}nan:{magnitude - infinity:#x}"
+    form = "<f" if width == 32 else "<d"
+    number: float = struct.unpack(form, magnitude.to_bytes(width // 8, "little"))[0]
+    return f"{sign}{number.hex()}"
+
+
+def _binary(content: bytes) -> str:
+    rows = [content[i : i + 32] for i in range(0, len(content), 32)]
+    text = "\n    ".join('"' + "".join(f"\\{byte:02x}" for byte in row) + '"' for row in rows)
+    return f"(module binary\n    {text})"
+
+
+def _escape(text: bytes) -> str:
+    plain = range(0x20, 0x7F)
+    return "".join(chr(b) if b in plain and b not in b'"\\' else f"\\{b:02x}" for b in text)

@@ -1,0 +1,1 @@
+"""Telling people and machines what a campaign did."""

@@ -1,0 +1,1 @@
+"""One module per format of ``fuzz report``; each has ``render(summary) -> str``."""

@@ -1,0 +1,1 @@
+"""Sorting findings: signatures, buckets, known issues."""

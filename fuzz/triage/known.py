@@ -1,0 +1,200 @@
+"""Known issues as data: a TOML file of signature patterns, so that an old bug does not hide a new one.
+
+    [[known]]
+    id = "wasmtime-12318"
+    link = "https://github.com/bytecodealliance/wasmtime/issues/12318"
+    engine = "wasmtime"                 # an engine's name; without it, any
+    versions = ">=31.0.0, <40.0.2"      # of the engine that dissents; without it, all
+    expires = 2027-06-30                # from then on the entry no longer excuses anything
+    family = "cranelift"                # the signature's fields; each left out matches anything
+    phase = "invoke"
+    kind = "value"
+    message = "index out of bounds.*"   # regular expressions, matched against the whole template
+    place = "regalloc2/src/.*"
+    opcodes = ["i32.shr_u"]             # instructions that the minimized body must contain
+
+An entry has an id, a link, and at least one of family, kind, message, place, opcodes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from fuzz.finding import Signature
+
+_FIELDS: Final = {
+    "id", "link", "engine", "versions", "expires", "family", "phase", "kind", "message", "place", "opcodes",
+}  # fmt: skip
+_SPECIFIC: Final = {"family", "kind", "message", "place", "opcodes"}
+_CLAUSE: Final = re.compile(r"(>=|<=|==|>|<)\s*([0-9]+(?:\.[0-9]+)*)\Z")
+
+
+class KnownFileError(Exception):
+    """A known file that cannot be used: one line with the file, the entry and what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One entry; ``versions`` are clauses (operator, release), all of which must hold."""
+
+    id: str
+    link: str
+    engine: str = ""
+    versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    expires: datetime.date | None = None
+    family: str = ""
+    phase: str = ""
+    kind: str = ""
+    message: re.Pattern[str] | None = None
+    place: re.Pattern[str] | None = None
+    opcodes: frozenset[str] = frozenset()
+
+    def covers(self, engine: str, version: str) -> bool:
+        """Whether an engine (its canonical id) at a release is one that this entry speaks of."""
+        name = re.split(r"[@:]", engine, maxsplit=1)[0]
+        return self.engine in ("", name) and all(_holds(clause, _release(version)) for clause in self.versions)
+
+    def matches(self, found: Signature) -> bool:
+        return (
+            self.family in ("", found.family)
+            and self.phase in ("", found.phase)
+            and self.kind in ("", found.kind)
+            and (self.message is None or self.message.fullmatch(found.message) is not None)
+            and (self.place is None or self.place.fullmatch(found.place) is not None)
+            and self.opcodes <= set(found.opcodes)
+        )
+
+    def expired(self, today: datetime.date) -> bool:
+        return self.expires is not None and today >= self.expires
+
+
+@dataclass(slots=True)
+class KnownIssues:
+    """The entries of a file. ``hits`` counts what each one excused in this run."""
+
+    entries: tuple[Known, ...]
+    today: datetime.date
+    hits: dict[str, int]
+
+    def match(self, found: Signature, engines: Iterable[tuple[str, str]]) -> str:
+        """The id of the entry that covers a finding; "" if it is new.
+
+        ``engines`` are the dissenting engines (id, release): an entry must cover every one of them. A provisional
+        signature never matches an entry that asks for opcodes: it has to be minimized first.
+        """
+        pairs = list(engines)
+        for entry in self.entries:
+            if entry.expired(self.today) or not entry.matches(found):
+                continue
+            if all(entry.covers(engine, version) for engine, version in pairs):
+                self.hits[entry.id] = self.hits.get(entry.id, 0) + 1
+                return entry.id
+        return ""
+
+    def unmatched(self, engines: Iterable[tuple[str, str]]) -> list[Known]:
+        """Entries that speak of an engine of this run and excused nothing: fixed, or hidden by a change."""
+        pairs = list(engines)
+        return [
+            entry
+            for entry in self.entries
+            if not self.hits.get(entry.id) and any(entry.covers(engine, version) for engine, version in pairs)
+        ]
+
+    def expired(self) -> list[Known]:
+        return [entry for entry in self.entries if entry.expired(self.today)]
+
+
+def load(path: Path, today: datetime.date | None = None) -> KnownIssues:
+    """Read a known file. Raises ``KnownFileError``."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise KnownFileError(f"cannot read {path}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise KnownFileError(f"{path} is not TOML: {error}") from None
+    rows = data.get("known", [])
+    if not isinstance(rows, list) or data.keys() - {"known"}:
+        raise KnownFileError(f"{path}: write entries as [[known]] and nothing else")
+    entries = tuple(_entry(path, number, row) for number, row in enumerate(rows, 1))
+    ids = [entry.id for entry in entries]
+    if len(set(ids)) < len(ids):
+        raise KnownFileError(f"{path}: two entries have the same id")
+    return KnownIssues(entries, today or datetime.date.today(), {})
+
+
+def none() -> KnownIssues:
+    """No known issues."""
+    return KnownIssues((), datetime.date.today(), {})
+
+
+def _entry(path: Path, number: int, row: Any) -> Known:
+    where = f"{path}, entry {number}"
+    if not isinstance(row, dict) or not {"id", "link"} <= row.keys() or not row.keys() & _SPECIFIC:
+        raise KnownFileError(f"{where}: needs id, link and at least one of {', '.join(sorted(_SPECIFIC))}")
+    unknown = row.keys() - _FIELDS
+    if unknown:
+        raise KnownFileError(f"{where}: unknown field {sorted(unknown)[0]!r}; there are {', '.join(sorted(_FIELDS))}")
+    expires = row.get("expires")
+    if expires is not None and type(expires) is not datetime.date:
+        raise KnownFileError(f"{where}: expires must be a date, as 2027-06-30")
+    ops = row.get("opcodes", [])
+    words = [value for key, value in row.items() if key not in ("expires", "opcodes")]
+    if not all(isinstance(value, str) for value in words) or not (
+        isinstance(ops, list) and all(isinstance(op, str) for op in ops)
+    ):
+        raise KnownFileError(f"{where}: every field is a string, but for expires (a date) and opcodes (strings)")
+    return Known(
+        id=row["id"],
+        link=row["link"],
+        engine=row.get("engine", ""),
+        versions=tuple(_clause(where, clause) for clause in row.get("versions", "").split(",") if clause.strip()),
+        expires=expires,
+        family=row.get("family", ""),
+        phase=row.get("phase", ""),
+        kind=row.get("kind", ""),
+        message=_pattern(where, row.get("message")),
+        place=_pattern(where, row.get("place")),
+        opcodes=frozenset(ops),
+    )
+
+
+def _pattern(where: str, text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise KnownFileError(f"{where}: {text!r} is no regular expression: {error}") from None
+
+
+def _clause(where: str, text: str) -> tuple[str, tuple[int, ...]]:
+    found = _CLAUSE.match(text.strip())
+    if found is None:
+        raise KnownFileError(f"{where}: {text.strip()!r} is no version clause; write as '>=31.0.0, <40.0.2'")
+    return found[1], _release(found[2])
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The numbers of a release, filled up with zeros to four; an unknown version is (0, 0, 0, 0)."""
+    found = re.match(r"[0-9]+(?:\.[0-9]+)*", version)
+    numbers = [int(part) for part in found[0].split(".")] if found else []
+    return tuple(([*numbers, 0, 0, 0, 0])[:4])
+
+
+def _holds(clause: tuple[str, tuple[int, ...]], version: tuple[int, ...]) -> bool:
+    operator, bound = clause
+    match operator:
+        case ">=":
+            return version >= bound
+        case "<=":
+            return version <= bound
+        case ">":
+            return version > bound
+        case "<":
+            return version < bound
+        case _:
+            return version == bound

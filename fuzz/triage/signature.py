@@ -1,0 +1,122 @@
+"""From a verdict to signatures: what stays the same when one bug shows on another module (design, section 8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from fuzz.finding import Signature
+from oracles.verdict import Disagree, Dissent, Kind
+from wasm.module import Module
+
+ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS, Kind.PROFILE})
+"""Kinds that give a wrong answer rather than a message; what they have in common shows after minimizing only."""
+
+REFERENCE: Final = "interpreter"
+
+_PANIC: Final = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")
+_PLACE: Final = re.compile(
+    r"(?P<path>[\w./@+~-]*[\w-]+\.(?:rs|cc|cpp|c|h|hpp|py|inc))(?:, line |:)(?P<line>\d+)(?::\d+)?"
+)
+_NOISE: Final = (
+    (re.compile(r"\b0x[0-9a-fA-F]+\b"), "N"),
+    (re.compile(r"\b[0-9a-f]{16,}\b"), "N"),
+    (re.compile(r"(?<![\w/])(?:/|[A-Za-z]:\\)[^\s'\"]*[/\\]"), ""),
+    (re.compile(r"\b(?:v|p|vreg|inst|block|ss|fn|sig|gv|func|bundle|spillset|progpoint|%v)\d+[ifv]?\b"), "V"),
+    (re.compile(r"%[a-z0-9]+\b"), "V"),
+    (re.compile(r"\b[if](?:8|16|32|64|128)(?:x(?:2|4|8|16))?\b"), "T"),
+    (re.compile(r"(?<![A-Za-z_])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"), "N"),
+)
+_LISTS: Final = (re.compile(r"\[[^\[\]]*\]"), re.compile(r"\((?:[NVT][, ]*)+\)"))
+_LENGTH: Final = 160
+
+
+def template(message: str) -> str:
+    """A message without what differs from case to case: numbers, registers, types, folders, lists, line numbers.
+
+    Only the first line that says something counts; a panic's ``thread ... panicked at PLACE:`` says nothing.
+    """
+    lines = [_PLACE.sub("", _PANIC.sub("", line)).strip(" :#\t") for line in message.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("note:", "stack backtrace", "fatal runtime"))]
+    text = said[0] if said else ""
+    for pattern, word in _NOISE:
+        text = pattern.sub(word, text)
+    for pattern in _LISTS:
+        text = pattern.sub("(...)", text)
+    return re.sub(r"\s+", " ", text).strip()[:_LENGTH]
+
+
+def place(location: str, message: str = "") -> str:
+    """The source file without line, checkout folder and version: ``regalloc2/src/ion/moves.rs``; "" if unknown."""
+    found = _PLACE.search(location) or _PLACE.search(message)
+    if found is None:
+        return ""
+    path = found["path"].replace("\\", "/")
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+    if "src" in parts:
+        at = len(parts) - 1 - parts[::-1].index("src")
+        parts = parts[max(0, at - 1) :]
+    else:
+        parts = parts[-3:]
+    return "/".join(re.sub(r"-\d+(?:\.\d+)+[\w.+-]*$", "", part) for part in parts)
+
+
+def signature(dissent: Dissent) -> Signature:
+    """The signature of one engine's dissent."""
+    if dissent.kind not in ANSWERS:
+        return Signature(
+            dissent.family, dissent.phase, dissent.kind.value, template(dissent.message),
+            place(dissent.location, dissent.message) if dissent.kind is Kind.CRASH else "",
+        )  # fmt: skip
+    return Signature(
+        dissent.family, dissent.phase, dissent.kind.value, _answer(dissent), provisional=True
+    )  # fmt: skip
+
+
+def _answer(dissent: Dissent) -> str:
+    """For a wrong trap: which trap or which kind of end was expected and which came. Values say nothing general."""
+    if dissent.kind is not Kind.TRAP:
+        return ""
+    return re.sub(r"returned \(.*?\)(?=;|$)", "returned", dissent.detail)[:_LENGTH]
+
+
+def split(verdict: Disagree) -> list[tuple[Signature, tuple[Dissent, ...]]]:
+    """The different findings in one verdict, each with the engines that show it; in order of signature keys.
+
+    Where the majority contradicts the reference, the finding is against the reference.
+    """
+    groups: dict[Signature, list[Dissent]] = {}
+    for dissent in verdict.dissents:
+        found = signature(dissent)
+        outvoted = REFERENCE in verdict.suspects and dissent.family not in verdict.suspects
+        if outvoted and dissent.kind in ANSWERS | {Kind.ACCEPT, Kind.REJECT}:
+            found = replace(found, family=REFERENCE)
+        groups.setdefault(found, []).append(dissent)
+    return sorted(((key, tuple(group)) for key, group in groups.items()), key=lambda pair: pair[0].key)
+
+
+_PLUMBING: Final = re.compile(
+    r"(local|global)\..*|.*\.const|end|else|block|loop|drop|nop|return|unreachable|br|br_if|call|ref\.null|ref\.func"
+)
+
+
+def opcodes(module: Module) -> tuple[str, ...]:
+    """The instructions that a minimized module is about: each once, sorted, without plumbing; at most 24."""
+    names = {op.name for func in module.funcs for op, _ in func.body}
+    about = sorted(name for name in names if not _PLUMBING.fullmatch(name))
+    return tuple(about[:24])
+
+
+def settings(engines: Iterable[str]) -> tuple[str, ...]:
+    """Engine ids without versions and paths: what has to be set to see a bug, whatever the release."""
+    return tuple(sorted({re.sub(r"@(/.*?|[^:]*)(?=:[^/]*$|$)", "", engine) for engine in engines}))
+
+
+def refined(found: Signature, dissents: Iterable[Dissent], module: Module) -> Signature:
+    """A provisional signature after minimizing: with the dissenting settings and the minimized body's instructions."""
+    if not found.provisional:
+        return found
+    who = settings(dissent.engine for dissent in dissents)
+    return replace(found, settings=who, opcodes=opcodes(module), provisional=False)
