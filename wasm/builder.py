@@ -33,8 +33,10 @@ from wasm.valtypes import (
     TableType,
     TagType,
     ValType,
+    ref,
 )
 
+_FUNC: Final = ref("func", False)
 _END: Final = OPS["end"].bare
 _ELSE: Final = OPS["else"].bare
 
@@ -247,12 +249,15 @@ class ModuleBuilder:
         return index
 
     def elem(self, funcs: Iterable[int], offset: int | None = None, table: int = 0, declarative: bool = False) -> int:
-        """A segment of functions by index: active at ``offset``, else passive or declarative."""
+        """A segment of functions by index: active at ``offset``, else passive or declarative.
+
+        Its type is ``(ref func)``, as the binary forms that list functions by index have it (spec 5.5.12).
+        """
         init = tuple(const("ref.func", func) for func in funcs)
         if offset is not None:
-            found = Elem(FUNCREF, init, SegmentMode.ACTIVE, table, const("i32.const", offset))
+            found = Elem(_FUNC, init, SegmentMode.ACTIVE, table, const("i32.const", offset))
         else:
-            found = Elem(FUNCREF, init, SegmentMode.DECLARATIVE if declarative else SegmentMode.PASSIVE)
+            found = Elem(_FUNC, init, SegmentMode.DECLARATIVE if declarative else SegmentMode.PASSIVE)
         self.module.elems.append(found)
         return len(self.module.elems) - 1
 

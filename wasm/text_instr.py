@@ -42,10 +42,9 @@ class BodyPrinter:
                     break
                 # The label of a delegate counts from outside its try, like the labels of try_table's clauses.
                 self._close()
-            depth = level - (1 if row in _MIDDLE else 0)
-            self._pad = self._indent(depth) + "    "
-            text = self.instr(instr)
-            out.append(self._indent(depth) + text)
+            indent = self._indent(level - (1 if row in _MIDDLE else 0))
+            self._pad = indent + "    "
+            out.append(indent + self.instr(instr))
         return out
 
     def _indent(self, level: int) -> str:

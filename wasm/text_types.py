@@ -158,7 +158,7 @@ class Scope:
         if type_ is None or not (type_.params or type_.results):
             return use
         if len(type_.params) + len(type_.results) > ROW:
-            return f"{use} (;{len(type_.params)} parameters, {len(type_.results)} results;)"
+            return f"{use} (;params: {len(type_.params)}, results: {len(type_.results)};)"
         return f"{use} {self.signature(type_, pad)}"
 
     def _storage(self, field: FieldType) -> str:
