@@ -1,0 +1,542 @@
+"""Every rule of the judge, biting and not biting (design, section 7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from oracles.compare import Voter, judge
+from oracles.verdict import Agree, Disagree, Kind, Poison, Verdict
+from wasm.builder import ModuleBuilder
+from wasm.case import Case
+from wasm.embedding import (
+    Crashed,
+    Entry,
+    Exhausted,
+    FreeNan,
+    HostCall,
+    Invocation,
+    MemoryState,
+    Observation,
+    Outcome,
+    OutOfMemory,
+    Phase,
+    ReferenceNotes,
+    Rejected,
+    Returned,
+    TableState,
+    Threw,
+    TimedOut,
+    Trapped,
+    Unsupported,
+    Value,
+)
+from wasm.encode import encode
+from wasm.traps import TrapKind
+from wasm.valtypes import I32
+
+VOTERS = {
+    "a": Voter("cranelift"),
+    "a2": Voter("cranelift"),
+    "b": Voter("winch"),
+    "c": Voter("liftoff", exact_nans=False),
+    "d": Voter("turbofan"),
+}
+ONE, TWO, THREE = (Returned.of([Value("i32", bits)]) for bits in (1, 2, 3))
+NAN = 0x7FC00000
+MODEST = ReferenceNotes(steps=10, depth=1, pages=1)
+
+
+def trapped(*kinds: TrapKind) -> Trapped:
+    return Trapped(frozenset(kinds))
+
+
+def module_bytes(
+    results: int = 1, local_count: int = 0, labels: int = 0, memory_max: int | None = 1, grows: bool = False,
+    table_max: int | None = 1, grows_table: bool = False, exported: bool = True,
+) -> bytes:  # fmt: skip
+    """A module with a memory ``m``, a table ``t`` and a function ``f``; it is never run here."""
+    m = ModuleBuilder()
+    f = m.func([], [I32] * results, export="f")
+    if local_count:
+        f.local(I32, local_count)
+    if grows:
+        f.i32(1)
+        f.emit("memory.grow", 0)
+        f.emit("drop")
+    if grows_table:
+        f.emit("table.size", 0)
+        f.emit("drop")
+        f.emit("ref.func", f.index)
+        f.i32(1)
+        f.emit("table.grow", 0)
+        f.emit("drop")
+    if labels:
+        f.i32(0)
+        f.br_table([None] * labels, None)
+    m.memory(1, memory_max, export="m" if exported else None)
+    m.table(1, table_max, export="t" if exported else None)
+    return encode(m.finish())
+
+
+def case(count: int = 3, content: bytes = b"", entry: Entry = Entry.WRAPPER, features: str = "") -> Case:
+    calls = tuple(Invocation("f", (), entry) for _ in range(count))
+    return Case(content or module_bytes(), calls, features=frozenset(features.split()))
+
+
+def seen(engine: str, *outcomes: Outcome, phase: Phase = Phase.INVOKE, **state: object) -> Observation:
+    return Observation(engine, Returned(), phase, outcomes, **state)  # type: ignore[arg-type]
+
+
+def failed(engine: str, outcome: Outcome, phase: Phase = Phase.COMPILE) -> Observation:
+    return Observation(engine, outcome, phase)
+
+
+def reference(*outcomes: Outcome, notes: ReferenceNotes = MODEST, **state: object) -> Observation:
+    return replace(seen("interpreter", *outcomes), notes=notes, **state)  # type: ignore[arg-type]
+
+
+def kinds(verdict: Verdict) -> dict[str, Kind]:
+    assert isinstance(verdict, Disagree), verdict
+    return {dissent.engine: dissent.kind for dissent in verdict.dissents}
+
+
+def verdict(want: Observation | None, *others: Observation, given: Case | None = None, **more: object) -> Verdict:
+    count = len(want.outcomes) if want is not None else len(others[0].outcomes)
+    return judge(given or case(count), others, want, VOTERS, **more)  # type: ignore[arg-type]
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def test_equal_results_agree_and_another_bit_is_a_finding() -> None:
+    assert verdict(reference(ONE, TWO), seen("a", ONE, TWO)) == Agree()
+    found = verdict(reference(ONE, TWO), seen("a", ONE, ONE), seen("b", ONE, TWO))
+    assert isinstance(found, Disagree)
+    assert kinds(found) == {"a": Kind.VALUE}
+    dissent = found.dissents[0]
+    assert (dissent.where, dissent.phase, dissent.family) == ("invoke 1", "invoke", "cranelift")
+    assert "expected i32:0x2, got i32:0x1" in dissent.detail
+    assert found.agreeing == ("interpreter", "b")
+
+
+def test_the_reference_is_not_compared_with_itself() -> None:
+    want = reference(ONE)
+    assert judge(case(1), [want, seen("a", ONE)], want, VOTERS) == Agree()
+
+
+def test_another_type_or_number_of_results_is_a_finding() -> None:
+    more = Returned.of([Value("i32", 1), Value("i32", 1)])
+    assert kinds(verdict(reference(ONE), seen("a", more))) == {"a": Kind.VALUE}
+    assert kinds(verdict(reference(ONE), seen("a", Returned.of([Value("i64", 1)])))) == {"a": Kind.VALUE}
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "same"),
+    [
+        ("null", "null", True),
+        ("null", "nonnull", False),
+        ("extern:3", "extern:3", True),
+        ("extern:3", "extern:4", False),
+        ("extern:3", "nonnull", True),
+        ("func:f", "func", True),
+        ("func:f", "func:g", False),
+        ("extern:3", "func", False),
+        ("i31:5", "null", False),
+        ("struct(i32:0x1)", "struct(i32:0x2)", False),
+    ],
+)
+def test_references_are_compared_by_identity_as_far_as_both_can_tell(want: str, got: str, same: bool) -> None:
+    left, right = (Returned.of([Value("ref", 0, text)]) for text in (want, got))
+    for a, b in ((left, right), (right, left)):
+        found = verdict(reference(a), seen("a", b))
+        assert (found == Agree()) if same else (kinds(found) == {"a": Kind.VALUE})
+
+
+# --- NaNs -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("canonical", "bits", "same"),
+    [
+        (True, 0xFFC00000, True),
+        (True, 0x7FC00001, False),
+        (False, 0x7FC00001, True),
+        (False, 0x7FA00000, False),  # a signalling NaN is no arithmetic one
+        (False, 0x3F800000, False),
+        (True, 0x7F800000, False),
+    ],
+)
+def test_a_free_nan_equals_any_that_the_spec_allows(canonical: bool, bits: int, same: bool) -> None:
+    want = Returned.of([Value("f32", NAN)], (FreeNan(0, 0, 32, canonical),))
+    found = verdict(reference(want), seen("a", Returned.of([Value("f32", bits)])))
+    assert (found == Agree()) if same else (kinds(found) == {"a": Kind.VALUE})
+
+
+def test_a_nan_that_is_not_free_is_compared_by_its_bits() -> None:
+    want = reference(Returned.of([Value("f32", NAN)]))
+    assert kinds(verdict(want, seen("a", Returned.of([Value("f32", 0xFFC00000)])))) == {"a": Kind.VALUE}
+
+
+def test_only_the_free_lane_of_a_vector_is_free() -> None:
+    want = reference(Returned.of([Value("v128", NAN << 32 | 7)], (FreeNan(0, 32, 32, True),)))
+    assert verdict(want, seen("a", Returned.of([Value("v128", 0xFFC00000 << 32 | 7)]))) == Agree()
+    assert kinds(verdict(want, seen("a", Returned.of([Value("v128", 0xFFC00000 << 32 | 8)])))) == {"a": Kind.VALUE}
+
+
+def test_an_observed_nan_poisons_from_there_on_and_not_before() -> None:
+    want = reference(ONE, TWO, TWO, notes=replace(MODEST, nan_observed_at=1))
+    assert verdict(want, seen("a", ONE, ONE, ONE)) == Agree((Poison("a", "nan", 1),))
+    assert kinds(verdict(want, seen("a", TWO, TWO, TWO))) == {"a": Kind.VALUE}
+
+
+def test_a_crash_after_an_observed_nan_still_counts() -> None:
+    want = reference(ONE, TWO, notes=replace(MODEST, nan_observed_at=0))
+    assert kinds(verdict(want, seen("a", ONE, Crashed(11)))) == {"a": Kind.CRASH}
+
+
+def test_a_host_that_cannot_see_nan_bits_is_excused_in_direct_calls_only() -> None:
+    want, got = (Returned.of([Value("f32", bits)]) for bits in (0x7FA00001, NAN))
+    direct, wrapped = (case(1, entry=entry) for entry in (Entry.HOST, Entry.WRAPPER))
+    assert verdict(reference(want), seen("c", got), given=direct) == Agree()
+    assert kinds(verdict(reference(want), seen("c", got), given=wrapped)) == {"c": Kind.VALUE}
+    assert kinds(verdict(reference(want), seen("a", got), given=direct)) == {"a": Kind.VALUE}
+    assert kinds(verdict(reference(want), seen("c", ONE), given=direct)) == {"c": Kind.VALUE}
+
+
+# --- traps and exceptions ---------------------------------------------------------------------------------------------
+
+
+def test_traps_agree_when_their_sets_meet() -> None:
+    want = reference(trapped(TrapKind.INT_OVERFLOW))
+    assert verdict(want, seen("a", trapped(TrapKind.INT_OVERFLOW, TrapKind.BAD_CONVERSION))) == Agree()
+    assert kinds(verdict(want, seen("a", trapped(TrapKind.DIV_BY_ZERO)))) == {"a": Kind.TRAP}
+
+
+def test_trapping_and_returning_differ_in_both_directions() -> None:
+    trap = trapped(TrapKind.MEMORY_OOB)
+    assert kinds(verdict(reference(ONE), seen("a", trap))) == {"a": Kind.TRAP}
+    assert kinds(verdict(reference(trap), seen("a", ONE))) == {"a": Kind.TRAP}
+
+
+def test_instantiation_is_a_step_like_any_other() -> None:
+    trap = failed("interpreter", trapped(TrapKind.TABLE_OOB), Phase.INSTANTIATE)
+    assert verdict(trap, failed("a", trapped(TrapKind.TABLE_OOB), Phase.INSTANTIATE)) == Agree()
+    assert kinds(verdict(trap, seen("a"))) == {"a": Kind.TRAP}
+
+
+def test_exceptions_are_compared_by_tag_and_payload() -> None:
+    want = reference(Threw("t", ONE))
+    assert verdict(want, seen("a", Threw("t", ONE))) == Agree()
+    assert verdict(want, seen("a", Threw("?", ONE))) == Agree()
+    for other in (Threw("u", ONE), Threw("t", TWO), ONE, trapped(TrapKind.UNREACHABLE)):
+        assert kinds(verdict(want, seen("a", other))) == {"a": Kind.EXCEPTION}
+    assert kinds(verdict(reference(ONE), seen("a", Threw("t", ONE)))) == {"a": Kind.EXCEPTION}
+
+
+def test_only_the_first_deviation_of_an_engine_is_named() -> None:
+    found = verdict(reference(ONE, TWO), seen("a", TWO, trapped(TrapKind.UNREACHABLE)))
+    assert isinstance(found, Disagree)
+    assert [(d.kind, d.where) for d in found.dissents] == [(Kind.VALUE, "invoke 0")]
+
+
+# --- crashes, hangs, exhaustion ---------------------------------------------------------------------------------------
+
+
+def test_a_crash_is_always_a_finding() -> None:
+    crash = Crashed(6, "thread panicked", "regalloc2/src/lib.rs:1")
+    for want in (reference(ONE), reference(Exhausted("fuel")), None):
+        found = judge(case(1), [failed("a", crash)], want, VOTERS)
+        assert kinds(found) == {"a": Kind.CRASH}
+    assert isinstance(found, Disagree)
+    assert (found.dissents[0].phase, found.dissents[0].location) == ("compile", "regalloc2/src/lib.rs:1")
+
+
+@pytest.mark.parametrize(("outcome", "kind"), [(TimedOut(10), Kind.HANG), (OutOfMemory(), Kind.MEMORY)])
+@pytest.mark.parametrize("phase", [Phase.DECODE, Phase.COMPILE])
+def test_no_end_in_decode_or_compile_is_never_poison(outcome: Outcome, kind: Kind, phase: Phase) -> None:
+    immodest = replace(MODEST, steps=49_000_000)
+    assert kinds(verdict(reference(ONE, notes=immodest), failed("a", outcome, phase))) == {"a": kind}
+    assert kinds(judge(case(1), [failed("a", outcome, phase)], None, VOTERS)) == {"a": kind}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "reason"),
+    [
+        (Exhausted("stack"), Kind.EXHAUST, "exhausted"),
+        (TimedOut(10), Kind.HANG, "timed out"),
+        (OutOfMemory(), Kind.MEMORY, "out of memory"),
+    ],
+)
+def test_running_out_is_a_finding_for_a_modest_case_only(outcome: Outcome, kind: Kind, reason: str) -> None:
+    assert kinds(verdict(reference(ONE, TWO), seen("a", ONE, outcome))) == {"a": kind}
+    for notes in (
+        replace(MODEST, steps=500_000),
+        replace(MODEST, depth=201),
+        replace(MODEST, pages=65),
+    ):
+        assert verdict(reference(ONE, TWO, notes=notes), seen("a", ONE, outcome)) == Agree((Poison("a", reason, 1),))
+    edge = ReferenceNotes(steps=499_999, depth=200, pages=64)
+    assert kinds(verdict(reference(ONE, TWO, notes=edge), seen("a", ONE, outcome))) == {"a": kind}
+
+
+def test_poison_belongs_to_one_vote_from_one_invocation_on() -> None:
+    want = reference(ONE, TWO, THREE, notes=replace(MODEST, depth=1000))
+    found = verdict(want, seen("a", ONE, Exhausted("stack")), seen("b", ONE, TWO, ONE))
+    assert kinds(found) == {"b": Kind.VALUE}
+    assert found.poisons == (Poison("a", "exhausted", 1),)
+    early = verdict(want, seen("a", TWO, Exhausted("stack")))
+    assert kinds(early) == {"a": Kind.VALUE}
+
+
+def test_where_both_run_out_nobody_is_wrong() -> None:
+    want = reference(ONE, Exhausted("stack"))
+    assert not isinstance(verdict(want, seen("a", ONE, Exhausted("stack"))), Disagree)
+
+
+def test_unsupported_is_never_a_finding() -> None:
+    assert verdict(reference(ONE), failed("a", Unsupported("simd"))) == Agree((Poison("a", "unsupported", -1),))
+    assert verdict(reference(ONE), seen("a", Unsupported("v128"))) == Agree((Poison("a", "unsupported", 0),))
+
+
+def test_a_crash_of_the_reference_is_our_own_finding() -> None:
+    found = judge(case(1), [seen("a", ONE)], failed("interpreter", Crashed(0, "KeyError")), VOTERS)
+    assert kinds(found) == {"interpreter": Kind.CRASH}
+
+
+# --- refusing and accepting -------------------------------------------------------------------------------------------
+
+
+def test_refusing_within_the_limits_is_a_finding() -> None:
+    found = verdict(reference(ONE), failed("a", Rejected("no")))
+    assert kinds(found) == {"a": Kind.REJECT}
+    for content in (module_bytes(results=1000), module_bytes(local_count=50_000), module_bytes(labels=65_520)):
+        assert kinds(verdict(reference(ONE), failed("a", Rejected("no")), given=case(1, content))) == {"a": Kind.REJECT}
+
+
+def test_refusing_beyond_a_limit_is_legal() -> None:
+    contents = [
+        module_bytes(results=1001),
+        module_bytes(local_count=50_001),
+        module_bytes(labels=65_521),
+        module_bytes() + b"\0" + b"\xfe\xff\x7f" * 2_600_000,
+    ]
+    for content in contents:
+        found = verdict(reference(ONE), failed("a", Rejected("no")), given=case(1, content))
+        assert found == Agree((Poison("a", "limits", -1),))
+
+
+def test_refusing_a_feature_that_the_engine_does_not_claim_is_legal() -> None:
+    voters = {"a": Voter("cranelift", frozenset({"simd"}))}
+    legal = judge(case(1, features="gc"), [failed("a", Rejected("gc"))], reference(ONE), voters)
+    assert legal == Agree((Poison("a", "feature", -1),))
+    claimed = judge(case(1, features="simd"), [failed("a", Rejected("simd"))], reference(ONE), voters)
+    assert kinds(claimed) == {"a": Kind.REJECT}
+
+
+def test_accepting_what_is_invalid_is_a_finding() -> None:
+    invalid = failed("interpreter", Rejected("type mismatch"))
+    assert verdict(invalid, failed("a", Rejected("other words"))) == Agree()
+    assert kinds(judge(case(0), [seen("a")], invalid, VOTERS)) == {"a": Kind.ACCEPT}
+
+
+# --- state ------------------------------------------------------------------------------------------------------------
+
+
+def test_host_calls_are_compared_in_order_with_their_arguments() -> None:
+    calls = tuple(HostCall("env", name, ONE) for name in ("x", "y"))
+    want = reference(ONE, host_calls=calls)
+    assert verdict(want, seen("a", ONE, host_calls=calls)) == Agree()
+    for other in (calls[::-1], calls[:1], (*calls, calls[0]), (calls[0], HostCall("env", "y", TWO))):
+        assert kinds(verdict(want, seen("a", ONE, host_calls=other))) == {"a": Kind.HOST_CALLS}
+
+
+def test_globals_are_compared_by_name_where_both_can_read_them() -> None:
+    want = reference(ONE, globals=(("g", Value("i32", 1)), ("h", Value("f32", NAN))))
+    assert verdict(want, seen("a", ONE, globals=(("g", Value("i32", 1)),))) == Agree()
+    assert kinds(verdict(want, seen("a", ONE, globals=(("g", Value("i32", 2)),)))) == {"a": Kind.STATE}
+    other = (("h", Value("f32", 0xFFC00000)),)
+    assert kinds(verdict(want, seen("a", ONE, globals=other))) == {"a": Kind.STATE}
+    free = replace(want, notes=replace(MODEST, free_globals=(FreeNan(1, 0, 32, True),)))
+    assert verdict(free, seen("a", ONE, globals=other)) == Agree()
+
+
+def test_tables_are_compared_by_size_and_identity() -> None:
+    want = reference(ONE, tables=(TableState("t", 2, ("null", "func:f")),))
+    assert verdict(want, seen("a", ONE, tables=(TableState("t", 2, ("null", "func")),))) == Agree()
+    for table in (TableState("t", 3, ("null", "func:f", "null")), TableState("t", 2, ("null", "null"))):
+        assert kinds(verdict(want, seen("a", ONE, tables=(table,)))) == {"a": Kind.STATE}
+
+
+def test_state_is_compared_after_traps_and_not_after_running_out() -> None:
+    trap = trapped(TrapKind.UNREACHABLE)
+    state = (("g", Value("i32", 1)),), (("g", Value("i32", 2)),)
+    want, got = reference(trap, globals=state[0]), seen("a", trap, globals=state[1])
+    assert kinds(verdict(want, got)) == {"a": Kind.STATE}
+    deep = replace(want, outcomes=(ONE,), notes=replace(MODEST, depth=1000))
+    assert not isinstance(verdict(deep, replace(got, outcomes=(Exhausted("stack"),))), Disagree)
+
+
+def test_memories_differ_by_content_unless_only_free_nan_bits_do() -> None:
+    want = reference(ONE, memories=(MemoryState("m", 1, ((0, 111),)),))
+    got = seen("a", ONE, memories=(MemoryState("m", 1, ((0, 222),)),))
+    contents = {"interpreter": bytes(65536), "a": bytes(8) + b"\x01" + bytes(65527)}
+
+    def fetch(engine: str, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+        return dict.fromkeys(blocks, contents[engine])
+
+    found = verdict(want, got, fetch=fetch)
+    assert kinds(found) == {"a": Kind.STATE}
+    assert isinstance(found, Disagree)
+    assert "byte 0x8" in found.dissents[0].detail
+    tainted = replace(want, notes=replace(MODEST, tainted=((0, 8, 12),)))
+    assert verdict(tainted, got, fetch=fetch) == Agree()
+    beside = replace(want, notes=replace(MODEST, tainted=((0, 9, 12),)))
+    assert kinds(verdict(beside, got, fetch=fetch)) == {"a": Kind.STATE}
+    other_memory = replace(want, notes=replace(MODEST, tainted=((1, 8, 12),)))
+    assert kinds(verdict(other_memory, got, fetch=fetch)) == {"a": Kind.STATE}
+    assert verdict(tainted, got) == Agree((Poison("a", "nan in memory", 1),))
+    assert kinds(verdict(want, got)) == {"a": Kind.STATE}
+
+
+# --- growth -----------------------------------------------------------------------------------------------------------
+
+
+def pages(engine: str, count: int) -> Observation:
+    return seen(engine, ONE, memories=(MemoryState("m", count, ()),))
+
+
+def test_deviating_growth_is_a_finding_within_the_guaranteed_size_only() -> None:
+    small = replace(pages("interpreter", 64), notes=replace(MODEST, pages=64))
+    assert kinds(verdict(small, pages("a", 1))) == {"a": Kind.STATE}
+    large = replace(pages("interpreter", 65), notes=replace(MODEST, pages=65))
+    assert verdict(large, pages("a", 1)) == Agree((Poison("a", "grow", 1),))
+    slots = [seen(engine, ONE, tables=(TableState("t", size, ()),)) for engine, size in (("i", 10_000), ("i", 10_001))]
+    got = seen("a", ONE, tables=(TableState("t", 1, ()),))
+    within, above = (replace(item, engine="interpreter", notes=MODEST) for item in slots)
+    assert kinds(verdict(within, got)) == {"a": Kind.STATE}
+    assert verdict(above, got) == Agree((Poison("a", "grow", 1),))
+
+
+def test_growth_that_no_export_shows_excuses_only_modules_that_may_have_grown_far() -> None:
+    def found(notes: ReferenceNotes, **shape: object) -> Verdict:
+        content = module_bytes(exported=False, **shape)  # type: ignore[arg-type]
+        return verdict(reference(ONE, notes=notes), seen("a", TWO), given=case(1, content))
+
+    large = replace(MODEST, pages=65)
+    assert found(large, memory_max=100, grows=True) == Agree((Poison("a", "grow", 0),))
+    assert kinds(found(MODEST, memory_max=100, grows=True)) == {"a": Kind.VALUE}
+    assert kinds(found(large, memory_max=64, grows=True)) == {"a": Kind.VALUE}
+    assert kinds(found(large, memory_max=100, grows=False)) == {"a": Kind.VALUE}
+    assert found(MODEST, table_max=None, grows_table=True) == Agree((Poison("a", "grow", 0),))
+    assert kinds(found(MODEST, table_max=10_000, grows_table=True)) == {"a": Kind.VALUE}
+
+
+def test_growth_excuses_no_crash() -> None:
+    large = replace(pages("interpreter", 65), notes=replace(MODEST, pages=65))
+    assert kinds(verdict(large, seen("a", Crashed(11)))) == {"a": Kind.CRASH}
+
+
+# --- relaxed SIMD -----------------------------------------------------------------------------------------------------
+
+RELAXED = replace(MODEST, relaxed_used=True)
+PROFILED = {"a": Voter("cranelift", profile="fused"), "b": Voter("winch"), "c": Voter("liftoff", profile=None)}
+
+
+def relaxed(*others: Observation) -> Verdict:
+    under = {"": reference(ONE, notes=RELAXED), "fused": reference(TWO, notes=RELAXED)}
+    return judge(case(1, features="relaxed_simd"), others, under, PROFILED)
+
+
+def test_relaxed_results_are_compared_under_the_engines_own_profile() -> None:
+    assert relaxed(seen("a", TWO), seen("b", ONE)) == Agree()
+    assert kinds(relaxed(seen("a", THREE))) == {"a": Kind.VALUE}
+
+
+def test_an_engine_that_contradicts_its_own_probe_has_a_kind_of_its_own() -> None:
+    assert kinds(relaxed(seen("a", ONE))) == {"a": Kind.PROFILE}
+    assert kinds(relaxed(seen("c", TWO))) == {"c": Kind.PROFILE}
+    assert kinds(relaxed(seen("a", Crashed(6)))) == {"a": Kind.CRASH}
+
+
+def test_without_relaxed_instructions_profiles_play_no_part() -> None:
+    under = {"": reference(ONE), "fused": reference(TWO)}
+    assert kinds(judge(case(1), [seen("b", TWO)], under, PROFILED)) == {"b": Kind.VALUE}
+
+
+# --- without the reference, and the vote ------------------------------------------------------------------------------
+
+
+def test_where_the_reference_gave_up_engines_are_compared_among_themselves() -> None:
+    want = reference(ONE, Exhausted("fuel"))
+    agree = verdict(want, seen("a", ONE, TWO, THREE), seen("b", ONE, TWO, THREE), given=case(3))
+    assert agree == Agree()
+    found = verdict(want, *(seen(name, ONE, TWO, THREE) for name in "ab"), seen("d", ONE, TWO, TWO), given=case(3))
+    assert kinds(found) == {"d": Kind.VALUE}
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("turbofan",)
+    assert kinds(verdict(want, seen("a", TWO, TWO, THREE), seen("b", ONE, TWO, THREE), given=case(3))) == {
+        "a": Kind.VALUE
+    }
+
+
+def test_without_the_reference_nobody_knows_which_nans_are_free() -> None:
+    left, right = (Returned.of([Value("f32", bits)]) for bits in (NAN, 0xFFC00001))
+    assert judge(case(1), [seen("a", left), seen("b", right)], None, VOTERS) == Agree()
+    assert kinds(judge(case(1), [seen("a", left), seen("b", ONE)], None, VOTERS)) == {"b": Kind.VALUE}
+
+
+def test_without_the_reference_engines_of_different_profiles_are_not_compared() -> None:
+    others = [seen("a", TWO), seen("b", ONE)]
+    assert not isinstance(judge(case(1, features="relaxed_simd"), others, None, PROFILED), Disagree)
+    assert isinstance(judge(case(1), others, None, PROFILED), Disagree)
+
+
+def test_running_out_where_the_reference_did_too_is_poison() -> None:
+    want = reference(Exhausted("fuel"))
+    found = verdict(want, seen("a", ONE), seen("b", Exhausted("stack")), seen("d", ONE))
+    assert found == Agree((Poison("b", "exhausted", 0),))
+
+
+def test_a_family_has_one_vote() -> None:
+    others = [seen("a", TWO), seen("a2", TWO), seen("b", ONE)]
+    found = verdict(reference(ONE), *others)
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("cranelift",)
+
+
+def test_more_families_outvote_the_reference() -> None:
+    found = verdict(reference(ONE), *(seen(name, TWO) for name in "abd"))
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("interpreter",)
+    divided = verdict(reference(ONE), seen("a", TWO), seen("b", THREE), seen("d", ONE))
+    assert isinstance(divided, Disagree)
+    assert divided.suspects == ("cranelift", "winch")
+
+
+def test_a_tie_goes_to_the_reference() -> None:
+    found = verdict(reference(ONE), seen("a", TWO))
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("cranelift",)
+
+
+def test_without_the_reference_a_tie_suspects_both() -> None:
+    found = judge(case(1), [seen("a", ONE), seen("b", TWO)], None, VOTERS)
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("cranelift", "winch")
+
+
+def test_a_family_at_odds_with_itself_has_no_vote_and_is_suspected() -> None:
+    found = verdict(reference(ONE), seen("a", TWO), seen("a2", ONE), seen("b", TWO))
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("cranelift", "winch")
+    outvoting = verdict(reference(ONE), seen("a", TWO), seen("a2", ONE), seen("b", TWO), seen("d", TWO))
+    assert isinstance(outvoting, Disagree)
+    assert "interpreter" in outvoting.suspects
+
+
+def test_crashes_have_no_majority() -> None:
+    found = verdict(reference(ONE), *(seen(name, Crashed(6)) for name in "abd"))
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("cranelift", "turbofan", "winch")
