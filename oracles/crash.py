@@ -1,0 +1,46 @@
+"""What an engine said as it died: the panic's text and where in its source it happened."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Final
+
+from wasm.embedding import Crashed, OutOfMemory
+
+_PANIC_NEW: Final = re.compile(r"panicked at ([^\s']\S*?):(\d+):\d+:\n(.*?)(?:\nnote: |\nstack backtrace|\Z)", re.S)
+_PANIC_OLD: Final = re.compile(r"panicked at '(.*?)', (\S+?):(\d+):\d+", re.S)
+_FATAL_JS: Final = re.compile(r"# Fatal error in (\S+?), line (\d+)\s*\n#\s*(.*)")
+_CHECKOUT: Final = re.compile(r"^.*/(?:registry/src/[^/]+|git/checkouts/[^/]+/[^/]+|rustc/[^/]+)/")
+_TREE: Final = re.compile(r"^.*?(?=(?:crates|cranelift|winch|library|src)/)")
+_NO_MEMORY: Final = re.compile(r"out of memory|OOM error|memory allocation of \d+ bytes failed", re.I)
+
+
+def source_place(path: str, line: str) -> str:
+    """``crate-version/src/file.rs:LINE``, without what depends on where it was built."""
+    shorter = _CHECKOUT.sub("", path)
+    if shorter == path:
+        shorter = _TREE.sub("", path).removeprefix("../")
+    return f"{shorter}:{line}"
+
+
+def read_crash(status: int, noise: str) -> Crashed | OutOfMemory:
+    """The outcome of a worker's death: exit ``status`` as ``subprocess`` gives it, and the end of its output."""
+    number = -status if status < 0 else 0
+    if found := _PANIC_NEW.search(noise):
+        return Crashed(number, found[3].strip()[:2000], source_place(found[1], found[2]))
+    if found := _PANIC_OLD.search(noise):
+        return Crashed(number, found[1].strip()[:2000], source_place(found[2], found[3]))
+    if found := _FATAL_JS.search(noise):
+        return Crashed(number, found[3].strip()[:2000], source_place(found[1], found[2]))
+    if _NO_MEMORY.search(noise):
+        return OutOfMemory(noise.strip()[:500])
+    text = noise.strip()[-2000:] or (_signal_name(number) if number else f"exit status {status}")
+    return Crashed(number, text)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

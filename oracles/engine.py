@@ -1,0 +1,213 @@
+"""Engines: their ids, what they can do, and the protocol that every adapter in ``oracles/engines/`` implements.
+
+The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME``, imported when first asked for, with
+
+    ALIASES: dict[str, str]                  # documented short forms of settings: {"winch": "winch=on"}
+    def check(id: EngineId) -> EngineId      # canonical settings; raises UsageError
+    def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from wasm.case import Case
+from wasm.embedding import Invocation, Observation, Outcome, Value
+from wasm.features import Feature
+
+
+class UsageError(Exception):
+    """Something that the user wrote cannot be meant: one line that says what to write instead. Exit code 2."""
+
+
+class EngineUnavailable(Exception):
+    """An engine cannot be used as asked for: one line that says why and what to do. Exit code 3."""
+
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
+_VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*\Z")
+_KEY: Final = re.compile(r"[a-z][A-Za-z0-9_.-]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineId:
+    """``name[@version|@/path][:key=value(+key=value)*]`` (design, section 2); ``str`` gives the canonical form.
+
+    A bare word among the settings stands for ``word=on``. ``version`` and ``path`` exclude each other; both empty
+    means the installed release. ``settings`` are sorted by key, without the ones at their default.
+    """
+
+    name: str
+    version: str = ""
+    path: str = ""
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        place = f"@{self.path or self.version}" if self.path or self.version else ""
+        settings = "+".join(key if value == "on" else f"{key}={value}" for key, value in self.settings)
+        return f"{self.name}{place}{':' if settings else ''}{settings}"
+
+    def get(self, key: str, default: str = "") -> str:
+        return dict(self.settings).get(key, default)
+
+    def with_settings(self, settings: Mapping[str, str]) -> EngineId:
+        return EngineId(self.name, self.version, self.path, tuple(sorted(settings.items())))
+
+    @staticmethod
+    def parse(text: str) -> EngineId:
+        """Read an id and bring it to its canonical form by the adapter's own ``check``. Raises ``UsageError``."""
+        id = _split(text.strip())
+        if id.name not in engine_names():
+            raise UsageError(f"no engine {id.name!r}: there are {', '.join(engine_names())}")
+        checked: EngineId = adapter(id.name).check(id)
+        return checked
+
+
+def _split(text: str) -> EngineId:
+    head, _, tail = _cut_settings(text)
+    name, at, place = head.partition("@")
+    if not _NAME.match(name):
+        raise UsageError(f"{text!r} is not an engine: write NAME[@VERSION|@/PATH][:KEY=VALUE+KEY=VALUE]")
+    path = place if place.startswith("/") else ""
+    if at and not path and not _VERSION.match(place):
+        raise UsageError(f"{place!r} is neither a version nor an absolute path (in {text!r})")
+    settings: dict[str, str] = {}
+    for item in tail.split("+") if tail else ():
+        key, _, value = item.partition("=")
+        if not _KEY.match(key):
+            raise UsageError(f"{item!r} is not a setting (in {text!r}): write KEY=VALUE, several joined by '+'")
+        if key in settings:
+            raise UsageError(f"{key} is set twice (in {text!r})")
+        settings[key] = value or "on"
+    return EngineId(name, "" if path else place, path).with_settings(settings)
+
+
+def _cut_settings(text: str) -> tuple[str, str, str]:
+    """Split at the colon before the settings; a path may contain colons itself, settings never a slash."""
+    colon = text.rfind(":")
+    if colon < 0 or "/" in text[colon:]:
+        return text, "", ""
+    return text[:colon], ":", text[colon + 1 :]
+
+
+def engine_names() -> tuple[str, ...]:
+    """Every adapter in ``oracles/engines/``, by its file's name."""
+    package = importlib.import_module("oracles.engines")
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")))
+
+
+def adapter(name: str) -> Any:
+    """The adapter module of an engine name that ``engine_names`` lists."""
+    return importlib.import_module(f"oracles.engines.{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one case may use. Time is CPU seconds of the worker for the whole case; memory is its resident set.
+
+    ``wall_factor`` times ``cpu_seconds`` (and never less than ten seconds) is the wall-clock limit for a worker that
+    sleeps. ``steps`` and ``depth`` bind engines that count them, ``pages`` those that can refuse growth.
+    """
+
+    cpu_seconds: float = 10.0
+    memory_bytes: int = 2 << 30
+    wall_factor: float = 6.0
+    steps: int = 50_000_000
+    depth: int = 20_000
+    pages: int = 65_536
+
+    @property
+    def wall_seconds(self) -> float:
+        return max(10.0, self.cpu_seconds * self.wall_factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine is and accepts, as its worker's hello states it.
+
+    ``version`` is the release, ``library`` and ``sha256`` the file that was really loaded (empty for an in-process
+    engine). ``family`` names the independent code that its vote belongs to: ``cranelift`` (every Cranelift setting and
+    Pulley, which shares its middle end), ``winch``, ``liftoff``, ``turbofan``, ``interpreter``, ... ``relaxed`` has the
+    results of the relaxed-SIMD probe module by export name, which ``wasm.semantics.relaxed`` turns into a profile.
+    """
+
+    version: str
+    features: frozenset[Feature]
+    family: str
+    library: str = ""
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+    relaxed: tuple[tuple[str, Outcome], ...] = field(default=(), compare=False)
+
+
+class Pending(Protocol):
+    """A case under way. In-process engines compute it in ``result``; workers run meanwhile."""
+
+    def fileno(self) -> int | None:
+        """What to wait for readability on; None if ``result`` will not wait."""
+
+    def poll(self) -> Observation | None:
+        """Advance without blocking: reads what there is and checks the limits. None if not finished."""
+
+    def result(self) -> Observation:
+        """Wait for the end. Whatever the engine does is in the observation; only a broken harness raises."""
+
+
+class Session(Protocol):
+    """Instances that see each other, for scripts such as the official suite's. One session per engine at a time.
+
+    The module ``spectest`` is registered from the start. After ``Crashed``, ``TimedOut`` or ``OutOfMemory`` all
+    instances are gone and every later step gives ``Unsupported``.
+    """
+
+    def instantiate(self, name: str, module: bytes) -> Outcome:
+        """Decode, validate, compile and instantiate, imports resolved among registered instances.
+
+        An empty ``Returned`` on success; ``Rejected`` for an invalid module or an import that does not fit.
+        """
+
+    def register(self, name: str, registered_as: str) -> None:
+        """Make instance ``name`` importable under another name."""
+
+    def invoke(self, name: str, invocation: Invocation) -> Outcome: ...
+
+    def get(self, name: str, export: str) -> Value | None:
+        """The value of an exported global; None if there is none."""
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """One engine with its settings. Not thread-safe; closed by ``close``, which ends its worker."""
+
+    @property
+    def id(self) -> EngineId: ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Starts the worker if needed. Raises ``EngineUnavailable``."""
+
+    def start(self, case: Case) -> Pending:
+        """Begin a case; the one before must be finished."""
+
+    def run(self, case: Case) -> Observation:
+        """One case from beginning to end."""
+
+    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+        """Run the case again; the contents at the end of the given (exported memory, 64 KiB block) pairs."""
+
+    def open_script(self) -> Session: ...
+
+    def close(self) -> None: ...
+
+
+def open_engine(id: EngineId | str, limits: Limits | None = None, offline: bool = False) -> Engine:
+    """Open an engine. Raises ``UsageError`` or ``EngineUnavailable``; its worker starts with the first case."""
+    parsed = EngineId.parse(id) if isinstance(id, str) else id
+    make: Callable[..., Engine] = adapter(parsed.name).open_engine
+    return make(parsed, limits or Limits(), offline)

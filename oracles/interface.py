@@ -1,0 +1,371 @@
+"""A module's outside, read from its bytes without its code: what workers need to link it and to call it.
+
+Reading only the sections that matter keeps the harness' cost per case far below that of decoding. Validity is not
+judged here: anything odd raises ``Unreadable``, and the engines are then asked about the bare bytes only.
+
+A type is one character, its *kind*, so that a function type with 1,000 results is a short string:
+``i l f d v`` are i32, i64, f32, f64, v128; ``e c a g x`` are nullable references: the extern hierarchy, the func
+hierarchy, ``any``/``eq``/``i31``, the rest of the any hierarchy (structs, arrays, ``none``), exceptions. The capital
+letter is the non-nullable reference. ``e``, ``c`` and ``x`` include their bottom types (``b`` in ``RefItem``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+NUMBERS: Final = {0x7F: "i", 0x7E: "l", 0x7D: "f", 0x7C: "d", 0x7B: "v"}
+_HEAP: Final = {
+    0x70: "c", 0x73: "c", 0x6F: "e", 0x72: "e", 0x6E: "a", 0x6D: "a", 0x6C: "a", 0x6B: "g", 0x6A: "g", 0x71: "g",
+    0x69: "x", 0x74: "x",
+}  # fmt: skip
+ONE_BYTE: Final = {**NUMBERS, **_HEAP}
+_ONE_BYTE_CODES: Final = bytes(ONE_BYTE)
+_TO_KIND: Final = bytes(ord(ONE_BYTE.get(code, "?")) for code in range(256))
+TYPE_NAMES: Final = {"i": "i32", "l": "i64", "f": "f32", "d": "f64", "v": "v128"}
+"""Kind to the type word of ``wasm.embedding``; every other kind is ``ref``."""
+FUNC, TABLE, MEMORY, GLOBAL, TAG = range(5)
+
+
+class Unreadable(Exception):
+    """The bytes are not a module as far as its outside is concerned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A function type by kinds; ``plain`` says that it names no type index and can be written in another module."""
+
+    params: str
+    results: str
+    plain: bool
+    raw: bytes
+    """The encoded function type: 0x60, parameters, results."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportItem:
+    """``index`` is a function's or tag's type index; ``kind`` a global's or a table's; ``raw`` the encoded type."""
+
+    module: str
+    name: str
+    sort: int
+    raw: bytes
+    index: int = 0
+    kind: str = ""
+    mutable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExportItem:
+    name: str
+    sort: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """``types`` has None for structs and arrays. ``type_count`` and ``type_bytes`` are the type section's vector."""
+
+    types: tuple[Signature | None, ...]
+    type_count: int
+    type_bytes: bytes
+    imports: tuple[ImportItem, ...]
+    exports: tuple[ExportItem, ...]
+    funcs: tuple[int, ...]
+    """The type index of each function, imported ones first."""
+    globals: tuple[tuple[str, bool], ...]
+    """Kind and mutability of each global."""
+    tables: tuple[str, ...]
+    """The element kind of each table."""
+    tags: tuple[int, ...]
+    memories: int
+
+    def signature(self, func: int) -> Signature:
+        """The type of a function by index. Raises ``Unreadable``."""
+        return self.type_at(self.funcs[func]) if func < len(self.funcs) else self.type_at(-1)
+
+    def type_at(self, index: int) -> Signature:
+        found = self.types[index] if 0 <= index < len(self.types) else None
+        if found is None:
+            raise Unreadable(f"type {index} is no function type")
+        return found
+
+    def find(self, name: str, sort: int) -> int | None:
+        """The index of an exported item."""
+        return next((item.index for item in self.exports if item.name == name and item.sort == sort), None)
+
+
+class _Reader:
+    def __init__(self, data: bytes, composites: list[str]) -> None:
+        self.data, self.pos, self.composites = data, 0, composites
+
+    def byte(self) -> int:
+        try:
+            value = self.data[self.pos]
+        except IndexError:
+            raise Unreadable("ends early") from None
+        self.pos += 1
+        return value
+
+    def take(self, size: int) -> bytes:
+        if size > len(self.data) - self.pos:
+            raise Unreadable("ends early")
+        self.pos += size
+        return self.data[self.pos - size : self.pos]
+
+    def leb(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+            if shift > 70:
+                raise Unreadable("a number is too long")
+
+    def count(self) -> int:
+        """A vector's length; every element takes a byte at least."""
+        value = self.leb()
+        if value > len(self.data) - self.pos:
+            raise Unreadable("a vector is longer than the module")
+        return value
+
+    def name(self) -> str:
+        try:
+            return self.take(self.leb()).decode("utf-8")
+        except UnicodeDecodeError:
+            raise Unreadable("a name is not UTF-8") from None
+
+    def heap(self) -> tuple[str, bool]:
+        """The kind of a heap type (nullable letter), and whether it names a type index."""
+        start = self.pos
+        value = self.leb()
+        if self.pos == start + 1 and value in _HEAP:
+            return _HEAP[value], False
+        try:
+            return self.composites[value], True
+        except IndexError:
+            raise Unreadable("an unknown type") from None
+
+    def value_type(self) -> tuple[str, bool]:
+        code = self.byte()
+        if code in ONE_BYTE:
+            return ONE_BYTE[code], False
+        if code not in (0x63, 0x64):
+            raise Unreadable("an unknown value type")
+        kind, indexed = self.heap()
+        return (kind if code == 0x63 else kind.upper()), indexed
+
+    def value_types(self) -> tuple[str, bool]:
+        """A vector of value types as kinds. Types of one byte each, the common case, are translated in one go."""
+        count = self.count()
+        chunk = self.data[self.pos : self.pos + count]
+        if not chunk.translate(None, _ONE_BYTE_CODES):
+            self.pos += count
+            return chunk.translate(_TO_KIND).decode("ascii"), True
+        kinds, plain = [], True
+        for _ in range(count):
+            kind, indexed = self.value_type()
+            kinds.append(kind)
+            plain = plain and not indexed
+        return "".join(kinds), plain
+
+    def skip_limits(self) -> None:
+        flags = self.byte()
+        self.leb()
+        if flags & 1:
+            self.leb()
+        if flags & 8:
+            self.leb()
+
+    def skip_const(self) -> None:
+        """Past a constant expression and its ``end``."""
+        while (op := self.byte()) != 0x0B:
+            if op in (0x41, 0x42, 0x23, 0xD2, 0xD0):
+                self.leb()
+            elif op in (0x43, 0x44):
+                self.take(4 if op == 0x43 else 8)
+            elif op == 0xFD:
+                if self.leb() != 12:
+                    raise Unreadable("not a constant expression")
+                self.take(16)
+            elif op == 0xFB:
+                sub = self.leb()
+                for _ in range({0: 1, 1: 1, 6: 1, 7: 1, 8: 2, 26: 0, 27: 0, 28: 0}.get(sub, 0)):
+                    self.leb()
+            elif op not in (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E):
+                raise Unreadable("not a constant expression")
+
+
+def _skip_field(r: _Reader) -> None:
+    if r.data[r.pos : r.pos + 1] in (b"\x77", b"\x78"):
+        r.pos += 1
+    else:
+        r.value_type()
+    r.byte()
+
+
+def _composite(r: _Reader) -> Signature | None:
+    code = r.byte()
+    while code in (0x50, 0x4F):
+        for _ in range(r.count()):
+            r.leb()
+        code = r.byte()
+    start = r.pos - 1
+    if code == 0x60:
+        params, plain_params = r.value_types()
+        results, plain_results = r.value_types()
+        return Signature(params, results, plain_params and plain_results, r.data[start : r.pos])
+    if code not in (0x5F, 0x5E):
+        raise Unreadable("an unknown composite type")
+    for _ in range(r.count() if code == 0x5F else 1):
+        _skip_field(r)
+    return None
+
+
+def _types(r: _Reader) -> list[Signature | None]:
+    """Two passes: a type may name one that comes later in its group, so the sorts of all must be known first."""
+    start, passes = r.pos, 2 if b"\x4e" in r.data else 1
+    found: list[Signature | None] = []
+    for last in range(passes):
+        r.pos, found = start, []
+        if passes == 2 and last == 0:
+            r.composites = ["g"] * (len(r.data) + 1)
+        for _ in range(r.count()):
+            group = 1
+            if r.data[r.pos : r.pos + 1] == b"\x4e":
+                r.pos += 1
+                group = r.count()
+            for _ in range(group):
+                if passes == 1:
+                    r.composites.append("g")
+                found.append(_composite(r))
+                if passes == 1 and found[-1] is not None:
+                    r.composites[-1] = "c"
+        if passes == 2 and last == 0:
+            r.composites = ["g" if one is None else "c" for one in found]
+    return found
+
+
+def _import(r: _Reader) -> ImportItem:
+    module, name, sort = r.name(), r.name(), r.byte()
+    start, index, kind, mutable = r.pos, 0, "", False
+    if sort == FUNC:
+        index = r.leb()
+    elif sort == TABLE:
+        kind, _ = r.value_type()
+        r.skip_limits()
+    elif sort == MEMORY:
+        r.skip_limits()
+    elif sort == GLOBAL:
+        kind, _ = r.value_type()
+        mutable = r.byte() == 1
+    elif sort == TAG:
+        r.byte()
+        index = r.leb()
+    else:
+        raise Unreadable("an unknown import")
+    return ImportItem(module, name, sort, r.data[start : r.pos], index, kind, mutable)
+
+
+@lru_cache(maxsize=64)
+def read_interface(module: bytes) -> Interface:
+    """Read the outside of a binary module. Raises ``Unreadable``, nothing else, for any bytes."""
+    if module[:8] != b"\0asm\1\0\0\0":
+        raise Unreadable("not a binary module")
+    sections: dict[int, bytes] = {}
+    outer = _Reader(module, [])
+    outer.pos = 8
+    while outer.pos < len(module):
+        number, size = outer.byte(), outer.leb()
+        body = outer.take(size) if number in (1, 2, 3, 4, 5, 6, 7, 13) else b""
+        if not body:
+            outer.pos += size
+        elif number not in sections:
+            sections[number] = body
+    composites: list[str] = []
+
+    def reader(number: int) -> _Reader | None:
+        return _Reader(sections[number], composites) if number in sections else None
+
+    types: list[Signature | None] = []
+    count, type_bytes = 0, b""
+    if r := reader(1):
+        types = _types(r)
+        composites = r.composites
+        r.pos = 0
+        count = r.leb()
+        type_bytes = r.data[r.pos :]
+    imports = [_import(r) for _ in range(r.count())] if (r := reader(2)) else []
+    funcs = [item.index for item in imports if item.sort == FUNC]
+    if r := reader(3):
+        funcs += [r.leb() for _ in range(r.count())]
+    found = Interface(
+        tuple(types),
+        count,
+        type_bytes,
+        tuple(imports),
+        _exports(reader(7)),
+        tuple(funcs),
+        tuple([(item.kind, item.mutable) for item in imports if item.sort == GLOBAL] + _globals(reader(6))),
+        tuple([item.kind for item in imports if item.sort == TABLE] + _tables(reader(4))),
+        tuple([item.index for item in imports if item.sort == TAG] + _tags(reader(13))),
+        sum(item.sort == MEMORY for item in imports) + (r.leb() if (r := reader(5)) else 0),
+    )
+    sizes = (len(found.funcs), len(found.tables), found.memories, len(found.globals), len(found.tags))
+    if any(item.sort > TAG or item.index >= sizes[item.sort] for item in found.exports):
+        raise Unreadable("an export of nothing")
+    return found
+
+
+def _exports(r: _Reader | None) -> tuple[ExportItem, ...]:
+    return tuple(ExportItem(r.name(), r.byte(), r.leb()) for _ in range(r.count())) if r else ()
+
+
+def _globals(r: _Reader | None) -> list[tuple[str, bool]]:
+    found: list[tuple[str, bool]] = []
+    for _ in range(r.count() if r else 0):
+        assert r is not None
+        kind, _ = r.value_type()
+        found.append((kind, r.byte() == 1))
+        r.skip_const()
+    return found
+
+
+def _tables(r: _Reader | None) -> list[str]:
+    found: list[str] = []
+    for _ in range(r.count() if r else 0):
+        assert r is not None
+        initialised = r.data[r.pos : r.pos + 2] == b"\x40\x00"
+        r.pos += 2 * initialised
+        found.append(r.value_type()[0])
+        r.skip_limits()
+        if initialised:
+            r.skip_const()
+    return found
+
+
+def _tags(r: _Reader | None) -> list[int]:
+    return [(r.byte(), r.leb())[1] for _ in range(r.count())] if r else []
+
+
+def known_tags(interface: Interface) -> tuple[tuple[int, str, int], ...]:
+    """The tags that have a name: (tag index, name, -1 if exported, else the position of its import).
+
+    An exported tag goes by its first export's name. Imports that share one tag are listed once.
+    """
+    found: dict[int, tuple[int, str, int]] = {}
+    for item in interface.exports:
+        if item.sort == TAG:
+            found.setdefault(item.index, (item.index, item.name, -1))
+    tag = 0
+    seen: set[tuple[str, str, bytes]] = set()
+    for at, item_ in enumerate(interface.imports):
+        if item_.sort == TAG:
+            if (item_.module, item_.name, item_.raw) not in seen:
+                found.setdefault(tag, (tag, item_.name, at))
+            seen.add((item_.module, item_.name, item_.raw))
+            tag += 1
+    return tuple(found.values())

@@ -1,0 +1,209 @@
+"""One worker process: its file descriptors, its limits, its end. Knows nothing of cases."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from oracles.protocol import PROGRESS, decode_frame
+
+NOISE_LIMIT: Final = 64 << 10
+"""Bytes of a worker's stdout and stderr that are kept, half from the beginning and half from the end."""
+TICK: Final = 0.05
+"""Seconds between looks at a busy worker's CPU time and memory."""
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_LAUNCH: Final = str(Path(__file__).parent / "workers" / "launch.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a worker. ``argv`` may hold ``{in}``, ``{out}``, ``{progress}`` for descriptor numbers."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+
+
+class Noise:
+    """The bounded beginning and end of what a process printed."""
+
+    def __init__(self) -> None:
+        self.head, self.tail = b"", b""
+
+    def add(self, data: bytes) -> None:
+        room = NOISE_LIMIT // 2 - len(self.head)
+        self.head += data[:room] if room > 0 else b""
+        self.tail = (self.tail + (data[room:] if room > 0 else data))[-NOISE_LIMIT // 2 :]
+
+    def take(self) -> str:
+        text = (self.head + self.tail).decode("utf-8", "replace")
+        self.head = self.tail = b""
+        return text
+
+
+class Died(Exception):
+    """The process is gone; ``args`` are its exit status as ``subprocess`` gives it and the end of its output."""
+
+
+class WorkerProcess:
+    """A started worker. Every method is quick; waiting is done by ``wait_any`` over several of them.
+
+    On Linux the worker is killed when the thread that started it ends.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        requests, self.requests = os.pipe()
+        self.replies, replies = os.pipe()
+        self.noise_fd, noise = os.pipe()
+        self.progress_fd = _shared_file()
+        numbers = {"in": requests, "out": replies, "progress": self.progress_fd}
+        argv = list(launch.argv)
+        for word, number in numbers.items():
+            argv = [part.replace("{" + word + "}", str(number)) for part in argv]
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", _LAUNCH, *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=noise,
+                stderr=noise,
+                env={**os.environ, **launch.env},
+                pass_fds=tuple(numbers.values()),
+                start_new_session=True,
+            )
+        finally:
+            for fd in (requests, replies, noise):
+                os.close(fd)
+        for fd in (self.requests, self.replies, self.noise_fd):
+            os.set_blocking(fd, False)
+        self.noise = Noise()
+        self.outgoing = memoryview(b"")
+        self.incoming = bytearray()
+        self.cpu_before = 0.0
+        self.started = time.monotonic()
+        self.next_look = 0.0
+        self._finalizer = weakref.finalize(
+            self, _end, self.process, (self.requests, self.replies, self.noise_fd, self.progress_fd)
+        )
+
+    def send(self, frame: bytes) -> None:
+        """Begin a request. Raises ``Died``."""
+        self.started = time.monotonic()
+        self.next_look = self.started + TICK
+        self.outgoing = memoryview(frame)
+        self.pump()
+
+    def pump(self) -> None:
+        """Write what fits and drain the output. Raises ``Died`` when the worker no longer reads."""
+        while self.outgoing:
+            try:
+                self.outgoing = self.outgoing[os.write(self.requests, self.outgoing) :]
+            except BlockingIOError:
+                break
+            except BrokenPipeError:
+                raise self.died() from None
+        self._drain()
+
+    def pump_quietly(self) -> None:
+        """``pump``; a death shows at the next ``receive``."""
+        with contextlib.suppress(Died):
+            self.pump()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.noise_fd, 65536):
+                self.noise.add(data)
+
+    def receive(self) -> tuple[dict[str, Any], bytes] | None:
+        """The reply if it is complete. Raises ``Died``."""
+        if self.outgoing:
+            self.pump()
+        while True:
+            try:
+                data = os.read(self.replies, 1 << 20)
+            except BlockingIOError:
+                return None
+            if not data:
+                raise self.died()
+            self.incoming += data
+            size = int.from_bytes(self.incoming[:4], "little")
+            if len(self.incoming) >= 4 + size >= 8:
+                frame = bytes(self.incoming[4 : 4 + size])
+                self.incoming.clear()
+                header, body = decode_frame(frame)
+                self.cpu_before = float(header.get("total", 0.0))
+                return header, body
+
+    def died(self) -> Died:
+        """Collect the exit status and the last words."""
+        try:
+            status = self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            status = self.process.wait()
+        self._drain()
+        return Died(status, self.noise.take())
+
+    def usage(self) -> tuple[float, int]:
+        """CPU seconds since the last reply, and the resident set in bytes; zeros once the process is gone."""
+        try:
+            stat = Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            resident = int(Path(f"/proc/{self.process.pid}/statm").read_bytes().split()[1]) * _PAGE
+        except (OSError, IndexError):
+            return 0.0, 0
+        return max(0.0, (int(stat[11]) + int(stat[12])) / _TICKS - self.cpu_before), resident
+
+    def progress(self) -> tuple[int, int, int]:
+        """(request number, phase index, invocation) that the worker announced last."""
+        data = os.pread(self.progress_fd, PROGRESS.size, 0)
+        return PROGRESS.unpack(data) if len(data) == PROGRESS.size else (0, 0, -1)
+
+    def kill(self) -> None:
+        """End the worker and everything that it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the worker and release its descriptors."""
+        self._finalizer()
+
+
+def _end(process: subprocess.Popen[bytes], fds: tuple[int, ...]) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def _shared_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("progress")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def wait_any(processes: list[WorkerProcess], seconds: float) -> None:
+    """Sleep until one of the workers has something to say or can take more, or the time is over."""
+    reads = [fd for one in processes for fd in (one.replies, one.noise_fd)]
+    poller = select.poll()
+    for fd in reads:
+        poller.register(fd, select.POLLIN)
+    for one in processes:
+        if one.outgoing:
+            poller.register(one.requests, select.POLLOUT)
+    poller.poll(max(1, int(seconds * 1000)))
+    for one in processes:
+        one.pump_quietly()

@@ -1,0 +1,299 @@
+"""The framed protocol between the harness and a worker process.
+
+A frame is u32 total size, u32 header size (both little-endian, the total counting everything after itself), a JSON
+header and a binary body. Requests are ``hello``, ``case``, and for scripts ``open``, ``instantiate``, ``register``,
+``invoke``, ``get``. Each gets one reply. Besides, the worker writes what it is about to do as 12 bytes at offset 0 of a
+shared file: u32 request number, u32 phase (index in ``PHASES``), i32 invocation; it is read when the worker dies or
+hangs. So progress costs the harness nothing.
+
+In the body of a request, the blobs of the header's ``blobs`` lengths follow each other: the module, the import peers
+and wrappers, then argument slots. In the body of a reply, result and payload slots of the outcomes come in order, then
+the host-call log, then globals, then the contents of dumped blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from oracles.imports import ImportPlan, NoImport, plan_imports
+from oracles.interface import (
+    FUNC,
+    GLOBAL,
+    MEMORY,
+    TABLE,
+    TAG,
+    TYPE_NAMES,
+    Interface,
+    Unreadable,
+    known_tags,
+    read_interface,
+)
+from oracles.wrapper import NoWrapper, wrapper_for
+from wasm.case import Case
+from wasm.embedding import (
+    SLOT,
+    Entry,
+    Exhausted,
+    HostCall,
+    Invocation,
+    MemoryState,
+    Observation,
+    Outcome,
+    OutOfMemory,
+    Phase,
+    Rejected,
+    Returned,
+    TableState,
+    Threw,
+    Trapped,
+    Unsupported,
+    Value,
+)
+from wasm.traps import TrapKind
+
+VERSION: Final = 1
+PHASES: Final = (Phase.DECODE, Phase.COMPILE, Phase.INSTANTIATE, Phase.INVOKE)
+PROGRESS: Final = struct.Struct("<IIi")
+FRAME: Final = struct.Struct("<II")
+TABLE_LIMIT: Final = 1000
+"""Elements of an exported table that are observed."""
+
+_KINDS: Final = {kind.name: kind for kind in TrapKind}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One prepared invocation. ``via`` is ``host``, ``wrapper``, or why it cannot be made."""
+
+    params: str
+    results: str
+    via: str
+    args: bytes
+    refs: tuple[str, ...]
+    wrapper: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An encoded case and what is needed to read its reply."""
+
+    frame: bytes
+    interface: Interface | None
+    plan: ImportPlan | None
+    calls: tuple[Call, ...]
+    refused: Outcome | None = None
+    """Set where the harness already knows that no host can link the module."""
+    dumps: tuple[tuple[str, int], ...] = ()
+    globals: tuple[tuple[str, str], ...] = ()
+    """Exported globals, in order: name and kind."""
+    mix_types: tuple[tuple[str, ...], ...] = field(default=())
+    """Per import, the embedding types of a function's parameters."""
+
+
+def type_words(kinds: str) -> tuple[str, ...]:
+    """The embedding's type words of a string of kinds."""
+    return tuple([TYPE_NAMES.get(kind, "ref") for kind in kinds])
+
+
+def encode_frame(header: dict[str, Any], blobs: list[bytes]) -> bytes:
+    text = json.dumps(header, separators=(",", ":")).encode("ascii")
+    body = b"".join(blobs)
+    return b"".join((FRAME.pack(4 + len(text) + len(body), len(text)), text, body))
+
+
+def decode_frame(frame: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and body of a frame without its first four bytes."""
+    size = int.from_bytes(frame[:4], "little")
+    header: dict[str, Any] = json.loads(frame[4 : 4 + size])
+    return header, frame[4 + size :]
+
+
+def pack_args(args: tuple[Value, ...]) -> tuple[bytes, tuple[str, ...]]:
+    """Argument slots (references zero) and reference identities in order."""
+    slots = b"".join([arg.bits.to_bytes(SLOT, "little") for arg in args])
+    return slots, tuple(arg.ref for arg in args if arg.type == "ref")
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """What decides how a case is put to a worker: the kinds that its host carries exactly, and whether entries are.
+
+    ``exact_host`` says that a direct call keeps all bits. Else a direct call is made only where it does: all types are
+    in ``host_kinds``; other invocations go through the wrapper whatever their entry.
+    """
+
+    host_kinds: frozenset[str]
+    exact_host: bool
+    exact_features: bool = False
+
+
+def prepare_call(
+    interface: Interface, invocation: Invocation, flavour: Flavour, tags: tuple[int, ...] | None = None
+) -> Call:
+    """Resolve one invocation against a module's exports. Never raises: a call that cannot be made says why."""
+    func = interface.find(invocation.export, FUNC)
+    args, refs = pack_args(invocation.args)
+    if func is None:
+        return Call("", "", f"no exported function {invocation.export}", args, refs)
+    try:
+        signature = interface.signature(func)
+        if type_words(signature.params) != tuple(arg.type for arg in invocation.args):
+            return Call("", "", f"arguments do not fit the type of {invocation.export}", args, refs)
+        hosted = flavour.exact_host or flavour.host_kinds.issuperset(signature.params + signature.results)
+        if invocation.entry is Entry.HOST and hosted:
+            return Call(signature.params, signature.results, "host", args, refs)
+        wrapper = wrapper_for(
+            interface, func, tuple(tag for tag, _, _ in known_tags(interface)) if tags is None else tags, refs
+        )
+        return Call(signature.params, signature.results, "wrapper", args, refs, wrapper)
+    except (Unreadable, NoWrapper) as error:
+        return Call("", "", str(error), args, refs)
+
+
+class _Blobs:
+    """Blobs of a request, the same bytes only once."""
+
+    def __init__(self) -> None:
+        self.items: list[bytes] = []
+        self.seen: dict[bytes, int] = {}
+
+    def add(self, data: bytes) -> int:
+        """The blob's position; -1 for no bytes."""
+        if not data:
+            return -1
+        index = self.seen.setdefault(data, len(self.items))
+        if index == len(self.items):
+            self.items.append(data)
+        return index
+
+
+def encode_case(case: Case, flavour: Flavour, number: int = 0, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
+    """A case as a request frame. Any bytes can be encoded: a module whose outside is unreadable is only compiled."""
+    blobs = _Blobs()
+    header: dict[str, Any] = {"do": "case", "n": number, "module": blobs.add(case.content or b"\0")}
+    if flavour.exact_features:
+        header["features"] = sorted(case.features)
+    try:
+        interface = read_interface(case.content)
+        plan = plan_imports(interface, flavour.host_kinds)
+    except NoImport as error:
+        return Request(b"", None, None, (), refused=Unsupported(str(error)))
+    except Unreadable:
+        header["blobs"] = [len(one) for one in blobs.items]
+        return Request(encode_frame(header, blobs.items), None, None, ())
+    tags = known_tags(interface)
+    tag_indices = tuple(tag for tag, _, _ in tags)
+    calls = tuple([prepare_call(interface, one, flavour, tag_indices) for one in case.invocations])
+    exported = [item for item in interface.exports if item.sort == GLOBAL and item.index < len(interface.globals)]
+    kinds = tuple((item.name, interface.globals[item.index][0]) for item in exported)
+    header["imports"] = _imports_json(plan, blobs)
+    header["tags"] = [[name, interface.type_at(interface.tags[tag]).params, at] for tag, name, at in tags]
+    header["calls"] = [
+        [
+            one.export,
+            call.via,
+            call.params,
+            call.results,
+            blobs.add(call.args),
+            list(call.refs),
+            blobs.add(call.wrapper),
+        ]
+        for one, call in zip(case.invocations, calls, strict=False)
+    ]
+    header["globals"] = kinds
+    header["memories"] = [item.name for item in interface.exports if item.sort == MEMORY]
+    header["tables"] = [[item.name, interface.tables[item.index]] for item in interface.exports if item.sort == TABLE]
+    header["funcs"] = [item.name for item in interface.exports if item.sort == FUNC]
+    header["dump"] = dumps
+    header["blobs"] = [len(one) for one in blobs.items]
+    params = tuple(type_words(s.signature.params) if s.signature else () for s in plan.sources)
+    return Request(encode_frame(header, blobs.items), interface, plan, calls, None, dumps, kinds, params)
+
+
+def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
+    rows = [
+        [
+            s.item.module, s.item.name, s.item.sort, s.how, s.same,
+            s.behaviour.value, s.signature.params if s.signature else s.item.kind,
+            s.signature.results if s.signature else s.item.mutable, s.token,
+        ]
+        for s in plan.sources
+    ]  # fmt: skip
+    return {"rows": rows, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
+
+
+class ReplyReader:
+    """Reads the body of a reply front to back."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body, self.pos = body, 0
+
+    def take(self, size: int) -> bytes:
+        self.pos += size
+        return self.body[self.pos - size : self.pos]
+
+    def returned(self, types: tuple[str, ...], refs: list[str]) -> Returned:
+        return Returned(types, self.take(len(types) * SLOT), tuple(refs))
+
+    def outcome(self, data: list[Any], results: tuple[str, ...]) -> Outcome:
+        """One outcome from its short form; ``results`` are the type words of a return."""
+        match data[0]:
+            case "returned":
+                return self.returned(results, data[1])
+            case "trapped":
+                return Trapped(frozenset(_KINDS[name] for name in data[1]), data[2])
+            case "threw":
+                return Threw(data[1], self.returned(type_words(data[2]), data[3]))
+            case "exhausted":
+                return Exhausted(data[1])
+            case "out_of_memory":
+                return OutOfMemory(data[1])
+            case "rejected":
+                return Rejected(data[1])
+            case _:
+                return Unsupported(data[1])
+
+
+def decode_case(request: Request, engine: str, header: dict[str, Any], body: bytes) -> Observation:
+    """The observation that a worker's reply to ``request`` holds."""
+    reader = ReplyReader(body)
+    instantiation = reader.outcome(header["inst"], ())
+    outcomes = tuple(
+        [reader.outcome(one, type_words(call.results)) for one, call in zip(header["out"], request.calls, strict=False)]
+    )
+    log: list[HostCall] = []
+    for index, refs in header["log"]:
+        assert request.plan is not None
+        item = request.plan.sources[index].item
+        log.append(HostCall(item.module, item.name, reader.returned(request.mix_types[index], refs)))
+    globals_: list[tuple[str, Value]] = []
+    for (name, kind), ref in zip(request.globals, header["globals"], strict=False):
+        bits = int.from_bytes(reader.take(SLOT), "little")
+        word = TYPE_NAMES.get(kind, "ref")
+        globals_.append((name, Value("ref", 0, ref) if word == "ref" else Value(word, bits)))
+    return Observation(
+        engine,
+        instantiation,
+        PHASES[header["phase"]],
+        outcomes,
+        tuple(log),
+        tuple(globals_),
+        tuple([MemoryState(n, pages, tuple([(i, c) for i, c in blocks])) for n, pages, blocks in header["mems"]]),
+        tuple([TableState(n, size, tuple(elements)) for n, size, elements in header["tables"]]),
+        None,
+        tuple(header["cpu"].items()),
+    )
+
+
+def decode_dumps(request: Request, header: dict[str, Any], body: bytes) -> dict[tuple[str, int], bytes]:
+    """The dumped blocks, which end the body."""
+    sizes = header.get("dumps", [])
+    pos = len(body) - sum(sizes)
+    found: dict[tuple[str, int], bytes] = {}
+    for key, size in zip(request.dumps, sizes, strict=False):
+        found[key] = body[pos : pos + size]
+        pos += size
+    return found

@@ -1,0 +1,362 @@
+"""An engine behind a worker process: cases, scripts, and what becomes of a death, a hang or a memory blow-up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from oracles.crash import read_crash
+from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
+from oracles.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
+from oracles.probes import BASIC, PROBES
+from oracles.process import TICK, Died, Launch, WorkerProcess, wait_any
+from oracles.protocol import (
+    PHASES,
+    VERSION,
+    Flavour,
+    ReplyReader,
+    Request,
+    decode_case,
+    decode_dumps,
+    encode_case,
+    encode_frame,
+    prepare_call,
+    type_words,
+)
+from oracles.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
+from wasm.case import Case
+from wasm.embedding import (
+    Crashed,
+    Invocation,
+    Observation,
+    Outcome,
+    OutOfMemory,
+    Phase,
+    Rejected,
+    Returned,
+    TimedOut,
+    Unsupported,
+    Value,
+)
+from wasm.features import Feature
+
+START_SECONDS: Final = 60.0
+"""Wall-clock seconds for a worker to start and say hello."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What an adapter says about its worker: how to start it, what its host can carry, and who votes.
+
+    ``version`` is the release that must be found; ``check`` gets the hello's header and returns (version, notes),
+    raising ``EngineUnavailable`` if something else was loaded than asked for.
+    """
+
+    launch: Launch
+    flavour: Flavour
+    family: str
+    hello: dict[str, Any]
+    check: Callable[[dict[str, Any]], tuple[str, tuple[str, ...]]]
+
+
+class WorkerEngine:
+    """``Engine`` over one persistent worker, restarted when the next case needs it."""
+
+    def __init__(self, id: EngineId, worker: Worker, limits: Limits) -> None:
+        self._id, self._worker, self._limits = id, worker, limits
+        self._process: WorkerProcess | None = None
+        self._capabilities: Capabilities | None = None
+        self._count = 0
+        self._encoded: tuple[Case, Request] | None = None
+
+    @property
+    def id(self) -> EngineId:
+        return self._id
+
+    @property
+    def capabilities(self) -> Capabilities:
+        if self._capabilities is None:
+            self.process()
+        assert self._capabilities is not None
+        return self._capabilities
+
+    def process(self) -> WorkerProcess:
+        """The running worker; starts one and hears its hello if there is none. Raises ``EngineUnavailable``."""
+        if self._process is None:
+            process = WorkerProcess(self._worker.launch)
+            try:
+                self._greet(process)
+            except BaseException:
+                process.close()
+                raise
+            self._process = process
+        return self._process
+
+    def _greet(self, process: WorkerProcess) -> None:
+        blobs = [BASIC, *PROBES.values()]
+        names = [[feature.value, i] for i, feature in enumerate(PROBES, 1)]
+        known = sorted(f.value for f in self._capabilities.features) if self._capabilities else None
+        header = {"do": "hello", "n": 0, "features": names, "known": known, **self._worker.hello}
+        frame = encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs)
+        try:
+            process.send(frame)
+            reply = _await(process, START_SECONDS)
+        except Died as died:
+            crash = read_crash(died.args[0], died.args[1])
+            text = crash.text if isinstance(crash, Crashed) else crash.message
+            lines = text.strip().splitlines() or ["no message"]
+            raise EngineUnavailable(f"{self._id}: the worker died at its start: {lines[-1]}") from None
+        if reply is None:
+            raise EngineUnavailable(f"{self._id}: the worker did not answer within {START_SECONDS:g} s")
+        hello = reply[0]
+        if "refused" in hello:
+            raise EngineUnavailable(f"{self._id}: {hello['refused']}")
+        if hello["protocol"] != VERSION:
+            raise EngineUnavailable(f"{self._id}: the worker speaks protocol {hello['protocol']}, not {VERSION}")
+        version, notes = self._worker.check(hello)
+        found = Capabilities(
+            version,
+            frozenset(map(Feature, hello["features"])),
+            self._worker.family,
+            hello["library"],
+            hello["sha256"],
+            notes,
+        )
+        if self._capabilities is not None and found.sha256 != self._capabilities.sha256:
+            raise EngineUnavailable(f"{self._id}: {found.library} has changed since the run began: start again")
+        self._capabilities = found
+
+    def request(self, case: Case, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
+        """The case encoded for this engine; engines of one flavour share the work through ``shared_request``."""
+        return shared_request(case, self._worker.flavour, dumps)
+
+    def send(self, frame: bytes) -> WorkerProcess:
+        """Send a frame, to a fresh worker if the old one has died meanwhile. Raises ``EngineUnavailable``."""
+        for _ in range(3):
+            process = self.process()
+            try:
+                process.send(frame)
+            except Died:
+                self.drop()
+            else:
+                return process
+        raise EngineUnavailable(f"{self._id}: the worker keeps dying before it reads a case")
+
+    def drop(self) -> None:
+        """End the worker; the next case starts another."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    def start(self, case: Case) -> CasePending:
+        return CasePending(self, case, self.request(case))
+
+    def run(self, case: Case) -> Observation:
+        return self.start(case).result()
+
+    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+        request = self.request(case, blocks)
+        pending = CasePending(self, case, request)
+        pending.result()
+        return decode_dumps(request, *pending.reply) if pending.reply else {}
+
+    def open_script(self) -> Script:
+        return Script(self, self._worker.flavour)
+
+    def close(self) -> None:
+        self.drop()
+
+
+_SHARED: list[tuple[Case, Flavour, tuple[tuple[str, int], ...], Request]] = []
+
+
+def shared_request(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]) -> Request:
+    """``encode_case``, remembered for the last few cases: all settings of an engine get the same bytes."""
+    for known, its_flavour, its_dumps, request in _SHARED:
+        if known is case and its_flavour == flavour and its_dumps == dumps:
+            return request
+    request = encode_case(case, flavour, dumps=dumps)
+    _SHARED.insert(0, (case, flavour, dumps, request))
+    del _SHARED[8:]
+    return request
+
+
+def _await(process: WorkerProcess, seconds: float) -> tuple[dict[str, Any], bytes] | None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if reply := process.receive():
+            return reply
+        wait_any([process], TICK)
+    return None
+
+
+def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemory | None:
+    """Whether a busy worker has gone too far; looks at most every ``TICK`` seconds."""
+    now = time.monotonic()
+    if now < process.next_look:
+        return None
+    process.next_look = now + TICK
+    cpu, resident = process.usage()
+    if cpu > limits.cpu_seconds or now - process.started > limits.wall_seconds:
+        return TimedOut(round(cpu, 2))
+    if resident > limits.memory_bytes:
+        return OutOfMemory(f"the worker held {resident >> 20} MiB")
+    return None
+
+
+class CasePending:
+    """A case under way (``Pending``).
+
+    When the worker dies or is stopped in invocation i, the outcomes before it are lost with it, so the first i
+    invocations are run once more in a fresh worker.
+    """
+
+    def __init__(self, engine: WorkerEngine, case: Case, request: Request) -> None:
+        self.engine, self.case, self.request = engine, case, request
+        self.failure: Outcome | None = None
+        self.observation: Observation | None = None
+        self.reply: tuple[dict[str, Any], bytes] | None = None
+        self.process: WorkerProcess | None = None
+        if request.refused is not None:
+            self.observation = Observation(str(engine.id), request.refused)
+        else:
+            self.process = engine.send(request.frame)
+
+    def fileno(self) -> int | None:
+        return self.process.replies if self.process else None
+
+    def poll(self) -> Observation | None:
+        if self.observation is not None or self.process is None:
+            return self.observation
+        try:
+            reply = self.process.receive()
+        except Died as died:
+            self._failed(read_crash(died.args[0], died.args[1]))
+            return self.observation
+        if reply is not None:
+            self._finished(reply)
+        elif (excess := over_limits(self.process, self.engine.limits)) is not None:
+            self._failed(excess)
+        return self.observation
+
+    def result(self) -> Observation:
+        while (found := self.poll()) is None:
+            assert self.process is not None
+            wait_any([self.process], TICK)
+        return found
+
+    def _finished(self, reply: tuple[dict[str, Any], bytes]) -> None:
+        found = decode_case(self.request, str(self.engine.id), *reply)
+        self.reply = reply
+        if self.failure is not None:
+            found = replace(found, outcomes=(*found.outcomes, self.failure), phase=Phase.INVOKE)
+        self.observation = found
+
+    def _failed(self, outcome: Outcome) -> None:
+        assert self.process is not None
+        _, phase, invocation = self.process.progress()
+        self.engine.drop()
+        if self.failure is not None:
+            earlier = (Unsupported("lost with the worker"),) * len(self.case.invocations)
+            self.observation = Observation(str(self.engine.id), Returned(), Phase.INVOKE, (*earlier, self.failure))
+        elif PHASES[phase] is not Phase.INVOKE:
+            self.observation = Observation(str(self.engine.id), outcome, PHASES[phase])
+        elif invocation <= 0:
+            self.observation = Observation(str(self.engine.id), Returned(), Phase.INVOKE, (outcome,))
+        else:
+            self.failure = outcome
+            self.case = replace(self.case, invocations=self.case.invocations[:invocation])
+            self.request = self.engine.request(self.case)
+            self.process = self.engine.send(self.request.frame)
+
+
+class Script:
+    """``Session`` over a worker."""
+
+    def __init__(self, engine: WorkerEngine, flavour: Flavour) -> None:
+        self.engine, self.flavour = engine, flavour
+        self.interfaces: dict[str, Interface] = {}
+        self.lost = False
+        self._ask({"do": "open"}, [])
+        table64 = Feature.MEMORY64 in engine.capabilities.features
+        self.instantiate("spectest", SPECTEST if table64 else SPECTEST_NO_TABLE64)
+
+    def instantiate(self, name: str, module: bytes) -> Outcome:
+        if self.lost:
+            return Unsupported("the worker died earlier in this script")
+        header: dict[str, Any] = {"do": "instantiate", "name": name, "imports": [], "funcs": [], "tags": []}
+        interface: Interface | None = None
+        try:
+            interface = read_interface(module)
+            header["imports"] = [[item.module, item.name] for item in interface.imports]
+            header["funcs"] = [item.name for item in interface.exports if item.sort == 0]
+            tags = [tag for tag in known_tags(interface) if tag[2] < 0]
+            header["tags"] = [[one, interface.type_at(interface.tags[tag]).params, at] for tag, one, at in tags]
+        except Unreadable:
+            interface = None
+        answer = self._ask(header, [module])
+        if not isinstance(answer, tuple):
+            return answer
+        outcome = ReplyReader(answer[1]).outcome(answer[0]["out"], ())
+        if isinstance(outcome, Returned) and interface is not None:
+            self.interfaces[name] = interface
+        return outcome
+
+    def register(self, name: str, registered_as: str) -> None:
+        if name in self.interfaces and not self.lost:
+            self.interfaces[registered_as] = self.interfaces[name]
+            self._ask({"do": "register", "name": name, "as": registered_as}, [])
+
+    def invoke(self, name: str, invocation: Invocation) -> Outcome:
+        interface = self.interfaces.get(name)
+        if self.lost or interface is None:
+            return Unsupported(f"no instance {name}")
+        tags = tuple(tag for tag, _, at in known_tags(interface) if at < 0)
+        call = prepare_call(interface, invocation, self.flavour, tags)
+        blobs = [call.args, call.wrapper]
+        row = [invocation.export, call.via, call.params, call.results, 0, list(call.refs), 1]
+        answer = self._ask({"do": "invoke", "name": name, "call": row}, blobs)
+        if not isinstance(answer, tuple):
+            return answer
+        return ReplyReader(answer[1]).outcome(answer[0]["out"], type_words(call.results))
+
+    def get(self, name: str, export: str) -> Value | None:
+        interface = self.interfaces.get(name)
+        index = interface.find(export, GLOBAL) if interface else None
+        if interface is None or index is None or self.lost:
+            return None
+        kind = interface.globals[index][0]
+        answer = self._ask({"do": "get", "name": name, "export": export, "kind": kind}, [])
+        if not isinstance(answer, tuple) or not answer[0]["found"]:
+            return None
+        word = TYPE_NAMES.get(kind, "ref")
+        if word == "ref":
+            return Value("ref", 0, answer[0]["ref"])
+        return Value(word, int.from_bytes(answer[1], "little"))
+
+    def _ask(self, header: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], bytes] | Outcome:
+        process = self.engine.send(encode_frame({**header, "n": 0, "blobs": [len(one) for one in blobs]}, blobs))
+        while True:
+            try:
+                reply = process.receive()
+            except Died as died:
+                return self._fail(read_crash(died.args[0], died.args[1]))
+            if reply is not None:
+                return (reply[0], reply[1]) if "refused" not in reply[0] else Rejected(reply[0]["refused"])
+            if (excess := over_limits(process, self.engine.limits)) is not None:
+                return self._fail(excess)
+            wait_any([process], TICK)
+
+    def _fail(self, outcome: Outcome) -> Outcome:
+        self.lost = True
+        self.engine.drop()
+        return outcome
+
+    def close(self) -> None:
+        self.interfaces.clear()

@@ -1,0 +1,229 @@
+"""Imports in the Wasmtime worker: host callbacks with the meaning of ``wasm/hostmix.py``, and the peers' exports."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import byref, create_string_buffer
+
+import wasmtime_api as api
+from wasmtime_api import SLOT, Refused, mix_state, mix_word
+from wasmtime_store import FUNC, GLOBAL, HOST_TRAP, TABLE, VALKIND, Failed, Store
+
+LOG_LIMIT = 1000
+NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
+
+
+def link(store: Store, imports: dict, blobs: list) -> list:
+    """The externs of all imports, in order. Raises ``Failed`` where one cannot be made."""
+    rows = imports["rows"]
+    if not rows:
+        return []
+    types = _import_types(store)
+    store_peer = funcs_peer = None
+    if imports["store"] >= 0:
+        store_peer = store.instantiate(store.compile(blobs[imports["store"]]), [])
+    if imports["funcs"] >= 0:
+        funcs_peer = _function_peer(store, imports, blobs, store_peer)
+    externs: list = []
+    for index, (module, name, sort, how, same, behaviour, params, results, token) in enumerate(rows):
+        if same != index:
+            externs.append(externs[same])
+        elif how == "host":
+            about = (index, module, name, behaviour, params, results)
+            externs.append(_callback(store, types[index], about))
+        elif how == "extern":
+            externs.append(_extern_global(store, types[index], token))
+        else:
+            externs.append(store.export(store_peer if how == "store" else funcs_peer, f"i{index}"))
+        del sort
+    return externs
+
+
+def _import_types(store: Store) -> list:
+    """The import types of the module under test, which live as long as the store's modules."""
+    vec = api.B.wasm_importtype_vec_t()
+    api.B.wasmtime_module_imports(store.modules[0], byref(vec))
+    store.import_types = vec
+    return [api.B.wasm_importtype_type(vec.data[i]) for i in range(vec.size)]
+
+
+def _function_peer(store: Store, imports: dict, blobs: list, store_peer):
+    """The peer for functions that throw: its imports are, in order, h.trap, h.tokens if there, and the tag."""
+    module = store.compile(blobs[imports["funcs"]])
+    vec = api.B.wasm_importtype_vec_t()
+    api.B.wasmtime_module_imports(module, byref(vec))
+    externs = []
+    for i in range(vec.size):
+        name = api.B.wasm_importtype_name(vec.data[i])[0]
+        text = ctypes.string_at(name.data, name.size).decode()
+        type_ = api.B.wasm_importtype_type(vec.data[i])
+        if text == "trap":
+            externs.append(_callback(store, type_, None))
+        elif text == "tokens":
+            externs.append(_token_table(store, type_))
+        else:
+            externs.append(store.export(store_peer, text))
+    api.B.wasm_importtype_vec_delete(byref(vec))
+    peer = store.instantiate(module, externs)
+    store.peer = peer
+    return peer
+
+
+def _token_table(store: Store, type_):
+    table_type = api.B.wasm_externtype_as_tabletype(type_)
+    table, null = api.B.wasmtime_table_t(), store.value("null", "e")
+    if error := api.B.wasmtime_table_new(store.context, table_type, byref(null), byref(table)):
+        raise Failed(["unsupported", api.take_error(error)])
+    for token in range(16):
+        value = store.value(f"extern:{token}", "e")
+        api.B.wasmtime_table_set(store.context, byref(table), token, byref(value))
+    return store.as_extern(table, TABLE)
+
+
+def _extern_global(store: Store, type_, token: int):
+    made = api.B.wasmtime_global_t()
+    value = store.value(f"extern:{token}", "e")
+    global_type = api.B.wasm_externtype_as_globaltype(type_)
+    if error := api.B.wasmtime_global_new(store.context, global_type, byref(value), byref(made)):
+        raise Failed(["unsupported", api.take_error(error)])
+    return store.as_extern(made, GLOBAL)
+
+
+def _callback(store: Store, type_, about):
+    """A host function of a module's own import type; ``about`` None traps without a log entry."""
+    func_type = api.B.wasm_externtype_as_functype(type_)
+    func = api.B.wasmtime_func_t()
+    unchecked = api.has("wasmtime_func_new_unchecked")
+    work = _Host(store, about).call if about else lambda *_: (None, HOST_TRAP)
+    made = _raw_callback(work, about) if unchecked else _checked_callback(work, about)
+    store.callbacks.append(made)
+    new = api.B.wasmtime_func_new_unchecked if unchecked else api.B.wasmtime_func_new
+    new(store.context, func_type, made, None, api.NO_FINALIZER, byref(func))
+    return store.as_extern(func, FUNC)
+
+
+def _raw_callback(work, about):
+    params = about[4] if about else ""
+
+    def entered(_env, caller, slots, *_count) -> int:
+        at = ctypes.addressof(slots.contents) if slots else 0
+        try:
+            data, failure = work(caller, ctypes.string_at(at, len(params) * SLOT) if params else b"")
+        except Exception as error:  # nothing may pass through the foreign frames below
+            data, failure = None, f"host function failed: {error!r}"
+        if data is None:
+            return _trap(failure)
+        if data:
+            ctypes.memmove(at, data, len(data))
+        return 0
+
+    return api.B.wasmtime_func_unchecked_callback_t(entered)
+
+
+def _checked_callback(work, about):
+    params, results = (about[4], about[5]) if about else ("", "")
+    val = api.B.wasmtime_val_t
+
+    def entered(_env, caller, args, _nargs, out, _nout) -> int:
+        offset = val.of.offset
+        slots = b"".join(
+            api.clean(ctypes.string_at(ctypes.addressof(args[i]) + offset, SLOT), kind) for i, kind in enumerate(params)
+        )
+        try:
+            data, failure = work(caller, slots)
+        except Exception as error:  # nothing may pass through the foreign frames below
+            data, failure = None, f"host function failed: {error!r}"
+        if data is None:
+            return _trap(failure)
+        for i, kind in enumerate(results):
+            out[i].kind = VALKIND.get(kind, 6 if kind in "eE" else 5)
+            ctypes.memmove(ctypes.addressof(out[i]) + offset, data[i * SLOT : i * SLOT + SLOT], SLOT)
+        return 0
+
+    return api.B.wasmtime_func_callback_t(entered)
+
+
+def _trap(failure) -> int:
+    """A new trap with a message, or the address of one on its way through."""
+    if isinstance(failure, int):
+        return failure
+    message = failure.encode("utf-8", "replace")
+    trap = api.B.wasmtime_trap_new(create_string_buffer(message), len(message))
+    return ctypes.cast(trap, ctypes.c_void_p).value
+
+
+class _Host:
+    """One imported function."""
+
+    def __init__(self, store: Store, about: tuple) -> None:
+        self.store = store
+        self.index, self.module, self.name, self.behaviour, self.params, self.results = about
+
+    def call(self, caller, raw: bytes):
+        """(result slots, None) or (None, trap message or trap address)."""
+        store = self.store
+        slots = api.clean(raw, self.params)
+        refs = store.identities(raw, self.params)
+        if len(store.log) < LOG_LIMIT:
+            store.log.append((store.peer_calls(), self.index, slots, refs))
+        if self.behaviour == "trap":
+            return None, HOST_TRAP
+        if self.behaviour == "reenter":
+            return self._reenter(caller, raw)
+        return self._mix(slots, refs)
+
+    def _mix(self, slots: bytes, refs: list[str]):
+        if refs:
+            counted, left = bytearray(slots), iter(refs)
+            for i, kind in enumerate(self.params):
+                if kind not in VALKIND and next(left) != "null":
+                    counted[i * SLOT] = 1
+            slots = bytes(counted)
+        state = mix_state(self.module, self.name, slots)
+        out = []
+        for i, kind in enumerate(self.results):
+            low = mix_word(state, i, 0)
+            if kind in NUMBER_BITS:
+                bits = low | (mix_word(state, i, 1) << 64 if kind == "v" else 0)
+                bits &= (1 << NUMBER_BITS[kind]) - 1
+            else:
+                bits = self._reference(kind, low)
+            out.append(bits.to_bytes(SLOT, "little"))
+        return b"".join(out), None
+
+    def _reference(self, kind: str, low: int) -> int:
+        ref = {"e": f"extern:{low % 16}", "a": f"i31:{low & 0x7FFFFFFF}"}.get(kind.lower(), "null")
+        try:
+            return self.store.refs.to_raw(ref, kind)
+        except Refused:
+            return 0
+
+    def _reenter(self, caller, raw: bytes):
+        store = self.store
+        item = store.export(store.instance, self.name) if store.instance is not None else None
+        if item is None:
+            return None, HOST_TRAP
+        return store.call_raw(
+            api.B.wasmtime_caller_context(caller), item.of.func, raw, len(self.params), len(self.results)
+        )
+
+
+def merged_log(store: Store, rows: list) -> list[tuple[int, bytes, list[str]]]:
+    """The calls of host functions and of the function peer in the order in which they were made."""
+    if store.peer is None:
+        return [entry[1:] for entry in store.log]
+    base = store.memory_base(store.peer, "log")
+    merged, own, pos, seen = [], list(store.log), 0, 0
+    count = min(store.peer_calls(), LOG_LIMIT)
+    while seen < count or own:
+        if own and own[0][0] <= seen:
+            merged.append(own.pop(0)[1:])
+            continue
+        index, size = (int.from_bytes(ctypes.string_at(base + pos + k, 4), "little") for k in (0, 4))
+        slots = ctypes.string_at(base + pos + SLOT, size * SLOT)
+        params = rows[index][6]
+        refs = ["nonnull" if slots[i * SLOT] else "null" for i, kind in enumerate(params) if kind not in VALKIND]
+        merged.append((index, api.clean(slots, params), refs))
+        pos += SLOT + size * SLOT
+        seen += 1
+    return merged[:LOG_LIMIT]
