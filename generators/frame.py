@@ -1,0 +1,156 @@
+"""One function under construction: its running hash, its scratch locals, and what values it can draw on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from generators.choices import ChoiceSource
+from generators.scaffold import MULTIPLIER, Scaffold
+from generators.values import CANONICAL_NAN
+from wasm.builder import FuncBuilder
+from wasm.isa import OPS, Instr
+from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, NumType, RefType, ValType
+
+BARE: Final = {name: row.bare for name, row in OPS.items()}
+GET: Final = OPS["local.get"]
+SET: Final = OPS["local.set"]
+TEE: Final = OPS["local.tee"]
+I32_CONST: Final = OPS["i32.const"]
+I64_CONST: Final = OPS["i64.const"]
+
+TO_I64: Final[dict[ValType, tuple[Instr, ...]]] = {
+    I32: (BARE["i64.extend_i32_u"],),
+    I64: (),
+    F32: (BARE["i32.reinterpret_f32"], BARE["i64.extend_i32_u"]),
+    F64: (BARE["i64.reinterpret_f64"],),
+}
+"""From a number on the stack to all its bits as i64."""
+
+LANE_FACTOR: Final = sum(0x01000193 + 2 * i << 32 * i for i in range(4))
+
+
+@dataclass(slots=True)
+class Frame:
+    """A function body with a 64-bit running hash ``acc`` into which every value is folded in order.
+
+    ``style`` picks one of the ways to fold; all lose no bit and tell positions apart. ``sources`` lists the locals
+    (parameters, mostly) that may be read for a value of a type.
+    """
+
+    scaffold: Scaffold
+    f: FuncBuilder
+    source: ChoiceSource
+    acc: int
+    style: int
+    sources: dict[ValType, list[int]]
+    rotation: int = 7
+    scratch: dict[ValType, int] = field(default_factory=dict)
+    vector_acc: int | None = None
+    fragments: dict[tuple[ValType, bool], tuple[Instr, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(scaffold: Scaffold, f: FuncBuilder, source: ChoiceSource) -> Frame:
+        sources: dict[ValType, list[int]] = {}
+        for i, type_ in enumerate(f.type.params):
+            sources.setdefault(type_, []).append(i)
+        return Frame(scaffold, f, source, f.local(I64), source.below(3), sources, source.between(1, 63))
+
+    def temp(self, type_: ValType) -> int:
+        """A local for values in passing, one per type."""
+        found = self.scratch.get(type_)
+        if found is None:
+            found = self.scratch[type_] = self.f.local(type_)
+        return found
+
+    def seed(self, value: int) -> None:
+        """Start the hash from a constant."""
+        self.f.body += ((I64_CONST, value & (1 << 64) - 1), (SET, self.acc))
+
+    def _mix(self) -> tuple[Instr, ...]:
+        get, put = (GET, self.acc), (SET, self.acc)
+        if self.style == 0:
+            return get, BARE["i64.xor"], (I64_CONST, MULTIPLIER), BARE["i64.mul"], put
+        if self.style == 1:
+            return get, (I64_CONST, self.rotation), BARE["i64.rotl"], BARE["i64.add"], put
+        return get, (I64_CONST, MULTIPLIER), BARE["i64.mul"], BARE["i64.sub"], put
+
+    def fold(self, type_: ValType, free: bool = False) -> tuple[Instr, ...]:
+        """Instructions that fold the value on the stack into the hash. ``free``: it may be a NaN whose bits are open.
+
+        Externrefs cannot be folded: ``sink`` takes them.
+        """
+        key = type_, free
+        found = self.fragments.get(key)
+        if found is None:
+            found = self.fragments[key] = self._fold(type_, free)
+        return found
+
+    def _fold(self, type_: ValType, free: bool) -> tuple[Instr, ...]:
+        if type_ is V128:
+            return self._fold_vector(free)
+        if isinstance(type_, RefType):
+            return (*self._answer(type_), BARE["i64.extend_i32_u"], *self._mix())
+        head = self.canonical(type_) if free and type_ in CANONICAL_NAN else ()
+        return (*head, *TO_I64[type_], *self._mix())
+
+    def _fold_vector(self, free: bool) -> tuple[Instr, ...]:
+        """Fold into a vector hash of its own; ``close_vectors`` moves that into ``acc``."""
+        if self.vector_acc is None:
+            self.vector_acc = self.f.local(V128)
+        head = self.canonical(V128) if free else ()
+        return (
+            *head, (GET, self.vector_acc), BARE["v128.xor"], (OPS["v128.const"], LANE_FACTOR), BARE["i32x4.mul"],
+            (SET, self.vector_acc),
+        )  # fmt: skip
+
+    def close_vectors(self) -> None:
+        """Move what was folded of vectors into the hash; needed once before ``acc`` is read."""
+        if self.vector_acc is not None:
+            lane = OPS["i64x2.extract_lane"]
+            for i in (0, 1):
+                self.f.body += ((GET, self.vector_acc), (lane, i), *self.fold(I64))
+
+    def canonical(self, type_: ValType) -> tuple[Instr, ...]:
+        """Replace a NaN on the stack by the canonical one (each lane of a vector of f32 where it is a vector)."""
+        t = self.temp(type_)
+        if type_ is V128:
+            nan = sum(CANONICAL_NAN[F32] << i for i in range(0, 128, 32))
+            return (
+                (TEE, t), (OPS["v128.const"], nan), (GET, t), (GET, t), BARE["f32x4.eq"], BARE["v128.bitselect"],
+            )  # fmt: skip
+        assert isinstance(type_, NumType)
+        nan_const = OPS[f"{type_}.const"], CANONICAL_NAN[type_]
+        return (TEE, t), nan_const, (GET, t), (GET, t), BARE[f"{type_}.eq"], BARE["select"]
+
+    def _answer(self, type_: RefType) -> tuple[Instr, ...]:
+        """From a reference that is not null to the i32 that tells it apart."""
+        scaffold = self.scaffold
+        if type_.heap == "i31":
+            return (BARE["i31.get_s"],)
+        if isinstance(type_.heap, int):
+            return ((OPS["call_ref"], type_.heap),)
+        table, t = scaffold.table("scratch", FUNCREF), self.temp(FUNCREF)
+        return (
+            (SET, t), (I32_CONST, 0), (GET, t), (OPS["table.set"], table), (I32_CONST, 0),
+            (OPS["call_indirect"], (scaffold.answer_type, table)),
+        )  # fmt: skip
+
+    def take(self, type_: ValType, free: bool = False) -> None:
+        """Use the value on the stack: fold it, or put an externref into the next slot of the sink table."""
+        body = self.f.body
+        if type_ is not EXTERNREF:
+            body += self.fold(type_, free)
+            return
+        scaffold, t = self.scaffold, self.temp(type_)
+        slot = scaffold.sink()
+        body += ((SET, t), (I32_CONST, slot), (GET, t), (OPS["table.set"], scaffold.tables["sink"]))
+
+    def publish(self) -> None:
+        """Fold the hash into the module's checksum."""
+        self.close_vectors()
+        g = self.scaffold.checksum
+        self.f.body += (
+            (OPS["global.get"], g), (GET, self.acc), BARE["i64.xor"], (I64_CONST, MULTIPLIER), BARE["i64.mul"],
+            (OPS["global.set"], g),
+        )  # fmt: skip

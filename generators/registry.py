@@ -1,0 +1,66 @@
+"""Finding targets and making their cases: case ``index`` depends on (generator version, target, seed, index) only."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import import_module
+from typing import Final
+from zlib import crc32
+
+from generators import targets
+from generators.choices import ChoiceSource
+from generators.config import DEFAULT, Config
+from wasm.case import Case, Provenance
+from wasm.features import Feature
+
+GENERATOR_VERSION: Final = "1"
+"""Raised with every change that makes a different program of the same choices."""
+
+_GOLDEN: Final = 40503
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One file of ``generators/targets``: ``summary`` is its first docstring line, ``needs`` its ``NEEDS``."""
+
+    name: str
+    summary: str
+    needs: frozenset[Feature]
+    generate: Callable[[ChoiceSource, Config], Case]
+
+
+@lru_cache(maxsize=1)
+def target_names() -> tuple[str, ...]:
+    """All targets, in alphabetical order."""
+    return tuple(sorted(item.name for item in pkgutil.iter_modules(targets.__path__) if not item.name.startswith("_")))
+
+
+@lru_cache(maxsize=64)
+def load_target(name: str) -> Target:
+    """The target of that name. Raises ``ValueError`` with the known names if there is none."""
+    if name not in target_names():
+        raise ValueError(f"no target {name!r}: choose from {', '.join(target_names())}")
+    module = import_module(f"{targets.__name__}.{name}")
+    summary = (module.__doc__ or "").strip().partition("\n")[0]
+    return Target(name, summary, module.NEEDS, module.generate)
+
+
+def source_of(target: str, seed: int, index: int) -> ChoiceSource:
+    """The choices of one case. Over consecutive indices the first choice runs through its range evenly (a Kronecker
+    sequence with the golden ratio), so that rare sizes turn up at their rate even in a short run."""
+    start = crc32(f"{target}/{seed}".encode())
+    return ChoiceSource.seeded(GENERATOR_VERSION, target, seed, index, stratum=start + index * _GOLDEN)
+
+
+def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> Case:
+    """Case ``index`` of a run. Raises ``ValueError`` for an unknown target, or one whose needs ``config`` lacks."""
+    found = load_target(target)
+    missing = found.needs - config.features
+    if missing:
+        names = ", ".join(sorted(feature.value for feature in missing))
+        raise ValueError(f"target {target} needs {names}, which an engine lacks")
+    case = found.generate(source_of(target, seed, index), config)
+    return replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))

@@ -1,0 +1,277 @@
+"""The shell that every generated module has: memory, checksum, tables, what is exported, and the digest of the rest.
+
+State is a checksum global, one memory and tables for references. Half of the modules export them; the others keep them
+private and export a function ``digest`` instead, since exporting changes the code that is generated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from generators.choices import ChoiceSource
+from generators.config import Config
+from wasm.builder import ModuleBuilder, const
+from wasm.case import CallSite
+from wasm.embedding import Invocation, Value
+from wasm.encode import encode
+from wasm.features import Feature
+from wasm.isa import OPS, Instr, MemArg
+from wasm.module import Module
+from wasm.valtypes import (
+    EXTERNREF,
+    FUNCREF,
+    I32,
+    I64,
+    V128,
+    FuncType,
+    Limits,
+    RefType,
+    ValType,
+    ref,
+)
+
+DATA_BYTES: Final = 256
+"""Memory starts with this many bytes of data to load from."""
+
+STORE_BASE: Final = 4096
+"""Stores go to regions from here on."""
+
+PAGE: Final = 65536
+MULTIPLIER: Final = 0x100000001B3
+"""The checksum's factor (FNV's 64-bit prime): odd, so that no bit of what went in is lost."""
+
+TYPED_ANSWERS: Final = 5
+
+
+@dataclass(slots=True)
+class Scaffold:
+    """One module under construction, and the case around it.
+
+    ``first`` and ``last`` are invocations that go before and after all others.
+    """
+
+    config: Config
+    source: ChoiceSource
+    private: bool
+    builder: ModuleBuilder = field(default_factory=ModuleBuilder)
+    checksum: int = 0
+    sites: list[CallSite] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+    invocations: list[Invocation] = field(default_factory=list)
+    first: list[Invocation] = field(default_factory=list)
+    last: list[Invocation] = field(default_factory=list)
+    top: int = STORE_BASE
+    uses_memory: bool = False
+    slots: list[int | None] = field(default_factory=list)
+    declared: set[int] = field(default_factory=set)
+    answer_type: int = -1
+    answers: list[int] = field(default_factory=list)
+    tokens: int = 0
+    sunk: int = 0
+    tables: dict[str, int] = field(default_factory=dict)
+    scratch_used: bool = False
+    fuel: int | None = None
+
+    @staticmethod
+    def open(source: ChoiceSource, config: Config) -> Scaffold:
+        """A new module with its checksum; imports can still be added."""
+        scaffold = Scaffold(config, source, private=source.chance(1, 2))
+        builder = scaffold.builder
+        scaffold.answer_type = builder.func_type((), (I32,))
+        scaffold.checksum = scaffold.global_(I64, source.below(256))
+        return scaffold
+
+    # Types
+
+    def references(self) -> tuple[ValType, ...]:
+        """The reference types that a wide signature may contain."""
+        config = self.config
+        found: list[ValType] = []
+        if config.allows(Feature.REFERENCE_TYPES):
+            found += [EXTERNREF, EXTERNREF, FUNCREF]
+        if config.allows(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES):
+            found.append(ref(self.answer_type))
+        if config.allows(Feature.GC):
+            found.append(ref("i31"))
+        return tuple(found)
+
+    # State
+
+    def global_(self, type_: ValType, value: int, name: str = "") -> int:
+        """A mutable number global, exported as ``g`` and its index unless the state is private."""
+        export = None if self.private else name or f"g{len(self.builder.module.globals)}"
+        return self.builder.global_(type_, const(f"{type_}.const", value), True, export)
+
+    def fuel_global(self, amount: int) -> int:
+        """The global that unbounded code counts down; what is left of it is part of the state that is compared."""
+        if self.fuel is None:
+            self.fuel = self.global_(I32, amount, "fuel")
+        return self.fuel
+
+    def reserve(self, size: int) -> int:
+        """The address of ``size`` bytes of memory for stores, 16-aligned."""
+        self.uses_memory = True
+        address = self.top
+        self.top += size + 15 & ~15
+        return address
+
+    def table(self, name: str, type_: RefType) -> int:
+        """The index of a table by name, made when first asked for; its size is set at the end."""
+        index = self.tables.get(name)
+        if index is None:
+            export = name if name == "sink" and not self.private else None
+            index = self.tables[name] = self.builder.table(0, 0, type_, export=export)
+        return index
+
+    def slot(self, func: int, *alternatives: int) -> int:
+        """The first of new, consecutive slots of the function table that hold ``func`` and its alternatives."""
+        self.table("functions", FUNCREF)
+        if not self.slots:
+            self.slots += [None, self.answer(0)]
+        index = len(self.slots)
+        self.slots += [func, *alternatives]
+        return index
+
+    def declare(self, func: int) -> Instr:
+        """``ref.func``, with the declaration that the validator asks for."""
+        self.declared.add(func)
+        return OPS["ref.func"], func
+
+    def answer(self, index: int) -> int:
+        """One of five functions without parameters whose results differ: what function references point to."""
+        if not self.answers:
+            for i in range(TYPED_ANSWERS):
+                f = self.builder.func((), (I32,))
+                f.i32(0x1000193 * (i + 1))
+                self.answers.append(f.index)
+        return self.answers[index % TYPED_ANSWERS]
+
+    def token(self, index: int) -> tuple[Instr, ...]:
+        """Instructions for a host token that belongs to a position: the host stores them by the export ``tokens``."""
+        index %= self.config.max_params
+        table = self.table("tokens", EXTERNREF)
+        self.tokens = max(self.tokens, index + 1)
+        return (OPS["i32.const"], index), (OPS["table.get"], table)
+
+    def sink(self) -> int:
+        """The next slot of the table in which references end up."""
+        self.table("sink", EXTERNREF)
+        self.sunk += 1
+        return self.sunk - 1
+
+    # The end
+
+    def finish(self) -> tuple[Module, bytes, frozenset[str]]:
+        """Close everything: tables, segments, the digest. Gives the module, its binary form and needed features."""
+        builder = self.builder
+        if self.tokens:
+            self._token_setter()
+        if self.private:
+            self._digest()
+            if self.sunk:
+                self._sink_getter()
+        if self.declared:
+            builder.elem(sorted(self.declared), declarative=True)
+        self._fill_tables()
+        if self.uses_memory:
+            pages = -(-self.top // PAGE)
+            builder.memory(pages, min(pages + 1, self.config.max_pages), export=None if self.private else "memory")
+            builder.data(self.source.fork("data").bytes(DATA_BYTES), 0)
+        self.invocations[:0] = self.first
+        if self.first:
+            ahead = len(self.first)
+            self.sites = [replace(s, use_at=s.use_at + ahead) if s.func < 0 else s for s in self.sites]
+        self.invocations += self.last
+        module = builder.finish()
+        return module, encode(module), features_of(module)
+
+    def _fill_tables(self) -> None:
+        sizes = {"functions": len(self.slots), "tokens": self.tokens, "sink": self.sunk, "scratch": 1}
+        tables = self.builder.module.tables
+        for name, index in self.tables.items():
+            limits = Limits(sizes[name], sizes[name])
+            tables[index] = replace(tables[index], type=replace(tables[index].type, limits=limits))
+        run: list[int] = []
+        table = self.tables.get("functions", 0)
+        for i, func in enumerate([*self.slots, None]):
+            if func is not None:
+                run.append(func)
+            elif run:
+                self.builder.elem(run, i - len(run), table)
+                run = []
+
+    def _token_setter(self) -> None:
+        f = self.builder.func((EXTERNREF,) * self.tokens, (), export="tokens")
+        table = self.tables["tokens"]
+        for i in range(self.tokens):
+            f.body += ((OPS["i32.const"], i), (OPS["local.get"], i), (OPS["table.set"], table))
+        self.first.append(Invocation("tokens", tuple(Value("ref", 0, f"extern:{i}") for i in range(self.tokens))))
+
+    def _sink_getter(self) -> None:
+        f = self.builder.func((I32,), (EXTERNREF,), export="sunk")
+        f.body += ((OPS["local.get"], 0), (OPS["table.get"], self.tables["sink"]))
+        for i in sorted({0, self.sunk // 2, self.sunk - 1}):
+            self.invocations.append(Invocation("sunk", (Value("i32", i),)))
+
+    def _digest(self) -> None:
+        """Fold the globals and the stored-to memory into one number; the last call of every invocation list."""
+        f = self.builder.func((), (I64,), export="digest")
+        h, p = f.local(I64), f.local(I32)
+        for index, item in enumerate(self.builder.module.globals):
+            if item.type.mutable and item.type.type in _TO_I64:
+                f.body += ((OPS["global.get"], index), *_TO_I64[item.type.type], *mix(h))
+        if self.top > STORE_BASE:
+            f.i32(STORE_BASE)
+            f.emit("local.set", p)
+            f.open("loop")
+            f.emit("local.get", p)
+            f.emit("i64.load", _PLAIN_I64)
+            f.body += mix(h)
+            f.body += ((OPS["local.get"], p), (OPS["i32.const"], 8), OPS["i32.add"].bare, (OPS["local.tee"], p))
+            f.body += ((OPS["i32.const"], self.top), OPS["i32.lt_u"].bare, (OPS["br_if"], 0))
+            f.end()
+        f.emit("local.get", h)
+        self.invocations.append(Invocation("digest"))
+
+
+def mix(h: int) -> tuple[Instr, ...]:
+    """Fold the i64 on the stack into local ``h``: h = (h ^ value) * MULTIPLIER, so the order matters."""
+    get, put = (OPS["local.get"], h), (OPS["local.set"], h)
+    return get, OPS["i64.xor"].bare, (OPS["i64.const"], MULTIPLIER), OPS["i64.mul"].bare, put
+
+
+_PLAIN_I64: Final = MemArg(3, 0)
+_TO_I64: Final[dict[ValType, tuple[Instr, ...]]] = {
+    I32: (OPS["i64.extend_i32_u"].bare,),
+    I64: (),
+}
+
+
+def features_of(module: Module) -> frozenset[str]:
+    """The names of the features that a module's types and instructions need."""
+    ops = {op for func in module.funcs for op, _ in func.body}
+    found = {op.feature for op in ops if op.feature is not None}
+    types: set[ValType] = {type_ for func in module.funcs for _, type_ in func.locals}
+    for group in module.types:
+        for sub in group:
+            if isinstance(sub.composite, FuncType):
+                if len(sub.composite.results) > 1:
+                    found.add(Feature.MULTI_VALUE)
+                types.update(sub.composite.params)
+                types.update(sub.composite.results)
+    types.update(item.type.type for item in module.globals)
+    for type_ in types:
+        if type_ is V128:
+            found.add(Feature.SIMD)
+        elif isinstance(type_, RefType):
+            found.add(Feature.REFERENCE_TYPES)
+            if type_.heap == "i31":
+                found.add(Feature.GC)
+            elif not isinstance(type_.heap, str) or not type_.nullable:
+                found.add(Feature.FUNCTION_REFERENCES)
+    if len(module.tables) > 1 or any(elem.mode.value == "declarative" for elem in module.elems):
+        found.add(Feature.REFERENCE_TYPES)
+    if OPS["return_call_ref"] in ops:
+        found.add(Feature.TAIL_CALL)
+    return frozenset(feature.value for feature in found)

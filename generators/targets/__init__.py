@@ -1,0 +1,1 @@
+"""The fuzz targets, one file each; ``generators.registry`` finds them by listing this folder."""

@@ -1,0 +1,300 @@
+"""Modules around a call with an extreme signature: callees, chains of calls, and functions that use the results.
+
+The targets ``returns``, ``params`` and ``calls`` draw the signature and the proportions; this builds the module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from generators import callsites, consume
+from generators.arguments import Exported, callable_by_host, invocations
+from generators.callsites import Callee, Calls, can_import, import_callee
+from generators.choices import ChoiceSource, Weighted, weighted
+from generators.config import NARROW, Config, draw_size, in_zone
+from generators.expressions import emit_statement
+from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.operands import results_for
+from generators.produce import push_values
+from generators.scaffold import Scaffold
+from generators.signatures import draw_type, draw_types
+from wasm.case import Case
+from wasm.embedding import Invocation
+from wasm.isa import OPS
+from wasm.module import ExternKind
+from wasm.valtypes import I32, I64, FuncType, ValType
+
+HOW: Final = weighted(("direct", 40), ("indirect", 30), ("ref", 15), ("loop", 15))
+"""How a consumer calls a callee that is no import."""
+
+DEEP: Final = 400
+"""Above this many values a chain has at most one link: the tail of the distribution decides the throughput."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A target's proportions. ``links`` and ``consumers`` are how many of each a case of ordinary size has."""
+
+    results: tuple[int, ...]
+    params: tuple[int, ...]
+    results_first: bool
+    links: Weighted[int]
+    consumers: Weighted[int]
+    sink: tuple[int, ...] = NARROW
+    host: int = 5
+    imports: int = 3
+    pressure: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one case is going to contain, as drawn from the main stream."""
+
+    type: FuncType
+    zone: bool
+    links: tuple[str, ...]
+    consumers: int
+    host: bool
+    imported: bool
+    reenter: bool
+
+    @property
+    def values(self) -> int:
+        return len(self.type.params) + len(self.type.results)
+
+
+def draw_signature(source: ChoiceSource, scaffold: Scaffold, shape: Shape) -> tuple[FuncType, bool]:
+    """The signature of the case, and whether its size was drawn in operands. The target's own side is drawn first."""
+    config, references = scaffold.config, scaffold.references()
+    if shape.results_first:
+        size = draw_size(source, shape.results, config.max_results)
+        params = draw_types(source, config, draw_size(source, shape.params, config.max_params), references)
+    else:
+        params = draw_types(source, config, draw_size(source, shape.params, config.max_params), references)
+        size = draw_size(source, shape.results, config.max_results)
+    zone = in_zone(size)
+    count = results_for(size, params) if zone else size
+    return FuncType(params, draw_types(source, config, count, references)), zone and size < DEEP
+
+
+def draw_plan(source: ChoiceSource, calls: Calls, type_: FuncType, zone: bool, shape: Shape) -> Plan:
+    kinds = calls.kinds()
+    if zone:
+        # At an operand boundary nearly every kind of call gets its turn, on the one signature.
+        skipped = {source.below(len(kinds) + 2) for _ in range(2)}
+        order = source.below(len(kinds))
+        links = tuple(kinds[(i + order) % len(kinds)] for i in range(len(kinds)) if i not in skipped)
+        return Plan(type_, True, links, 1, len(kinds) not in skipped, len(kinds) + 1 not in skipped, False)
+    values = len(type_.params) + len(type_.results)
+    count = source.weighted(shape.links)
+    consumers = source.weighted(shape.consumers)
+    if values > 64:
+        count, consumers = min(count, 2), min(consumers, 2)
+    if values > DEEP:
+        count, consumers = min(count, 1), 1
+    links = tuple(source.pick(kinds) for _ in range(count))
+    host, imported = source.chance(shape.host, 12), source.chance(shape.imports, 12)
+    only_ints = callsites.INTEGERS.issuperset(type_.params + type_.results)
+    return Plan(type_, False, links, consumers, host, imported, only_ints and source.chance(1, 8))
+
+
+def build(source: ChoiceSource, config: Config, shape: Shape) -> Case:
+    """One case around one signature."""
+    module = _WideModule(source, config, shape)
+    module.callees()
+    module.consumers()
+    return module.close()
+
+
+class _WideModule:
+    def __init__(self, source: ChoiceSource, config: Config, shape: Shape) -> None:
+        self.source, self.config, self.shape = source, config, shape
+        self.scaffold = Scaffold.open(source.fork("shell"), config)
+        self.calls = Calls(self.scaffold)
+        type_, zone = draw_signature(source, self.scaffold, shape)
+        self.plan = draw_plan(source, self.calls, type_, zone, shape)
+        self.type = type_
+        self.exports: list[Exported] = []
+        self.leaves: list[Callee] = []
+        self.head: Callee
+        self.imported: Callee | None = None
+
+    # Callees
+
+    def callees(self) -> None:
+        """The imports, two or three functions of the same type with different answers, and the chain of links."""
+        plan, scaffold = self.plan, self.scaffold
+        if plan.imported and can_import(self.type):
+            self.imported = import_callee(scaffold, "host0", self.type)
+        reenter: int | None = None
+        if plan.reenter:
+            builder = scaffold.builder
+            reenter = builder.import_func("reenter", "back", self.type.params, self.type.results)
+        few = 1 if plan.zone or plan.values > 128 else 2
+        for i in range(1 + (self.source.below(few + 1) if plan.values <= DEEP else 0)):
+            name = "back" if reenter is not None and not i else None
+            self.leaves.append(self.calls.leaf(self.source.fork(f"leaf{i}"), self.type, name))
+        head = self.leaves[0]
+        if reenter is not None:
+            scaffold.labels.add("reenter")
+            head = Callee(reenter, head.type_index, self.type, (*head.pending, ("import", self.type)))
+        room = self.config.max_stack_bytes // 16
+        for i, kind in enumerate(plan.links):
+            if head.frame_values > room:
+                break
+            # A narrow frame ends the row of wide parameters, so most links keep theirs.
+            narrow = i == len(plan.links) - 1 and self.source.chance(1, 2)
+            fork = self.source.fork(f"link{i}")
+            head = self.calls.link(fork, head, kind, narrow)
+        self.head = head
+
+    # Functions that the host calls
+
+    def consumers(self) -> None:
+        plan = self.plan
+        for i in range(max(1, plan.consumers)):
+            source = self.source.fork(f"consumer{i}")
+            head = self.head if not i else source.pick([self.head, *self.leaves])
+            kinds = self.calls.kinds()
+            how = source.weighted(HOW)
+            self._consumer(source, f"c{i}", head, how if how in kinds else "direct", source.weighted(consume.MODES))
+        if self.imported is not None:
+            source = self.source.fork("import")
+            mode = "drop" if plan.zone else source.weighted(consume.MODES)
+            self._consumer(source, "i0", self.imported, "import", mode)
+        if plan.host and callable_by_host(self.type):
+            self._host()
+
+    def _host(self) -> None:
+        """Export a callee itself: the trampolines carry the whole signature both ways."""
+        callee = self.leaves[-1] if len(self.leaves) > 1 or self.type != self.head.type else self.head
+        self.scaffold.builder.export("w", ExternKind.FUNC, callee.func)
+        self.exports.append(Exported("w", self.type, 1 + self.source.below(2)))
+
+    def _consumer(self, source: ChoiceSource, name: str, callee: Callee, how: str, mode: str) -> None:
+        """An exported function that calls ``callee`` and uses its results by ``mode``."""
+        scaffold = self.scaffold
+        scaffold.labels.add(mode)
+        params: tuple[ValType, ...] = (I32, *draw_types(source, self.config, source.below(5)))[source.below(4) == 3 :]
+        f = scaffold.builder.func(params, (I64,), export=name)
+        frame = Frame.of(scaffold, f, source)
+        frame.seed(source.bits(16))
+        for i, type_ in enumerate(params):
+            f.body += ((GET, i), *frame.fold(type_))
+        live = self._pressure(frame, source)
+        count = f.local(I32) if how == "loop" else None
+        if count is not None:
+            if params[:1] == (I32,) and source.chance(1, 2):
+                f.body += ((GET, 0), (I32_CONST, 3), BARE["i32.and"], (I32_CONST, 1), BARE["i32.add"], (SET, count))
+            else:
+                f.body += ((I32_CONST, source.between(1, 3)), (SET, count))
+            f.open("loop")
+        self._call_and_use(frame, source, callee, how, mode)
+        if count is not None:
+            f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
+            f.end()
+        for type_, local in live:
+            f.body += ((GET, local), *frame.fold(type_))
+        frame.publish()
+        f.body.append((GET, frame.acc))
+        self.exports.append(Exported(name, f.type, 2 if params[:1] == (I32,) else 1 + source.below(2)))
+
+    def _pressure(self, frame: Frame, source: ChoiceSource) -> list[tuple[ValType, int]]:
+        """Values that are live across the calls."""
+        if not source.chance(self.shape.pressure, 16):
+            return []
+        found: list[tuple[ValType, int]] = []
+        for _ in range(source.between(1, 20)):
+            type_ = draw_type(source, self.config)
+            found.append((type_, emit_statement(frame, source, type_, source.below(3))))
+        return found
+
+    def _call(self, frame: Frame, source: ChoiceSource, callee: Callee, how: str) -> None:
+        push_values(frame, source, callee.type.params)
+        if how in ("loop", "import"):
+            how = "direct"
+        other = None
+        if callee.type == self.type and len(self.leaves) > 1 and source.chance(1, 2):
+            other = self.leaves[-1]
+        self.calls.call(frame, source, how, callee, other if other is not callee else None)
+
+    def _call_and_use(self, frame: Frame, source: ChoiceSource, callee: Callee, how: str, mode: str) -> None:
+        types = callee.type.results
+        passed = [(callee, how)]
+        self._call(frame, source, callee, how)
+        if mode == "pass" and types:
+            self._pass(frame, source, callee, passed)
+            return
+        if mode == "two" and types:
+            second = source.pick([callee, *self.leaves])
+            passed.append((second, "direct"))
+            self._call(frame, source, second, "direct")
+            consume.fold_stack(frame, second.type.results)
+            self._account(frame, passed, consume.fold_stack(frame, types))
+            return
+
+        def between() -> None:
+            if mode == "keep":
+                second = source.pick([callee, *self.leaves])
+                self._call(frame, source, second, "direct")
+                results = second.type.results
+                used = consume.use(frame, source, "drop", results, _nothing)
+                self._account(frame, [(second, "direct")], used)
+
+        self._account(frame, passed, consume.use(frame, source, mode, types, between))
+
+    def _pass(self, frame: Frame, source: ChoiceSource, callee: Callee, passed: list[tuple[Callee, str]]) -> None:
+        """The results become the arguments of a call that has results of its own."""
+        types = callee.type.results
+        results = draw_types(source, self.config, draw_size(source, self.shape.sink, self.config.max_results))
+        sink = self.calls.leaf(source.fork("sink"), FuncType(types, results))
+        how = source.weighted(HOW)
+        how = how if how in self.calls.kinds() and how != "loop" else "direct"
+        self.calls.call(frame, source, how, sink)
+        self._account(frame, passed, len(frame.f.body) - 1)
+        used = consume.fold_stack(frame, results) if results else len(frame.f.body)
+        self._account(frame, [(sink, how)], used)
+
+    def _account(self, frame: Frame, passed: list[tuple[Callee, str]], use_at: int) -> None:
+        sites = self.scaffold.sites
+        for callee, how in passed:
+            for kind, type_ in ((how, callee.type), *callee.pending):
+                sites.append(callsites.site(kind, frame.f.index, use_at, type_))
+
+    # The end
+
+    def close(self) -> Case:
+        scaffold = self.scaffold
+        source = self.source.fork("arguments")
+        for exported in self.exports:
+            if exported.name == "w":
+                scaffold.sites.append(callsites.site("host", -1, len(scaffold.invocations), exported.type))
+            scaffold.invocations += invocations(source, exported)
+        if self.config.overflows and source.chance(self.config.overflows, 1000):
+            self._overflow(source)
+        _, content, features = scaffold.finish()
+        return Case(
+            content=content,
+            invocations=tuple(scaffold.invocations),
+            features=features,
+            sites=tuple(scaffold.sites),
+            labels=frozenset(scaffold.labels),
+        )
+
+    def _overflow(self, source: ChoiceSource) -> None:
+        """A recursion without an end, as the last call: every engine must report that its stack is used up."""
+        f = self.scaffold.builder.func(self.type.params, self.type.results)
+        f.body += [(GET, i) for i in range(len(self.type.params))]
+        f.emit("call", f.index)
+        entry = self.scaffold.builder.func(export="deep")
+        frame = Frame.of(self.scaffold, entry, source.fork("deep"))
+        push_values(frame, frame.source, self.type.params)
+        entry.emit("call", f.index)
+        consume.drop_all(frame, self.type.results)
+        self.scaffold.labels.add("overflows")
+        self.scaffold.last.append(Invocation("deep"))
+
+
+def _nothing() -> None:
+    pass
