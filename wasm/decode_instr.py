@@ -79,6 +79,25 @@ def _ordering(reader: Reader) -> int:
     return 0
 
 
+def _pattern(bits: int) -> Callable[[Reader], int]:
+    """The reader of a signed number as a bit pattern: ``Reader.signed`` in one piece, as constants are frequent."""
+    mask = (1 << bits) - 1
+
+    def read(reader: Reader) -> int:
+        data, pos = reader.data, reader.pos
+        value = shift = 0
+        for byte in data[pos : pos + bits // 7]:
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                reader.pos = pos + shift // 7
+                return (value - (1 << shift) if byte & 0x40 else value) & mask
+        # Only the longest forms have unused bits to check, or an end to miss.
+        return reader.signed(bits) & mask
+
+    return read
+
+
 def _bits(size: int) -> Callable[[Reader], int]:
     def read(reader: Reader) -> int:
         return int.from_bytes(reader.take(size), "little")
@@ -95,8 +114,8 @@ _READ: Final[dict[Imm, Callable[[Reader], Any]]] = {
     Imm.MEMARG: _memarg,
     Imm.LANE: Reader.byte,
     Imm.LANES: lambda reader: tuple(reader.take(16)),
-    Imm.I32: lambda reader: reader.signed(32) & _MASK32,
-    Imm.I64: lambda reader: reader.signed(64) & _MASK64,
+    Imm.I32: _pattern(32),
+    Imm.I64: _pattern(64),
     Imm.F32: _bits(4),
     Imm.F64: _bits(8),
     Imm.V128: _bits(16),
@@ -181,6 +200,8 @@ _SMALL: Final[list[_Row | None]] = [None] * 256
 """For instructions with one immediate of one byte: the instruction by that byte, 0..127 (None: see the general way)."""
 _INDEXED: Final[list[Op | None]] = [None] * 256
 """Rows of ``_SMALL`` whose immediate is an unsigned index, for indices of two bytes."""
+_LONG: Final[list[tuple[Op, Callable[[Reader], Any]] | None]] = [None] * 256
+"""For instructions with one immediate, of any length: the row and the reader of the immediate."""
 _BLOCKS: Final[list[_Row | None]] = [None] * 256
 """``block``, ``loop`` and ``if`` by their block type's only byte."""
 _MEMORY: Final[list[list[Instr] | None]] = [None] * 256
@@ -220,6 +241,8 @@ def _fill_tables() -> None:
             _MEMORY[code] = [(row, memarg) for memarg in small_memargs]
         else:
             _SMALL[code] = _small_row(row)
+            if len(row.imms) == 1:
+                _LONG[code] = (row, _READ[row.imms[0]])
             if row.imms[0] in _INDEX_KINDS and _SMALL[code]:
                 _INDEXED[code] = row
     for row in ROWS:
@@ -299,6 +322,12 @@ def _read_instrs(reader: Reader) -> list[Instr]:
                 append(instr)
                 pos += size
                 continue
+        long = _LONG[first]
+        if long is not None:
+            reader.pos = pos + 1
+            append((long[0], long[1](reader)))
+            pos = reader.pos
+            continue
         reader.pos = pos
         append(read_instr(reader))
         if first in _NESTING:
