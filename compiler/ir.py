@@ -20,8 +20,10 @@ ValueId: TypeAlias = int
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IrOp:
-    """An operation that is no pure row. ``effect`` is what it touches, "" if it may be removed or merged freely:
-    ``read`` (may be removed, not moved over writes), ``write``, ``call``, ``trap`` (may trap, otherwise pure).
+    """An operation that is no pure row. ``effect`` is what it does besides giving its results:
+
+    "" nothing (may be removed, merged, moved); ``read`` (may be removed; sees writes); ``load`` (a read that may trap);
+    ``trap`` (may trap, otherwise nothing); ``write``; ``call`` (anything).
     """
 
     name: str
@@ -34,13 +36,13 @@ class IrOp:
 IR_OPS: Final[dict[str, IrOp]] = {
     name: IrOp(name, effect)
     for name, effect in (
-        ("load", "read"),  # imm (row, MemArg): args address
+        ("load", "load"),  # imm (row, MemArg): args address
         ("store", "write"),  # imm (row, MemArg): args address, value
         ("global.get", "read"),  # imm global index
         ("global.set", "write"),
         ("memory.size", "read"),  # imm memory index
         ("table.size", "read"),  # imm table index
-        ("table.get", "read"),
+        ("table.get", "load"),
         ("table.set", "write"),
         ("ref.func", "read"),  # imm function index
         ("select", ""),  # args then, else, condition
