@@ -90,10 +90,9 @@ def _used(module: Module) -> set[Feature | None]:
     for row in ops:
         found.update(_OP_FEATURES.get(row, ()))
     if not ops.isdisjoint(_TYPED_OPS):
-        for func in module.funcs:
-            for row, imm in func.body:
-                if row in _TYPED_OPS:
-                    found.update(_imm_features(row, imm))
+        different = {instr for func in module.funcs for instr in func.body if instr[0] in _TYPED_OPS}
+        for row, imm in different:
+            found.update(_imm_features(row, imm))
     return found
 
 

@@ -14,7 +14,7 @@ from wasm.decode import instruction_offset
 from wasm.errors import Invalid
 from wasm.feature_use import first_refused, required_features
 from wasm.features import DEFAULT, Feature
-from wasm.limits import ELEM_ITEMS, MEMORIES, PARAMS, RESULTS, STRUCT_FIELDS, SUBTYPE_DEPTH, TABLES
+from wasm.limits import MEMORIES, PARAMS, RESULTS, STRUCT_FIELDS, SUBTYPE_DEPTH, TABLES
 from wasm.module import ExternKind, ImportedFunc, Module, SegmentMode
 from wasm.signatures_gc import defaultable
 from wasm.validate_code import BodyValidator
@@ -123,8 +123,6 @@ class _Validator:
     def _table_type(self, type_: TableType) -> None:
         self._context.check_type(type_.ref)
         _check_limits(type_.limits, (1 << type_.index_type.bits) - 1, "table size")
-        if type_.limits.minimum > ELEM_ITEMS:
-            raise Invalid(f"table size must be at most {ELEM_ITEMS} at the start")
 
     def _tag(self, type_: TagType) -> None:
         if self._context.func_type_at(type_.type_index).results:

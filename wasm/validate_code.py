@@ -77,15 +77,14 @@ class BodyValidator:
         if total > LOCALS:
             raise Invalid(f"too many locals: {total}, more than the limit of {LOCALS}")
         local_types = list(type_.params)
-        unset = False
+        locals_: list[ValType | None] | None = None
         for count, local in func.locals:
             self._context.check_type(local)
+            if locals_ is None and not defaultable(local):
+                locals_ = [*local_types]
             local_types += [local] * count
-            unset = unset or not defaultable(local)
-        locals_: list[ValType | None] | None = None
-        if unset:
-            arity = len(type_.params)
-            locals_ = [t if i < arity or defaultable(t) else None for i, t in enumerate(local_types)]
+            if locals_ is not None:
+                locals_ += [local if defaultable(local) else None] * count
         self._checker.start(list(type_.results), local_types, locals_)
         self._run(func.body)
 
