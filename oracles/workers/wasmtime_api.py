@@ -23,6 +23,11 @@ FEATURES = (
     "multi_value", "bulk_memory", "reference_types", "simd", "relaxed_simd", "tail_call", "multi_memory", "memory64",
     "threads", "wide_arithmetic", "custom_page_sizes", "function_references", "gc", "exceptions",
 )  # fmt: skip
+UNUSED = (
+    "component_model_more_async_builtins", "component_model_async_stackful", "component_model_async",
+    "component_model_map", "component_model_implements", "component_model_canonical_names",
+    "component_model_accessors", "component_model",
+)  # fmt: skip
 NEEDS = {
     "relaxed_simd": ("simd",),
     "reference_types": ("bulk_memory",),
@@ -140,7 +145,8 @@ def make_engine(settings: dict[str, str], features: frozenset[str]):
     _set(config, "parallel_compilation", 0)
     # Untouched pages of a memory must be known to be zero when a large memory is read back (see ``blocks``).
     _set(config, "memory_init_cow", 0)
-    _set(config, "wasm_stack_switching", 0)
+    for feature in (*UNUSED, "stack_switching"):
+        _set(config, f"wasm_{feature}", 0)
     _set(config, "shared_memory", "threads" in features)
     for feature in FEATURES:
         _set(config, f"wasm_{feature}", feature in features)
@@ -157,8 +163,8 @@ def compile_module(engine, data: bytes):
     return (None, take_error(error)) if error else (module, "")
 
 
-def in_child(work) -> tuple[bytes | None, str]:
-    """Run ``work() -> bytes`` in a forked child: (its result, "") or (None, why not, in one line)."""
+def run_child(work) -> tuple[bytes, str | None]:
+    """Run ``work(fd)`` in a forked child: (what it wrote to the descriptor, None or why it failed, in one line)."""
     read, write = os.pipe()
     noise = os.memfd_create("noise")
     pid = os.fork()
@@ -166,7 +172,7 @@ def in_child(work) -> tuple[bytes | None, str]:
         os.dup2(noise, 2)
         code = 1
         try:
-            os.write(write, work())
+            work(write)
             code = 0
         except BaseException as error:
             os.write(2, str(error).encode())
@@ -181,24 +187,44 @@ def in_child(work) -> tuple[bytes | None, str]:
     text = os.pread(noise, 4000, 0).decode("utf-8", "replace").strip()
     os.close(noise)
     if status == 0:
-        return data, ""
+        return data, None
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("note:")]
-    return None, " ".join(lines[-3:]) or f"the process died ({status})"
+    return data, " ".join(lines[-3:]) or f"the process died ({status})"
 
 
 def fingerprint(settings: dict[str, str], features: frozenset[str], probe: bytes) -> tuple[bytes | None, str]:
     """The hash of what the settings compile the probe module to."""
 
-    def work() -> bytes:
+    def work(write: int) -> None:
         module, message = compile_module(make_engine(settings, features), probe)
         if module is None:
             raise Refused(message)
         vec = B.wasm_byte_vec_t()
         if error := B.wasmtime_module_serialize(module, byref(vec)):
             raise Refused(take_error(error))
-        return hashlib.sha256(ctypes.string_at(vec.data, vec.size)).digest()
+        os.write(write, hashlib.sha256(ctypes.string_at(vec.data, vec.size)).digest())
 
-    return in_child(work)
+    data, why = run_child(work)
+    return (data, "") if why is None else (None, why)
+
+
+def compiling(settings: dict[str, str], features: frozenset[str], probes: list[tuple[str, bytes]]) -> list[str]:
+    """The names of the probe modules that compile. A release may panic on one, so a child does it."""
+    found: list[str] = []
+    left = list(probes)
+    while left:
+
+        def work(write: int, left: list[tuple[str, bytes]] = left) -> None:
+            engine = make_engine(settings, features)
+            for _, data in left:
+                module, _why = compile_module(engine, data)
+                os.write(write, b"n" if module is None else b"y")
+
+        status, _ = run_child(work)
+        answers = status.decode()
+        found += [name for (name, _), answer in zip(left, answers, strict=False) if answer == "y"]
+        left = left[len(answers) + 1 :] if len(answers) < len(left) else []
+    return found
 
 
 def settable_features() -> frozenset[str]:
@@ -215,7 +241,7 @@ def accepted_features(settings: dict[str, str], probe: bytes) -> tuple[frozenset
     found: frozenset[str] = frozenset()
     print_, why = fingerprint(settings, found, probe)
     if print_ is None:
-        raise Refused(f"this release cannot take these settings: {why}")
+        raise Refused(why if why.startswith("this release") else f"this release cannot take these settings: {why}")
     for feature in FEATURES:
         if feature in everything and found.issuperset(NEEDS.get(feature, ())):
             more, _ = fingerprint(settings, found | {feature}, probe)

@@ -29,6 +29,7 @@ TRAPS = (
     ("integer overflow", "INT_OVERFLOW"),
     ("invalid conversion to integer", "BAD_CONVERSION"),
     ("`unreachable` instruction executed", "UNREACHABLE"),
+    ("wasm trap: unreachable", "UNREACHABLE"),
     ("null reference", "NULL_REFERENCE"),
     ("null i31", "NULL_REFERENCE"),
     ("cast failure", "CAST_FAILURE"),

@@ -72,23 +72,28 @@ class Worker:
         """Prove the settings, make the engine, say what was loaded."""
         self.probe = bytes(blobs[0])
         if header["known"] is None:
-            self.features, print_ = api.accepted_features(self.settings, self.probe)
-            api.guard(self.settings, self.features, print_, self.probe)
+            probes = [(name, bytes(blobs[index])) for name, index in header["features"]]
+            accepted = self._explore(probes)
         else:
-            self.features = frozenset(header["known"]) & api.settable_features()
-        self.engines[self.features] = engine = api.make_engine(self.settings, self.features)
-        accepted = [name for name, index in header["features"] if self._takes(engine, bytes(blobs[index]))]
+            accepted = header["known"]
+            self.features = frozenset(accepted) & api.settable_features()
+        self.engines[self.features] = api.make_engine(self.settings, self.features)
         path = loaded_library()
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"protocol": PROTOCOL, "features": accepted, "library": path, "sha256": digest}, b""
 
-    @staticmethod
-    def _takes(engine, data: bytes) -> bool:
-        module, _ = api.compile_module(engine, data)
-        if module is not None:
-            api.B.wasmtime_module_delete(module)
-        return module is not None
+    def _explore(self, probes: list[tuple[str, bytes]]) -> list[str]:
+        """Find the features that can be on together and that really compile; prove the settings with them."""
+        features, print_ = api.accepted_features(self.settings, self.probe)
+        accepted = api.compiling(self.settings, features, probes)
+        useless = features - set(accepted)
+        fewer, _ = api.fingerprint(self.settings, features - useless, self.probe) if useless else (None, "")
+        if fewer is not None:
+            features, print_ = features - useless, fewer
+        api.guard(self.settings, features, print_, self.probe)
+        self.features = features
+        return accepted
 
     def engine_for(self, names: list[str] | None):
         """The engine of preset ``max``, or of ``exact`` with the features that a case names. Raises ``Failed``."""
