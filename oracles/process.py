@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ import tempfile
 import time
 import weakref
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +27,18 @@ TICK: Final = 0.05
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _LAUNCH: Final = str(Path(__file__).parent / "workers" / "launch.py")
+
+
+@lru_cache(maxsize=64)
+def _hash(path: str, _changed: int, _size: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_hash(path: str) -> str:
+    """The SHA-256 of a file in hexadecimal; computed once as long as the file's time and size do not change."""
+    found = os.stat(path)
+    return _hash(path, found.st_mtime_ns, found.st_size)
 
 
 @dataclass(frozen=True, slots=True)

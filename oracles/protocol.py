@@ -31,7 +31,7 @@ from oracles.interface import (
     known_tags,
     read_interface,
 )
-from oracles.wrapper import NoWrapper, wrapper_for
+from oracles.wrapper import EXACT_READ, NoWrapper, global_reader, wrapper_for
 from wasm.case import Case
 from wasm.embedding import (
     SLOT,
@@ -142,7 +142,11 @@ def prepare_call(
         signature = interface.signature(func)
         if type_words(signature.params) != tuple(arg.type for arg in invocation.args):
             return Call("", "", f"arguments do not fit the type of {invocation.export}", args, refs)
-        hosted = flavour.exact_host or flavour.host_kinds.issuperset(signature.params + signature.results)
+        carried = signature.params + signature.results
+        if not flavour.exact_host:
+            named = tags if tags is not None else tuple(tag for tag, _, _ in known_tags(interface))
+            carried += "".join(interface.type_at(interface.tags[tag]).params for tag in named)
+        hosted = flavour.exact_host or flavour.host_kinds.issuperset(carried)
         if invocation.entry is Entry.HOST and hosted:
             return Call(signature.params, signature.results, "host", args, refs)
         wrapper = wrapper_for(
@@ -204,6 +208,12 @@ def encode_case(case: Case, flavour: Flavour, number: int = 0, dumps: tuple[tupl
         for one, call in zip(case.invocations, calls, strict=False)
     ]
     header["globals"] = kinds
+    inexact = (
+        [] if flavour.exact_host else [item for item in exported if interface.globals[item.index][0] in EXACT_READ]
+    )
+    header["read"] = [item.name for item in inexact]
+    reader = global_reader(interface, tuple(item.index for item in inexact)) if inexact else b""
+    header["reader"] = blobs.add(reader)
     header["memories"] = [item.name for item in interface.exports if item.sort == MEMORY]
     header["tables"] = [[item.name, interface.tables[item.index]] for item in interface.exports if item.sort == TABLE]
     header["funcs"] = [item.name for item in interface.exports if item.sort == FUNC]

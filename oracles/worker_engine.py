@@ -11,7 +11,7 @@ from oracles.crash import read_crash
 from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
 from oracles.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
 from oracles.probes import BASIC, PROBES
-from oracles.process import TICK, Died, Launch, WorkerProcess, wait_any
+from oracles.process import TICK, Died, Launch, WorkerProcess, file_hash, wait_any
 from oracles.protocol import (
     PHASES,
     VERSION,
@@ -26,6 +26,7 @@ from oracles.protocol import (
     type_words,
 )
 from oracles.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
+from oracles.wrapper import EXACT_READ, global_reader
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,
@@ -121,7 +122,7 @@ class WorkerEngine:
             frozenset(map(Feature, hello["features"])),
             self._worker.family,
             hello["library"],
-            hello["sha256"],
+            file_hash(hello["library"]),
             notes,
         )
         if self._capabilities is not None and found.sha256 != self._capabilities.sha256:
@@ -332,7 +333,9 @@ class Script:
         if interface is None or index is None or self.lost:
             return None
         kind = interface.globals[index][0]
-        answer = self._ask({"do": "get", "name": name, "export": export, "kind": kind}, [])
+        exact = self.flavour.exact_host or kind not in EXACT_READ
+        blobs = [] if exact else [global_reader(interface, (index,))]
+        answer = self._ask({"do": "get", "name": name, "export": export, "kind": kind}, blobs)
         if not isinstance(answer, tuple) or not answer[0]["found"]:
             return None
         word = TYPE_NAMES.get(kind, "ref")

@@ -32,9 +32,35 @@ from oracles.wasmbytes import (
 )
 from wasm.embedding import SLOT
 
+CODES = {"i": b"\x7f", "l": b"\x7e", "f": b"\x7d", "d": b"\x7c", "v": b"\x7b"}
 _TABLE_TYPES = {"e": b"\x6f", "c": b"\x70", "a": b"\x6e"}
 _TABLE_OF = {"e": "e", "c": "c", "a": "a", "g": "a"}
 _NON_NULL = b"\xd4"
+
+
+EXACT_READ = frozenset("fdv")
+"""Kinds of globals whose bits only a reader module can give to a JavaScript host."""
+
+
+def global_reader(interface: Interface, indices: tuple[int, ...]) -> bytes:
+    """A module that reads globals of number types: imports ``g.g0 g.g1 ...``, exports ``read`` and ``memory``."""
+    imports: list[bytes] = []
+    body: list[bytes] = []
+    for i, index in enumerate(indices):
+        kind, mutable = interface.globals[index]
+        imports.append(b"\x01g" + name(f"g{i}") + b"\x03" + CODES[kind] + bytes((mutable,)))
+        body.append(b"\x41\0\x23" + leb(i) + STORE[kind] + leb(i * SLOT))
+    return b"".join(
+        (
+            HEADER,
+            section(1, [b"\x60\0\0"]),
+            section(2, imports),
+            section(3, [b"\0"]),
+            section(5, [b"\0" + leb(max(1, -(-len(indices) * SLOT // 65536)))]),
+            section(7, [name("read") + b"\0\0", name("memory") + b"\x02\0"]),
+            section(10, [code((), b"".join(body))]),
+        )
+    )
 
 
 class NoWrapper(Exception):

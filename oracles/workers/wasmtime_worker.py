@@ -8,7 +8,6 @@ Run as ``python -I -S wasmtime_worker.py CONFIG`` with CONFIG a JSON object: ``p
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import json
 import os
 import sys
@@ -78,10 +77,7 @@ class Worker:
             accepted = header["known"]
             self.features = frozenset(accepted) & api.settable_features()
         self.engines[self.features] = api.make_engine(self.settings, self.features)
-        path = loaded_library()
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"protocol": PROTOCOL, "features": accepted, "library": path, "sha256": digest}, b""
+        return {"protocol": PROTOCOL, "features": accepted, "library": loaded_library()}, b""
 
     def _explore(self, probes: list[tuple[str, bytes]]) -> list[str]:
         """Find the features that can be on together and that really compile; prove the settings with them."""

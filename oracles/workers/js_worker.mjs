@@ -1,0 +1,104 @@
+// The JavaScript worker: runs cases and scripts in the JavaScript engine that runs it.
+//
+// Started as `node FLAGS js_worker.mjs CONFIG` with CONFIG a JSON object that has `fds` (requests, replies, progress).
+// The protocol is in oracles/protocol.py. Another shell needs its own `io` only: blocking reads and writes of frames.
+// Bits never pass through JavaScript numbers: wrapper, peer and reader modules, made by the harness, keep them in wasm.
+
+import fs from "node:fs";
+import process from "node:process";
+import zlib from "node:zlib";
+import { cases } from "./js_case.mjs";
+import { scripts } from "./js_script.mjs";
+
+const PROTOCOL = 1;
+
+const io = {
+  fds: JSON.parse(process.argv[2]).fds,
+  read(size) {
+    const data = Buffer.allocUnsafe(size);
+    for (let at = 0; at < size; ) {
+      let count = 0;
+      try {
+        count = fs.readSync(this.fds[0], data, at, size - at, null);
+      } catch (error) {
+        if (error.code !== "EAGAIN") throw error;
+        continue;
+      }
+      if (count === 0) return null;
+      at += count;
+    }
+    return data;
+  },
+  write(data) {
+    for (let at = 0; at < data.length; ) at += fs.writeSync(this.fds[1], data, at);
+  },
+  progress: Buffer.alloc(12),
+  request: 0,
+  at(phase, invocation = -1) {
+    this.progress.writeUInt32LE(this.request, 0);
+    this.progress.writeUInt32LE(phase, 4);
+    this.progress.writeInt32LE(invocation, 8);
+    fs.writeSync(this.fds[2], this.progress, 0, 12, 0);
+  },
+  cpu() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  },
+  crc32: zlib.crc32 ?? tableCrc32,
+};
+
+let crcTable = null;
+function tableCrc32(data) {
+  crcTable ??= Uint32Array.from({ length: 256 }, (_, n) => {
+    for (let k = 0; k < 8; k++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
+    return n;
+  });
+  let crc = 0xffffffff;
+  for (let i = 0; i < data.length; i++) crc = (crc >>> 8) ^ crcTable[(crc ^ data[i]) & 0xff];
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+function receive() {
+  const head = io.read(4);
+  const frame = head && io.read(head.readUInt32LE(0));
+  if (!frame) return null;
+  const size = frame.readUInt32LE(0);
+  const header = JSON.parse(frame.toString("utf8", 4, 4 + size));
+  let at = 4 + size;
+  const blobs = (header.blobs ?? []).map((length) => frame.subarray(at, (at += length)));
+  return { header, blobs };
+}
+
+function reply(header, body) {
+  const text = Buffer.from(JSON.stringify(header).replace(/[\u0080-\uffff]/g, escaped));
+  const length = body.reduce((sum, part) => sum + part.length, 0);
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(4 + text.length + length, 0);
+  head.writeUInt32LE(text.length, 4);
+  io.write(Buffer.concat([head, text, ...body]));
+}
+
+function escaped(unit) {
+  return "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
+}
+
+function hello(header, blobs) {
+  const accepted = header.known ?? header.features.filter(([, at]) => WebAssembly.validate(blobs[at])).map(([n]) => n);
+  const { v8, node } = process.versions;
+  const library = process.platform === "linux" ? fs.realpathSync("/proc/self/exe") : process.execPath;
+  return { answer: { protocol: PROTOCOL, features: accepted, library, engine: v8, host: node }, body: [] };
+}
+
+const verbs = { hello, ...cases(io), ...scripts(io) };
+let sinceCollection = 0;
+
+for (let request; (request = receive()) !== null; ) {
+  io.request = request.header.n ?? 0;
+  const { answer, body } = verbs[request.header.do](request.header, request.blobs);
+  reply({ ...answer, n: io.request, total: io.cpu() }, body);
+  // Modules and memories hold far more outside the heap than inside, so the collector would not run often enough.
+  if (++sinceCollection >= 64 && globalThis.gc) {
+    globalThis.gc();
+    sinceCollection = 0;
+  }
+}
