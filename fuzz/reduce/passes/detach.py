@@ -1,0 +1,33 @@
+"""Delete instructions but keep the traps below them: what might trap goes on being computed, and is dropped.
+
+For bugs that sit in an instruction whose result is used further on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.operation import Operation
+from fuzz.reduce.sites import every_instruction
+from fuzz.reduce.stacktypes import Node
+from fuzz.reduce.subject import Subject
+
+TIER: Final = CODE
+
+
+def edits(subject: Subject) -> list[Edit]:
+    return [edit for edit in every_instruction(subject, _above_a_trap)]
+
+
+def _above_a_trap(node: Node) -> bool:
+    return bool(node.ins) and node.opens is None
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    operation = Operation(subject, keep_traps=True)
+    for edit in edits:
+        _, func, index = edit.what
+        operation.surgery(func).delete(index)
+    return operation.finish()

@@ -1,0 +1,30 @@
+"""Drop items that are in use, with every instruction, export and segment that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.contract import BULK, Edit
+from fuzz.reduce.edits import Space, space_sizes
+from fuzz.reduce.operation import Operation
+from fuzz.reduce.subject import Subject
+from fuzz.reduce.weights import item_weight
+
+TIER: Final = BULK
+_SPACES: Final = (Space.DATA, Space.ELEM, Space.TABLE, Space.MEMORY, Space.TAG, Space.GLOBAL, Space.FUNC)
+
+
+def edits(subject: Subject) -> list[Edit]:
+    sizes = space_sizes(subject.module)
+    return [
+        Edit((space, index), item_weight(subject.module, space, index))
+        for space in _SPACES
+        for index in range(sizes[space])
+    ]
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    operation = Operation(subject)
+    operation.remove((edit.what[0], edit.what[1]) for edit in edits)
+    return operation.finish()

@@ -1,0 +1,34 @@
+"""Take locals out: reads become zeros, writes vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.operation import Operation, lifter_of
+from fuzz.reduce.subject import Subject
+from wasm.isa import Imm
+
+TIER: Final = CODE
+
+
+def edits(subject: Subject) -> list[Edit]:
+    """The locals of all functions, those that no instruction names first."""
+    lifter, found = lifter_of(subject.module), []
+    for k, func in enumerate(subject.module.funcs):
+        graph = lifter.graph(k)
+        uses = [0] * len(graph.locals)
+        for op, imm in func.body:
+            if Imm.LOCAL in op.imms:
+                uses[imm] += 1
+        found += [((min(uses[i], 1), k, i), 1 + 2 * uses[i]) for i in range(graph.param_count, len(graph.locals))]
+    return [Edit(what, weight) for what, weight in sorted(found)]
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    operation = Operation(subject)
+    for edit in edits:
+        _, func, index = edit.what
+        operation.surgery(func).lose_local(index)
+    return operation.finish()

@@ -1,0 +1,34 @@
+"""Replace an instruction by one of its operands of the same type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.operation import Operation
+from fuzz.reduce.sites import nodes
+from fuzz.reduce.subject import Subject
+from fuzz.reduce.surgery import is_control
+
+TIER: Final = CODE
+
+
+def edits(subject: Subject) -> list[Edit]:
+    found = []
+    for func, index, node, weight in nodes(subject):
+        if len(node.outs) == 1 and node.ins and not is_control(node.op):
+            for k, slot in enumerate(node.ins):
+                if slot.type is node.outs[0].type:
+                    found.append(Edit((node.depth, func, index, k), weight + len(node.ins) - 1))
+    return sorted(found, key=lambda edit: edit.what)
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    operation = Operation(subject)
+    for edit in edits:
+        _, func, index, operand = edit.what
+        plan = operation.surgery(func)
+        if index not in plan.deleted:
+            plan.replace_by_operand(index, operand)
+    return operation.finish()

@@ -1,0 +1,27 @@
+"""Make constants smaller one by one: 1, half, a quarter, with fewer bits set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.constants import constants, with_constants
+from fuzz.reduce.contract import POLISH, Edit
+from fuzz.reduce.subject import Subject
+
+TIER: Final = POLISH
+
+
+def edits(subject: Subject) -> list[Edit]:
+    found = []
+    for place, value, weight in constants(subject):
+        tries = [1, value >> (value.bit_length() // 2), value >> 1, value & value - 1]
+        found += [Edit((place, v), weight) for v in dict.fromkeys(tries) if 0 < v < value]
+    return found
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    changes = {}
+    for edit in edits:
+        changes.setdefault(edit.what[0], edit.what[1])
+    return with_constants(subject, changes)

@@ -1,0 +1,32 @@
+"""Take blocks, loops, ifs and trys away from around their contents; of an if, either arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.operation import Operation
+from fuzz.reduce.sites import nodes
+from fuzz.reduce.subject import Subject
+
+TIER: Final = CODE
+
+
+def edits(subject: Subject) -> list[Edit]:
+    found = []
+    for func, index, node, _ in nodes(subject):
+        if node.opens is not None:
+            for arm in range(len(node.opens.arms) + 1):
+                found.append(Edit((arm, node.depth, func, index), 3))
+    return sorted(found, key=lambda edit: edit.what)
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    operation = Operation(subject)
+    for edit in edits:
+        arm, _, func, index = edit.what
+        plan = operation.surgery(func)
+        if index not in plan.deleted:
+            plan.unwrap(index, arm)
+    return operation.finish()

@@ -1,0 +1,131 @@
+"""``reduce_case``: the smallest case that is still interesting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz.reduce.bytes_search import ByteSearch, reduce_bytes
+from fuzz.reduce.cache import Answers
+from fuzz.reduce.engine import Budget, Meter, OutOfBudget, PassStats, Predicate, Progress, Search, digest_of
+from fuzz.reduce.errors import NotInteresting, TooEasy, Unreadable, Unsteady
+from fuzz.reduce.schedule import Pass, all_passes, run_passes
+from fuzz.reduce.subject import Subject, calls_size
+from wasm.case import Case, CaseKind
+from wasm.decode import decode
+from wasm.errors import WasmError
+from wasm.features import ALL
+from wasm.validate import validate
+
+EMPTY_MODULE = b"\0asm\1\0\0\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """The outcome. ``runs`` predicate runs and ``cached`` answers known before were used in ``seconds`` of wall time.
+
+    ``trace`` has (run number, size in bytes) for each accepted step; ``finished`` says that no pass gets further, else
+    the budget was spent.
+    """
+
+    case: Case
+    runs: int
+    cached: int
+    seconds: float
+    trace: tuple[tuple[int, int], ...]
+    passes: dict[str, PassStats]
+    finished: bool
+
+
+def reduce_case(
+    case: Case,
+    is_interesting: Predicate,
+    *,
+    budget: Budget = Budget(),
+    on_progress: Progress | None = None,
+    cache: Path | None = None,
+    cache_key: str = "",
+    jobs: int = 1,
+    passes: Sequence[Pass] | None = None,
+) -> Reduction:
+    """Reduce a case as long as ``is_interesting`` holds; every accepted step satisfied it, and the result once more.
+
+    Modules (``CaseKind.WASM``) are edited as modules and stay valid, with no feature that the input does not use; raw
+    bytes (``BYTES``) are cut as bytes. ``cache`` names a folder that keeps all answers and the best case: the same
+    reduction started again there goes on where it stopped. ``cache_key`` names the predicate, so that answers of
+    another one are not believed. ``jobs`` predicates run at a time (in threads); the result does not depend on it.
+    The predicate is asked about the input and about the empty module first.
+
+    Raises ``NotInteresting``, ``TooEasy``, ``Unsteady`` or ``Unreadable`` (all ``ReduceError``), and ``ValueError`` for
+    a kind of case that no reducer here takes.
+    """
+    meter = Meter(budget)
+    answers = Answers(cache, f"{cache_key}:{digest_of(case)}")
+    try:
+        run = _Run(case, is_interesting, meter, answers, on_progress, jobs)
+        match case.kind:
+            case CaseKind.WASM:
+                return run.module(all_passes() if passes is None else passes)
+            case CaseKind.BYTES:
+                return run.raw_bytes()
+            case CaseKind.MACHINE:
+                raise ValueError("machine functions are reduced by the compiler's own reducer, not as modules")
+    finally:
+        answers.close()
+
+
+@dataclass(slots=True)
+class _Run:
+    """One reduction with all that its kinds of reducers share."""
+
+    case: Case
+    is_interesting: Predicate
+    meter: Meter
+    answers: Answers
+    on_progress: Progress | None
+    jobs: int
+
+    def module(self, passes: Sequence[Pass]) -> Reduction:
+        start = self.answers.stored_best() or self.case
+        try:
+            subject = Subject(decode(start.content), start.invocations)
+            validate(subject.module, ALL)
+        except WasmError as error:
+            raise Unreadable(str(error)) from None
+        search = Search(
+            start, subject, self.is_interesting, self.meter, self.answers, self.on_progress, self.jobs
+        )  # fmt: skip
+        self._check_predicate(search.ask, start)
+        finished = True
+        try:
+            run_passes(search, passes)
+        except OutOfBudget:
+            finished = False
+        return self._report(search.best(), search.pass_stats, finished)
+
+    def raw_bytes(self) -> Reduction:
+        start = self.answers.stored_best() or self.case
+        search = ByteSearch(start, self.is_interesting, self.meter, self.answers, self.on_progress)
+        self._check_predicate(search.ask, start)
+        finished = True
+        try:
+            reduce_bytes(search)
+        except OutOfBudget:
+            finished = False
+        return self._report(search.best, {"bytes": search.stats}, finished)
+
+    def _check_predicate(self, ask: Predicate, start: Case) -> None:
+        if not ask(start):
+            raise NotInteresting
+        if ask(Case(EMPTY_MODULE, kind=self.case.kind)):
+            raise TooEasy
+        self.meter.trace.append((self.meter.runs, len(start.content) + calls_size(start.invocations)))
+
+    def _report(self, best: Case, passes: dict[str, PassStats], finished: bool) -> Reduction:
+        if best.content != self.case.content or best.invocations != self.case.invocations:
+            self.meter.runs += 1
+            if not self.is_interesting(best):
+                raise Unsteady
+        meter = self.meter
+        return Reduction(best, meter.runs, meter.cached, meter.seconds, tuple(meter.trace), passes, finished)

@@ -1,0 +1,34 @@
+"""Where passes over code look: the instructions of all functions, outermost first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fuzz.reduce.contract import Edit
+from fuzz.reduce.operation import lifter_of
+from fuzz.reduce.stacktypes import Node
+from fuzz.reduce.subject import Subject
+from fuzz.reduce.weights import block_weights
+
+_CLOSERS = frozenset({"else", "end", "catch", "catch_all", "delegate"})
+
+
+def nodes(subject: Subject) -> Iterator[tuple[int, int, Node, int]]:
+    """Every instruction but the ends of blocks: (defined function, index, node, bytes)."""
+    lifter = lifter_of(subject.module)
+    for func in range(len(subject.module.funcs)):
+        graph = lifter.graph(func)
+        weights = block_weights(graph)
+        for index, node in enumerate(graph.nodes):
+            if node.op.name not in _CLOSERS:
+                yield func, index, node, weights[index]
+
+
+def every_instruction(subject: Subject, wanted: Callable[[Node], bool] | None = None) -> list[Edit]:
+    """An edit (depth, function, index) for every instruction; those at one depth stand together."""
+    found = [
+        Edit((node.depth, func, index), weight)
+        for func, index, node, weight in nodes(subject)
+        if wanted is None or wanted(node)
+    ]
+    return sorted(found, key=lambda edit: edit.what)
