@@ -15,6 +15,7 @@ from wasm.builder import ModuleBuilder, const
 from wasm.case import CallSite
 from wasm.embedding import Invocation, Value
 from wasm.encode import encode
+from wasm.feature_use import required_features
 from wasm.features import Feature
 from wasm.isa import OPS, Instr, MemArg
 from wasm.module import Module
@@ -23,8 +24,6 @@ from wasm.valtypes import (
     FUNCREF,
     I32,
     I64,
-    V128,
-    FuncType,
     Limits,
     RefType,
     ValType,
@@ -184,7 +183,8 @@ class Scaffold:
             self.sites = [replace(s, use_at=s.use_at + ahead) if s.func < 0 else s for s in self.sites]
         self.invocations += self.last
         module = builder.finish()
-        return module, encode(module), features_of(module)
+        needed = frozenset(feature.value for feature in required_features(module))
+        return module, encode(module), needed
 
     def _fill_tables(self) -> None:
         sizes = {"functions": len(self.slots), "tokens": self.tokens, "sink": self.sunk, "scratch": 1}
@@ -246,32 +246,3 @@ _TO_I64: Final[dict[ValType, tuple[Instr, ...]]] = {
     I32: (OPS["i64.extend_i32_u"].bare,),
     I64: (),
 }
-
-
-def features_of(module: Module) -> frozenset[str]:
-    """The names of the features that a module's types and instructions need."""
-    ops = {op for func in module.funcs for op, _ in func.body}
-    found = {op.feature for op in ops if op.feature is not None}
-    types: set[ValType] = {type_ for func in module.funcs for _, type_ in func.locals}
-    for group in module.types:
-        for sub in group:
-            if isinstance(sub.composite, FuncType):
-                if len(sub.composite.results) > 1:
-                    found.add(Feature.MULTI_VALUE)
-                types.update(sub.composite.params)
-                types.update(sub.composite.results)
-    types.update(item.type.type for item in module.globals)
-    for type_ in types:
-        if type_ is V128:
-            found.add(Feature.SIMD)
-        elif isinstance(type_, RefType):
-            found.add(Feature.REFERENCE_TYPES)
-            if type_.heap == "i31":
-                found.add(Feature.GC)
-            elif not isinstance(type_.heap, str) or not type_.nullable:
-                found.add(Feature.FUNCTION_REFERENCES)
-    if len(module.tables) > 1 or any(elem.mode.value == "declarative" for elem in module.elems):
-        found.add(Feature.REFERENCE_TYPES)
-    if OPS["return_call_ref"] in ops:
-        found.add(Feature.TAIL_CALL)
-    return frozenset(feature.value for feature in found)

@@ -21,6 +21,7 @@ from generators.scaffold import Scaffold
 from generators.signatures import draw_type, draw_types
 from wasm.case import Case
 from wasm.embedding import Invocation
+from wasm.features import Feature
 from wasm.isa import OPS
 from wasm.module import ExternKind
 from wasm.valtypes import I32, I64, FuncType, ValType
@@ -28,8 +29,14 @@ from wasm.valtypes import I32, I64, FuncType, ValType
 HOW: Final = weighted(("direct", 40), ("indirect", 30), ("ref", 15), ("loop", 15))
 """How a consumer calls a callee that is no import."""
 
+REFERENCES: Final = (Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
+
 DEEP: Final = 400
 """Above this many values a chain has at most one link: the tail of the distribution decides the throughput."""
+
+
+_ZONE_MISSING: Final = weighted((99, 10), (3, 30), (2, 90), (1, 90), (0, 36))
+"""How many kinds of links an operand boundary goes without; the simplest case has none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +71,23 @@ class Plan:
         return len(self.type.params) + len(self.type.results)
 
 
-def draw_signature(source: ChoiceSource, scaffold: Scaffold, shape: Shape) -> tuple[FuncType, bool]:
-    """The signature of the case, and whether its size was drawn in operands. The target's own side is drawn first."""
-    config, references = scaffold.config, scaffold.references()
+def draw_sizes(source: ChoiceSource, config: Config, shape: Shape) -> tuple[int, int]:
+    """How many parameters and results, results perhaps in operands. The target's own side is drawn first."""
     if shape.results_first:
-        size = draw_size(source, shape.results, config.max_results)
-        params = draw_types(source, config, draw_size(source, shape.params, config.max_params), references)
-    else:
-        params = draw_types(source, config, draw_size(source, shape.params, config.max_params), references)
-        size = draw_size(source, shape.results, config.max_results)
-    zone = in_zone(size)
-    count = results_for(size, params) if zone else size
-    return FuncType(params, draw_types(source, config, count, references)), zone and size < DEEP
+        results = draw_size(source, shape.results, config.max_results)
+        return draw_size(source, shape.params, config.max_params), results
+    params = draw_size(source, shape.params, config.max_params)
+    return params, draw_size(source, shape.results, config.max_results)
 
 
 def draw_plan(source: ChoiceSource, calls: Calls, type_: FuncType, zone: bool, shape: Shape) -> Plan:
     kinds = calls.kinds()
     if zone:
         # At an operand boundary nearly every kind of call gets its turn, on the one signature.
-        skipped = {source.below(len(kinds) + 2) for _ in range(2)}
-        order = source.below(len(kinds))
-        links = tuple(kinds[(i + order) % len(kinds)] for i in range(len(kinds)) if i not in skipped)
-        return Plan(type_, True, links, 1, len(kinds) not in skipped, len(kinds) + 1 not in skipped, False)
+        missing = source.weighted(_ZONE_MISSING)
+        count, order = max(0, len(kinds) - missing), source.below(len(kinds))
+        links = tuple(kinds[(i + order) % len(kinds)] for i in range(count))
+        return Plan(type_, True, links, 1, source.chance(10, 12), source.chance(10, 12), False)
     values = len(type_.params) + len(type_.results)
     count = source.weighted(shape.links)
     consumers = source.weighted(shape.consumers)
@@ -109,12 +111,19 @@ def build(source: ChoiceSource, config: Config, shape: Shape) -> Case:
 
 class _WideModule:
     def __init__(self, source: ChoiceSource, config: Config, shape: Shape) -> None:
+        param_count, size = draw_sizes(source, config, shape)
+        zone = in_zone(size)
+        # Engines without references are common: every third case leaves them out.
+        if source.chance(4 if zone else 6, 16):
+            config = config.without(*REFERENCES)
         self.source, self.config, self.shape = source, config, shape
         self.scaffold = Scaffold.open(source.fork("shell"), config)
         self.calls = Calls(self.scaffold)
-        type_, zone = draw_signature(source, self.scaffold, shape)
-        self.plan = draw_plan(source, self.calls, type_, zone, shape)
-        self.type = type_
+        references = self.scaffold.references()
+        params = draw_types(source, config, param_count, references)
+        count = results_for(size, params) if zone else size
+        self.type = FuncType(params, draw_types(source, config, count, references))
+        self.plan = draw_plan(source, self.calls, self.type, zone and size < DEEP, shape)
         self.exports: list[Exported] = []
         self.leaves: list[Callee] = []
         self.head: Callee
