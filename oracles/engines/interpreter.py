@@ -1,0 +1,163 @@
+"""The reference interpreter as an engine, in this process. It has no settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from oracles.engine import Capabilities, Engine, EngineId, Limits, UsageError
+from oracles.interpreter import BLOCK, Budget, Instance, Store, instantiate, invoke, load, run_case
+from oracles.interpreter.store import Extern
+from oracles.interpreter.values import Global, to_value
+from oracles.spectest_module import SPECTEST
+from wasm.case import Case
+from wasm.decode import decode
+from wasm.embedding import Invocation, Observation, Outcome, OutOfMemory, Returned, Unsupported, Value
+from wasm.features import DEFAULT
+from wasm.module import Export, ExternKind, Module
+from wasm.valtypes import Limits as SizeLimits
+from wasm.valtypes import MemType
+
+ALIASES: Final[dict[str, str]] = {}
+FAMILY: Final = "interpreter"
+
+
+def check(id: EngineId) -> EngineId:
+    """Only the bare name is an interpreter. Raises ``UsageError``."""
+    if id.settings or id.version or id.path:
+        raise UsageError("the interpreter has no settings, versions or paths: write interpreter")
+    return id
+
+
+def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001
+    """Open it: nothing is started."""
+    return InterpreterEngine(id, limits)
+
+
+def budget_of(limits: Limits) -> Budget:
+    """The interpreter's budget under the limits that all engines get."""
+    return Budget(steps=limits.steps, depth=limits.depth, pages=max(limits.pages, Budget().pages))
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A case that runs when its result is asked for."""
+
+    engine: InterpreterEngine
+    case: Case
+
+    def fileno(self) -> int | None:
+        return None
+
+    def poll(self) -> Observation | None:
+        return self.result()
+
+    def result(self) -> Observation:
+        return self.engine.run(self.case)
+
+
+@dataclass(slots=True)
+class InterpreterEngine:
+    """The reference interpreter under the deterministic profile of relaxed SIMD."""
+
+    id: EngineId
+    limits: Limits
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("1", DEFAULT, frozenset((FAMILY,)))
+
+    def start(self, case: Case) -> Done:
+        return Done(self, case)
+
+    def run(self, case: Case) -> Observation:
+        return run_case(case, budget=budget_of(self.limits))
+
+    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+        """The contents at the end of the given (exported memory, 64 KiB block) pairs."""
+        found: dict[tuple[str, int], bytes] = {}
+
+        def inspect(instance: Instance) -> None:
+            for name, index in blocks:
+                kind, memory = instance.exports.get(name, (None, None))
+                if kind is ExternKind.MEMORY:
+                    start = index * BLOCK
+                    found[name, index] = memory.read(start, max(0, min(BLOCK, memory.size - start)))  # type: ignore[union-attr]
+
+        run_case(case, budget=budget_of(self.limits), inspect=inspect)
+        return found
+
+    def open_script(self) -> InterpreterSession:
+        return InterpreterSession(budget_of(self.limits))
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+@dataclass(slots=True)
+class InterpreterSession:
+    """Instances in one store; the budget is renewed for each step."""
+
+    budget: Budget
+    tiering: bool = True
+    store: Store = field(init=False)
+    instances: dict[str, Instance] = field(default_factory=dict)
+    registered: dict[tuple[str, str], Extern] = field(default_factory=dict)
+    lost: bool = False
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.budget, tiering=self.tiering)
+        found = instantiate(spectest(), {}, self.store)
+        assert isinstance(found, Instance)
+        self.instances["spectest"] = found
+        self.register("spectest", "spectest")
+
+    def instantiate(self, name: str, module: bytes) -> Outcome:
+        if self.lost:
+            return Unsupported("the session ended when memory ran out")
+        loaded = load(module)
+        if isinstance(loaded, Observation):
+            return loaded.instantiation
+        self.store.meter.renew(self.budget)
+        found = instantiate(loaded, self.registered, self.store)
+        if isinstance(found, Instance):
+            self.instances[name] = found
+            return Returned()
+        return self._checked(found)
+
+    def register(self, name: str, registered_as: str) -> None:
+        found = self.instances.get(name)
+        if found is not None:
+            for export, (_, item) in found.exports.items():
+                self.registered[registered_as, export] = item
+
+    def invoke(self, name: str, invocation: Invocation) -> Outcome:
+        found = self.instances.get(name)
+        if found is None or self.lost:
+            return Unsupported(f"no instance {name}")
+        self.store.meter.renew(self.budget)
+        return self._checked(invoke(found, invocation.export, invocation.args))
+
+    def _checked(self, outcome: Outcome) -> Outcome:
+        self.lost |= isinstance(outcome, OutOfMemory)
+        return outcome
+
+    def get(self, name: str, export: str) -> Value | None:
+        found = self.instances.get(name)
+        kind, item = found.exports.get(export, (None, None)) if found is not None else (None, None)
+        if kind is not ExternKind.GLOBAL or found is None:
+            return None
+        assert isinstance(item, Global)
+        return to_value(item.type, item.value, found.name_of)
+
+    def close(self) -> None:
+        self.instances.clear()
+        self.registered.clear()
+
+
+def spectest() -> Module:
+    """The suite's module, with the shared memory that the threads proposal's scripts import."""
+    module = decode(SPECTEST)
+    module.memories.append(MemType(SizeLimits(1, 2), shared=True))
+    module.exports.append(Export("shared_memory", ExternKind.MEMORY, len(module.memories) - 1))
+    return module

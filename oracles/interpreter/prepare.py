@@ -1,0 +1,334 @@
+"""First tier, preparation: one pass over a body that binds its instructions and resolves its branches.
+
+The result is a flat list of tuples, the first member of each being one of the numbers below. A branch carries how many
+heights to go up, how many of them to drop, its arity and its label; heights of blocks are kept at run time
+(``oracles.interpreter.machine``), so that no types need to be followed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, final
+
+import oracles.interpreter.operators_gc
+import oracles.interpreter.operators_memory  # noqa: F401  (each import registers its binders)
+from oracles.interpreter.operators import CONSTANTS, PURE, bind
+from oracles.interpreter.operators_gc import reference_test
+from oracles.interpreter.operators_memory import PACK, UNPACK
+from oracles.interpreter.store import CELLS_PER_FRAME, Func, Hook, Instance, Loop
+from oracles.interpreter.values import default
+from wasm.isa import OPS, Op
+from wasm.valtypes import NumType, ValType
+
+(
+    GET, CONST, OP2, SET, OP1, TEE, LOAD, STORE, BR_IF, CALL, END, IF, BLOCK, HEAD, DROP, GLOBAL_GET, GLOBAL_SET,
+    OPERATOR, SELECT, BR, ELSE, RETURN, FINISH, CALL_INDIRECT, CALL_REF, BR_TABLE, HOOK, TAIL_CALL, TAIL_INDIRECT,
+    TAIL_REF, THROW, THROW_REF, TRY, END_TRY, BR_ON_NULL, BR_ON_NON_NULL, BR_ON_CAST, BR_ON_CAST_FAIL, UNREACHABLE,
+) = range(39)  # fmt: skip
+
+Code = list[tuple[Any, ...]]
+
+
+class NotExecutable(Exception):
+    """An instruction that the interpreter does not execute: the legacy exceptions. The message names it."""
+
+
+@final
+class Label:
+    """A branch target: where to go on, how many values it takes, and the label around it."""
+
+    __slots__ = ("arity", "inner", "loop", "otherwise", "outer", "pc", "start", "tries")
+
+    def __init__(self, outer: Label | None, arity: int, start: int) -> None:
+        self.outer, self.arity, self.start = outer, arity, start
+        self.pc = self.otherwise = -1
+        self.loop: Loop | None = None
+        self.inner = 0
+        self.tries = False
+
+
+def block_arity(imm: object, instance: Instance) -> tuple[int, int]:
+    """The numbers of parameters and results of a block type."""
+    if imm is None:
+        return 0, 0
+    if isinstance(imm, int):
+        found = instance.types.func(imm)
+        assert found is not None
+        return len(found.params), len(found.results)
+    return 0, 1
+
+
+def prepare(func: Func) -> Code:
+    """Make the first tier's code of a function and fill in ``code``, ``cost``, ``weight``, ``zeros`` and ``loops``.
+
+    Raises ``NotExecutable``.
+    """
+    func.code = _Preparer(func).run()
+    func.zeros = [value for count, type_ in func.locals for value in [default(type_)] * count]
+    return func.code
+
+
+def frame_weight(params: int, locals_: list[tuple[int, ValType]]) -> int:
+    """What a frame counts against the depth limit."""
+    return 1 + (params + sum(count for count, _ in locals_)) // CELLS_PER_FRAME
+
+
+@final
+class _Preparer:
+    def __init__(self, func: Func) -> None:
+        assert func.instance is not None
+        self.func, self.instance = func, func.instance
+        self.store = func.instance.store
+        self.code: Code = []
+        self.label = Label(None, len(func.results), 0)
+        self.at = 0
+
+    def run(self) -> Code:
+        code, store, body = self.code, self.store, self.func.body
+        simple, control = store.simple, _CONTROL
+        hooks = self._hooks()
+        for at, (op, imm) in enumerate(body):
+            if hooks and at in hooks:
+                code.append((HOOK, hooks[at]))
+            ready = simple.get(op)
+            if ready is not None:
+                code.append(ready)
+                continue
+            kind = _WITH_IMMEDIATE.get(op)
+            if kind is not None:
+                code.append((kind, imm))
+                continue
+            self.at = at
+            handler = control.get(op)
+            if handler is not None:
+                handler(self, imm)
+            elif op.access is not None and op in _DIRECT:
+                code.append(self._access(op, imm))
+            else:
+                function, takes, gives = bind(op, imm, self.instance)
+                if gives == 1 and takes == 2:
+                    entry: tuple[Any, ...] = (OP2, function)
+                elif gives == 1 and takes == 1:
+                    entry = (OP1, function)
+                else:
+                    entry = (OPERATOR, function, takes, gives)
+                if op in PURE and not op.imms:
+                    simple[op] = entry
+                code.append(entry)
+        self.func.cost = len(body) - self.label.inner
+        return code
+
+    def _hooks(self) -> dict[int, Hook]:
+        store, index = self.store, self.func.index
+        hooks = dict(store.hooks.get(index, ()))
+        tracer, counts = store.tracer, store.counts
+        if tracer is None and counts is None:
+            return hooks
+
+        def watch(at: int, op: Op, imm: Any) -> Hook:
+            also = hooks.get(at)
+
+            def hook(stack: list[Any], locals_: list[Any]) -> None:
+                if also is not None:
+                    also(stack, locals_)
+                if counts is not None:
+                    counts[op] = counts.get(op, 0) + 1
+                if tracer is not None:
+                    tracer.step(index, at, op, imm, stack, locals_)
+
+            return hook
+
+        return {at: watch(at, op, imm) for at, (op, imm) in enumerate(self.func.body)}
+
+    def _access(self, op: Op, imm: Any) -> tuple[Any, ...]:
+        memory, size = self.instance.memories[imm.memory], _DIRECT[op]
+        assert op.access is not None
+        if op.access.kind == "load":
+            slow = memory.load if op.name[0] == "i" else memory.load_open
+            return LOAD, memory, imm.offset, UNPACK[size], slow, size
+        return STORE, memory, imm.offset, PACK[size], (1 << 8 * size) - 1, size
+
+    # Blocks
+
+    def _open(self, arity: int) -> Label:
+        self.label = Label(self.label, arity, self.at)
+        return self.label
+
+    def _block(self, imm: Any) -> None:
+        params, results = block_arity(imm, self.instance)
+        self._open(results)
+        self.code.append((BLOCK, params))
+
+    def _loop(self, imm: Any) -> None:
+        params, _ = block_arity(imm, self.instance)
+        label = self._open(params)
+        self.code.append((BLOCK, params))
+        label.pc = len(self.code)
+        label.loop = self.func.loops[self.at] = Loop(self.at)
+        self.code.append((HEAD, label.loop, label))
+
+    def _if(self, imm: Any) -> None:
+        params, results = block_arity(imm, self.instance)
+        label = self._open(results)
+        self.code.append((IF, params, label))
+
+    def _else(self, _imm: Any) -> None:
+        self.code.append((ELSE, self.label))
+        self.label.otherwise = len(self.code)
+
+    def _try_table(self, imm: Any) -> None:
+        type_, catches = imm
+        params, results = block_arity(type_, self.instance)
+        clauses = []
+        for clause in catches:  # their labels are counted from outside
+            tag = None if clause.tag is None else self.instance.tags[clause.tag]
+            clauses.append((tag, clause.kind.endswith("_ref"), self._branch(BR, clause.label)))
+        label = self._open(results)
+        label.tries = True
+        self.code.append((TRY, params, tuple(clauses)))
+
+    def _end(self, _imm: Any) -> None:
+        label = self.label
+        if label.outer is None:
+            label.pc = len(self.code)
+            self.code.append((FINISH,))
+            return
+        if label.otherwise < 0:
+            label.otherwise = len(self.code)
+        self.code.append((END_TRY if label.tries else END,))
+        inner = label.inner
+        if label.loop is not None:
+            length = self.at - label.start + 1
+            label.loop.cost = length - inner
+            label.loop.end = len(self.code)
+            inner = length
+        else:
+            label.pc = len(self.code)
+        label.outer.inner += inner
+        self.label = label.outer
+
+    # Branches
+
+    def _branch(self, kind: int, depth: int, extra: Any = None) -> tuple[Any, ...]:
+        label = self.label
+        for _ in range(depth):
+            assert label.outer is not None
+            label = label.outer
+        return branch(kind, label, depth, extra)
+
+    def _br_table(self, imm: Any) -> None:
+        depths, last = imm
+        # Far labels are looked up once each: a table may name 65,520 of them.
+        made = {depth: self._branch(BR, depth) for depth in {*depths, last}}
+        self.code.append((BR_TABLE, [made[depth] for depth in (*depths, last)], len(depths)))
+
+    def _br_on_cast(self, imm: Any) -> None:
+        self.code.append(self._branch(BR_ON_CAST, imm[0], reference_test(self.instance, imm[2])))
+
+    def _br_on_cast_fail(self, imm: Any) -> None:
+        self.code.append(self._branch(BR_ON_CAST_FAIL, imm[0], reference_test(self.instance, imm[2])))
+
+    # Calls and the rest
+
+    def _call(self, imm: int) -> None:
+        callee = self.instance.funcs[imm]
+        self.code.append((CALL, callee, len(callee.params)))
+
+    def _tail_call(self, imm: int) -> None:
+        callee = self.instance.funcs[imm]
+        self.code.append((TAIL_CALL, callee, len(callee.params)))
+
+    def _indirect(self, kind: int, imm: tuple[int, int]) -> None:
+        type_index, table = imm
+        found = self.instance.types.func(type_index)
+        assert found is not None
+        self.code.append((kind, self.instance.tables[table], self.instance.types, type_index, len(found.params)))
+
+    def _by_ref(self, kind: int, imm: int) -> None:
+        found = self.instance.types.func(imm)
+        assert found is not None
+        self.code.append((kind, len(found.params)))
+
+    def _throw(self, imm: int) -> None:
+        tag = self.instance.tags[imm]
+        self.code.append((THROW, tag, len(tag.params)))
+
+    def _legacy(self, _imm: Any) -> None:
+        raise NotExecutable(self.func.body[self.at][0].mnemonic)
+
+
+def branch(kind: int, label: Label, depth: int, extra: Any = None) -> tuple[Any, ...]:
+    """A branch to a label at a relative depth: (kind, heights up, heights to drop, arity, label, extra).
+
+    A loop keeps its own height, a block does not.
+    """
+    return kind, depth + 1, depth if label.loop is not None else depth + 1, label.arity, label, extra
+
+
+_Handler = Callable[[_Preparer, Any], None]
+_CONTROL: Final[dict[Op, _Handler]] = {
+    OPS[name]: handler
+    for name, handler in {
+        "nop": lambda _, __: None,
+        "unreachable": lambda p, _: p.code.append((UNREACHABLE,)),
+        "block": _Preparer._block,
+        "loop": _Preparer._loop,
+        "if": _Preparer._if,
+        "else": _Preparer._else,
+        "end": _Preparer._end,
+        "try_table": _Preparer._try_table,
+        "br": lambda p, imm: p.code.append(p._branch(BR, imm)),
+        "br_if": lambda p, imm: p.code.append(p._branch(BR_IF, imm)),
+        "br_on_null": lambda p, imm: p.code.append(p._branch(BR_ON_NULL, imm)),
+        "br_on_non_null": lambda p, imm: p.code.append(p._branch(BR_ON_NON_NULL, imm)),
+        "br_on_cast": _Preparer._br_on_cast,
+        "br_on_cast_fail": _Preparer._br_on_cast_fail,
+        "br_table": _Preparer._br_table,
+        "return": lambda p, _: p.code.append((RETURN, len(p.func.results))),
+        "call": _Preparer._call,
+        "call_indirect": lambda p, imm: p._indirect(CALL_INDIRECT, imm),
+        "call_ref": lambda p, imm: p._by_ref(CALL_REF, imm),
+        "return_call": _Preparer._tail_call,
+        "return_call_indirect": lambda p, imm: p._indirect(TAIL_INDIRECT, imm),
+        "return_call_ref": lambda p, imm: p._by_ref(TAIL_REF, imm),
+        "throw": _Preparer._throw,
+        "throw_ref": lambda p, _: p.code.append((THROW_REF,)),
+        "try": _Preparer._legacy,
+        "catch": _Preparer._legacy,
+        "catch_all": _Preparer._legacy,
+        "delegate": _Preparer._legacy,
+        "rethrow": _Preparer._legacy,
+        "drop": lambda p, _: p.code.append((DROP,)),
+        "select": lambda p, _: p.code.append((SELECT,)),
+        "select_t": lambda p, _: p.code.append((SELECT,)),
+        "global.get": lambda p, imm: p.code.append((GLOBAL_GET, p.instance.globals[imm])),
+        "global.set": lambda p, imm: p.code.append((GLOBAL_SET, p.instance.globals[imm])),
+        "ref.null": lambda p, _: p.code.append((CONST, None)),
+        "ref.func": lambda p, imm: p.code.append((CONST, p.instance.funcs[imm])),
+    }.items()
+}
+
+_WITH_IMMEDIATE: Final[dict[Op, int]] = {
+    **dict.fromkeys(CONSTANTS, CONST),
+    OPS["local.get"]: GET,
+    OPS["local.set"]: SET,
+    OPS["local.tee"]: TEE,
+}
+
+
+def _direct_accesses() -> dict[Op, int]:
+    """The accesses that the machine does itself: bytes as they are, no sign, no vector."""
+    found: dict[Op, int] = {}
+    for op in OPS.values():
+        access = op.access
+        if access is None or op.prefix or access.signed:
+            continue
+        type_ = (op.results or ())[0] if access.kind == "load" else (op.params or ())[1]
+        assert isinstance(type_, NumType)
+        # A narrow store has to cut its value first.
+        if access.kind == "load" or access.bytes * 8 == type_.bits:
+            found[op] = access.bytes
+    return found
+
+
+_DIRECT: Final = _direct_accesses()

@@ -1,0 +1,185 @@
+"""The official test suite through any engine: what passed, per file and per kind of command, and what did not.
+
+Each command is a request to a ``Session`` and a check of its outcome. Not asked: text modules (no engine reads them),
+custom sections (their interpretation is not an engine's), and what runs in threads. An engine that says
+``Unsupported`` is counted apart, as is what then has no instance to run on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from oracles.engine import Session
+from oracles.wast import Action, BadScript, Command, load, scripts
+from wasm.embedding import (
+    Exhausted,
+    Invocation,
+    Outcome,
+    Rejected,
+    Returned,
+    Threw,
+    Trapped,
+    Unsupported,
+    outcome_to_json,
+)
+from wasm.traps import TrapKind
+
+PASSED: Final = "passed"
+FAILED: Final = "failed"
+UNSUPPORTED: Final = "unsupported"
+SKIPPED: Final = "skipped"
+
+_NOT_ASKED: Final = frozenset(("assert_malformed_custom", "assert_invalid_custom", "thread", "wait", "threaded"))
+_ALIASES: Final = {"null": TrapKind.NULL_REFERENCE, "cast": TrapKind.CAST_FAILURE}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A command that did not do what the script says: expected against got, in one line."""
+
+    line: int
+    kind: str
+    message: str
+
+
+@dataclass(slots=True)
+class FileResult:
+    """One script: ``counts[kind, result]`` commands; ``error`` if it could not be read."""
+
+    path: Path
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    error: str = ""
+
+    def total(self, result: str) -> int:
+        return sum(number for (_, outcome), number in self.counts.items() if outcome == result)
+
+
+def run_suite(paths: Iterable[Path], open_session: Callable[[], Session]) -> Iterator[FileResult]:
+    """Run the scripts at and under ``paths``, each in a new session; results come as they are ready."""
+    for path in paths:
+        for script in scripts(path):
+            result = FileResult(script)
+            try:
+                commands = load(script)
+            except BadScript as error:
+                result.error = str(error)
+            else:
+                session = open_session()
+                try:
+                    _Script(session, result).run(commands)
+                finally:
+                    session.close()
+            yield result
+
+
+class _Script:
+    def __init__(self, session: Session, result: FileResult) -> None:
+        self.session, self.result = session, result
+        self.latest = ""
+        self.instances = 0
+        self.names: dict[str, str] = {}
+        self.definitions: dict[str | None, bytes] = {}
+        self.lost: set[str] = set()
+
+    def run(self, commands: list[Command]) -> None:
+        for command in commands:
+            verdict = self.verdict(command)
+            if isinstance(verdict, str):
+                self.result.failures.append(Failure(command.line, command.kind, verdict))
+                self.result.counts[command.kind, FAILED] += 1
+            else:
+                self.result.counts[command.kind, verdict[0]] += 1
+
+    def verdict(self, command: Command) -> tuple[str] | str:
+        """(PASSED,), (UNSUPPORTED,) or (SKIPPED,); a failure's message."""
+        if command.kind in _NOT_ASKED or (command.kind.startswith("assert_malformed") and command.module is None):
+            return (SKIPPED,)
+        match command.kind:
+            case "module" | "module_instance" | "module_definition":
+                return self.module(command)
+            case "register":
+                self.session.register(self.name(command.name), command.as_name)
+                return (PASSED,)
+            case "assert_malformed" | "assert_invalid" | "assert_unlinkable":
+                outcome = self.instantiate(command.module, "")
+                return _judge(outcome, isinstance(outcome, Rejected), f"rejected ({command.message})")
+            case "assert_uninstantiable":
+                outcome = self.instantiate(command.module, "")
+                return _judge(outcome, _traps(outcome, command.message), f"a trap ({command.message})")
+        if command.action is None:
+            return f"unknown command {command.kind}"
+        if self.name(command.action.module) in self.lost:
+            return (UNSUPPORTED,)
+        outcome = self.perform(command.action)
+        match command.kind:
+            case "action":
+                return _judge(outcome, isinstance(outcome, Returned), "a result")
+            case "assert_return":
+                return _judge(outcome, _returns(outcome, command), f"({', '.join(map(str, command.expected))})")
+            case "assert_trap":
+                return _judge(outcome, _traps(outcome, command.message), f"a trap ({command.message})")
+            case "assert_exhaustion":
+                return _judge(outcome, outcome == Exhausted("stack"), "an exhausted stack")
+            case "assert_exception":
+                return _judge(outcome, isinstance(outcome, Threw), "an exception")
+        return (SKIPPED,)
+
+    def name(self, given: str | None) -> str:
+        return self.latest if given is None else self.names.get(given, given)
+
+    def module(self, command: Command) -> tuple[str] | str:
+        module = command.module
+        if command.kind == "module_instance":
+            module = self.definitions.get(command.target)
+        if module is None:
+            return "no binary module"
+        if command.kind == "module_definition":
+            self.definitions[command.name] = self.definitions[None] = module
+            return (PASSED,)
+        self.instances += 1
+        self.latest = f"instance {self.instances}"
+        if command.name is not None:
+            self.names[command.name] = self.latest
+        self.definitions[None] = module
+        outcome = self.instantiate(module, self.latest)
+        if not isinstance(outcome, Returned):
+            self.lost.add(self.latest)
+        return _judge(outcome, isinstance(outcome, Returned), "an instance")
+
+    def instantiate(self, module: bytes | None, name: str) -> Outcome:
+        return self.session.instantiate(name or "refused", module or b"")
+
+    def perform(self, action: Action) -> Outcome:
+        name = self.name(action.module)
+        if action.kind == "get":
+            value = self.session.get(name, action.field)
+            return Rejected(f"no exported global {action.field}") if value is None else Returned.of((value,))
+        return self.session.invoke(name, Invocation(action.field, action.args))
+
+
+def _judge(outcome: Outcome, right: bool, wanted: str) -> tuple[str] | str:
+    if right:
+        return (PASSED,)
+    if isinstance(outcome, Unsupported):
+        return (UNSUPPORTED,)
+    return f"expected {wanted}, got {outcome_to_json(outcome)}"
+
+
+def _returns(outcome: Outcome, command: Command) -> bool:
+    if not isinstance(outcome, Returned) or len(outcome.types) != len(command.expected):
+        return False
+    return all(want.matches(value) for want, value in zip(command.expected, outcome.values, strict=True))
+
+
+def _traps(outcome: Outcome, message: str) -> bool:
+    """Whether it trapped for the reason that the script gives; its texts may say more than the kinds' names."""
+    if not isinstance(outcome, Trapped):
+        return False
+    wanted = [kind for kind in TrapKind if message.startswith(kind.value) or kind.value.startswith(message)]
+    alias = _ALIASES.get(message.split(" ")[0])
+    return bool(outcome.kinds & {*wanted, *([alias] if alias else [])})
