@@ -45,7 +45,6 @@ from wasm.valtypes import (
 )
 
 MODERN = [row for row in ROWS if row.feature is not Feature.LEGACY_EXCEPTIONS]
-ARRAYREF = ref("array")
 
 
 def test_every_row_has_one_typing_rule() -> None:
@@ -103,7 +102,8 @@ CHOICES: dict[Imm, tuple[Any, ...]] = {
     Imm.DATA: (0, 1),
     Imm.LANE: (0, 1, 2, 3, 4, 7, 8, 15, 16),
     Imm.LANES: ((0,) * 16, (31,) * 16, (0,) * 15 + (32,)),
-    Imm.MEMARG: tuple(MemArg(a, o, m) for a, o in ((0, 0), (1, 9), (2, 0), (3, 0), (4, 0), (5, 0), (0, 2**32)) for m in (0, 1, 2)),
+    Imm.MEMARG: tuple(MemArg(align, offset, memory) for memory in (0, 1, 2)
+                      for align, offset in ((0, 0), (1, 9), (2, 0), (3, 0), (4, 0), (5, 0), (0, 2**32))),
     Imm.I32: (7,),
     Imm.I64: (7,),
     Imm.F32: (0x7FC00000,),
@@ -166,8 +166,10 @@ def variants(
 @pytest.fixture(scope="module")
 def foreign() -> wasmtime.Engine:
     config = wasmtime.Config()
-    for name in ("threads", "custom_page_sizes", "wide_arithmetic", "relaxed_simd", "tail_call", "function_references", "gc",
-                 "exceptions", "multi_memory", "memory64"):  # fmt: skip
+    for name in (
+        "custom_page_sizes", "exceptions", "function_references", "gc", "memory64", "multi_memory", "relaxed_simd",
+        "tail_call", "threads", "wide_arithmetic",
+    ):  # fmt: skip
         setattr(config, f"wasm_{name}", True)
     return wasmtime.Engine(config)
 
@@ -213,8 +215,18 @@ def test_each_row_with_right_and_wrong_operands(foreign: wasmtime.Engine, prefix
         assert valid, f"{row} was never valid"
 
 
-OPERANDS = (I32, I64, F32, F64, V128, FUNCREF, EXTERNREF, EXNREF, ref("any"), ref("eq", False), ref("i31"), ARRAYREF,
-            ref("struct", False), ref("none"), ref("nofunc", False), ref(0), ref(1, False), ref(2), ref(3, False), ref(4), ref("exn", False))  # fmt: skip
+OPERANDS = (
+    I32, I64, F32, F64, V128, FUNCREF, EXTERNREF, EXNREF, ref("any"), ref("eq", False), ref("i31"), ref("array"),
+    ref("struct", False), ref("none"), ref("nofunc", False), ref(0), ref(1, False), ref(2), ref(3, False), ref(4),
+    ref("exn", False),
+)  # fmt: skip
+CARRIED = ((), (), (I64,), (I32, F64), (I64, ref("exn", False)), (EXNREF,))
+"""What tags carry, so that blocks for catch clauses to branch to are not too rare."""
+FLOW_NAMES = (
+    "br", "br_if", "br_table", "return", "select", "drop", "unreachable", "throw", "throw_ref", "ref.is_null",
+    "ref.as_non_null", "br_on_null", "br_on_non_null", "br_on_cast", "br_on_cast_fail", "local.get", "local.set",
+    "local.tee", "any.convert_extern", "extern.convert_any", "return_call", "return_call_ref", "return_call_indirect",
+)  # fmt: skip
 
 
 class RandomBody:
@@ -230,6 +242,8 @@ class RandomBody:
         self.blocks: list[tuple[str, list[ValType], tuple[ValType, ...]]] = []
 
     def types(self, most: int) -> tuple[ValType, ...]:
+        if self.rng.random() < 0.4:
+            return self.rng.choice(CARRIED)
         return tuple(self.rng.choices(OPERANDS, k=self.rng.randrange(most + 1)))
 
     def emit(self, name: str, imm: Any = None) -> None:
@@ -306,10 +320,7 @@ class RandomBody:
     def flow(self) -> None:
         rng, depth = self.rng, self.depth()
         labels = self.label_types(depth)
-        name = rng.choice(("br", "br_if", "br_table", "return", "select", "drop", "unreachable", "throw", "throw_ref",
-                           "ref.is_null", "ref.as_non_null", "br_on_null", "br_on_non_null", "br_on_cast", "br_on_cast_fail",
-                           "local.get", "local.set", "local.tee", "any.convert_extern", "extern.convert_any",
-                           "return_call", "return_call_ref", "return_call_indirect"))  # fmt: skip
+        name = rng.choice(FLOW_NAMES)
         some = rng.choice(OPERANDS)
         if name in ("br", "br_if", "br_table"):
             self.values(labels)
