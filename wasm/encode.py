@@ -247,8 +247,9 @@ _WRITE: Final[dict[Imm, Callable[[Any], bytes]]] = {
 _HEADS: Final = {
     row: bytes([row.prefix]) + unsigned(row.code) if row.prefix else bytes([row.code]) for row in OPS.values()
 }
-_CACHED_BYTES: Final = 6
-_CACHE_ENTRIES: Final = 1 << 16
+_CACHED_BYTES: Final = 10
+"""Constants included: a reducer encodes the same ones thousands of times."""
+_CACHE_ENTRIES: Final = 1 << 15
 
 
 class _Encodings(dict[Instr, bytes]):
