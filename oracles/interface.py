@@ -34,7 +34,10 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A function type by kinds; ``plain`` says that it names no type index and can be written in another module."""
+    """A function type by kinds; ``plain`` says that it can be written in another module as it stands.
+
+    It then names no type index, and is alone in its recursion group, final and without supertypes.
+    """
 
     params: str
     results: str
@@ -207,9 +210,11 @@ def _skip_field(r: _Reader) -> None:
     r.byte()
 
 
-def _composite(r: _Reader) -> Signature | None:
+def _composite(r: _Reader, alone: bool) -> Signature | None:
+    """A type definition; ``alone`` says that its recursion group has no other member."""
     code = r.byte()
     while code in (0x50, 0x4F):
+        alone = False
         for _ in range(r.count()):
             r.leb()
         code = r.byte()
@@ -217,7 +222,7 @@ def _composite(r: _Reader) -> Signature | None:
     if code == 0x60:
         params, plain_params = r.value_types()
         results, plain_results = r.value_types()
-        return Signature(params, results, plain_params and plain_results, r.data[start : r.pos])
+        return Signature(params, results, plain_params and plain_results and alone, r.data[start : r.pos])
     if code not in (0x5F, 0x5E):
         raise Unreadable("an unknown composite type")
     for _ in range(r.count() if code == 0x5F else 1):
@@ -241,7 +246,7 @@ def _types(r: _Reader) -> list[Signature | None]:
             for _ in range(group):
                 if passes == 1:
                     r.composites.append("g")
-                found.append(_composite(r))
+                found.append(_composite(r, group == 1))
                 if passes == 1 and found[-1] is not None:
                     r.composites[-1] = "c"
         if passes == 2 and last == 0:

@@ -24,7 +24,6 @@ from oracles.interface import (
     GLOBAL,
     MEMORY,
     TABLE,
-    TAG,
     TYPE_NAMES,
     Interface,
     Unreadable,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from oracles.crash import read_crash
 from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
@@ -25,6 +26,7 @@ from oracles.protocol import (
     prepare_call,
     type_words,
 )
+from oracles.relaxed_question import relaxed_answers, relaxed_question
 from oracles.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.wrapper import EXACT_READ, global_reader
 from wasm.case import Case
@@ -80,7 +82,10 @@ class WorkerEngine:
     def capabilities(self) -> Capabilities:
         if self._capabilities is None:
             self.process()
-        assert self._capabilities is not None
+            assert self._capabilities is not None
+            if Feature.RELAXED_SIMD in self._capabilities.features:
+                answers = relaxed_answers(self.run(relaxed_question()))
+                self._capabilities = replace(self._capabilities, relaxed=answers)
         return self._capabilities
 
     def process(self) -> WorkerProcess:
@@ -124,6 +129,7 @@ class WorkerEngine:
             hello["library"],
             file_hash(hello["library"]),
             notes,
+            self._capabilities.relaxed if self._capabilities else (),
         )
         if self._capabilities is not None and found.sha256 != self._capabilities.sha256:
             raise EngineUnavailable(f"{self._id}: {found.library} has changed since the run began: start again")
@@ -215,8 +221,10 @@ class CasePending:
     """A case under way (``Pending``).
 
     When the worker dies or is stopped in invocation i, the outcomes before it are lost with it, so the first i
-    invocations are run once more in a fresh worker.
+    invocations are run once more in a fresh worker. While one case is waited for, the limits of all are watched.
     """
+
+    under_way: ClassVar[weakref.WeakSet[CasePending]] = weakref.WeakSet()
 
     def __init__(self, engine: WorkerEngine, case: Case, request: Request) -> None:
         self.engine, self.case, self.request = engine, case, request
@@ -228,6 +236,7 @@ class CasePending:
             self.observation = Observation(str(engine.id), request.refused)
         else:
             self.process = engine.send(request.frame)
+            self.under_way.add(self)
 
     def fileno(self) -> int | None:
         return self.process.replies if self.process else None
@@ -248,16 +257,21 @@ class CasePending:
 
     def result(self) -> Observation:
         while (found := self.poll()) is None:
-            assert self.process is not None
-            wait_any([self.process], TICK)
+            wait_any([one.process for one in self.under_way if one.process is not None], TICK)
+            for other in list(self.under_way):
+                other.poll()
         return found
+
+    def _end(self, observation: Observation) -> None:
+        self.observation = observation
+        self.under_way.discard(self)
 
     def _finished(self, reply: tuple[dict[str, Any], bytes]) -> None:
         found = decode_case(self.request, str(self.engine.id), *reply)
         self.reply = reply
         if self.failure is not None:
             found = replace(found, outcomes=(*found.outcomes, self.failure), phase=Phase.INVOKE)
-        self.observation = found
+        self._end(found)
 
     def _failed(self, outcome: Outcome) -> None:
         assert self.process is not None
@@ -265,11 +279,11 @@ class CasePending:
         self.engine.drop()
         if self.failure is not None:
             earlier = (Unsupported("lost with the worker"),) * len(self.case.invocations)
-            self.observation = Observation(str(self.engine.id), Returned(), Phase.INVOKE, (*earlier, self.failure))
+            self._end(Observation(str(self.engine.id), Returned(), Phase.INVOKE, (*earlier, self.failure)))
         elif PHASES[phase] is not Phase.INVOKE:
-            self.observation = Observation(str(self.engine.id), outcome, PHASES[phase])
+            self._end(Observation(str(self.engine.id), outcome, PHASES[phase]))
         elif invocation <= 0:
-            self.observation = Observation(str(self.engine.id), Returned(), Phase.INVOKE, (outcome,))
+            self._end(Observation(str(self.engine.id), Returned(), Phase.INVOKE, (outcome,)))
         else:
             self.failure = outcome
             self.case = replace(self.case, invocations=self.case.invocations[:invocation])
