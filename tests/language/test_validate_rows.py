@@ -6,6 +6,7 @@ Every reader in the project shares the table, so a wrong row would agree with it
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -19,7 +20,7 @@ from wasm.context import ModuleContext, Signature
 from wasm.encode import encode
 from wasm.errors import Invalid
 from wasm.features import ALL, Feature
-from wasm.isa import ROWS, Catch, Imm, Instr, MemArg, Op
+from wasm.isa import OPS, ROWS, Catch, Imm, Instr, MemArg, Op
 from wasm.module import Elem, Module, SegmentMode
 from wasm.signatures import RULES, signature
 from wasm.validate import validate
@@ -45,6 +46,7 @@ from wasm.valtypes import (
 )
 
 MODERN = [row for row in ROWS if row.feature is not Feature.LEGACY_EXCEPTIONS]
+LEGACY = [row for row in ROWS if row.feature is Feature.LEGACY_EXCEPTIONS]
 
 
 def test_every_row_has_one_typing_rule() -> None:
@@ -409,3 +411,47 @@ def test_random_bodies_get_the_same_verdict(foreign: wasmtime.Engine, batch: int
         for seed in range(batch * 1000, batch * 1000 + 1000)
     )
     assert 200 < valid < 800, "bodies should be of both kinds"
+
+
+LEGACY_BODIES: list[list[tuple[str, Any]]] = [
+    [("try", None), ("end", None)],
+    [("try", None), ("catch_all", None), ("end", None)],
+    [("try", None), ("catch", 0), ("drop", None), ("end", None)],
+    [("try", None), ("catch", 0), ("end", None)],
+    [("try", None), ("catch", 9), ("end", None)],
+    [("try", None), ("catch_all", None), ("catch", 0), ("drop", None), ("end", None)],
+    [("try", None), ("catch_all", None), ("catch_all", None), ("end", None)],
+    [("try", None), ("catch", 1), ("drop", None), ("drop", None), ("catch", 0), ("drop", None), ("end", None)],
+    [("try", None), ("catch_all", None), ("rethrow", 0), ("end", None)],
+    [("try", None), ("rethrow", 0), ("end", None)],
+    [("try", None), ("catch_all", None), ("block", None), ("rethrow", 1), ("end", None), ("end", None)],
+    [("try", None), ("catch_all", None), ("block", None), ("rethrow", 0), ("end", None), ("end", None)],
+    [("try", None), ("catch_all", None), ("rethrow", 7), ("end", None)],
+    [("try", None), ("delegate", 0)],
+    [("try", None), ("delegate", 1)],
+    [("try", None), ("try", None), ("delegate", 1), ("end", None)],
+    [("try", None), ("catch_all", None), ("delegate", 0)],
+    [("try", I32), ("i32.const", 0), ("delegate", 0), ("drop", None)],
+    [("try", I32), ("delegate", 0), ("drop", None)],
+    [("try", I64), ("i64.const", 0), ("catch", 0), ("end", None), ("drop", None)],
+    [("try", I64), ("i64.const", 0), ("catch", 1), ("end", None), ("drop", None)],
+    [("try", I64), ("i64.const", 0), ("catch_all", None), ("end", None), ("drop", None)],
+    [("try", I64), ("i64.const", 0), ("catch_all", None), ("i64.const", 0), ("br", 0), ("end", None), ("drop", None)],
+    [("i32.const", 0), ("try", 10), ("drop", None), ("catch_all", None), ("drop", None), ("end", None)],
+]
+
+
+def test_legacy_exceptions_get_the_verdict_of_wasm_tools(wasm_tools: str) -> None:
+    verdicts = set()
+    for body in LEGACY_BODIES:
+        b = surroundings()
+        f = b.func()
+        f.body += [(OPS[name], imm) for name, imm in body]
+        module = b.finish()
+        mine = ours(module)
+        done = subprocess.run(
+            [wasm_tools, "validate", "--features", "all", "-"], input=encode(module), capture_output=True
+        )
+        assert (mine is None) == (done.returncode == 0), (body, mine, done.stderr.decode())
+        verdicts |= {(name, mine is None) for name, _ in body}
+    assert {(row.name, right) for row in LEGACY for right in (True, False)} <= verdicts
