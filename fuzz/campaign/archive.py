@@ -18,8 +18,8 @@ from typing import Any
 
 from fuzz.campaign import bundle
 from fuzz.campaign.disk import ArchiveError, FolderLock, Journal, explained, sweep, write_folder
-from fuzz.campaign.stats import Stats
 from fuzz.finding import Finding
+from fuzz.stats import Stats
 from fuzz.triage.buckets import Buckets
 
 JOURNAL_VERSION = 1

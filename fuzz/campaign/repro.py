@@ -8,6 +8,7 @@ from typing import Final
 
 from oracles.verdict import Kind
 from wasm.case import Case
+from wasm.embedding import Value
 
 _HEAD: Final = """#!/bin/sh
 # Shows the disagreement of this folder by the engines' own command lines: exit status 1 if one of them still shows it.
@@ -83,16 +84,17 @@ def _node(engine: str, case: Case) -> str:
     simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
     if _imports(case) or not simple:
         return "echo 'JavaScript cannot make these calls by itself: fuzz replay .'\n"
-    calls = [
-        f"[{_js_string(call.export)}, [{', '.join(f'{a.bits}n' if a.type == 'i64' else str(a.bits) for a in call.args)}]]"
-        for call in case.invocations
-    ]
+    calls = [f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}]]" for call in case.invocations]
     program = f"const CALLS = [{', '.join(calls)}];{_JS}"
     flags = " ".join(flag for key, flag in _V8_FLAGS.items() if key in _settings(engine))
     return (
         f"\"${{NODE:-node}}\" {flags} -e {shlex.quote(program)} || shown=1\n"
         "echo 'expected: see README.md'\n"
     )  # fmt: skip
+
+
+def _js_number(value: Value) -> str:
+    return f"{value.bits}n" if value.type == "i64" else str(value.bits)
 
 
 def _js_string(text: str) -> str:

@@ -6,19 +6,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-_NUMBERS: Final = ("cases", "wide_cases", "passed_site", "wide_passed_site", "disagreements", "unstable")
-_COUNTERS: Final = (
-    "targets", "outcomes", "poisons", "discarded", "shapes", "operands_by_kind", "engine_cases", "engine_outcomes",
+_NUMBERS: Final = (
+    "cases", "wide_cases", "many_operands", "passed_site", "wide_passed_site", "nan_cases", "disagreements", "unstable",
 )  # fmt: skip
-_SECONDS: Final = ("engine_cpu",)
+_COUNTERS: Final = (
+    "targets", "outcomes", "poisons", "discarded", "shapes", "operands_by_kind", "engine_cases",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
 class Stats:
     """Counts over cases.
 
-    ``cases`` were generated and run by the reference; ``wide_cases`` have a call site with more than 20 values;
-    ``passed_site`` executed the instruction that uses the last result of a site (``wide_passed_site``: of a wide one).
+    ``cases`` were generated and run by the reference; ``wide_cases`` have a call site with more than 20 values,
+    ``many_operands`` one with 240 operands or more. ``passed_site`` cases executed the instruction that uses the last
+    result of a site, ``wide_passed_site`` of a wide one. In ``nan_cases`` the bits of a free NaN decided something.
     ``outcomes`` counts how the reference's invocations ended, ``poisons`` votes that did not count, by reason,
     ``discarded`` cases that were not run, by reason, ``shapes`` the sizes of call sites by range, and
     ``operands_by_kind`` cases by ``kind:operands`` around the limits (240 to 260 operands).
@@ -27,8 +29,10 @@ class Stats:
 
     cases: int = 0
     wide_cases: int = 0
+    many_operands: int = 0
     passed_site: int = 0
     wide_passed_site: int = 0
+    nan_cases: int = 0
     disagreements: int = 0
     unstable: int = 0
     harness_cpu: float = 0.0
@@ -39,7 +43,6 @@ class Stats:
     shapes: Counter[str] = field(default_factory=Counter)
     operands_by_kind: Counter[str] = field(default_factory=Counter)
     engine_cases: Counter[str] = field(default_factory=Counter)
-    engine_outcomes: Counter[str] = field(default_factory=Counter)
     engine_cpu: dict[str, float] = field(default_factory=dict)
 
     def add(self, other: Stats) -> None:

@@ -1,0 +1,196 @@
+"""The engines of a run on one bench: run a case on all of them and judge it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from oracles.compare import Voter, judge
+from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Limits, adapter, open_engine
+from oracles.interpreter import Budget, run_case
+from oracles.verdict import Verdict
+from wasm.case import Case
+from wasm.embedding import Observation, Outcome, Unsupported, Value
+from wasm.semantics.relaxed import RelaxedProfile
+from wasm.semantics.relaxed_probe import profile_from_probe
+
+REFERENCE: Final = "interpreter"
+
+DEFAULT_ENGINES: Final = (
+    "interpreter",
+    "wasmtime:opt=speed",
+    "wasmtime:opt=none+checker",
+    "wasmtime:regalloc=single_pass+checker",
+    "wasmtime:winch",
+)
+
+OpenEngine: TypeAlias = Callable[[str, Limits, bool], Engine]
+"""Opens an engine by its id (limits, offline). Raises ``EngineUnavailable`` or ``UsageError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One case run by all: the reference's observations by profile key, the engines', and the verdict."""
+
+    case: Case
+    references: Mapping[str, Observation]
+    observations: tuple[Observation, ...]
+    verdict: Verdict
+
+    @property
+    def reference(self) -> Observation:
+        return self.references[""]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An engine that works: its id, what it is, and its relaxed-SIMD profile (None: its probe fits none)."""
+
+    engine: str
+    capabilities: Capabilities
+    profile: RelaxedProfile | None
+    voter: Voter
+
+
+class Bench:
+    """Open engines with the reference beside them. Engines that cannot be opened are in ``broken`` with the reason."""
+
+    def __init__(
+        self, ids: Sequence[str], limits: Limits | None = None, offline: bool = False, opener: OpenEngine = open_engine
+    ) -> None:
+        self.limits = limits or Limits()
+        self.engines: dict[str, Engine] = {}
+        self.seats: dict[str, Seat] = {}
+        self.broken: dict[str, str] = {}
+        self.reference_cpu = 0.0
+        self._reference: Engine | None = None
+        self._offline, self._opener = offline, opener
+        for id in ids:
+            if id != REFERENCE:
+                self._open(id)
+
+    def _open(self, id: str) -> None:
+        try:
+            engine = self._opener(id, self.limits, self._offline)
+            self.engines[str(engine.id)] = engine
+            self.seats[str(engine.id)] = _seat(engine)
+        except EngineUnavailable as error:
+            self.broken[id] = str(error)
+            self.engines.pop(id, None)
+
+    def run(self, case: Case, only: Collection[str] | None = None) -> Trial:
+        """Run a case on all engines at once, or on those of ``only``, and judge it."""
+        chosen = [name for name in self.seats if name in self.engines and (only is None or name in only)]
+        seen: dict[str, Observation] = {}
+        pending = {}
+        for name in chosen:
+            missing = case.features - _names(self.seats[name].capabilities)
+            if missing:
+                seen[name] = Observation(name, Unsupported(", ".join(sorted(missing))))
+                continue
+            try:
+                pending[name] = self.engines[name].start(case)
+            except EngineUnavailable as error:
+                self._lost(name, str(error))
+        reference = self._refer(case, RelaxedProfile())
+        for name, running in pending.items():
+            try:
+                seen[name] = running.result()
+            except EngineUnavailable as error:
+                self._lost(name, str(error))
+        references = self._profiled(case, reference, seen)
+        observations = tuple(seen[name] for name in chosen if name in seen)
+        voters = {name: self.seats[name].voter for name in seen}
+        fetch = self._fetcher(case)
+        return Trial(
+            case, references, observations, judge(case, observations, references, voters, self.limits.steps, fetch)
+        )
+
+    def _lost(self, name: str, reason: str) -> None:
+        self.broken[name] = reason
+        engine = self.engines.pop(name, None)
+        if engine is not None:
+            engine.close()
+
+    def _refer(self, case: Case, profile: RelaxedProfile) -> Observation:
+        start = time.process_time()
+        found = run_case(case, None, Budget(self.limits.steps, self.limits.depth), profile)
+        self.reference_cpu += time.process_time() - start
+        return found
+
+    def _profiled(self, case: Case, reference: Observation, seen: Iterable[str]) -> dict[str, Observation]:
+        """The reference under the profile of each engine, if the case executed a relaxed instruction at all."""
+        references = {"": reference}
+        if reference.notes is None or not reference.notes.relaxed_used:
+            return references
+        for name in seen:
+            profile = self.seats[name].profile
+            key = self.seats[name].voter.profile
+            if profile is not None and key is not None and key not in references:
+                references[key] = self._refer(case, profile)
+        return references
+
+    def _fetcher(self, case: Case) -> Callable[[str, tuple[tuple[str, int], ...]], dict[tuple[str, int], bytes]]:
+        def fetch(engine: str, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+            if engine in self.engines:
+                return self.engines[engine].dump(case, blocks)
+            return self._reference_engine().dump(case, blocks)
+
+        return fetch
+
+    def _reference_engine(self) -> Engine:
+        if self._reference is None:
+            self._reference = open_engine(REFERENCE, self.limits)
+        return self._reference
+
+    def fresh(self) -> None:
+        """End all workers: the next case meets new processes."""
+        for engine in self.engines.values():
+            engine.close()
+
+    def patient(self, factor: int, only: Collection[str]) -> Bench:
+        """Another bench with some of the engines and ``factor`` times the limits on time and memory."""
+        limits = replace(
+            self.limits, cpu_seconds=self.limits.cpu_seconds * factor, memory_bytes=self.limits.memory_bytes * factor
+        )
+        return Bench([name for name in self.seats if name in only], limits, self._offline, self._opener)
+
+    def close(self) -> None:
+        for engine in self.engines.values():
+            engine.close()
+        if self._reference is not None:
+            self._reference.close()
+
+
+def canonical(ids: Iterable[str]) -> list[str]:
+    """Engine ids in canonical form, each once, in order. Raises ``UsageError``."""
+    return list(dict.fromkeys(str(EngineId.parse(id)) for id in ids))
+
+
+def _names(capabilities: Capabilities) -> frozenset[str]:
+    return frozenset(feature.value for feature in capabilities.features)
+
+
+def _seat(engine: Engine) -> Seat:
+    capabilities = engine.capabilities
+    profile: RelaxedProfile | None = RelaxedProfile()
+    if capabilities.relaxed:
+        profile = profile_from_probe([_bits(outcome) for _, outcome in capabilities.relaxed])
+    key = None if profile is None else "" if profile == RelaxedProfile() else repr(profile.to_dict())
+    exact = getattr(adapter(engine.id.name), "EXACT_NANS", True) if _registered(engine.id.name) else True
+    voter = Voter(capabilities.family, _names(capabilities), key, exact)
+    return Seat(str(engine.id), capabilities, profile, voter)
+
+
+def _registered(name: str) -> bool:
+    from oracles.engine import engine_names
+
+    return name in engine_names()
+
+
+def _bits(outcome: Outcome) -> int:
+    """The vector that a probe gave; a probe that did anything else gives a value that fits no profile."""
+    values: tuple[Value, ...] = getattr(outcome, "values", ())
+    return values[0].bits if len(values) == 1 else -1

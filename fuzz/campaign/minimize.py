@@ -1,0 +1,78 @@
+"""Minimizing a finding without slipping to another one: the same signature, dissenters and agreeing engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fuzz.campaign.bench import Bench
+from fuzz.campaign.retry import finding as finding_of
+from fuzz.finding import Finding, Signature
+from fuzz.reduce import Budget, ReduceError, reduce_case
+from fuzz.triage.signature import refined, split
+from oracles.verdict import Disagree
+from wasm.case import Case, CaseKind
+from wasm.decode import decode
+from wasm.errors import WasmError
+
+
+def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
+    """The question that the reducer asks of each candidate: one dissenter first, the others only if it dissents."""
+    signature = found.signature.bucket
+    dissenters = {dissent.engine for dissent in found.verdict.dissents}
+    agreeing = set(found.verdict.agreeing)
+    first = [min(dissenters)] if dissenters & set(bench.seats) else None
+
+    def is_interesting(case: Case) -> bool:
+        if first is not None and not any(_bucket(bench, case, signature, first)):
+            return False
+        verdict = bench.run(case).verdict
+        if not isinstance(verdict, Disagree):
+            return False
+        mine = [dissents for key, dissents in split(verdict) if key.bucket == signature]
+        return bool(mine) and {d.engine for d in mine[0]} == dissenters and agreeing <= set(verdict.agreeing)
+
+    return is_interesting
+
+
+def _bucket(bench: Bench, case: Case, signature: Signature, only: list[str]) -> list[bool]:
+    """For each finding of a quick look by one engine: whether it may be ours (the family may still turn)."""
+    verdict = bench.run(case, only).verdict
+    if not isinstance(verdict, Disagree):
+        return []
+    return [replace(key.bucket, family="") == replace(signature, family="") for key, _ in split(verdict)]
+
+
+def minimized(
+    bench: Bench, found: Finding, seconds: float, progress: Callable[[int, int], None] | None = None
+) -> Finding:
+    """The finding with its minimized case, refined signature, and what the engines do with that case.
+
+    Unstable findings and cases that are no modules come back as they are.
+    """
+    if not found.repeats or found.case.kind is not CaseKind.WASM:
+        return found
+    bench.fresh()
+    question = same_finding(bench, found)
+    try:
+        smaller = reduce_case(found.case, question, budget=Budget(seconds=seconds), on_progress=progress).case
+    except ReduceError:
+        return found
+    return finding_about(bench, found, smaller) or found
+
+
+def finding_about(bench: Bench, found: Finding, smaller: Case) -> Finding | None:
+    """The same finding told about its minimized case; None if that does not show it."""
+    trial = bench.run(smaller)
+    wanted = found.signature.bucket
+    if not isinstance(trial.verdict, Disagree):
+        return None
+    signature = next((key for key, _ in split(trial.verdict) if key.bucket == wanted), None)
+    if signature is None:
+        return None
+    again = finding_of(bench, trial, signature, found.repeats, found.environment)
+    try:
+        final = refined(signature, again.verdict.dissents, decode(smaller.content))
+    except WasmError:
+        final = signature
+    return replace(again, case=found.case, minimized=smaller, signature=final, known=found.known)

@@ -1,0 +1,227 @@
+"""A slot: one process with its own engine workers, which runs batches of cases and sends what it found.
+
+Slots are started by ``fuzz.campaign.loop`` and die with it. Nothing of a case goes through the parent but findings.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import TypeAlias
+
+from fuzz.campaign.account import account
+from fuzz.campaign.archive import Series
+from fuzz.campaign.bench import REFERENCE, Bench, OpenEngine, Trial
+from fuzz.campaign.retry import confirm
+from fuzz.finding import Finding, Signature
+from fuzz.stats import Stats
+from fuzz.triage.signature import split
+from generators.registry import make_case
+from oracles.engine import Limits, open_engine
+from oracles.verdict import Disagree
+from wasm.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all slots of a run have in common. ``opener`` opens engines; it is replaced in tests only."""
+
+    engines: tuple[str, ...]
+    series: Series
+    limits: Limits = field(default_factory=Limits)
+    offline: bool = False
+    opener: OpenEngine = open_engine
+
+
+# --- from the parent --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunCases:
+    """Run these cases until ``deadline`` (by ``time.time``); of the ``full`` buckets no more examples are wanted."""
+
+    numbers: tuple[int, ...]
+    full: frozenset[str]
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Minimize:
+    finding: Finding
+    bundle: str
+    seconds: float
+
+
+Order: TypeAlias = RunCases | Minimize
+
+# --- to the parent ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The engines that work: (id, release), and those that do not: (id, reason)."""
+
+    engines: tuple[tuple[str, str], ...]
+    broken: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Another:
+    """One more finding of a bucket of which no more examples are wanted."""
+
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """These cases were run."""
+
+    numbers: tuple[int, ...]
+    stats: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class Minimized:
+    finding: Finding
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An engine that cannot be used any more."""
+
+    engine: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The harness itself failed: an exception's text, and the case's number if one was under way."""
+
+    text: str
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Ready for the next order."""
+
+
+Report: TypeAlias = Hello | Found | Another | Batch | Minimized | Broken | Failed | Idle
+
+_SET_PDEATHSIG = 1
+
+
+def slot_main(pipe: Connection, plan: Plan) -> None:
+    """The process: orders come in, reports go out; ends when the parent closes the pipe or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+    slot = _Slot(pipe, plan)
+    try:
+        slot.serve()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass
+    finally:
+        slot.bench.close()
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent does, however that happens (Linux; elsewhere EOF does)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() == 1:
+            os._exit(1)
+
+
+class _Slot:
+    def __init__(self, pipe: Connection, plan: Plan) -> None:
+        self.pipe, self.plan = pipe, plan
+        self.bench = Bench(plan.engines, plan.limits, plan.offline, plan.opener)
+        self.told: set[str] = set(self.bench.broken)
+
+    def send(self, report: Report) -> None:
+        self.pipe.send(report)
+
+    def serve(self) -> None:
+        versions = tuple((name, seat.capabilities.version) for name, seat in self.bench.seats.items())
+        self.send(Hello(versions, tuple(self.bench.broken.items())))
+        while True:
+            self.send(Idle())
+            order: Order = self.pipe.recv()
+            match order:
+                case RunCases():
+                    self.run_cases(order)
+                case Minimize():
+                    self.minimize(order)
+
+    def run_cases(self, order: RunCases) -> None:
+        stats = Stats()
+        done: list[int] = []
+        batch: list[Case] = []
+        start, before = time.process_time(), self.bench.reference_cpu
+        for number in order.numbers:
+            if order.deadline is not None and time.time() >= order.deadline:
+                break
+            target, index = self.plan.series.case(number)
+            try:
+                case = make_case(target, self.plan.series.seed, index)
+                self.one(case, batch, stats, order.full)
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                raise
+            except Exception:  # a fault of ours in one case must not end the night
+                stats.discarded["harness error"] += 1
+                self.send(Failed(f"case {target} {self.plan.series.seed} {index}: {traceback.format_exc()}", number))
+            else:
+                batch.append(case)
+            done.append(number)
+        interpreter = self.bench.reference_cpu - before
+        stats.engine_cpu[REFERENCE] = interpreter
+        stats.harness_cpu = time.process_time() - start - interpreter
+        self.send(Batch(tuple(done), stats))
+
+    def one(self, case: Case, batch: list[Case], stats: Stats, full: frozenset[str]) -> None:
+        trial = self.bench.run(case)
+        account(stats, trial)
+        for name, reason in self.bench.broken.items():
+            if name not in self.told:
+                self.told.add(name)
+                self.send(Broken(name, reason))
+        if isinstance(trial.verdict, Disagree):
+            self.suspect(trial, batch, stats, full)
+
+    def suspect(self, trial: Trial, batch: list[Case], stats: Stats, full: frozenset[str]) -> None:
+        assert isinstance(trial.verdict, Disagree)
+        for signature, dissents in split(trial.verdict):
+            if signature.bucket.key in full:
+                self.send(Another(signature))
+                continue
+            finding = confirm(self.bench, trial, signature, dissents, batch)
+            if finding is None:
+                stats.poisons["slow, not hung"] += 1
+                continue
+            stats.unstable += not finding.stable
+            self.send(Found(finding))
+
+    def minimize(self, order: Minimize) -> None:
+        from fuzz.campaign.minimize import minimized
+
+        finding = order.finding
+        try:
+            finding = minimized(self.bench, finding, order.seconds)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception:  # the finding is worth more than its minimized form
+            self.send(Failed(f"minimizing {order.bundle}: {traceback.format_exc()}", None))
+        self.bench.fresh()
+        self.send(Minimized(finding, order.bundle))

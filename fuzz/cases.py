@@ -1,0 +1,163 @@
+"""Cases that people bring: a module's binary or text, a case file, a bundle; and the calls to make."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from oracles.engine import UsageError
+from wasm.case import Case, CaseKind, Provenance
+from wasm.decode import decode
+from wasm.embedding import Entry, Invocation, Value
+from wasm.errors import WasmError
+from wasm.feature_use import required_features
+from wasm.module import ExternKind, Module
+from wasm.validate import validate
+from wasm.valtypes import FuncType, NumType, RefType, ValType
+
+_CALL: Final = re.compile(r"\s*(?P<name>[^()]*?)\s*(?:\((?P<args>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*\Z")
+
+_F32_NAN, _F64_NAN = 0x7FA00001, 0x7FF8000000000001
+INTERESTING: Final[dict[str, tuple[int, ...]]] = {
+    "i32": (0, 1, 0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x12345678),
+    "i64": (0, 1, 0xFFFFFFFFFFFFFFFF, 1 << 63, (1 << 63) - 1, 0x123456789ABCDEF0),
+    "f32": (0, 0x3F800000, 0x80000000, 0x7F800000, _F32_NAN, 0x40490FDB),
+    "f64": (0, 0x3FF0000000000000, 1 << 63, 0x7FF0000000000000, _F64_NAN, 0x400921FB54442D18),
+    "v128": (
+        0,
+        1,
+        (1 << 128) - 1,
+        1 << 127,
+        0x000102030405060708090A0B0C0D0E0F,
+        0x3F800000 * 0x1000000010000000100000001,
+    ),
+}
+"""Bit patterns that a bare file's functions are called with; round ``k`` gives parameter i pattern ``(k + i) % 6``."""
+
+ROUNDS: Final = 4
+
+
+def parse_invocation(text: str, entry: Entry) -> Invocation:
+    """Read ``NAME(i32:24, f64:0x7ff8000000000001)``; the parentheses may be left out. Raises ``UsageError``."""
+    found = _CALL.match(text)
+    if found is None or not found["name"]:
+        raise UsageError(f"{text!r} is no call: write NAME(i32:24, f64:0x7ff8000000000001)")
+    words = _split_arguments(found["args"] or "")
+    try:
+        return Invocation(found["name"], tuple(map(Value.parse, words)), entry)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _split_arguments(text: str) -> list[str]:
+    """Split at commas outside parentheses, which references to structs have."""
+    words, depth, start = [], 0, 0
+    for i, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and depth == 0:
+            words.append(text[start:i])
+            start = i + 1
+    words.append(text[start:])
+    return [word.strip() for word in words if word.strip()]
+
+
+def read_case(path: Path, calls: Sequence[str] = (), entry: Entry = Entry.WRAPPER) -> Case:
+    """The case in a file: ``.json`` as ``fuzz generate`` writes it, ``.wat``, or a binary module.
+
+    Without ``calls``, a case file's own; for a bare module every exported function with interesting arguments. Bytes
+    that are no valid module become a case for judging validity. Raises ``UsageError``.
+    """
+    invocations = tuple(parse_invocation(call, entry) for call in calls)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    if path.suffix == ".json":
+        try:
+            case = Case.from_json(json.loads(content))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is no case file: {error}") from None
+        return case.with_content(case.content, invocations) if invocations else case
+    if path.suffix == ".wat":
+        content = _assembled(path, content)
+    try:
+        module = decode(content)
+        validate(module)
+    except WasmError as error:
+        if invocations:
+            raise UsageError(f"{path} is no valid module, so nothing in it can be called: {error}") from None
+        return Case(content, (), CaseKind.BYTES)
+    features = frozenset(feature.value for feature in required_features(module))
+    for invocation in invocations:
+        _check_call(module, path, invocation)
+    return Case(content, invocations or default_calls(module, entry), features=features, provenance=Provenance())
+
+
+def _check_call(module: Module, path: Path, invocation: Invocation) -> None:
+    types = {item.name: module.func_types()[item.index] for item in module.exports if item.kind is ExternKind.FUNC}
+    found = types.get(invocation.export)
+    if found is None:
+        raise UsageError(f"{path} exports no function {invocation.export!r}: it has {', '.join(types) or 'none'}")
+    given = tuple(value.type for value in invocation.args)
+    wanted = tuple(str(type_) if isinstance(type_, NumType) else "ref" for type_ in found.params)
+    if given != wanted:
+        raise UsageError(f"{invocation.export} takes ({', '.join(map(str, found.params))}), not ({', '.join(given)})")
+
+
+def _assembled(path: Path, text: bytes) -> bytes:
+    """Text to binary, by the wasmtime package's assembler."""
+    try:
+        from wasmtime import WasmtimeError, wat2wasm
+    except ImportError:
+        raise UsageError(f"reading {path} needs the wasmtime package: pip install wasmtime, or give a binary") from None
+    try:
+        return bytes(wat2wasm(text.decode("utf-8")))
+    except (WasmtimeError, UnicodeDecodeError) as error:
+        lines = str(error).strip().splitlines()
+        raise UsageError(f"{path} does not assemble: {' '.join(line.strip() for line in lines)[:300]}") from None
+
+
+def default_calls(module: Module, entry: Entry = Entry.WRAPPER) -> tuple[Invocation, ...]:
+    """Every exported function, ``ROUNDS`` times with interesting arguments (once if it takes none).
+
+    A function with a parameter for which no host has a value (a non-null reference to a concrete type) is left out.
+    """
+    calls = []
+    types = module.func_types()
+    for item in module.exports:
+        if item.kind is not ExternKind.FUNC:
+            continue
+        params = types[item.index].params
+        for turn in range(ROUNDS if params else 1):
+            args = [_argument(type_, turn + i) for i, type_ in enumerate(params)]
+            if all(arg is not None for arg in args):
+                calls.append(Invocation(item.name, tuple(arg for arg in args if arg is not None), entry))
+    return tuple(calls)
+
+
+def _argument(type_: ValType, turn: int) -> Value | None:
+    if isinstance(type_, NumType):
+        patterns = INTERESTING[type_.name]
+        return Value(type_.name, patterns[turn % len(patterns)] & (1 << type_.bits) - 1)
+    return _reference(type_, turn)
+
+
+def _reference(type_: RefType, turn: int) -> Value | None:
+    if type_.heap == "extern" and (turn % 2 or not type_.nullable):
+        return Value("ref", 0, f"extern:{turn % 16}")
+    if type_.heap in ("any", "eq", "i31") and (turn % 2 or not type_.nullable):
+        return Value("ref", 0, f"i31:{turn % 6}")
+    return Value("ref", 0, "null") if type_.nullable else None
+
+
+def signature_text(type_: FuncType) -> str:
+    """A function type in a line, long lists cut short."""
+    return f"({_types(type_.params)}) -> ({_types(type_.results)})"
+
+
+def _types(types: tuple[ValType, ...]) -> str:
+    shown = " ".join(map(str, types[:12]))
+    return shown if len(types) <= 12 else f"{shown} ... {len(types)} in all"

@@ -1,0 +1,100 @@
+"""``fuzz engines`` and ``fuzz spectest``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from fuzz.campaign.bench import DEFAULT_ENGINES, Bench, canonical
+from fuzz.summary import ExitCode
+from oracles import provision
+from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine
+from oracles.equality import show
+from oracles.verdict import Disagree
+from wasm.builder import ModuleBuilder
+from wasm.case import Case
+from wasm.embedding import Entry, Invocation, Value
+from wasm.encode import encode
+from wasm.valtypes import I32
+
+
+def engines(args: argparse.Namespace) -> int:
+    """List, install or check."""
+    match args.action:
+        case "install":
+            return _install(args.id)
+        case "doctor":
+            return _doctor(args.id)
+        case _:
+            return _list()
+
+
+def _list() -> int:
+    for name in engine_names():
+        first = (adapter(name).__doc__ or "").strip().partition("\n\n")
+        print(f"{name}: {' '.join(first[0].split())}")
+        if first[2]:
+            print(f"    {' '.join(first[2].split())}")
+    for name, releases in (("wasmtime", provision.installed("wasmtime")), ("node (v8)", provision.installed("node"))):
+        print(f"fetched releases of {name}: {', '.join(releases) or 'none'}")
+    print(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
+    return ExitCode.CLEAN
+
+
+def _install(text: str) -> int:
+    id = EngineId.parse(text)
+    if not id.version:
+        raise UsageError(f"{text} names no release: write {id.name}@VERSION")
+    engine = open_engine(id)
+    try:
+        found = engine.capabilities
+    finally:
+        engine.close()
+    print(f"{id}: release {found.version}, {found.library}")
+    return ExitCode.CLEAN
+
+
+def _doctor(ids: list[str]) -> int:
+    """Start each engine, say what it is, and run one case on it."""
+    bench = Bench(canonical(ids or DEFAULT_ENGINES))
+    try:
+        for name, seat in bench.seats.items():
+            found = seat.capabilities
+            print(f"{name}: release {found.version}, family {found.family}")
+            if found.library:
+                print(f"    {found.library} (sha256 {found.sha256[:16]})")
+            print(f"    features: {', '.join(sorted(feature.value for feature in found.features))}")
+            for note in found.notes:
+                print(f"    {note}")
+        trial = bench.run(_smoke())
+        for seen in (trial.reference, *trial.observations):
+            outcome = seen.outcomes[0] if seen.outcomes else seen.instantiation
+            print(f"{seen.engine}: 19 + 23 {show(outcome)}")
+        for reason in bench.broken.values():
+            print(f"unusable: {reason}")
+        good = not bench.broken and not isinstance(trial.verdict, Disagree)
+    finally:
+        bench.close()
+    return ExitCode.CLEAN if good else ExitCode.UNUSABLE
+
+
+def _smoke() -> Case:
+    m = ModuleBuilder()
+    f = m.func([I32, I32], [I32], export="add")
+    for name, imm in (("local.get", 0), ("local.get", 1), ("i32.add", None)):
+        f.emit(name, imm)
+    return Case(encode(m.finish()), (Invocation("add", (Value("i32", 19), Value("i32", 23)), Entry.WRAPPER),))
+
+
+def spectest(args: argparse.Namespace) -> int:
+    """Run the official suite through one engine."""
+    from fuzz.report.suite import print_suite
+    from oracles.spectest import find_suite, run_suite
+
+    id = canonical([args.engine])[0]
+    path = find_suite(args.path)
+    engine = open_engine(id, offline=args.offline)
+    try:
+        return print_suite(run_suite(path, engine), args.json, sys.stdout)
+    finally:
+        engine.close()

@@ -1,0 +1,121 @@
+"""``fuzz replay``: one case on all engines, side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from fuzz.campaign.archive import read_bundle
+from fuzz.campaign.bench import DEFAULT_ENGINES, REFERENCE, Bench, Trial, canonical
+from fuzz.cases import parse_invocation, read_case
+from fuzz.finding import Finding
+from fuzz.report.live import emit
+from fuzz.summary import ExitCode
+from fuzz.triage.signature import split
+from oracles.engine import EngineId, EngineUnavailable, UsageError
+from oracles.equality import show
+from oracles.verdict import Disagree, verdict_to_json
+from wasm.case import Case
+from wasm.embedding import Entry, Observation, outcome_to_json
+
+
+def replay(args: argparse.Namespace) -> int:
+    """Run the case and compare; the exit code says whether all agree."""
+    case, engines = load(args)
+    bench = Bench(engines, offline=args.offline)
+    try:
+        for reason in bench.broken.values():
+            print(f"fuzz: {reason}", file=sys.stderr)
+        trial = bench.run(case)
+        if args.json:
+            _print_json(bench, trial)
+        else:
+            _print_text(bench, trial)
+    finally:
+        bench.close()
+    if isinstance(trial.verdict, Disagree):
+        return ExitCode.FINDINGS
+    return ExitCode.UNUSABLE if bench.broken else ExitCode.CLEAN
+
+
+def load(args: argparse.Namespace) -> tuple[Case, list[str]]:
+    """The case that a command names and the engines to run it on: a bundle brings its own, at its own releases."""
+    path: Path = args.case
+    calls: list[str] = args.invoke or []
+    entry = Entry(args.entry)
+    if not path.exists():
+        raise UsageError(f"there is no {path}")
+    if not path.is_dir():
+        return read_case(path, calls, entry), canonical(args.engine or DEFAULT_ENGINES)
+    if not (path / "finding.json").exists():
+        raise UsageError(f"{path} is no bundle: there is no finding.json in it")
+    finding = read_bundle(path)
+    case = finding.best
+    if calls:
+        case = replace(case, invocations=tuple(parse_invocation(call, entry) for call in calls))
+    return case, canonical(args.engine) if args.engine else pinned(finding)
+
+
+def pinned(finding: Finding) -> list[str]:
+    """A finding's engines at the releases that showed it, so that it can be seen again when the default has moved on."""
+    found = []
+    for run in finding.runs:
+        id = EngineId.parse(run.engine)
+        if id.name != REFERENCE and not id.version and not id.path and run.version[:1].isdigit():
+            id = replace(id, version=run.version)
+        found.append(str(id))
+    return list(dict.fromkeys(found))
+
+
+def _everyone(trial: Trial) -> tuple[Observation, ...]:
+    return (trial.reference, *trial.observations)
+
+
+def _print_text(bench: Bench, trial: Trial) -> None:
+    seen = _everyone(trial)
+    width = max(len(item.engine) for item in seen)
+    for item in seen:
+        if item.engine in bench.seats:
+            print(f"{item.engine:{width}}  release {bench.seats[item.engine].capabilities.version}")
+    print("\ninstantiation")
+    for item in seen:
+        print(f"  {item.engine:{width}}  {'done' if item.instantiated else show(item.instantiation)}")
+    for i, invocation in enumerate(trial.case.invocations):
+        print(f"\n{str(invocation)[:300]} by {invocation.entry.value}")
+        for item in seen:
+            print(f"  {item.engine:{width}}  {show(item.outcomes[i]) if i < len(item.outcomes) else 'not reached'}")
+    print()
+    for poison in trial.verdict.poisons:
+        print(f"not counted: {poison.engine}, {poison.reason}, {_from(poison.start)}")
+    if not isinstance(trial.verdict, Disagree):
+        print("all agree")
+        return
+    for signature, dissents in split(trial.verdict):
+        print(f"DISAGREEMENT: {signature}")
+        for dissent in dissents:
+            print(f"  {dissent.engine}, {dissent.where}: {dissent.detail}")
+    print(f"agreeing: {', '.join(trial.verdict.agreeing) or 'nobody'}")
+    print(f"probably wrong: {', '.join(trial.verdict.suspects)}")
+
+
+def _from(start: int) -> str:
+    return "altogether" if start < 0 else f"from call {start} on"
+
+
+def _print_json(bench: Bench, trial: Trial) -> None:
+    for item in _everyone(trial):
+        release = bench.seats[item.engine].capabilities.version if item.engine in bench.seats else ""
+        row = {"type": "engine", "version": 1, "id": item.engine, "release": release, "phase": item.phase.value}
+        outcomes = [outcome_to_json(outcome) for outcome in item.outcomes]
+        emit(sys.stdout, row | {"instantiation": outcome_to_json(item.instantiation), "outcomes": outcomes})
+    found = split(trial.verdict) if isinstance(trial.verdict, Disagree) else []
+    row = {"type": "verdict", "version": 1, **verdict_to_json(trial.verdict)}
+    emit(sys.stdout, row | {"signatures": [signature.to_json() for signature, _ in found], "broken": bench.broken})
+
+
+def need_engines(bench: Bench) -> None:
+    """Raises ``EngineUnavailable`` if one of the engines cannot be used: what follows would ask another question."""
+    for reason in bench.broken.values():
+        raise EngineUnavailable(reason)

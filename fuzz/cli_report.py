@@ -1,0 +1,54 @@
+"""``fuzz report``: a report of an output folder, without running anything."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+from pathlib import Path
+
+from fuzz.campaign.archive import read_findings, read_journal
+from fuzz.report import formats
+from fuzz.stats import Stats
+from fuzz.summary import BundleRow, Summary
+from oracles.engine import UsageError
+
+
+def report(args: argparse.Namespace) -> int:
+    """Print the report in the format asked for."""
+    names = sorted(item.name for item in pkgutil.iter_modules(formats.__path__))
+    if args.format not in names:
+        raise UsageError(f"no format {args.format!r}: there are {', '.join(names)}")
+    if not args.dir.is_dir():
+        raise UsageError(f"there is no folder {args.dir}")
+    module = importlib.import_module(f"fuzz.report.formats.{args.format}")
+    print(module.render(recorded(args.dir)), end="")
+    return 0
+
+
+def recorded(folder: Path) -> Summary:
+    """The summary of all that a folder's journal and bundles hold, over all its series."""
+    rows = read_journal(folder)
+    series = [row for row in rows if row["row"] == "series"]
+    targets = tuple(dict.fromkeys(target for row in series for target in row["targets"]))
+    last = series[-1] if series else {"seed": 0, "version": ""}
+    summary = Summary(targets, last["seed"], last["version"], folder)
+    done: set[tuple[str, int]] = set()
+    current = ""
+    counts: dict[str, int] = {}
+    for row in rows:
+        match row["row"]:
+            case "series":
+                current = f"{row['targets']} {row['seed']} {row['version']}"
+            case "batch" if not done.issuperset((current, number) for number in row["numbers"]):
+                done.update((current, number) for number in row["numbers"])
+                summary.stats.add(Stats.from_json(row["stats"]))
+            case "finding" | "count":
+                counts[row["bucket"]] = counts.get(row["bucket"], 0) + 1
+    for path, finding in read_findings(folder):
+        number = counts.get(finding.signature.bucket.key, 1)
+        size = len(finding.best.content)
+        summary.bundles.append(BundleRow(path, finding.signature, number, finding.known, finding.stable, size))
+        summary.engines |= {run.engine: run.version for run in finding.runs}
+    summary.engines |= {engine: summary.engines.get(engine, "") for engine in summary.stats.engine_cases}
+    return summary

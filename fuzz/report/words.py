@@ -1,0 +1,85 @@
+"""The final summary and progress in words, for terminals and plain logs alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fuzz.summary import Summary
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f}%" if whole else "-"
+
+
+def progress_line(summary: Summary) -> str:
+    """One line: how far, how fast, what was found."""
+    stats = summary.stats
+    fresh = stats.cases
+    rate = fresh / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
+    speed = f", {rate:.1f} cases/s" if rate else ""
+    return (
+        f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}, "
+        f"{percent(stats.wide_passed_site, stats.wide_cases)} of wide ones past their site, "
+        f"{len(summary.bundles)} findings stored"
+    )
+
+
+def summary_lines(summary: Summary) -> Iterator[str]:
+    """The final summary: what was run, what was found, what was wasted."""
+    stats = summary.stats
+    state = "Interrupted" if summary.interrupted else "Done"
+    yield f"{state}: {stats.cases} cases of {', '.join(summary.targets)} with seed {summary.seed} " + (
+        f"in {summary.wall_seconds:.1f} s"
+        + (f" ({summary.resumed} of them done by earlier runs in this folder)" if summary.resumed else "")
+    )
+    for engine, release in summary.engines.items():
+        cpu = stats.engine_cpu.get(engine, 0.0)
+        cases = stats.engine_cases.get(engine, 0)
+        each = f", {1000 * cpu / cases:.1f} ms a case" if cases else ""
+        yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
+    yield f"  harness: {stats.harness_cpu:.1f} s CPU"
+    yield from _yield(summary)
+    yield from _findings(summary)
+    yield from _trouble(summary)
+
+
+def _yield(summary: Summary) -> Iterator[str]:
+    stats = summary.stats
+    if not stats.cases:
+        return
+    yield (
+        f"Yield: {percent(stats.wide_cases, stats.cases)} wide (more than 20 values), "
+        f"{percent(stats.many_operands, stats.cases)} with 240 or more operands at a call site; "
+        f"{percent(stats.wide_passed_site, stats.wide_cases)} of the wide ones executed past their wide site"
+    )
+    endings = ", ".join(f"{count} {ending}" for ending, count in stats.outcomes.most_common())
+    yield f"  invocations by the reference: {endings or 'none'}"
+    poisons = ", ".join(f"{count} {reason}" for reason, count in stats.poisons.most_common())
+    yield f"  votes that did not count: {poisons or 'none'}; NaN bits observed in {stats.nan_cases} cases"
+    if stats.discarded:
+        yield "  discarded: " + ", ".join(f"{count} {reason}" for reason, count in stats.discarded.most_common())
+
+
+def _findings(summary: Summary) -> Iterator[str]:
+    if not summary.bundles:
+        yield f"No disagreement. Records are in {summary.out}"
+        return
+    new = summary.new
+    yield f"Findings: {len(new)} new, {len(summary.bundles) - len(new)} known (stored; all counts below)"
+    for row in sorted(summary.bundles, key=lambda row: (bool(row.known), row.signature.key)):
+        marks = (f" known: {row.known}" if row.known else "") + ("" if row.stable else " UNSTABLE")
+        yield f"  {row.signature} [{row.count} times]{marks}"
+        yield f"    {row.path} ({row.size} bytes)"
+
+
+def _trouble(summary: Summary) -> Iterator[str]:
+    for engine, reason in summary.broken.items():
+        yield f"Unusable engine {engine}: {reason}"
+    for error in summary.errors[:10]:
+        yield f"Harness failure: {error}"
+    if summary.errors:
+        yield f"  details are in {summary.out / 'harness-errors.log'}; please attach that file to a report"
+    for entry in summary.expired_known:
+        yield f"Known issue {entry} has expired: renew or remove its entry"
+    for entry in summary.unmatched_known:
+        yield f"Known issue {entry} was not seen in this run: remove its entry if it is fixed"

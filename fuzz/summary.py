@@ -1,0 +1,151 @@
+"""What a campaign did, as data for every report."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from fuzz.finding import Finding, Signature
+from fuzz.stats import Stats
+from fuzz.triage.buckets import Admission
+
+SUMMARY_VERSION: Final = 1
+INTERPRETER: Final = "interpreter"
+
+
+class ExitCode(enum.IntEnum):
+    """The exit codes of every command (design, section 8)."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    USAGE = 2
+    UNUSABLE = 3
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRow:
+    """One stored finding. ``count`` is how often its bucket was seen; ``size`` the bytes of the case to look at."""
+
+    path: Path
+    signature: Signature
+    count: int
+    known: str
+    stable: bool
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "bundle": str(self.path),
+            "signature": self.signature.to_json(),
+            "count": self.count,
+            "known": self.known,
+            "stable": self.stable,
+            "bytes": self.size,
+        }
+
+
+@dataclass(slots=True)
+class Summary:
+    """A run as far as it got; the counts include what earlier runs in the same folder did of the same series.
+
+    ``engines`` maps ids to releases; ``broken`` ids to reasons. ``errors`` are failures of the harness itself.
+    ``resumed`` is how many cases had been done before this run; ``elsewhere`` how many unknown findings were counted
+    without being stored in this run's folder.
+    """
+
+    targets: tuple[str, ...]
+    seed: int
+    generators: str
+    out: Path
+    stats: Stats = field(default_factory=Stats)
+    bundles: list[BundleRow] = field(default_factory=list)
+    engines: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    expired_known: list[str] = field(default_factory=list)
+    unmatched_known: list[str] = field(default_factory=list)
+    resumed: int = 0
+    wall_seconds: float = 0.0
+    interrupted: bool = False
+
+    @property
+    def new(self) -> list[BundleRow]:
+        """Stored findings that no known issue explains."""
+        return [row for row in self.bundles if not row.known]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Interruption says so; then new findings win over broken engines and errors."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        if self.new:
+            return ExitCode.FINDINGS
+        return ExitCode.UNUSABLE if self.broken or self.errors else ExitCode.CLEAN
+
+    def to_json(self) -> dict[str, Any]:
+        """The ``summary`` line of ``--json`` (docs/json.md)."""
+        stats = self.stats
+        return {
+            "type": "summary",
+            "version": SUMMARY_VERSION,
+            "targets": list(self.targets),
+            "seed": self.seed,
+            "generators": self.generators,
+            "out": str(self.out),
+            "cases": stats.cases,
+            "resumed_cases": self.resumed,
+            "wide_cases": stats.wide_cases,
+            "many_operand_cases": stats.many_operands,
+            "executed_past_site": stats.passed_site,
+            "executed_past_wide_site": stats.wide_passed_site,
+            "outcomes": dict(sorted(stats.outcomes.items())),
+            "poisoned": dict(sorted(stats.poisons.items())),
+            "nan_cases": stats.nan_cases,
+            "discarded": dict(sorted(stats.discarded.items())),
+            "disagreements": stats.disagreements,
+            "unstable": stats.unstable,
+            "findings": [row.to_json() for row in self.bundles],
+            "engines": [
+                {
+                    "id": engine,
+                    "release": release,
+                    "cases": stats.engine_cases.get(engine, 0),
+                    "cpu_seconds": round(stats.engine_cpu.get(engine, 0.0), 3),
+                }
+                for engine, release in self.engines.items()
+            ],
+            "broken": self.broken,
+            "errors": self.errors,
+            "known_expired": self.expired_known,
+            "known_unmatched": self.unmatched_known,
+            "harness_cpu_seconds": round(stats.harness_cpu, 3),
+            "wall_seconds": round(self.wall_seconds, 3),
+            "shapes": dict(sorted(stats.shapes.items())),
+            "operands_by_kind": dict(sorted(stats.operands_by_kind.items())),
+            "targets_cases": dict(sorted(stats.targets.items())),
+            "interrupted": self.interrupted,
+            "exit_code": int(self.exit_code),
+        }
+
+
+class Observer(Protocol):
+    """Whoever watches a run; called in the parent process only."""
+
+    def started(self, summary: Summary) -> None:
+        """The series is known, engines are being started."""
+
+    def tick(self, summary: Summary) -> None:
+        """Called several times a second."""
+
+    def found(self, finding: Finding, path: Path, admission: Admission) -> None:
+        """A finding was stored."""
+
+    def minimized(self, finding: Finding, path: Path) -> None: ...
+
+    def note(self, text: str) -> None:
+        """Something to know: an engine that broke, a failure of the harness."""
+
+    def finished(self, summary: Summary) -> None: ...
