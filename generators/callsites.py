@@ -110,6 +110,8 @@ class Calls:
         """
         params = callee.type.params[: source.below(5)] if narrow else callee.type.params
         scaffold, builder = self.scaffold, self.scaffold.builder
+        if kind in TAILS and len(callee.type.params) > len(params) + 4:
+            scaffold.labels.add("narrow_tail")
         results = callee.type.results
         f = builder.func(params, results)
         frame = Frame.of(scaffold, f, source)

@@ -113,9 +113,11 @@ class _WideModule:
     def __init__(self, source: ChoiceSource, config: Config, shape: Shape) -> None:
         param_count, size = draw_sizes(source, config, shape)
         zone = in_zone(size)
-        # Engines without references are common: every third case leaves them out.
+        # Engines without references or vectors are common, and the other types deserve the room: many cases go without.
         if source.chance(4 if zone else 6, 16):
             config = config.without(*REFERENCES)
+        if source.chance(6, 16):
+            config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
         self.source, self.config, self.shape = source, config, shape
         self.scaffold = Scaffold.open(source.fork("shell"), config)
         self.calls = Calls(self.scaffold)
