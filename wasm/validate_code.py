@@ -17,7 +17,8 @@ from wasm.limits import LOCALS
 from wasm.module import Expr, Func
 from wasm.signatures import CHECKED, PLAIN, RULES, plain_signature
 from wasm.signatures_gc import defaultable
-from wasm.validate_flow import FLOW, MAX_OPERANDS, Checker
+from wasm.validate_flow import FLOW
+from wasm.validate_stack import MAX_OPERANDS, Checker
 from wasm.valtypes import I32, ValType, ref
 
 _GET, _SET, _PUSH, _BINARY, _CALL, _LOAD, _STORE, _UNARY, _PLAIN, _RULE, _FLOW = range(11)
