@@ -1,4 +1,4 @@
-"""Answers of the predicate, kept by content hash; on disk as well if a folder is given, so that a stop costs nothing."""
+"""Answers of the predicate, kept by content hash; on disk as well if a folder is given, so that a stop loses none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The reducer's core: what is kept, what is asked, what it cost.
 
-``Search`` holds the best subject so far and takes candidates. A candidate costs a predicate run only if it is smaller by
-``sort_key``, was not asked before (by content hash), uses no feature that the input did not use, and is valid.
+``Search`` holds the best subject so far and takes candidates. A candidate costs a predicate run only if it is smaller
+by ``sort_key``, was not asked before (by content hash), uses no feature that the input did not use, and is valid.
 """
 
 from __future__ import annotations

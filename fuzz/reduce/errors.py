@@ -31,8 +31,8 @@ class Unsteady(ReduceError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the predicate no longer finds the result interesting: it does not answer the same for the same file (check "
-            "it for time limits and randomness)"
+            "the predicate no longer finds the result interesting: it does not answer the same for the same file "
+            "(look for time limits and randomness in it)"
         )
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from fuzz.reduce.edits import SPACE_OF, Dangling, Removal, Space, names_in, remove_items
+from fuzz.reduce.edits import Dangling, Removal, Space, names_in, remove_items
+from fuzz.reduce.effects import default_value
 from fuzz.reduce.stacktypes import Frame, Graph, Lifter, Node
 from fuzz.reduce.subject import Subject
-from fuzz.reduce.surgery import Surgery, default_value
+from fuzz.reduce.surgery import Surgery
 from fuzz.reduce.usage import declare_refs, func_names, used_types
 from wasm.embedding import Invocation
 from wasm.isa import Instr
-from wasm.module import Elem, Expr, ExternKind, Global, Module, SegmentMode, Table
-from wasm.valtypes import FuncType, SubType, ValType
+from wasm.module import Elem, Expr, ExternKind, Module, SegmentMode, Table
+from wasm.valtypes import I32, FuncType, SubType, ValType
 
 Positions = frozenset[int]
 NONE: Positions = frozenset()
@@ -135,8 +136,8 @@ class Operation:
 
     def _callee_type(self, name: str, imm: Any) -> int:
         if name.endswith("call"):
-            return self.lifter.context.funcs[imm]
-        return imm[0] if name.endswith("indirect") else imm  # type: ignore[no-any-return]
+            return int(self.lifter.context.funcs[imm])
+        return int(imm[0] if name.endswith("indirect") else imm)
 
     def _apply_narrowing(self) -> None:
         for number, func in enumerate(self.module.funcs):
@@ -222,6 +223,15 @@ class Operation:
     def _block_type(self, old: Any, type_: FuncType, changed: bool) -> Any:
         if not changed and not (isinstance(old, int) and old in self.lost):
             return old
+        return self.block_type(type_)
+
+    @property
+    def types(self) -> list[tuple[SubType, ...]]:
+        """The types so far, with those that ``block_type`` added at the end."""
+        return self._types
+
+    def block_type(self, type_: FuncType) -> Any:
+        """The shortest immediate for a block of this type; a new type is added if it takes one."""
         if not type_.params and len(type_.results) <= 1:
             return type_.results[0] if type_.results else None
         if self._pool is None:
@@ -257,8 +267,6 @@ class Operation:
         return default_value(type_) if any(map(self._names_gone, expr)) else expr
 
     def _mended_offset(self, expr: Expr) -> Expr:
-        from wasm.valtypes import I32
-
         return self._mended(expr, I32)
 
     def _mended_elem(self, elem: Elem) -> Elem:
@@ -290,7 +298,3 @@ def with_module(subject: Subject, module: Module) -> Subject:
 
 def function_exports(module: Module) -> dict[str, int]:
     return {item.name: item.index for item in module.exports if item.kind is ExternKind.FUNC}
-
-
-
-

@@ -29,7 +29,8 @@ class NoCommand(ReduceError):
 def command_predicate(command: str | Sequence[str], timeout: float | None = None) -> Predicate:
     """``is_interesting`` from a command line, split as a shell would, or given as words.
 
-    The case's content is written to a temporary file, whose path is the last word (or stands wherever a word is ``{}``).
+    The case's content is written to a temporary file, whose path is the last word, or stands where a word is
+    ``{}``.
     Exit status 0 means interesting; any other, a signal, or more than ``timeout`` seconds means not. The command's
     output goes nowhere; what it leaves running in its process group is killed. Safe to call from several threads.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fuzz.reduce.bytes_search import ByteSearch, reduce_bytes
 from fuzz.reduce.cache import Answers
@@ -18,7 +19,8 @@ from wasm.errors import WasmError
 from wasm.features import ALL
 from wasm.validate import validate
 
-EMPTY_MODULE = b"\0asm\1\0\0\0"
+_UNBOUNDED: Final = Budget()
+EMPTY_MODULE: Final = b"\0asm\1\0\0\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def reduce_case(
     case: Case,
     is_interesting: Predicate,
     *,
-    budget: Budget = Budget(),
+    budget: Budget = _UNBOUNDED,
     on_progress: Progress | None = None,
     cache: Path | None = None,
     cache_key: str = "",

@@ -177,11 +177,10 @@ class Worker:
             find_integer(holds)
 
 
-def run_passes(search: Search, passes: Sequence[Pass]) -> dict[str, PassStats]:
-    """Run passes until none gets further. Raises ``OutOfBudget``; the statistics are in the workers' dictionary then."""
+def run_passes(search: Search, passes: Sequence[Pass]) -> None:
+    """Run passes until none gets further. The statistics are in ``search``. Raises ``OutOfBudget``."""
     workers = [Worker(spec) for spec in passes]
-    stats = {worker.spec.name: worker.stats for worker in workers}
-    search.pass_stats = stats
+    search.pass_stats = {worker.spec.name: worker.stats for worker in workers}
     while True:
         ready = []
         for worker in workers:
@@ -193,6 +192,6 @@ def run_passes(search: Search, passes: Sequence[Pass]) -> dict[str, PassStats]:
             else:
                 worker.settled = search.key
         if not ready:
-            return stats
+            return
         early = [worker for worker in ready if worker.spec.tier < POLISH]
         max(early or ready, key=lambda w: (w.promise(), -w.spec.tier, w.spec.name)).sweep(search)

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wasm.context import ModuleContext, Signature
 from wasm.errors import WasmError
 from wasm.isa import OPS, Catch, Op
 from wasm.module import Func, Module
-from wasm.context import ModuleContext, Signature
 from wasm.signatures import signature
 from wasm.valtypes import EXNREF, EXTERNREF, I32, FuncType, RefType, ValType, ref
 
@@ -27,7 +27,7 @@ Types = tuple[ValType, ...]
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """One value on the stack. ``id`` counts within the function; ``type`` is None where unreachable code leaves it open."""
+    """One value on the stack. ``id`` counts within the function; ``type`` is None where dead code leaves it open."""
 
     id: int
     type: ValType | None

@@ -121,7 +121,9 @@ def type_names(module: Module) -> dict[int, set[int]]:
 
 def used_types(module: Module) -> set[int]:
     """The types that something other than a type uses, directly or not."""
-    return _type_closure(module, {index for names in items_of(module).values() for s, index in names if s is Space.TYPE})
+    return _type_closure(
+        module, {index for names in items_of(module).values() for s, index in names if s is Space.TYPE}
+    )
 
 
 def _type_closure(module: Module, used: set[int]) -> set[int]:

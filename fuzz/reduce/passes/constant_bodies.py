@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz.reduce.contract import BULK, Edit
+from fuzz.reduce.effects import default_value
 from fuzz.reduce.subject import Subject
-from fuzz.reduce.surgery import default_value
 from fuzz.reduce.usage import declare_refs
 from fuzz.reduce.weights import body_weight
 from wasm.isa import OPS
-from wasm.module import Func, ExternKind
+from wasm.module import ExternKind, Func
 
 TIER: Final = BULK
 

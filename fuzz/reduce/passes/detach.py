@@ -18,7 +18,7 @@ TIER: Final = CODE
 
 
 def edits(subject: Subject) -> list[Edit]:
-    return [edit for edit in every_instruction(subject, _above_a_trap)]
+    return every_instruction(subject, _above_a_trap)
 
 
 def _above_a_trap(node: Node) -> bool:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.effects import is_control
 from fuzz.reduce.operation import Operation
 from fuzz.reduce.sites import nodes
 from fuzz.reduce.subject import Subject
-from fuzz.reduce.surgery import is_control
 
 TIER: Final = CODE
 

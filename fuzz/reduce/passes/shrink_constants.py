@@ -1,4 +1,4 @@
-"""Make constants smaller one by one: 1, half, a quarter, with fewer bits set."""
+"""Make constants smaller one by one: 1, half as long, half as large."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ TIER: Final = POLISH
 def edits(subject: Subject) -> list[Edit]:
     found = []
     for place, value, weight in constants(subject):
-        tries = [1, value >> (value.bit_length() // 2), value >> 1, value & value - 1]
-        found += [Edit((place, v), weight) for v in dict.fromkeys(tries) if 0 < v < value]
+        tries = (1, value >> (value.bit_length() // 2), value >> 1)
+        found += [Edit((place, smaller), weight) for smaller in dict.fromkeys(tries) if 0 < smaller < value]
     return found
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
-    changes = {}
+    changes: dict[tuple[str, int, int, str], int] = {}
     for edit in edits:
         changes.setdefault(edit.what[0], edit.what[1])
     return with_constants(subject, changes)

@@ -17,8 +17,7 @@ def edits(subject: Subject) -> list[Edit]:
     found = []
     for func, index, node, _ in nodes(subject):
         if node.opens is not None:
-            for arm in range(len(node.opens.arms) + 1):
-                found.append(Edit((arm, node.depth, func, index), 3))
+            found += [Edit((arm, node.depth, func, index), 3) for arm in range(len(node.opens.arms) + 1)]
     return sorted(found, key=lambda edit: edit.what)
 
 

@@ -1,0 +1,150 @@
+"""Writing a body down after an edit: block types, label depths and locals anew, constants and drops where due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeAlias
+
+from fuzz.reduce.effects import PASSING, default_value, is_removable, passed, runs
+from fuzz.reduce.stacktypes import Frame, Graph, Node, Slot
+from fuzz.reduce.wanted import Wanted
+from wasm.isa import OPS, Imm, Instr
+from wasm.module import Func
+from wasm.valtypes import I32, FuncType, ValType
+
+BlockTypes: TypeAlias = Callable[[Any, FuncType, bool], Any]
+"""From a block's old immediate, its type, and whether that type is changed, to its new immediate."""
+
+_DROP: Final = OPS["drop"].bare
+
+
+class Plan(Protocol):
+    """What is read of a ``Surgery``."""
+
+    graph: Graph
+    deleted: set[int]
+    inserted: dict[int, list[Instr]]
+    aliases: dict[int, Slot]
+    unwrapped: set[int]
+    lost_clauses: dict[int, set[int]]
+    lost_locals: set[int]
+    tolerated: set[int]
+
+
+def emit(plan: Plan, wanted: Wanted, func: Func, block_types: BlockTypes) -> Func:
+    """The function with its edited body."""
+    return _Emitter(plan, wanted, block_types).run(func)
+
+
+class _Emitter:
+    """Writes the body that is left: block types, label depths and locals anew, constants and drops where due."""
+
+    def __init__(self, plan: Plan, wanted: Wanted, block_types: BlockTypes) -> None:
+        self.plan, self.graph, self.wanted, self.block_types = plan, plan.graph, wanted, block_types
+        self.absent, self.needed, self.kept, self.live = wanted.absent, wanted.needed, wanted.kept, wanted.live
+        self.body: list[Instr] = []
+        self.levels: dict[int, int] = {-1: 0}
+        self.open: list[int] = [-1]
+        kept_locals = [i for i in range(len(self.graph.locals)) if i not in plan.lost_locals]
+        self.local_map = {old: new for new, old in enumerate(kept_locals)}
+        self.param_count = sum(i < self.graph.param_count for i in kept_locals)
+        self.new_locals = [self.graph.locals[i] for i in kept_locals]
+
+    def run(self, func: Func) -> Func:
+        for index, node in enumerate(self.graph.nodes):
+            self.body += self.plan.inserted.get(index, ())
+            if index in self.plan.deleted or (index not in self.live and is_removable(node)):
+                self._settle(node, False)
+                continue
+            self.body.append(self._instr(index, node))
+            self._settle(node, True)
+        return Func(func.type_index, runs(self.new_locals[self.param_count :]), self.body)
+
+    def _depth(self, frame: Frame) -> int:
+        return len(self.open) - 1 - self.levels[frame.opener]
+
+    def _instr(self, index: int, node: Node) -> Instr:
+        op, imm = node.op, node.imm
+        if node.opens is not None:
+            return self._open(index, node, node.opens)
+        if op.name in ("end", "delegate"):
+            self.open.pop()
+            if op.name == "delegate":
+                return (op, self._depth(node.targets[0]))
+            return (op, imm)
+        if Imm.LOCAL in op.imms:
+            return (op, self.local_map[imm])
+        if op.name == "br_table":
+            lost = self.plan.lost_clauses.get(index, ())
+            depths = [self._depth(target) for k, target in enumerate(node.targets) if k not in lost]
+            return (op, (tuple(depths[:-1]), depths[-1]))
+        if Imm.CAST in op.imms:
+            return (op, (self._depth(node.targets[0]), imm[1], imm[2]))
+        if Imm.LABEL in op.imms:
+            return (op, self._depth(node.targets[0]))
+        return (op, imm)
+
+    def _open(self, index: int, node: Node, frame: Frame) -> Instr:
+        params = tuple(t for k, t in enumerate(frame.params) if self.wanted.key(frame, "P", k) in self.kept)
+        results = tuple(t for k, t in enumerate(frame.results) if self.wanted.key(frame, "R", k) in self.kept)
+        changed = (params, results) != (frame.params, frame.results)
+        old = node.imm[0] if node.op.name == "try_table" else node.imm
+        imm = self.block_types(old, FuncType(params, results), changed)
+        if node.op.name == "try_table":
+            clauses = tuple(
+                clause._replace(label=self._depth(target))
+                for k, (clause, target) in enumerate(zip(node.imm[1], node.targets, strict=True))
+                if target.opener not in self.plan.unwrapped and k not in self.plan.lost_clauses.get(index, ())
+            )
+            imm = (imm, clauses)
+        self.levels[index] = len(self.open)
+        self.open.append(index)
+        return (node.op, imm)
+
+    def _made(self, node: Node, there: bool) -> list[bool]:
+        """For each result in stack order: is it on the stack now?"""
+        found = []
+        for k, slot in enumerate(node.outs):
+            if not there:
+                found.append(slot.id in self.plan.aliases and slot.id not in self.absent and slot.id in self.needed)
+            elif node.opens is not None or (node.op.name == "else"):
+                frame = node.opens or node.frame
+                found.append(self.wanted.key(frame, "P", k) in self.kept)
+            elif node.op.name in ("end", "delegate"):
+                found.append(self.wanted.key(node.frame, "R", k) in self.kept)
+            elif node.op.name in PASSING and k < passed(node):
+                found.append(self.wanted.key(node.targets[0], "L", k) in self.kept)
+            else:
+                found.append(slot.id not in self.absent)
+        return found
+
+    def _settle(self, node: Node, there: bool) -> None:
+        """Make the stack hold exactly the wanted ones of an instruction's results."""
+        if not node.outs or (node.transfer and there):
+            return
+        outs, made = node.outs, self._made(node, there)
+        if node.transfer:
+            outs, made = outs[::-1], made[::-1]
+        wanted = [
+            slot.id in self.needed or (is_made and slot.id in self.plan.tolerated)
+            for slot, is_made in zip(outs, made, strict=True)
+        ]
+        if made == wanted:
+            return
+        lowest = next(k for k, pair in enumerate(zip(made, wanted, strict=True)) if pair[0] != pair[1])
+        temps: dict[int, int] = {}
+        for k in range(len(made) - 1, lowest - 1, -1):
+            if made[k] and wanted[k]:
+                temps[k] = self._temp(outs[k].type)
+                self.body.append((OPS["local.set"], temps[k]))
+            elif made[k]:
+                self.body.append(_DROP)
+        for k in range(lowest, len(made)):
+            if k in temps:
+                self.body.append((OPS["local.get"], temps[k]))
+            elif wanted[k]:
+                self.body += default_value(outs[k].type)
+
+    def _temp(self, type_: ValType | None) -> int:
+        self.new_locals.append(I32 if type_ is None else type_)
+        return len(self.new_locals) - 1

@@ -1,0 +1,31 @@
+"""Drop labels of ``br_table`` and clauses of ``try_table``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.operation import Operation
+from fuzz.reduce.sites import nodes
+from fuzz.reduce.subject import Subject
+
+TIER: Final = CODE
+
+
+def edits(subject: Subject) -> list[Edit]:
+    found = []
+    for func, index, node, _ in nodes(subject):
+        if node.op.name == "br_table":
+            found += [Edit((func, index, k)) for k in range(len(node.targets) - 1)]
+        elif node.op.name == "try_table":
+            found += [Edit((func, index, k), 3) for k in range(len(node.targets))]
+    return found
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    operation = Operation(subject)
+    for edit in edits:
+        func, index, k = edit.what
+        operation.surgery(func).lost_clauses.setdefault(index, set()).add(k)
+    return operation.finish()

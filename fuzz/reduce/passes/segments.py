@@ -1,0 +1,31 @@
+"""Drop bytes of data segments and entries of element segments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.subject import Subject
+
+TIER: Final = CODE
+
+
+def edits(subject: Subject) -> list[Edit]:
+    module = subject.module
+    found = [Edit(("elem", k, i), 1) for k, elem in enumerate(module.elems) for i in range(len(elem.init))]
+    return found + [Edit(("data", k, i), 1) for k, data in enumerate(module.datas) for i in range(len(data.init))]
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    gone = {edit.what for edit in edits}
+    elems = [
+        replace(elem, init=tuple(e for i, e in enumerate(elem.init) if ("elem", k, i) not in gone))
+        for k, elem in enumerate(subject.module.elems)
+    ]
+    datas = [
+        replace(data, init=bytes(b for i, b in enumerate(data.init) if ("data", k, i) not in gone))
+        for k, data in enumerate(subject.module.datas)
+    ]
+    return Subject(replace(subject.module, elems=elems, datas=datas), subject.invocations)
