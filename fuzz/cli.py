@@ -55,16 +55,18 @@ def _natural(text: str) -> int:
 
 
 def _engines(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", action="append", metavar="ID", help="an engine, as wasmtime@34.0.0:opt=none; may be "
-                        "given several times (default: the interpreter and the installed Wasmtime in four settings)")  # fmt: skip
+    words = "an engine, as wasmtime@34.0.0:opt=none; several times for several (default: the interpreter and the "
+    parser.add_argument("--engine", action="append", metavar="ID", help=words + "installed Wasmtime in four settings)")
     parser.add_argument("--offline", action="store_true", help="install nothing")
 
 
 def _calls(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--invoke", action="append", metavar="CALL", help="a call, as 'f(i32:24, f64:0x7ff8000000000001)'; "
-                        "may be given several times (default: every exported function with a few arguments)")  # fmt: skip
-    parser.add_argument("--entry", choices=["wrapper", "host"], default="wrapper",
-                        help="call through a second module (bit-exact everywhere) or by the host directly")  # fmt: skip
+    words = (
+        "a call, as 'f(i32:24, f64:0x7ff8000000000001)'; several times for several (default: every exported function "
+    )
+    parser.add_argument("--invoke", action="append", metavar="CALL", help=words + "with a few arguments)")
+    words = "call through a second module (bit-exact everywhere) or by the host directly"
+    parser.add_argument("--entry", choices=["wrapper", "host"], default="wrapper", help=words)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -122,8 +124,8 @@ def build_parser() -> argparse.ArgumentParser:
     reduce.add_argument("case", type=Path, metavar="BUNDLE|FILE")
     _engines(reduce)
     _calls(reduce)
-    reduce.add_argument("--predicate", metavar="CMD", help="a command that gets the file's path and exits with 0 if the "
-                        "file is interesting (default: the engines disagree as they do on the input)")  # fmt: skip
+    words = "a command that gets the file's path and exits with 0 if it is interesting (default: the engines disagree "
+    reduce.add_argument("--predicate", metavar="CMD", help=words + "as they do on the input)")
     reduce.add_argument("--time", type=duration, metavar="T", help="stop after this long")
     reduce.add_argument("--runs", type=_positive, metavar="N", help="stop after this many questions")
     reduce.add_argument(

@@ -18,7 +18,7 @@ from wasm.decode import decode
 from wasm.text import print_wat
 
 
-def targets(args: argparse.Namespace) -> int:
+def targets(args: argparse.Namespace) -> int:  # noqa: ARG001
     """List the targets."""
     width = max(map(len, target_names()))
     for name in target_names():

@@ -59,7 +59,7 @@ def load(args: argparse.Namespace) -> tuple[Case, list[str]]:
 
 
 def pinned(finding: Finding) -> list[str]:
-    """A finding's engines at the releases that showed it, so that it can be seen again when the default has moved on."""
+    """A finding's engines at the releases that showed it: it can be seen again when the default has moved on."""
     found = []
     for run in finding.runs:
         id = EngineId.parse(run.engine)

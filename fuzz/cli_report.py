@@ -6,6 +6,7 @@ import argparse
 import importlib
 import pkgutil
 from pathlib import Path
+from typing import Any
 
 from fuzz.campaign.archive import read_findings, read_journal
 from fuzz.report import formats
@@ -31,7 +32,7 @@ def recorded(folder: Path) -> Summary:
     rows = read_journal(folder)
     series = [row for row in rows if row["row"] == "series"]
     targets = tuple(dict.fromkeys(target for row in series for target in row["targets"]))
-    last = series[-1] if series else {"seed": 0, "version": ""}
+    last: dict[str, Any] = series[-1] if series else {"seed": 0, "version": ""}
     summary = Summary(targets, last["seed"], last["version"], folder)
     done: set[tuple[str, int]] = set()
     current = ""

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     return int(summary.exit_code)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     """A polite request to end is treated as an interrupt from the keyboard."""
     raise KeyboardInterrupt
 

@@ -9,7 +9,8 @@ from typing import Final, TypeAlias
 
 from oracles.compare import Voter, judge
 from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Limits, adapter, open_engine
-from oracles.interpreter import Budget, run_case
+from oracles.engines.interpreter import budget_of
+from oracles.interpreter import run_case
 from oracles.verdict import Verdict
 from wasm.case import Case
 from wasm.embedding import Observation, Outcome, Unsupported, Value
@@ -116,7 +117,7 @@ class Bench:
 
     def _refer(self, case: Case, profile: RelaxedProfile) -> Observation:
         start = time.process_time()
-        found = run_case(case, None, Budget(self.limits.steps, self.limits.depth), profile)
+        found = run_case(case, None, budget_of(self.limits), profile)
         self.reference_cpu += time.process_time() - start
         return found
 

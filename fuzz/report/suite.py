@@ -1,0 +1,56 @@
+"""What ``fuzz spectest`` prints: counts per file and per kind of command, and every failure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import IO
+
+from fuzz.report.live import emit
+from oracles.spectest import FAILED, PASSED, SKIPPED, UNSUPPORTED, FileResult
+
+_RESULTS = (PASSED, FAILED, UNSUPPORTED, SKIPPED)
+
+
+def print_suite(results: Iterable[FileResult], engine: str, json_lines: bool, stream: IO[str]) -> int:
+    """Print results as they come, then the totals. Gives how many commands failed or files could not be read."""
+    counts: Counter[tuple[str, str]] = Counter()
+    bad = files = 0
+    for result in results:
+        files += 1
+        counts.update(result.counts)
+        bad += len(result.failures) + bool(result.error)
+        if json_lines:
+            emit(stream, _file_row(result))
+        else:
+            _print_file(result, stream)
+    if json_lines:
+        totals = {kind: {r: counts[kind, r] for r in _RESULTS} for kind in sorted({kind for kind, _ in counts})}
+        emit(stream, {"type": "suite", "version": 1, "engine": engine, "files": files, "kinds": totals, "failed": bad})
+    else:
+        _print_totals(engine, files, counts, stream)
+    return bad
+
+
+def _file_row(result: FileResult) -> dict[str, object]:
+    kinds: dict[str, dict[str, int]] = {}
+    for (kind, outcome), number in sorted(result.counts.items()):
+        kinds.setdefault(kind, {})[outcome] = number
+    failures = [{"line": f.line, "kind": f.kind, "message": f.message} for f in result.failures]
+    return {"type": "file", "path": str(result.path), "kinds": kinds, "failures": failures, "error": result.error}
+
+
+def _print_file(result: FileResult, stream: IO[str]) -> None:
+    words = ", ".join(f"{result.total(word)} {word}" for word in _RESULTS if result.total(word))
+    print(f"{result.path}: {words or 'nothing'}{f'; {result.error}' if result.error else ''}", file=stream)
+    for failure in result.failures:
+        print(f"  line {failure.line}, {failure.kind}: {failure.message[:500]}", file=stream)
+
+
+def _print_totals(engine: str, files: int, counts: Counter[tuple[str, str]], stream: IO[str]) -> None:
+    print(f"\n{engine}, {files} files", file=stream)
+    print(f"{'':24}" + "".join(f"{word:>12}" for word in _RESULTS), file=stream)
+    for kind in sorted({kind for kind, _ in counts}):
+        print(f"{kind:24}" + "".join(f"{counts[kind, word]:12}" for word in _RESULTS), file=stream)
+    totals = [sum(number for (_, result), number in counts.items() if result == word) for word in _RESULTS]
+    print(f"{'all':24}" + "".join(f"{total:12}" for total in totals), file=stream)
