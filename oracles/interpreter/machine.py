@@ -48,7 +48,7 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:  # noqa: C901
         if meter.fuel < 0:
             raise Exhaustion("fuel")
         func.calls += 1
-        if func.calls == HOT_CALLS and compile_function(func):
+        if func.calls == HOT_CALLS and compile_function(func, run, resolve):
             meter.fuel += func.cost  # the compiled entry pays itself
             continue
         locals_ = args
@@ -127,7 +127,7 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:  # noqa: C901
                             raise Exhaustion("fuel")
                         loop.arrivals += 1
                         if loop.arrivals >= HOT_ARRIVALS and not loop.cold and not handlers:
-                            native = loop.native or compile_loop(func, loop)
+                            native = loop.native or compile_loop(func, loop, ins[2], run, resolve)
                             if native is not None:
                                 pc = _leave(ins[2], loop, native(depth, locals_, stack), stack, heights)
                         continue
