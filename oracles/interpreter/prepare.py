@@ -81,6 +81,7 @@ class _Preparer:
         self.store = func.instance.store
         self.code: Code = []
         self.label = Label(None, len(func.results), 0)
+        self.labels = [self.label]
         self.at = 0
 
     def run(self) -> Code:
@@ -152,6 +153,7 @@ class _Preparer:
 
     def _open(self, arity: int) -> Label:
         self.label = Label(self.label, arity, self.at)
+        self.labels.append(self.label)
         return self.label
 
     def _block(self, imm: Any) -> None:
@@ -205,16 +207,13 @@ class _Preparer:
         else:
             label.pc = len(self.code)
         label.outer.inner += inner
+        self.labels.pop()
         self.label = label.outer
 
     # Branches
 
     def _branch(self, kind: int, depth: int, extra: Any = None) -> tuple[Any, ...]:
-        label = self.label
-        for _ in range(depth):
-            assert label.outer is not None
-            label = label.outer
-        return branch(kind, label, depth, extra)
+        return branch(kind, self.labels[-1 - depth], depth, extra)
 
     def _br_table(self, imm: Any) -> None:
         depths, last = imm

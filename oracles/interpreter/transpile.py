@@ -26,6 +26,7 @@ Run: TypeAlias = Callable[[Func, list[Any], int], list[Any]]
 Resolve: TypeAlias = Callable[..., Func]
 
 MOST_INSTRUCTIONS: Final = 20_000
+MOST_BLOCKS: Final = 1000
 MOST_LOOPS: Final = 18
 MOST_INDENT: Final = 90
 MOST_TARGETS: Final = 64
@@ -141,7 +142,7 @@ class _Compiler:
         self.indent = 1
         self.stack: list[_Value] = []
         self.blocks: list[_Block] = []
-        self.temps = 0
+        self.temps = self.loops = 0
         self.dead = False
         self.skipping = 0
         self.read: set[int] = set()
@@ -411,7 +412,8 @@ class _Compiler:
 
     def open(self, kind: str, at: int, params: int, results: int) -> _Block:
         realised = at in self.targets and kind not in ("function", "region")
-        if realised and sum(block.realised for block in self.blocks) >= MOST_LOOPS:
+        self.loops += realised
+        if self.loops > MOST_LOOPS or len(self.blocks) > MOST_BLOCKS:
             raise _Refused
         takes = params if kind == "loop" else results
         names = [self.temp() for _ in range(takes)]
@@ -501,6 +503,7 @@ class _Compiler:
         if block.kind == "loop" and block.realised and reached:
             self.settle(block.results)
         self.blocks.pop()
+        self.loops -= block.realised
         left = self.stack[block.base :] if reached and not named else []
         del self.stack[block.base :]
         if block.realised:
