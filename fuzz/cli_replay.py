@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from fuzz import VERSION
 from fuzz.campaign.archive import read_bundle
 from fuzz.campaign.bench import DEFAULT_ENGINES, REFERENCE, Bench, Trial, canonical
 from fuzz.cases import parse_invocation, read_case
@@ -106,7 +107,7 @@ def _from(start: int) -> str:
 
 def _print_json(bench: Bench, trial: Trial) -> None:
     for item in _everyone(trial):
-        release = bench.seats[item.engine].capabilities.version if item.engine in bench.seats else ""
+        release = bench.seats[item.engine].capabilities.version if item.engine in bench.seats else VERSION
         row = {"type": "engine", "version": 1, "id": item.engine, "release": release, "phase": item.phase.value}
         outcomes = [outcome_to_json(outcome) for outcome in item.outcomes]
         emit(sys.stdout, row | {"instantiation": outcome_to_json(item.instantiation), "outcomes": outcomes})

@@ -9,7 +9,6 @@ from typing import Any, Final, Protocol
 
 from fuzz.finding import Finding, Signature
 from fuzz.stats import Stats
-from fuzz.triage.buckets import Admission
 
 SUMMARY_VERSION: Final = 1
 INTERPRETER: Final = "interpreter"
@@ -140,8 +139,8 @@ class Observer(Protocol):
     def tick(self, summary: Summary) -> None:
         """Called several times a second."""
 
-    def found(self, finding: Finding, path: Path, admission: Admission) -> None:
-        """A finding was stored."""
+    def found(self, finding: Finding, path: Path, first: bool) -> None:
+        """A finding was stored; ``first`` of its bucket or another example."""
 
     def minimized(self, finding: Finding, path: Path) -> None: ...
 

@@ -18,7 +18,6 @@ from oracles.verdict import Agree, Disagree, Dissent, Kind, Poison, Verdict
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,
-    Entry,
     Exhausted,
     Observation,
     Outcome,
@@ -46,14 +45,12 @@ class Voter:
     """What the judge must know of an engine.
 
     ``family`` is its family of independent code. ``features`` are the names that it accepts, None for all. ``profile``
-    is the key of its relaxed-SIMD profile among the references; None if its probe fits no profile. ``exact_nans`` is
-    False where the host cannot see the bits of a NaN in a direct call (JavaScript).
+    is the key of its relaxed-SIMD profile among the references; None if its probe fits no profile.
     """
 
     family: str
     features: frozenset[str] | None = None
     profile: str | None = ""
-    exact_nans: bool = True
 
 
 Blocks: TypeAlias = tuple[tuple[str, int], ...]
@@ -205,7 +202,7 @@ class _Court:
         """Both came to an end that the spec defines: returned, trapped or threw (spec 4.6.12 and A.1.5)."""
         match want, got:
             case Returned(), Returned():
-                difference = first_difference(want, got, self.visible(seen, at, nans))
+                difference = first_difference(want, got, nans)
                 return self.dissent(seen, Kind.VALUE, at, got, detail=difference) if difference else None
             case Trapped(), Trapped():
                 # A trap carries no value (spec 4.2.1); its cause is compared as far as both name it.
@@ -214,17 +211,12 @@ class _Court:
                 # spec 4.6.11: an uncaught exception leaves with its tag and its payload.
                 if "?" not in (want.tag, got.tag) and want.tag != got.tag:
                     return self.dissent(seen, Kind.EXCEPTION, at, got, want)
-                difference = first_difference(want.payload, got.payload, self.visible(seen, at, nans))
+                difference = first_difference(want.payload, got.payload, nans)
                 return self.dissent(seen, Kind.EXCEPTION, at, got, detail=difference) if difference else None
             case (Threw(), _) | (_, Threw()):
                 return self.dissent(seen, Kind.EXCEPTION, at, got, want)
             case _:
                 return self.dissent(seen, Kind.TRAP, at, got, want)
-
-    def visible(self, seen: Observation, at: int, nans: Nans) -> Nans:
-        """A direct call by a JavaScript host shows that a result is a NaN, not which (JS API, ToJSValue)."""
-        by_host = at >= 0 and self.case.invocations[at].entry is Entry.HOST
-        return Nans.ANY if by_host and not self.voters[seen.engine].exact_nans else nans
 
     def modest(self, expected: Observation) -> bool:
         """The reference came to its end with so little that no engine may run out of anything."""
@@ -258,8 +250,7 @@ class _Court:
             if (want.module, want.name) != (got.module, got.name):
                 detail = f"expected {want.module}.{want.name}, got {got.module}.{got.name}"
                 return self.holds(seen, Kind.HOST_CALLS, f"host call {i}", detail)
-            nans = Nans.FREE_ONLY if self.voters[seen.engine].exact_nans else Nans.ANY
-            difference = first_difference(want.args, got.args, nans)
+            difference = first_difference(want.args, got.args)
             if difference:
                 return self.holds(seen, Kind.HOST_CALLS, f"host call {i}", difference.replace("result", "argument", 1))
         if len(expected.host_calls) != len(seen.host_calls):
@@ -275,8 +266,7 @@ class _Court:
             if name not in found:
                 continue
             nans = tuple(replace(nan, index=0) for nan in free if nan.index == position)
-            shown = Nans.FREE_ONLY if self.voters[seen.engine].exact_nans else Nans.ANY
-            difference = first_difference(Returned.of([value], nans), Returned.of([found[name]]), shown)
+            difference = first_difference(Returned.of([value], nans), Returned.of([found[name]]))
             if difference:
                 return self.holds(seen, Kind.STATE, f"global {name}", difference.partition(": ")[2])
         return None

@@ -33,8 +33,7 @@ _FLOATS: Final = {"f32": 32, "f64": 64}
 class Nans(Enum):
     """How NaNs compare: by their bits but for the free ones that the reference names, or any with any.
 
-    ``ANY`` is for a host that cannot see a NaN's bits, and for engines compared without the reference, which alone
-    knows which NaNs are free.
+    ``ANY`` is for engines compared without the reference, which alone knows which NaNs are free.
     """
 
     FREE_ONLY = "free only"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from oracles.compare import Voter, judge
-from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Limits, adapter, open_engine
+from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Limits, open_engine
 from oracles.engines.interpreter import budget_of
 from oracles.interpreter import run_case
 from oracles.verdict import Verdict
@@ -180,15 +180,8 @@ def _seat(engine: Engine) -> Seat:
     if capabilities.relaxed:
         profile = profile_from_probe([_bits(outcome) for _, outcome in capabilities.relaxed])
     key = None if profile is None else "" if profile == RelaxedProfile() else repr(profile.to_dict())
-    exact = getattr(adapter(engine.id.name), "EXACT_NANS", True) if _registered(engine.id.name) else True
-    voter = Voter(capabilities.family, _names(capabilities), key, exact)
+    voter = Voter(capabilities.family, _names(capabilities), key)
     return Seat(str(engine.id), capabilities, profile, voter)
-
-
-def _registered(name: str) -> bool:
-    from oracles.engine import engine_names
-
-    return name in engine_names()
 
 
 def _bits(outcome: Outcome) -> int:

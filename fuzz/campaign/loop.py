@@ -271,7 +271,7 @@ class Campaign:
         finding = self._with_known(finding)
         path = self.archive.record_finding(finding)
         self._collect()
-        self.observer.found(finding, path, admission)
+        self.observer.found(finding, path, admission is Admission.FIRST)
         wanted = admission is Admission.FIRST and not finding.known and self.settings.minimize_seconds > 0
         if wanted and finding.repeats:
             self.tasks.append(Minimize(finding, path.name, self.settings.minimize_seconds))

@@ -6,9 +6,12 @@ import shlex
 from collections.abc import Iterable
 from typing import Final
 
+from fuzz.campaign.stand_ins import stand_ins
 from oracles.verdict import Kind
 from wasm.case import Case
+from wasm.decode import decode
 from wasm.embedding import Value
+from wasm.errors import WasmError
 
 _HEAD: Final = """#!/bin/sh
 # Shows the disagreement of this folder by the engines' own command lines: exit status 1 if one of them still shows it.
@@ -60,7 +63,7 @@ def _wasmtime(engine: str, case: Case) -> str:
             flags += ["--target", "pulley64"]
         elif key.startswith("flag."):
             flags += ["-C", f"cranelift-{key.removeprefix('flag.')}={value}"]
-    if _imports(case):
+    if stand_ins(case.content) is None:
         return "echo 'the case imports host functions, which wasmtime wast does not have: fuzz replay .'\n"
     line = " ".join(map(shlex.quote, flags))
     return f'"${{WASMTIME:-wasmtime}}" wast {line} case.wast || shown=1\n'
@@ -103,9 +106,6 @@ def _js_string(text: str) -> str:
 
 def _imports(case: Case) -> bool:
     """Whether the module imports anything; one that cannot be decoded imports nothing."""
-    from wasm.decode import decode
-    from wasm.errors import WasmError
-
     try:
         return bool(decode(case.content).imports)
     except WasmError:

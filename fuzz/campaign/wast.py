@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from fuzz.campaign.stand_ins import HOST_TEXT, stand_ins
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Exhausted, FreeNan, Invocation, Outcome, Rejected, Returned, Threw, Trapped, Value
@@ -35,19 +36,32 @@ def to_wast(case: Case, expected: Sequence[Outcome]) -> str:
         module = decode(case.content)
     except WasmError as error:
         return f'(assert_malformed\n  {_binary(case.content)}\n  "{_escape(error.message.encode())}")\n'
+    before = _stand_ins(case.content)
     text = print_wat(module).rstrip() if case.kind is CaseKind.WASM else _binary(case.content)
     match start:
         case Rejected():
             kind = "assert_unlinkable" if module.imports and case.kind is CaseKind.WASM else "assert_invalid"
-            return f'({kind}\n{text}\n  "{_escape(start.message.encode())}")\n'
+            return f'{before}({kind}\n{text}\n  "{_escape(start.message.encode())}")\n'
         case Trapped():
-            return f'(assert_trap\n{text}\n  "{_trap(start)}")\n'
+            return f'{before}(assert_trap\n{text}\n  "{_trap(start)}")\n'
         case _:
             pass
-    lines = [text]
+    lines = [before + text]
     for invocation, outcome in zip(case.invocations, expected[1:], strict=False):
         lines.append(_assertion(module, invocation, outcome))
     return "\n\n".join(lines) + "\n"
+
+
+def _stand_ins(content: bytes) -> str:
+    """The modules that the case imports from, registered; a remark where wasm cannot stand in for the host."""
+    found = stand_ins(content)
+    if found is None:
+        return ";; imports host functions that a script cannot have: fuzz replay\n"
+    parts = [HOST_TEXT] if found else []
+    for i, (name, module) in enumerate(found):
+        binary = _binary(module).replace("(module", f"(module $m{i}", 1)
+        parts.append(f'{binary}\n(register "{_escape(name.encode())}" $m{i})')
+    return "".join(f"{part}\n\n" for part in parts)
 
 
 def _assertion(module: Module, invocation: Invocation, outcome: Outcome) -> str:

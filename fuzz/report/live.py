@@ -11,7 +11,6 @@ from typing import IO, Any, Final
 from fuzz.finding import Finding
 from fuzz.report.words import progress_line, summary_lines
 from fuzz.summary import Observer, Summary
-from fuzz.triage.buckets import Admission
 
 _PLAIN_EVERY: Final = 10.0
 """Seconds between progress lines where there is no terminal."""
@@ -48,11 +47,9 @@ class JsonLines:
             row = {"type": "progress", "wall_seconds": round(summary.wall_seconds, 1), "cases": summary.stats.cases}
             emit(self.stream, row | {"findings": len(summary.bundles)})
 
-    def found(self, finding: Finding, path: Path, admission: Admission) -> None:
+    def found(self, finding: Finding, path: Path, first: bool) -> None:
         row = {"type": "finding", "bundle": str(path), "signature": finding.signature.to_json()}
-        emit(
-            self.stream, row | {"known": finding.known, "stable": finding.stable, "first": admission is Admission.FIRST}
-        )
+        emit(self.stream, row | {"known": finding.known, "stable": finding.stable, "first": first})
 
     def minimized(self, finding: Finding, path: Path) -> None:
         row = {"type": "minimized", "bundle": str(path), "signature": finding.signature.to_json()}
@@ -85,8 +82,8 @@ class Plain:
             self.last = time.monotonic()
             self.line(progress_line(summary))
 
-    def found(self, finding: Finding, path: Path, admission: Admission) -> None:
-        words = "known" if finding.known else "NEW" if admission is Admission.FIRST else "again"
+    def found(self, finding: Finding, path: Path, first: bool) -> None:
+        words = "known" if finding.known else "NEW" if first else "again"
         self.line(f"{words}: {finding.signature}")
         self.line(f"  {path}")
 
@@ -126,8 +123,8 @@ class Terminal:
     def tick(self, summary: Summary) -> None:
         self.live.update(_view(summary))
 
-    def found(self, finding: Finding, path: Path, admission: Admission) -> None:
-        self.plain.found(finding, path, admission)
+    def found(self, finding: Finding, path: Path, first: bool) -> None:
+        self.plain.found(finding, path, first)
 
     def minimized(self, finding: Finding, path: Path) -> None:
         self.plain.minimized(finding, path)

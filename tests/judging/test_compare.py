@@ -40,7 +40,7 @@ VOTERS = {
     "a": Voter("cranelift"),
     "a2": Voter("cranelift"),
     "b": Voter("winch"),
-    "c": Voter("liftoff", exact_nans=False),
+    "c": Voter("liftoff"),
     "d": Voter("turbofan"),
 }
 ONE, TWO, THREE = (Returned.of([Value("i32", bits)]) for bits in (1, 2, 3))
@@ -194,15 +194,6 @@ def test_an_observed_nan_poisons_from_there_on_and_not_before() -> None:
 def test_a_crash_after_an_observed_nan_still_counts() -> None:
     want = reference(ONE, TWO, notes=replace(MODEST, nan_observed_at=0))
     assert kinds(verdict(want, seen("a", ONE, Crashed(11)))) == {"a": Kind.CRASH}
-
-
-def test_a_host_that_cannot_see_nan_bits_is_excused_in_direct_calls_only() -> None:
-    want, got = (Returned.of([Value("f32", bits)]) for bits in (0x7FA00001, NAN))
-    direct, wrapped = (case(1, entry=entry) for entry in (Entry.HOST, Entry.WRAPPER))
-    assert verdict(reference(want), seen("c", got), given=direct) == Agree()
-    assert kinds(verdict(reference(want), seen("c", got), given=wrapped)) == {"c": Kind.VALUE}
-    assert kinds(verdict(reference(want), seen("a", got), given=direct)) == {"a": Kind.VALUE}
-    assert kinds(verdict(reference(want), seen("c", ONE), given=direct)) == {"c": Kind.VALUE}
 
 
 # --- traps and exceptions ---------------------------------------------------------------------------------------------

@@ -1,0 +1,37 @@
+"""``python faulty_campaign.py OUT SEED CASES JOBS [FAULT]``: a campaign against the faulty engine, to be killed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from faulty_engine import open_faulty
+
+from fuzz.campaign.archive import Archive, Series
+from fuzz.campaign.disk import ArchiveError
+from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.slot import Plan
+from fuzz.report.live import observer
+from fuzz.triage import known
+
+
+def main() -> int:
+    """Run it; the exit code is the summary's, 3 if the folder is in use."""
+    out, seed, cases, jobs = sys.argv[1:5]
+    fault = f":{sys.argv[5]}" if len(sys.argv) > 5 else ""
+    try:
+        archive = Archive(Path(out))
+    except ArchiveError as error:
+        print(error, file=sys.stderr)
+        return 3
+    series = Series(("returns",), int(seed), "1")
+    plan = Plan((f"faulty{fault}",), series, opener=open_faulty)
+    settings = Settings(None, int(cases), int(jobs), max_per_signature=1000, minimize_seconds=0)
+    summary = Campaign(plan, settings, archive, known.none(), observer(json_lines=True)).run()
+    archive.close()
+    return int(summary.exit_code)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+    sys.exit(main())
