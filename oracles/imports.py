@@ -184,7 +184,7 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
         return b""
     thrown = _thrown(interface)
     throws = thrown is not None and any(s.behaviour is Behaviour.THROW for _, s in peers)
-    base = interface.type_count
+    base = len(interface.types)
     types = [b"\x60\0\0", b"\x60\x02\x7e\x7e\x01\x7e", b"\x60\x01\x7e\x01\x7e"]
     imports = [b"\x01h\x04trap\0" + leb(base), b"\x01h\x06tokens\x01\x6f\0" + leb(EXTERN_TOKENS)]
     if not any(kind in "eE" for _, s in peers for kind in _made(interface, s)):
@@ -202,7 +202,7 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
     return b"".join(
         (
             HEADER,
-            type_section(base, interface.type_bytes, types),
+            type_section(interface.type_count, interface.type_bytes, types),
             section(2, imports),
             section(3, [leb(base + 1), leb(base + 2), *(leb(s.item.index) for _, s in peers)]),
             section(4, [b"\x70\0" + leb(len(sources))]),

@@ -60,7 +60,6 @@ class Worker:
     launch: Launch
     flavour: Flavour
     family: str
-    hello: dict[str, Any]
     check: Callable[[dict[str, Any]], tuple[str, tuple[str, ...]]]
 
 
@@ -71,8 +70,7 @@ class WorkerEngine:
         self._id, self._worker, self._limits = id, worker, limits
         self._process: WorkerProcess | None = None
         self._capabilities: Capabilities | None = None
-        self._count = 0
-        self._encoded: tuple[Case, Request] | None = None
+        self._state: Any = None
 
     @property
     def id(self) -> EngineId:
@@ -104,7 +102,7 @@ class WorkerEngine:
         blobs = [BASIC, *PROBES.values()]
         names = [[feature.value, i] for i, feature in enumerate(PROBES, 1)]
         known = sorted(f.value for f in self._capabilities.features) if self._capabilities else None
-        header = {"do": "hello", "n": 0, "features": names, "known": known, **self._worker.hello}
+        header = {"do": "hello", "n": 0, "features": names, "known": known, "state": self._state}
         frame = encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs)
         try:
             process.send(frame)
@@ -134,6 +132,7 @@ class WorkerEngine:
         if self._capabilities is not None and found.sha256 != self._capabilities.sha256:
             raise EngineUnavailable(f"{self._id}: {found.library} has changed since the run began: start again")
         self._capabilities = found
+        self._state = hello.get("state")
 
     def request(self, case: Case, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
         """The case encoded for this engine; engines of one flavour share the work through ``shared_request``."""

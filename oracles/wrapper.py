@@ -77,13 +77,14 @@ def wrapper_for(interface: Interface, func: int, tags: tuple[int, ...], refs: tu
     if signature.plain and all(payload.plain for payload in payloads):
         return _plain(signature, payloads, refs)
     indices = (interface.funcs[func], *(interface.tags[tag] for tag in tags))
-    return _Writer(signature, payloads, refs).write((interface.type_count, interface.type_bytes), indices)
+    types = (interface.type_count, interface.type_bytes, len(interface.types))
+    return _Writer(signature, payloads, refs).write(types, indices)
 
 
 @lru_cache(maxsize=256)
 def _plain(signature: Signature, payloads: tuple[Signature, ...], refs: tuple[str, ...]) -> bytes:
     types = [signature.raw, *(payload.raw for payload in payloads)]
-    return _Writer(signature, payloads, refs).write((len(types), b"".join(types)), tuple(range(len(types))))
+    return _Writer(signature, payloads, refs).write((len(types), b"".join(types), len(types)), tuple(range(len(types))))
 
 
 class _Writer:
@@ -94,9 +95,9 @@ class _Writer:
         kinds = signature.params + "".join(one.params for one in payloads) + signature.results
         self.tables = [key for key in "eca" if any(_TABLE_OF.get(kind.lower()) == key for kind in kinds)]
 
-    def write(self, types: tuple[int, bytes], indices: tuple[int, ...]) -> bytes:
-        count, copied = types
-        status = count
+    def write(self, types: tuple[int, bytes, int], indices: tuple[int, ...]) -> bytes:
+        """``types`` are a type section's groups (how many, their bytes) and how many types they define."""
+        count, copied, status = types
         added = [b"\x60\0\x01\x7f"]
         outputs = [self.result_types, *(split_types(payload.raw)[0] for payload in self.payloads)]
         if self.payloads:

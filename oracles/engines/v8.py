@@ -60,7 +60,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
         return hello["host"], (f"V8 {hello['engine']}",)
 
     environment = {"NODE_OPTIONS": "", "NODE_PATH": ""}
-    worker = Worker(Launch(argv, environment), Flavour(SCRIPT_KINDS, False), tier or "liftoff", {}, found)
+    worker = Worker(Launch(argv, environment), Flavour(SCRIPT_KINDS, False), tier or "liftoff", found)
     return WorkerEngine(id, worker, limits)
 
 

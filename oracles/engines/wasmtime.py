@@ -69,7 +69,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
         return _loaded(id, package, hello)
 
     exact = id.get("features") == "exact"
-    worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, {}, found)
+    worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, found)
     return WorkerEngine(id, worker, limits)
 
 

@@ -90,8 +90,9 @@ const TRAPS = [
   [/divide result unrepresentable/, ["INT_OVERFLOW"]],
   [/integer overflow/i, ["INT_OVERFLOW", "BAD_CONVERSION"]],
   [/float unrepresentable|invalid conversion to integer|Out of bounds Trunc/, ["INT_OVERFLOW", "BAD_CONVERSION"]],
-  [/data segment.*out of bounds|data segment .*does not fit/, ["MEMORY_OOB"]],
-  [/element segment.*out of bounds|table initializer/, ["TABLE_OOB"]],
+  // Array instructions on segments check two bounds, and engines differ in which they check first.
+  [/data segment.*out of bounds|data segment .*does not fit/, ["MEMORY_OOB", "ARRAY_OOB"]],
+  [/element segment.*out of bounds|table initializer/, ["TABLE_OOB", "ARRAY_OOB"]],
   [/memory access out of bounds|out of bounds memory access/i, ["MEMORY_OOB"]],
   [/array element access out of bounds|array access out of bounds|out of bounds array/i, ["ARRAY_OOB"]],
   [/array is too large|array too large/i, ["ALLOCATION_TOO_LARGE"]],

@@ -208,9 +208,12 @@ def fingerprint(settings: dict[str, str], features: frozenset[str], probe: bytes
     return (data, "") if why is None else (None, why)
 
 
-def compiling(settings: dict[str, str], features: frozenset[str], probes: list[tuple[str, bytes]]) -> list[str]:
-    """The names of the probe modules that compile. A release may panic on one, so a child does it."""
+def compiling(
+    settings: dict[str, str], features: frozenset[str], probes: list[tuple[str, bytes]]
+) -> tuple[list[str], set[str]]:
+    """The names of the probe modules that compile, and of those that end the process: a child tries them."""
     found: list[str] = []
+    deadly: set[str] = set()
     left = list(probes)
     while left:
 
@@ -223,8 +226,9 @@ def compiling(settings: dict[str, str], features: frozenset[str], probes: list[t
         status, _ = run_child(work)
         answers = status.decode()
         found += [name for (name, _), answer in zip(left, answers, strict=False) if answer == "y"]
-        left = left[len(answers) + 1 :] if len(answers) < len(left) else []
-    return found
+        deadly.update(name for name, _ in left[len(answers) : len(answers) + 1])
+        left = left[len(answers) + 1 :]
+    return found, deadly
 
 
 def settable_features() -> frozenset[str]:

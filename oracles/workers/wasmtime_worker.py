@@ -75,18 +75,18 @@ class Worker:
             accepted = self._explore(probes)
         else:
             accepted = header["known"]
-            self.features = frozenset(accepted) & api.settable_features()
+            self.features = frozenset(header["state"])
         self.engines[self.features] = api.make_engine(self.settings, self.features)
-        return {"protocol": PROTOCOL, "features": accepted, "library": loaded_library()}, b""
+        state = sorted(self.features)
+        return {"protocol": PROTOCOL, "features": accepted, "library": loaded_library(), "state": state}, b""
 
     def _explore(self, probes: list[tuple[str, bytes]]) -> list[str]:
         """Find the features that can be on together and that really compile; prove the settings with them."""
         features, print_ = api.accepted_features(self.settings, self.probe)
-        accepted = api.compiling(self.settings, features, probes)
-        useless = features - set(accepted)
-        fewer, _ = api.fingerprint(self.settings, features - useless, self.probe) if useless else (None, "")
+        accepted, deadly = api.compiling(self.settings, features, probes)
+        fewer, _ = api.fingerprint(self.settings, features - deadly, self.probe) if deadly else (None, "")
         if fewer is not None:
-            features, print_ = features - useless, fewer
+            features, print_ = features - deadly, fewer
         api.guard(self.settings, features, print_, self.probe)
         self.features = features
         return accepted
