@@ -46,7 +46,13 @@ def store_stack(frame: Frame, source: ChoiceSource, types: Sequence[ValType]) ->
             frame.take(type_)
             continue
         t = frame.temp(type_)
-        body += ((SET, t), (I32_CONST, base), (GET, t), (STORES[type_], MemArg(ALIGN[type_], 16 * i + shift)))
+        body += (
+            *frame.observable(type_),
+            (SET, t),
+            (I32_CONST, base),
+            (GET, t),
+            (STORES[type_], MemArg(ALIGN[type_], 16 * i + shift)),
+        )
     return len(body) - 1
 
 

@@ -132,6 +132,31 @@ def _loads(features: frozenset[Feature], result: NumType) -> tuple[Op, ...]:
     )
 
 
+@lru_cache(maxsize=64)
+def binary_rows(features: frozenset[Feature], type_: NumType, nans: bool) -> tuple[Op, ...]:
+    """Instructions from two values of a type to one that never trap; with ``nans`` those that may make an open NaN.
+
+    No comparisons: a row of values that are all 0 or 1 would hide a swap.
+    """
+    found = (c for c in candidates(features, type_) if c.params == (type_, type_) and c.guard is None and not c.op.imms)
+    gives = Nan.SCALAR if nans else Nan.NONE
+    return tuple(c.op for c in found if c.gives is gives and not c.passes and not _is_comparison(c.op))
+
+
+_COMPARISONS: Final = frozenset(("eq", "ne", "lt", "gt", "le", "ge"))
+
+
+def _is_comparison(op: Op) -> bool:
+    return op.name.partition(".")[2][:2] in _COMPARISONS
+
+
+def emit_value(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> None:
+    """An expression whose value leaves the function: a float may be an open NaN if the module lets it."""
+    nan = emit(frame, source, type_, depth)
+    if nan is not Nan.SCALAR or not frame.scaffold.free_nans:
+        _settle(frame, nan, type_, Nan.NONE)
+
+
 def emit_clean(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> None:
     """An expression whose value has no open NaN bits."""
     _settle(frame, emit(frame, source, type_, depth), type_, Nan.NONE)
@@ -155,11 +180,11 @@ def emit(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
 
 def _leaf(frame: Frame, source: ChoiceSource, type_: NumType) -> Nan:
     found = frame.sources.get(type_)
-    if found and source.below(3):
-        frame.f.body.append((GET, source.pick(found)))
-    else:
+    if not found or not source.below(3):
         frame.f.body.append(constant(source, type_))
-    return Nan.NONE
+        return Nan.NONE
+    frame.f.body.append((GET, source.pick(found)))
+    return Nan.SCALAR if frame.scaffold.free_nans and type_ in CANONICAL_NAN else Nan.NONE
 
 
 def _operation(frame: Frame, source: ChoiceSource, row: Candidate, depth: int) -> Nan:

@@ -47,7 +47,7 @@ class Frame:
     rotation: int = 7
     scratch: dict[ValType, int] = field(default_factory=dict)
     vector_acc: int | None = None
-    fragments: dict[tuple[ValType, bool], tuple[Instr, ...]] = field(default_factory=dict)
+    fragments: dict[ValType, tuple[Instr, ...]] = field(default_factory=dict)
 
     @staticmethod
     def of(scaffold: Scaffold, f: FuncBuilder, source: ChoiceSource) -> Frame:
@@ -75,32 +75,30 @@ class Frame:
             return get, (I64_CONST, self.rotation), BARE["i64.rotl"], BARE["i64.add"], put
         return get, (I64_CONST, MULTIPLIER), BARE["i64.mul"], BARE["i64.sub"], put
 
-    def fold(self, type_: ValType, free: bool = False) -> tuple[Instr, ...]:
-        """Instructions that fold the value on the stack into the hash. ``free``: it may be a NaN whose bits are open.
-
-        Externrefs cannot be folded: ``sink`` takes them.
-        """
-        key = type_, free
-        found = self.fragments.get(key)
+    def fold(self, type_: ValType) -> tuple[Instr, ...]:
+        """Instructions that fold the value on the stack into the hash; ``take`` is for externrefs as well."""
+        found = self.fragments.get(type_)
         if found is None:
-            found = self.fragments[key] = self._fold(type_, free)
+            found = self.fragments[type_] = self._fold(type_)
         return found
 
-    def _fold(self, type_: ValType, free: bool) -> tuple[Instr, ...]:
+    def _fold(self, type_: ValType) -> tuple[Instr, ...]:
         if type_ is V128:
-            return self._fold_vector(free)
+            return self._fold_vector()
         if isinstance(type_, RefType):
             return (*self._answer(type_), BARE["i64.extend_i32_u"], *self._mix())
-        head = self.canonical(type_) if free and type_ in CANONICAL_NAN else ()
-        return (*head, *TO_I64[type_], *self._mix())
+        return (*self.observable(type_), *TO_I64[type_], *self._mix())
 
-    def _fold_vector(self, free: bool) -> tuple[Instr, ...]:
+    def observable(self, type_: ValType) -> tuple[Instr, ...]:
+        """What must be done to a float on the stack before its bits may be looked at."""
+        return self.canonical(type_) if self.scaffold.free_nans and type_ in CANONICAL_NAN else ()
+
+    def _fold_vector(self) -> tuple[Instr, ...]:
         """Fold into a vector hash of its own; ``close_vectors`` moves that into ``acc``."""
         if self.vector_acc is None:
             self.vector_acc = self.f.local(V128)
-        head = self.canonical(V128) if free else ()
         return (
-            *head, (GET, self.vector_acc), BARE["v128.xor"], (OPS["v128.const"], LANE_FACTOR), BARE["i32x4.mul"],
+            (GET, self.vector_acc), BARE["v128.xor"], (OPS["v128.const"], LANE_FACTOR), BARE["i32x4.mul"],
             (SET, self.vector_acc),
         )  # fmt: skip
 
@@ -136,15 +134,24 @@ class Frame:
             (OPS["call_indirect"], (scaffold.answer_type, table)),
         )  # fmt: skip
 
-    def take(self, type_: ValType, free: bool = False) -> None:
+    def take(self, type_: ValType) -> None:
         """Use the value on the stack: fold it, or put an externref into the next slot of the sink table."""
         body = self.f.body
         if type_ is not EXTERNREF:
-            body += self.fold(type_, free)
+            body += self.fold(type_)
             return
         scaffold, t = self.scaffold, self.temp(type_)
         slot = scaffold.sink()
         body += ((SET, t), (I32_CONST, slot), (GET, t), (OPS["table.set"], scaffold.tables["sink"]))
+
+    def spend_fuel(self, amount: int) -> None:
+        """Leave an i32 that is 0 once the module's fuel, ``amount`` at first, is used up; else take one from it."""
+        g = self.scaffold.fuel_global(amount)
+        t = self.temp(I32)
+        self.f.body += (
+            (OPS["global.get"], g), (TEE, t), (GET, t), (I32_CONST, 0), BARE["i32.ne"], BARE["i32.sub"],
+            (OPS["global.set"], g), (GET, t),
+        )  # fmt: skip
 
     def publish(self) -> None:
         """Fold the hash into the module's checksum."""

@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.expressions import emit_clean
+from generators.expressions import binary_rows, emit_clean, emit_value
 from generators.frame import BARE, GET, I32_CONST, I64_CONST, TEE, Frame
 from generators.scaffold import DATA_BYTES
-from generators.values import CONST, sequence_bits
-from wasm.isa import OPS, Instr, MemArg
+from generators.values import CANONICAL_NAN, CONST, sequence_bits
+from wasm.isa import OPS, Instr, MemArg, Op
 from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128, NumType, RefType, ValType
 
 LOADS: Final = {type_: OPS[f"{type_}.load"] for type_ in (I32, I64, F32, F64, V128)}
 STORES: Final = {type_: OPS[f"{type_}.store"] for type_ in (I32, I64, F32, F64, V128)}
 ALIGN: Final = {I32: 2, I64: 3, F32: 2, F64: 3, V128: 4}
 
-_STYLES: Final = weighted(("const", 26), ("local", 24), ("hash", 26), ("load", 16), ("expr", 8))
+_STYLES: Final = weighted(("const", 26), ("local", 24), ("hash", 26), ("load", 16), ("binary", 14), ("expr", 8))
 _MAX_EXPRESSIONS: Final = 6
 
 _FROM_HASH: Final[dict[ValType, tuple[tuple[Instr, ...], tuple[Instr, ...]]]] = {
@@ -41,15 +41,17 @@ _HASH_FACTOR: Final = 0x5851F42D4C957F2D
 class _Row:
     """One row in the making; ``i`` counts all its values."""
 
-    __slots__ = ("expressions", "frame", "raw", "seed", "source", "step")
+    __slots__ = ("clean", "expressions", "frame", "operations", "raw", "seed", "source", "step")
 
-    def __init__(self, frame: Frame, source: ChoiceSource) -> None:
+    def __init__(self, frame: Frame, source: ChoiceSource, clean: bool) -> None:
         self.frame = frame
+        self.clean = clean
         self.source = source
         self.seed = source.bits(32)
         self.step = 1 + source.below(5)
         self.raw = source.below(2)
         self.expressions = 0
+        self.operations: dict[NumType, Op] = {}
 
     def const(self, i: int, type_: NumType) -> None:
         self.frame.f.body.append((CONST[type_], sequence_bits(type_, self.seed, i)))
@@ -76,13 +78,31 @@ class _Row:
             (TEE, acc), *_FROM_HASH[type_][self.raw],
         )  # fmt: skip
 
+    def binary(self, i: int, type_: NumType) -> None:
+        """One operation on two values, the same for all values of a type; floats only where open NaNs are welcome."""
+        scaffold = self.frame.scaffold
+        nans = type_ in CANONICAL_NAN
+        if nans and (self.clean or not scaffold.free_nans):
+            self.hash(i, type_)
+            return
+        op = self.operations.get(type_)
+        if op is None:
+            op = self.operations[type_] = self.source.pick(binary_rows(scaffold.config.features, type_, nans))
+        if self.step & 1:
+            self.local(i, type_)
+            self.const(i, type_)
+        else:
+            self.const(i, type_)
+            self.local(i + 1, type_)
+        self.frame.f.body.append(op.bare)
+
     def expr(self, i: int, type_: NumType) -> None:
         """An expression tree, for the first few; then the hash."""
         if self.expressions >= _MAX_EXPRESSIONS:
             self.hash(i, type_)
             return
         self.expressions += 1
-        emit_clean(self.frame, self.source, type_, 3)
+        (emit_clean if self.clean else emit_value)(self.frame, self.source, type_, 3)
 
     def reference(self, i: int, type_: RefType) -> None:
         """A reference that only this position has: a host token, or a function or i31 with its own answer."""
@@ -104,15 +124,19 @@ _MAKERS: Final[dict[str, Callable[[_Row, int, NumType], None]]] = {
     "local": _Row.local,
     "load": _Row.load,
     "hash": _Row.hash,
+    "binary": _Row.binary,
     "expr": _Row.expr,
 }
 
 
-def push_values(frame: Frame, source: ChoiceSource, types: Sequence[ValType]) -> None:
-    """Put values of ``types`` on the stack; none is a NaN whose bits are open, and no reference is null."""
+def push_values(frame: Frame, source: ChoiceSource, types: Sequence[ValType], clean: bool = False) -> None:
+    """Put values of ``types`` on the stack; no reference among them is null.
+
+    ``clean``: no value is a NaN whose bits are open, even in a module that has them; hosts look at all bits.
+    """
     if not types:
         return
-    row = _Row(frame, source)
+    row = _Row(frame, source, clean)
     makers = [_MAKERS[source.weighted(_STYLES)] for _ in range(source.between(1, min(3, len(types))))]
     turns = len(makers)
     for i, type_ in enumerate(types):

@@ -47,7 +47,9 @@ TYPED_ANSWERS: Final = 5
 class Scaffold:
     """One module under construction, and the case around it.
 
-    ``first`` and ``last`` are invocations that go before and after all others.
+    ``first`` and ``last`` are invocations that go before and after all others. ``free_nans``: floats that functions of
+    the module hand to each other, or return to the host, may be NaNs whose bits the specification leaves open, so
+    whoever looks at their bits makes them canonical first.
     """
 
     config: Config
@@ -69,7 +71,7 @@ class Scaffold:
     tokens: int = 0
     sunk: int = 0
     tables: dict[str, int] = field(default_factory=dict)
-    scratch_used: bool = False
+    free_nans: bool = False
     fuel: int | None = None
 
     @staticmethod

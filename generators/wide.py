@@ -14,7 +14,7 @@ from generators.callsites import Callee, Calls, can_import, import_callee
 from generators.choices import ChoiceSource, Weighted, weighted
 from generators.config import NARROW, Config, draw_size, in_zone
 from generators.expressions import emit_statement
-from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.frame import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Frame
 from generators.operands import results_for
 from generators.produce import push_values
 from generators.scaffold import Scaffold
@@ -22,7 +22,7 @@ from generators.signatures import draw_type, draw_types
 from wasm.case import Case
 from wasm.embedding import Invocation
 from wasm.features import Feature
-from wasm.isa import OPS
+from wasm.isa import OPS, Instr, MemArg
 from wasm.module import ExternKind
 from wasm.valtypes import I32, I64, FuncType, ValType
 
@@ -120,6 +120,9 @@ class _WideModule:
             config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
         self.source, self.config, self.shape = source, config, shape
         self.scaffold = Scaffold.open(source.fork("shell"), config)
+        if source.chance(3, 16):
+            self.scaffold.free_nans = True
+            self.scaffold.labels.add("free_nans")
         self.calls = Calls(self.scaffold)
         references = self.scaffold.references()
         params = draw_types(source, config, param_count, references)
@@ -194,22 +197,59 @@ class _WideModule:
         for i, type_ in enumerate(params):
             f.body += ((GET, i), *frame.fold(type_))
         live = self._pressure(frame, source)
-        count = f.local(I32) if how == "loop" else None
-        if count is not None:
-            if params[:1] == (I32,) and source.chance(1, 2):
-                f.body += ((GET, 0), (I32_CONST, 3), BARE["i32.and"], (I32_CONST, 1), BARE["i32.add"], (SET, count))
-            else:
-                f.body += ((I32_CONST, source.between(1, 3)), (SET, count))
-            f.open("loop")
+        close = self._open_loop(frame, source) if how == "loop" else None
         self._call_and_use(frame, source, callee, how, mode)
-        if count is not None:
-            f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
+        if close is not None:
+            f.body += close
             f.end()
         for type_, local in live:
             f.body += ((GET, local), *frame.fold(type_))
         frame.publish()
+        if source.below(64) == 63:
+            self._mishap(frame, source)
         f.body.append((GET, frame.acc))
         self.exports.append(Exported(name, f.type, 2 if params[:1] == (I32,) else 1 + source.below(2)))
+
+    def _open_loop(self, frame: Frame, source: ChoiceSource) -> tuple[Instr, ...]:
+        """Open a loop whose body runs at least once; gives the instructions that decide whether it runs again.
+
+        The number of rounds is constant, given by an argument, or depends on the hash: then fuel ends it.
+        """
+        f = frame.f
+        kind = source.below(4)
+        if kind == 3:
+            before = len(f.body)
+            f.body += ((GET, frame.acc), (I64_CONST, 3), BARE["i64.and"], BARE["i64.eqz"], BARE["i32.eqz"])
+            frame.spend_fuel(source.between(3, 40))
+            f.body += (BARE["i32.eqz"], BARE["i32.eqz"], BARE["i32.and"], (OPS["br_if"], 0))
+            close = tuple(f.body[before:])
+            del f.body[before:]
+            self.scaffold.labels.add("fuel")
+            f.open("loop")
+            return close
+        count = f.local(I32)
+        if kind == 2 and f.type.params[:1] == (I32,):
+            f.body += ((GET, 0), (I32_CONST, 3), BARE["i32.and"], (I32_CONST, 1), BARE["i32.add"], (SET, count))
+        else:
+            f.body += ((I32_CONST, source.between(1, 3)), (SET, count))
+        f.open("loop")
+        return (GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0)
+
+    def _mishap(self, frame: Frame, source: ChoiceSource) -> None:
+        """Trap at the end, for some arguments: what was computed before must still be seen in the state."""
+        self.scaffold.labels.add("traps")
+        body = frame.f.body
+        body += ((GET, frame.acc), (I64_CONST, 1 << source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
+        frame.f.open("if")
+        kind = source.below(3)
+        if kind == 0:
+            body.append(BARE["unreachable"])
+        elif kind == 1:
+            body += ((GET, frame.acc), (I64_CONST, 0), BARE["i64.div_u"], BARE["drop"])
+        else:
+            self.scaffold.uses_memory = True
+            body += ((I32_CONST, 0xFFFFFFFF), (OPS["i64.load"], MemArg(3, 0)), BARE["drop"])
+        frame.f.end()
 
     def _pressure(self, frame: Frame, source: ChoiceSource) -> list[tuple[ValType, int]]:
         """Values that are live across the calls."""
@@ -222,7 +262,7 @@ class _WideModule:
         return found
 
     def _call(self, frame: Frame, source: ChoiceSource, callee: Callee, how: str) -> None:
-        push_values(frame, source, callee.type.params)
+        push_values(frame, source, callee.type.params, clean=callee is self.imported)
         if how in ("loop", "import"):
             how = "direct"
         other = None

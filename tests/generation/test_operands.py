@@ -1,4 +1,4 @@
-"""Operand budgets against the thresholds measured on Cranelift (first result count at which 256 operands overflowed)."""
+"""Operand budgets against thresholds measured on Cranelift: the first result count at which 256 operands overflowed."""
 
 from __future__ import annotations
 
