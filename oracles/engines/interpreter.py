@@ -65,7 +65,7 @@ class InterpreterEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("1", DEFAULT, frozenset((FAMILY,)))
+        return Capabilities("1", DEFAULT, FAMILY)
 
     def start(self, case: Case) -> Done:
         return Done(self, case)
