@@ -54,6 +54,8 @@ IR_OPS: Final[dict[str, IrOp]] = {
         ("call_ref", "call"),  # imm type index: args, reference
         ("caught", "read"),  # first in a landing block: the exception reference in flight
         ("payload", "read"),  # imm (tag index, field): args exception reference
+        ("mailbox.get", "read"),  # imm slot of Runtime.ARGS: trampolines between host and compiled code
+        ("mailbox.set", "write"),  # imm slot: args value
         ("fuel", "write"),  # imm cost: at loop heads and function entries, when fuel is on
     )
 }

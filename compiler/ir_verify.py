@@ -48,6 +48,8 @@ _ARITY: Final[dict[str, tuple[int, int]]] = {
     "trap_if": (1, 0),
     "caught": (0, 1),
     "payload": (1, 1),
+    "mailbox.get": (0, 1),
+    "mailbox.set": (1, 0),
     "fuel": (0, 0),
 }
 """Operands and results of the operations that have a fixed number; calls and helpers go by their callee."""

@@ -11,7 +11,8 @@ Shape of a function (checked by ``compiler.machine_verify``):
   arguments for their parameters. The same successor may be named twice.
 - Definitions of a terminator are available on edge 0 only (a protected call's results on its normal edge); late uses
   on terminators are refused.
-- Critical edges are split. If a terminator has operands other than uses early, every successor has one predecessor.
+- Critical edges are split. If a terminator has operands or clobbers, every successor has one predecessor.
+- REUSE joins a late definition to an early use that is not on the stack, each input to one definition.
 """
 
 from __future__ import annotations

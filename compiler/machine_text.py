@@ -11,6 +11,12 @@
 An operand is ``vN<constraint`` (use) or ``vN:type>constraint`` (definition); ``late:`` before a use's constraint and
 ``early:`` before a definition's mark the unusual position. ``!`` marks a clobber; ``=>`` introduces the edges of a
 terminator, ``=> .`` that it has none. ``~`` before a name marks a move. What stands behind ``;`` is a comment.
+
+A case for the allocators names the registers to allocate with, in order of preference, in two lines before the
+function; ``parse_machine`` skips them::
+
+    registers int:0 int:1 int:2 float:0 float:1
+    scratch int:15 float:15
 """
 
 from __future__ import annotations
@@ -29,6 +35,7 @@ from compiler.machine import (
     Edge,
     Edit,
     MachineBlock,
+    MachineEnv,
     MachineFunc,
     MachineInst,
     Operand,
@@ -123,14 +130,31 @@ def _edits(edits: list[Edit]) -> list[str]:
     return [f"    ; {allocation_text(e.move.target)} <- {allocation_text(e.move.source)} {e.move.type}" for e in edits]
 
 
+def print_env(env: MachineEnv) -> str:
+    """The two lines that name the registers."""
+    registers = " ".join(preg_text(preg) for cls in RegClass for preg in env.regs[cls])
+    scratch = " ".join(preg_text(env.scratch[cls]) for cls in RegClass)
+    return f"registers {registers}".rstrip() + f"\nscratch {scratch}\n"
+
+
 def parse_machine(text: str) -> MachineFunc:
     """Read the text form (without allocations). Raises ``MachineTextError``; the result is not verified yet."""
+    return _read(text).finish()
+
+
+def parse_case(text: str) -> tuple[MachineFunc, MachineEnv]:
+    """Read a function and the registers to allocate it with. Raises ``MachineTextError``."""
+    reader = _read(text)
+    return reader.finish(), reader.env()
+
+
+def _read(text: str) -> _Reader:
     reader = _Reader()
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.partition(";")[0].strip()
         if line:
             reader.line(number, line)
-    return reader.finish()
+    return reader
 
 
 class _Reader:
@@ -140,10 +164,18 @@ class _Reader:
         self.func = MachineFunc("")
         self.types: dict[VReg, NumType] = {}
         self.seen: dict[VReg, int] = {}
+        self.registers: list[PReg] | None = None
+        self.scratch: list[PReg] = []
 
     def line(self, number: int, line: str) -> None:
         word, _, rest = line.partition(" ")
-        if word == "function":
+        if word in ("registers", "scratch") and not self.func.blocks:
+            pregs = [self._preg(number, name) for name in rest.split()]
+            if word == "registers":
+                self.registers = pregs
+            else:
+                self.scratch = pregs
+        elif word == "function":
             self.func.name = rest.strip()
         elif word == "block":
             self._block(number, rest.strip())
@@ -227,6 +259,14 @@ class _Reader:
         vreg = int(word[1:])
         self.seen.setdefault(vreg, number)
         return vreg
+
+    def env(self) -> MachineEnv:
+        registers, scratch = self.registers, {preg.cls: preg for preg in self.scratch}
+        if registers is None or len(scratch) != 2 or len(self.scratch) != 2:
+            raise MachineTextError(1, "name the registers: registers int:0 float:0, and scratch int:15 float:15")
+        if len({*registers, *self.scratch}) != len(registers) + 2:
+            raise MachineTextError(1, "a register is named twice, or is allocatable and scratch")
+        return MachineEnv({cls: tuple(preg for preg in registers if preg.cls is cls) for cls in RegClass}, scratch)
 
     def finish(self) -> MachineFunc:
         for vreg, number in self.seen.items():

@@ -43,6 +43,11 @@ def assert_valid(func: MachineFunc) -> None:
         raise InvalidMachineFunc(f"{func.name}:\n" + "\n".join(errors))
 
 
+def _reuses(inst: MachineInst) -> list[str]:
+    inputs = [operand.constraint.number for operand in inst.operands if operand.constraint.kind is ConstraintKind.REUSE]
+    return ["two definitions reuse one input"] if len(set(inputs)) < len(inputs) else []
+
+
 def _shape(func: MachineFunc) -> list[str]:
     errors = []
     if not func.blocks:
@@ -55,7 +60,7 @@ def _shape(func: MachineFunc) -> list[str]:
             where = f"block {index}, inst {number}"
             if inst.is_terminator != (position == len(block.insts) - 1):
                 errors.append(f"{where}: a terminator stands last, and nothing else does")
-            errors += [f"{where}: {text}" for text in _operands(func, inst)]
+            errors += [f"{where}: {text}" for text in _operands(func, inst) + _reuses(inst)]
             for edge in inst.edges or ():
                 if not 0 <= edge.block < len(func.blocks):
                     errors.append(f"{where}: there is no block {edge.block}")
@@ -86,6 +91,10 @@ def _operand(func: MachineFunc, inst: MachineInst, operand: Operand) -> list[str
             errors.append("reuse joins a definition to a use of the same instruction")
         elif func.class_of(source.vreg) is not func.class_of(operand.vreg):
             errors.append("reuse of a register of another class")
+        elif OperandPos.EARLY is operand.pos or source.pos is OperandPos.LATE:
+            errors.append("reuse joins a late definition to an early use")
+        elif source.constraint.kind is ConstraintKind.STACK:
+            errors.append("reuse of an input on the stack")
     late_use = operand.kind is OperandKind.USE and operand.pos is OperandPos.LATE
     if inst.is_terminator and late_use:
         errors.append("a late use on a terminator")
@@ -109,8 +118,9 @@ def _edges(func: MachineFunc) -> list[str]:
             alone = len(preds[edge.block]) == 1
             if len(block.edges) > 1 and not alone:
                 errors.append(f"{where}: a critical edge")
-            if terminator.operands and not alone:
-                errors.append(f"{where}: the terminator has operands, so the successor may have no other predecessor")
+            if (terminator.operands or terminator.clobbers) and not alone:
+                has = "operands" if terminator.operands else "clobbers"
+                errors.append(f"{where}: the terminator has {has}, so the successor may have no other predecessor")
     return errors
 
 
@@ -137,8 +147,7 @@ def _definitions(func: MachineFunc) -> list[str]:
                 elif inst.is_terminator:
                     errors.append(f"block {index}: a terminator without edges defines v{operand.vreg}")
                 else:
-                    early = operand.pos is OperandPos.EARLY
-                    put(operand.vreg, index, 2 * position + (0 if early else 1))
+                    put(operand.vreg, index, 2 * position + 1)
 
     def check(vreg: VReg, block: int, position: int, what: str) -> None:
         found = place.get(vreg)
