@@ -29,6 +29,7 @@ class Plan(Protocol):
     lost_clauses: dict[int, set[int]]
     lost_locals: set[int]
     tolerated: set[int]
+    retyped: dict[int, ValType]
 
 
 def emit(plan: Plan, wanted: Wanted, func: Func, block_types: BlockTypes) -> Func:
@@ -135,7 +136,7 @@ class _Emitter:
         temps: dict[int, int] = {}
         for k in range(len(made) - 1, lowest - 1, -1):
             if made[k] and wanted[k]:
-                temps[k] = self._temp(outs[k].type)
+                temps[k] = self._temp(self._type(outs[k]))
                 self.body.append((OPS["local.set"], temps[k]))
             elif made[k]:
                 self.body.append(_DROP)
@@ -143,7 +144,13 @@ class _Emitter:
             if k in temps:
                 self.body.append((OPS["local.get"], temps[k]))
             elif wanted[k]:
-                self.body += default_value(outs[k].type)
+                self.body += default_value(self.plan.retyped.get(outs[k].id, outs[k].type))
+
+    def _type(self, slot: Slot) -> ValType | None:
+        """A value's type; where dead code leaves it open, that of the value that now stands for it."""
+        while slot.type is None and slot.id in self.plan.aliases:
+            slot = self.plan.aliases[slot.id]
+        return slot.type
 
     def _temp(self, type_: ValType | None) -> int:
         self.new_locals.append(I32 if type_ is None else type_)

@@ -176,6 +176,10 @@ class Operation:
             raise Dangling("a catch clause that returns")
         plan.lost_labels[target.opener] = plan.lost_labels.get(target.opener, NONE) | lost[0]
 
+    def replace_types(self, types: list[tuple[SubType, ...]]) -> None:
+        """Give the types new contents, index by index; what that asks of the code is the caller's business."""
+        self._types = types
+
     # The result.
 
     def finish(self) -> Subject:
@@ -264,7 +268,12 @@ class Operation:
         return remove_items(module, self.removal)
 
     def _mended(self, expr: Expr, type_: ValType) -> Expr:
-        return default_value(type_) if any(map(self._names_gone, expr)) else expr
+        if not any(map(self._names_gone, expr)):
+            return expr
+        value = default_value(type_)
+        if len(value) > 1:
+            raise Dangling(f"{type_} has no constant")
+        return value
 
     def _mended_offset(self, expr: Expr) -> Expr:
         return self._mended(expr, I32)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final, TypeAlias
 
 from fuzz.reduce.edits import Dangling
-from fuzz.reduce.effects import runs
+from fuzz.reduce.operation import Operation, function_exports
+from fuzz.reduce.stacktypes import Slot
 from fuzz.reduce.subject import Subject
+from fuzz.reduce.surgery import Surgery
 from wasm.embedding import Invocation, Value
 from wasm.isa import OPS, Imm, Instr, MemArg, Op
 from wasm.module import Elem, Func, Global, Import, Module, Table
@@ -35,7 +37,7 @@ from wasm.valtypes import (
 
 LOWER: Final[dict[str, tuple[ValType, ValType]]] = {"i64": (I64, I32), "f64": (F64, F32)}
 Place: TypeAlias = tuple[str, int, int]
-"""(``params``, ``results`` or ``local``; type or defined function; position)."""
+"""(``params`` or ``results``, type, position)."""
 
 _WORD: Final = {name: re.compile(rf"(?<![a-z0-9]){name}(?![x0-9])") for name in LOWER}
 _SAME_AFTER: Final = {
@@ -179,36 +181,68 @@ def lower_types(subject: Subject, names: set[str]) -> Subject:
 
 
 def retypable(subject: Subject) -> list[Place]:
-    """Parameters, results and locals that are not i32."""
+    """Parameters and results that are not i32."""
     found: list[Place] = []
     for index, sub in enumerate(subject.module.flat_types()):
         if isinstance(sub.composite, FuncType):
             for side in ("results", "params"):
                 types = getattr(sub.composite, side)
                 found += [(side, index, k) for k, type_ in enumerate(types) if type_ is not I32]
-    for number, func in enumerate(subject.module.funcs):
-        flat = [type_ for count, type_ in func.locals for _ in range(count)]
-        found += [("local", number, k) for k, type_ in enumerate(flat) if type_ is not I32]
     return found
 
 
 def as_i32(subject: Subject, places: set[Place]) -> Subject:
-    """The subject with these types made i32; nothing else is changed, so the result may be invalid."""
-    module = subject.module
+    """The subject with these parameters and results made i32, in the whole module.
+
+    Arguments and returned values that are only computed become ``i32.const 0``, and reads of such a parameter zeros of
+    the old type. What else uses the values is left alone, so the result may be invalid.
+    """
+    operation = Operation(subject)
+    context = operation.lifter.context
+    for number, func in enumerate(subject.module.funcs):
+        plan = operation.surgery(number)
+        own = _positions(places, func.type_index)
+        for frame_user in [plan.graph.frames[0].end, *plan.graph.frames[0].branches]:
+            _retype(plan, plan.graph.nodes[frame_user].ins, own[1])
+        for index, node in enumerate(plan.graph.nodes):
+            name, imm = node.op.name, node.imm
+            if Imm.LOCAL in node.op.imms and imm in own[0]:
+                plan.delete(index)
+            elif name in ("call", "return_call"):
+                _retype(plan, node.ins, _positions(places, context.funcs[imm])[0])
+            elif name in ("call_indirect", "return_call_indirect"):
+                _retype(plan, node.ins, _positions(places, imm[0])[0])
+            elif name in ("call_ref", "return_call_ref"):
+                _retype(plan, node.ins, _positions(places, imm)[0])
+            elif name == "throw":
+                _retype(plan, node.ins, _positions(places, context.tags[imm])[0])
     index, types = 0, []
-    for group in module.types:
-        members = []
-        for sub in group:
-            members.append(_sub_as_i32(sub, index, places))
-            index += 1
-        types.append(tuple(members))
-    funcs = list(module.funcs)
-    for number in {k for kind, k, _ in places if kind == "local"}:
-        func = funcs[number]
-        flat = [type_ for count, type_ in func.locals for _ in range(count)]
-        flat = [I32 if ("local", number, k) in places else type_ for k, type_ in enumerate(flat)]
-        funcs[number] = Func(func.type_index, runs(flat), func.body)
-    return Subject(replace(module, types=types, funcs=funcs), subject.invocations)
+    for group in subject.module.types:
+        types.append(tuple(_sub_as_i32(sub, index + k, places) for k, sub in enumerate(group)))
+        index += len(group)
+    operation.replace_types(types)
+    changed = operation.finish()
+    exports = function_exports(subject.module)
+
+    def call_as_i32(call: Invocation) -> Invocation:
+        params = _positions(places, context.funcs[exports[call.export]])[0]
+        return replace(call, args=tuple(Value("i32") if k in params else arg for k, arg in enumerate(call.args)))
+
+    return Subject(changed.module, tuple(map(call_as_i32, changed.invocations)))
+
+
+def _positions(places: set[Place], type_index: int) -> tuple[set[int], set[int]]:
+    """The parameters and the results of a type that change."""
+    return (
+        {k for side, index, k in places if index == type_index and side == "params"},
+        {k for side, index, k in places if index == type_index and side == "results"},
+    )
+
+
+def _retype(plan: Surgery, values: Sequence[Slot], positions: set[int]) -> None:
+    for k in positions:
+        if k < len(values):
+            plan.retype(values[k], I32)
 
 
 def _sub_as_i32(sub: SubType, index: int, places: set[Place]) -> SubType:

@@ -20,7 +20,7 @@ from wasm.errors import WasmError
 from wasm.isa import OPS, Catch, Op
 from wasm.module import Func, Module
 from wasm.signatures import signature
-from wasm.valtypes import EXNREF, EXTERNREF, I32, FuncType, RefType, ValType, ref
+from wasm.valtypes import ANYREF, EXNREF, EXTERNREF, FUNCREF, I32, FuncType, RefType, ValType, ref
 
 Types = tuple[ValType, ...]
 
@@ -320,17 +320,17 @@ def _non_null(type_: ValType | None) -> ValType | None:
 
 
 def _ref_is_null(self: _Lifter, op: Op, imm: Any) -> None:
-    self.node(op, imm, [self.pop(None)], self.pushes([I32]))
+    self.node(op, imm, [self.pop(FUNCREF)], self.pushes([I32]))
 
 
 def _as_non_null(self: _Lifter, op: Op, imm: Any) -> None:
-    value = self.pop(None)
+    value = self.pop(FUNCREF)
     self.node(op, imm, [value], self.pushes([_non_null(value.type)]))
 
 
 def _br_on_null(self: _Lifter, op: Op, imm: Any) -> None:
     frame = self.target(imm)
-    value = self.pop(None)
+    value = self.pop(FUNCREF)
     carried = self.pops(frame.label)
     outs = self.pushes([*frame.label, _non_null(value.type)])
     self.node(op, imm, [*carried, value], outs, targets=(frame,), carried=len(carried))
@@ -338,7 +338,7 @@ def _br_on_null(self: _Lifter, op: Op, imm: Any) -> None:
 
 def _br_on_non_null(self: _Lifter, op: Op, imm: Any) -> None:
     frame = self.target(imm)
-    value = self.pop(None)
+    value = self.pop(frame.label[-1])
     carried = self.pops(frame.label[:-1])
     self.node(op, imm, [*carried, value], self.pushes(frame.label[:-1]), targets=(frame,), carried=len(carried) + 1)
 
@@ -353,7 +353,7 @@ def _br_on_cast(self: _Lifter, op: Op, imm: Any) -> None:
 
 
 def _convert(self: _Lifter, op: Op, imm: Any) -> None:
-    value = self.pop(None)
+    value = self.pop(EXTERNREF if op.name == "any.convert_extern" else ANYREF)
     nullable = not isinstance(value.type, RefType) or value.type.nullable
     to = ref("any", nullable) if op.name == "any.convert_extern" else ref(EXTERNREF.heap, nullable)
     self.node(op, imm, [value], self.pushes([to]))

@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fuzz.reduce.edits import Dangling
-from fuzz.reduce.effects import PASSING, SINKS, is_control, passed
+from fuzz.reduce.effects import PASSING, SINKS, is_control, is_removable, passed
 from fuzz.reduce.emission import BlockTypes, emit
 from fuzz.reduce.stacktypes import Graph, Node, Slot
 from fuzz.reduce.wanted import Wanted
 from wasm.isa import OPS, Imm, Instr
 from wasm.module import Func
+from wasm.valtypes import ValType
 
 _UNREACHABLE: Final = OPS["unreachable"].bare
 
@@ -53,6 +54,8 @@ class Surgery:
     unwrapped: set[int] = field(default_factory=set)
     truncated_arms: set[int] = field(default_factory=set)
     tolerated: set[int] = field(default_factory=set)
+    left: dict[int, list[Slot]] = field(default_factory=dict)
+    retyped: dict[int, ValType] = field(default_factory=dict)
 
     # What goes.
 
@@ -78,13 +81,13 @@ class Surgery:
                 if not left or out.type not in (left[-1].type, None):
                     break
                 self.aliases[out.id] = left.pop()
-            if self._leaves_later(index, node):
-                self.tolerated.update(slot.id for slot in left)
+            self.left[index] = left
 
-    def _leaves_later(self, index: int, node: Node) -> bool:
+    def _leaves_later(self, index: int) -> bool:
         """Whether another transfer follows in the same arm, which then abandons what this one did."""
-        nodes, close = self.graph.nodes, next(c for c in node.frame.closers() if c > index)
-        return any(n.transfer and n.frame is node.frame for n in nodes[index + 1 : close])
+        nodes, frame = self.graph.nodes, self.graph.nodes[index].frame
+        later = range(index + 1, next(close for close in frame.closers() if close > index))
+        return any(i not in self.deleted and nodes[i].transfer and nodes[i].frame is frame for i in later)
 
     def unwrap(self, index: int, arm: int = 0) -> None:
         """Take the block at ``index`` away from around its contents; of several arms, the ``arm``-th stays.
@@ -137,6 +140,10 @@ class Surgery:
         """Take a local or parameter out: reads become constants, writes vanish."""
         self.lost_locals.add(index)
 
+    def retype(self, slot: Slot, type_: ValType) -> None:
+        """Make a value a constant of another type, if its maker is there for nothing else; else leave it."""
+        self.retyped[slot.id] = type_
+
     # Settling what that means.
 
     def emit(self, func: Func, block_types: BlockTypes) -> Func:
@@ -145,12 +152,17 @@ class Surgery:
             if index not in self.deleted and Imm.LOCAL in node.op.imms and node.imm in self.lost_locals:
                 self.delete(index)
         absent = self._absent()
+        for index, slots in self.left.items():
+            if self._leaves_later(index):
+                self.tolerated.update(slot.id for slot in slots)
         return emit(self, Wanted(self, absent), func, block_types)
 
     def _absent(self) -> set[int]:
         """The slots that nobody makes any more."""
         absent: set[int] = set()
         for index, node in enumerate(self.graph.nodes):
+            if len(node.outs) == 1 and node.outs[0].id in self.retyped and is_removable(node):
+                self.deleted.add(index)
             if index not in self.deleted and self.collapse and not is_control(node.op):
                 self._collapse(index, node, absent)
             if index in self.deleted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
+from fuzz.reduce.edits import Dangling
 from fuzz.reduce.effects import PASSING, is_removable, passed
 from fuzz.reduce.stacktypes import Frame, Graph, Slot
 
@@ -36,6 +37,7 @@ class Wanted:
         self.maker = {slot.id: i for i, node in enumerate(self.graph.nodes) for slot in node.outs}
         self.needed: set[int] = set()
         self.kept: set[Position] = set()
+        self.lost: set[Position] = set()
         self.group = self._label_groups()
         self.work: list[tuple[str, Any]] = []
         self.live: set[int] = set()
@@ -101,10 +103,13 @@ class Wanted:
             for b in frame.branches
         )
         refs = [b for b in frame.branches if b not in plan.deleted and PASSING.get(nodes[b].op.name) is not None]
+        last = len(frame.label) - 1
         last_pinned = any(nodes[b].op.name in ("br_on_non_null", "br_on_cast", "br_on_cast_fail") for b in refs)
+        if last_pinned and last in lost:
+            raise Dangling("a branch that hands on its own reference")
+        self.lost.update(self.key(frame, "L", k) for k in lost)
         for k in range(len(frame.label)):
-            pinned = frame.opener < 0 or caught or (last_pinned and k == len(frame.label) - 1)
-            if pinned and k not in lost:
+            if frame.opener < 0 or caught or (last_pinned and k == last):
                 self.work.append(("position", self.key(frame, "L", k)))
 
     def _wake(self, index: int) -> None:
@@ -137,7 +142,7 @@ class Wanted:
 
     def _keep(self, position: Position) -> None:
         """A block or label position stays: all that feed it are wanted."""
-        if position in self.kept:
+        if position in self.kept or position in self.lost:
             return
         self.kept.add(position)
         opener, kind, k = position

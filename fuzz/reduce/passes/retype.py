@@ -1,4 +1,4 @@
-"""Make single types i32: parameters, results and locals where that leaves the module valid."""
+"""Make single parameters and results i32, in the whole module, where what uses them can do with it."""
 
 from __future__ import annotations
 

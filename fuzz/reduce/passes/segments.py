@@ -8,6 +8,7 @@ from typing import Final
 
 from fuzz.reduce.contract import CODE, Edit
 from fuzz.reduce.subject import Subject
+from fuzz.reduce.usage import declare_refs
 
 TIER: Final = CODE
 
@@ -28,4 +29,4 @@ def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
         replace(data, init=bytes(b for i, b in enumerate(data.init) if ("data", k, i) not in gone))
         for k, data in enumerate(subject.module.datas)
     ]
-    return Subject(replace(subject.module, elems=elems, datas=datas), subject.invocations)
+    return Subject(declare_refs(replace(subject.module, elems=elems, datas=datas)), subject.invocations)

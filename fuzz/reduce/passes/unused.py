@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.reduce.contract import BULK, Edit
-from fuzz.reduce.edits import Removal, remove_items, space_sizes
+from fuzz.reduce.edits import Removal, Space, remove_items, space_sizes
 from fuzz.reduce.operation import with_module
 from fuzz.reduce.subject import Subject
-from fuzz.reduce.usage import declare_refs, reachable
+from fuzz.reduce.usage import Item, declare_refs, items_of, reachable, type_names
 from fuzz.reduce.weights import item_weight
 
 TIER: Final = BULK
@@ -27,7 +27,20 @@ def edits(subject: Subject) -> list[Edit]:
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    """Of unused items, those go too that name the chosen ones."""
+    module = subject.module
+    users: dict[Item, list[Item]] = {}
+    for item, names in items_of(module).items():
+        for name in names:
+            users.setdefault(name, []).append(item)
+    for index, types in type_names(module).items():
+        for other in types:
+            users.setdefault((Space.TYPE, other), []).append((Space.TYPE, index))
+    work: list[Item] = [(edit.what[0], edit.what[1]) for edit in edits]
     removal = Removal()
-    for edit in edits:
-        removal.add(*edit.what)
-    return with_module(subject, declare_refs(remove_items(subject.module, removal)))
+    while work:
+        space, index = work.pop()
+        if index not in removal.gone[space]:
+            removal.add(space, index)
+            work += users.get((space, index), [])
+    return with_module(subject, declare_refs(remove_items(module, removal)))
