@@ -10,7 +10,8 @@ One ``Runtime`` block per worker: shared by all instances, since execution is si
     Global    16 bytes: the value, zero above its width
     Function  code address, context, canonical type id; its address is what a funcref is
 
-A null reference is 0. An externref is an odd number: 2 * (token + 1) + 1. An exnref is an id of the runtime's, not 0.
+A null reference is 0. An externref is an odd number: 2 * (token + 1) + 1. An exnref is
+the address of the exception's block: its tag's identity, then from offset 16 on the payload, 16 bytes each.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ FAULT_ADDRESS: Final = 120
 FAULT_SIGNAL: Final = 128
 EXIT_PC: Final = 136
 """The address of the exit path of the innermost trampoline."""
+NEXT_SP: Final = 144
+"""Where the next entry's stack begins: the stack's top, or what the innermost helper call left."""
+ALARM: Final = 152
+"""i64: the number of an alarm signal that came while no compiled code ran; seen when it is entered again."""
+NO_ACTION: Final = 160
+"""32 zero bytes: the kernel's ``struct sigaction`` for the default action."""
 ARGS: Final = 256
 """The mailbox: helpers' operands and results, 16 bytes each."""
 MAX_ARGS: Final = 1040
@@ -63,6 +70,11 @@ STATUS_THREW: Final = 2
 STATUS_FUEL: Final = 3
 STATUS_STACK: Final = 4
 STATUS_SIGNAL: Final = 5
+"""FAULT_SIGNAL came while compiled code ran, at FAULT_PC."""
+STATUS_HOST: Final = 6
+"""A helper stopped the run; the host knows why."""
+RESUME: Final = 100
+"""A helper's answer, never a status: go on at RESUME_PC with RESUME_FP."""
 
 # Memory, Table, Function
 MEMORY_BASE: Final = 0
