@@ -1,8 +1,8 @@
 """The official test suite through any engine: what passed, per file and per kind of command, and what did not.
 
 Each command is a request to a ``Session`` and a check of its outcome. Not asked: text modules (no engine reads them),
-custom sections (their interpretation is not an engine's), and what runs in threads. An engine that says
-``Unsupported`` is counted apart, as is what then has no instance to run on.
+custom sections (their interpretation is not an engine's), and actions in threads or after one was started. An engine
+that says ``Unsupported`` is counted apart, as is what then has no instance to run on.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class _Script:
         self.names: dict[str, str] = {}
         self.definitions: dict[str | None, bytes] = {}
         self.lost: set[str] = set()
+        self.threaded = False
 
     def run(self, commands: list[Command]) -> None:
         for command in commands:
@@ -97,6 +98,7 @@ class _Script:
 
     def verdict(self, command: Command) -> tuple[str] | str:
         """(PASSED,), (UNSUPPORTED,) or (SKIPPED,); a failure's message."""
+        self.threaded |= command.kind == "thread"
         if command.kind in _NOT_ASKED or (command.kind.startswith("assert_malformed") and command.module is None):
             return (SKIPPED,)
         match command.kind:
@@ -111,6 +113,8 @@ class _Script:
             case "assert_uninstantiable":
                 outcome = self.instantiate(command.module, "")
                 return _judge(outcome, _traps(outcome, command.message), f"a trap ({command.message})")
+        if self.threaded:
+            return (SKIPPED,)
         if command.action is None:
             return f"unknown command {command.kind}"
         if self.name(command.action.module) in self.lost:

@@ -117,11 +117,13 @@ class _Run:
 
     def _with_sites(self, module: Module) -> Instance | Outcome:
         """Hooks go in before the first function runs, which may be the start function."""
-        hooks = self.store.hooks
+        places: dict[tuple[int, int], list[int]] = {}
         for number, site in enumerate(self.case.sites):
             if site.func >= 0:
-                at = hooks.setdefault(site.func, {})
-                at[site.use_at] = _marker(self.sites, number, at.get(site.use_at))
+                places.setdefault((site.func, site.use_at), []).append(number)
+        hooks = self.store.hooks
+        for (func, at), numbers in places.items():
+            hooks.setdefault(func, {})[at] = _marker(self.sites, numbers, hooks, func, at)
         return instantiate(module, self.hosting, self.store)
 
     def _invoke_all(self) -> list[Outcome]:
@@ -185,10 +187,15 @@ class _Run:
             self.nan_at = len(self.case.invocations) - 1
 
 
-def _marker(sites: set[int], number: int, also: Hook | None) -> Hook:
-    def mark(stack: list[Any], locals_: list[Any]) -> None:
-        sites.add(number)
-        if also is not None:
-            also(stack, locals_)
+def _marker(sites: set[int], numbers: list[int], hooks: dict[int, dict[int, Hook]], func: int, at: int) -> Hook:
+    """Notes that sites were passed. Once is enough: a function whose sites are all passed may be compiled."""
+
+    def mark(_stack: list[Any], _locals: list[Any]) -> None:
+        sites.update(numbers)
+        left = hooks.get(func)
+        if left is not None:
+            left.pop(at, None)
+            if not left:
+                del hooks[func]
 
     return mark
