@@ -73,6 +73,20 @@ def test_a_bad_text_names_its_line(line: str, complaint: str) -> None:
             "block 3\n  ret => .",
             "the terminator has operands",
         ),
+        (
+            "block 0\n  br => 1() 2()\nblock 1\n  jmp !int:0 => 3()\nblock 2\n  jmp => 3()\nblock 3\n  ret => .",
+            "the terminator has clobbers",
+        ),
+        ("block 0\n  op v0:i32>reg\n  op v0<stack v1:i32>reuse(0)\n  ret => .", "an input on the stack"),
+        (
+            "block 0\n  op v0:i32>reg\n  op v0<reg v1:i32>early:reuse(0)\n  ret => .",
+            "a late definition to an early use",
+        ),
+        ("block 0\n  op v0:i32>reg\n  op v0<late:reg v1:i32>reuse(0)\n  ret => .", "a late definition to an early use"),
+        (
+            "block 0\n  op v0:i32>reg\n  op v0<reg v1:i32>reuse(0) v2:i32>reuse(0)\n  ret => .",
+            "two definitions reuse one input",
+        ),
     ],
 )
 def test_the_verifier_bites(body: str, complaint: str) -> None:
