@@ -8,7 +8,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from fuzz.campaign.archive import read_findings, read_journal
+from fuzz.campaign.archive import bucket_counts, read_findings, read_journal
 from fuzz.report import formats
 from fuzz.stats import Stats
 from fuzz.summary import BundleRow, Summary
@@ -36,7 +36,7 @@ def recorded(folder: Path) -> Summary:
     summary = Summary(targets, last["seed"], last["version"], folder)
     done: set[tuple[str, int]] = set()
     current = ""
-    counts: dict[str, int] = {}
+    counts = bucket_counts(rows)
     for row in rows:
         match row["row"]:
             case "series":
@@ -44,10 +44,8 @@ def recorded(folder: Path) -> Summary:
             case "batch" if not done.issuperset((current, number) for number in row["numbers"]):
                 done.update((current, number) for number in row["numbers"])
                 summary.stats.add(Stats.from_json(row["stats"]))
-            case "finding" | "count":
-                counts[row["bucket"]] = counts.get(row["bucket"], 0) + 1
     for path, finding in read_findings(folder):
-        number = counts.get(finding.signature.bucket.key, 1)
+        number = max(1, counts[finding.signature.bucket.key])
         size = len(finding.best.content)
         summary.bundles.append(BundleRow(path, finding.signature, number, finding.known, finding.stable, size))
         summary.engines |= {run.engine: run.version for run in finding.runs}

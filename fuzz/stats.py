@@ -10,7 +10,7 @@ _NUMBERS: Final = (
     "cases", "wide_cases", "many_operands", "passed_site", "wide_passed_site", "nan_cases", "disagreements", "unstable",
 )  # fmt: skip
 _COUNTERS: Final = (
-    "targets", "outcomes", "poisons", "discarded", "shapes", "operands_by_kind", "engine_cases",
+    "targets", "outcomes", "poisons", "discarded", "shapes", "operands_by_kind", "engine_cases", "buckets",
 )  # fmt: skip
 
 
@@ -24,6 +24,7 @@ class Stats:
     ``outcomes`` counts how the reference's invocations ended, ``poisons`` votes that did not count, by reason,
     ``discarded`` cases that were not run, by reason, ``shapes`` the sizes of call sites by range, and
     ``operands_by_kind`` cases by ``kind:operands`` around the limits (240 to 260 operands).
+    ``buckets`` counts findings by the key of their signature's bucket, stored or not.
     ``engine_cpu`` is CPU seconds of each engine's workers, ``harness_cpu`` those of the slots and the parent.
     """
 
@@ -43,6 +44,7 @@ class Stats:
     shapes: Counter[str] = field(default_factory=Counter)
     operands_by_kind: Counter[str] = field(default_factory=Counter)
     engine_cases: Counter[str] = field(default_factory=Counter)
+    buckets: Counter[str] = field(default_factory=Counter)
     engine_cpu: dict[str, float] = field(default_factory=dict)
 
     def add(self, other: Stats) -> None:

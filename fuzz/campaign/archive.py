@@ -1,6 +1,6 @@
 """The output folder of campaigns: findings as bundles, and a journal of what was done, so that a run can go on.
 
-    OUT/journal.jsonl           rows {"row": "series" | "batch" | "finding" | "count", ...}, only appended to
+    OUT/journal.jsonl           rows {"row": "series" | "batch" | "finding", ...}, only appended to
     OUT/findings/NAME/          one bundle per stored finding (``fuzz.campaign.bundle``)
     OUT/lock                    held while a run writes
 
@@ -11,7 +11,8 @@ the next run does again (a finding that it meets again is not stored twice).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,15 @@ class Archive:
             sweep(folder)
             sweep(self.findings)
         self.journal = Journal(folder / "journal.jsonl")
-        if self.journal.rows and self.journal.rows[0].get("version", JOURNAL_VERSION) != JOURNAL_VERSION:
+        if self.journal.rows and self.journal.rows[0].get("journal") != JOURNAL_VERSION:
+            self.close()
             raise ArchiveError(f"{folder} was written by another version of this program: choose another --out")
         self.series: Series | None = None
 
     def begin(self, series: Series) -> tuple[set[int], Stats]:
         """Start or go on with a series; gives the numbers of the cases already done, and their counts."""
         self.series = series
-        self.journal.append({"row": "series", "version": JOURNAL_VERSION, **series.to_json()}, durable=True)
+        self.journal.append({"row": "series", "journal": JOURNAL_VERSION, **series.to_json()}, durable=True)
         done: set[int] = set()
         stats = Stats()
         for row in self._batches(series):
@@ -93,10 +95,6 @@ class Archive:
         """Note cases as done."""
         self.journal.append({"row": "batch", "numbers": numbers, "stats": stats.to_json()})
 
-    def record_count(self, bucket: str) -> None:
-        """Note one more finding of a bucket that is not stored."""
-        self.journal.append({"row": "count", "bucket": bucket})
-
     def record_finding(self, finding: Finding) -> Path:
         """Store a finding as a bundle, durably; the folder's name tells signature and origin. Returns the bundle."""
         path = self.findings / bundle.name(finding)
@@ -116,14 +114,15 @@ class Archive:
         return (self.findings / bundle.name(finding)).exists()
 
     def buckets(self, limit: int) -> Buckets:
-        """The counts of earlier runs in this folder."""
+        """What earlier runs stored in this folder."""
         buckets = Buckets(limit)
         for _, finding in read_findings(self.folder):
             buckets.load(finding.signature)
-        for row in self.journal.rows:
-            if row["row"] == "count":
-                buckets.counts[row["bucket"]] = buckets.counts.get(row["bucket"], 0) + 1
         return buckets
+
+    def bucket_counts(self) -> Counter[str]:
+        """How often each bucket was seen, over all series of this folder."""
+        return bucket_counts(self.journal.rows)
 
     def close(self) -> None:
         self.journal.close()
@@ -143,6 +142,15 @@ def read_bundle(path: Path) -> Finding:
         return Finding.from_json(json.loads((path / "finding.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArchiveError(f"{path} is no bundle that this release can read: {error}") from None
+
+
+def bucket_counts(rows: Iterable[dict[str, Any]]) -> Counter[str]:
+    """How often each bucket was seen, by a journal's rows."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if row["row"] == "batch":
+            counts.update(row["stats"].get("buckets", {}))
+    return counts
 
 
 def read_journal(folder: Path) -> list[dict[str, Any]]:

@@ -21,7 +21,6 @@ from fuzz import VERSION
 from fuzz.campaign.archive import Archive, read_findings
 from fuzz.campaign.bench import REFERENCE
 from fuzz.campaign.slot import (
-    Another,
     Batch,
     Broken,
     Failed,
@@ -185,7 +184,7 @@ class Campaign:
         for ready in wait(list(pipes), TICK):
             slot = pipes[ready]  # type: ignore[index]
             try:
-                while slot.pipe.poll():
+                while slot in self.slots and slot.pipe.poll():
                     self._take(slot, slot.pipe.recv())
             except (EOFError, ConnectionResetError):
                 self._died(slot)
@@ -198,9 +197,6 @@ class Campaign:
                 slot.idle = True
             case Found():
                 self._found(report.finding)
-            case Another():
-                self.buckets.admit(report.signature)
-                self.archive.record_count(report.signature.bucket.key)
             case Batch():
                 slot.numbers = ()
                 self.summary.stats.add(report.stats)
@@ -266,7 +262,6 @@ class Campaign:
             return
         admission = self.buckets.admit(finding.signature)
         if admission is Admission.COUNTED:
-            self.archive.record_count(finding.signature.bucket.key)
             return
         finding = self._with_known(finding)
         path = self.archive.record_finding(finding)
@@ -301,11 +296,12 @@ class Campaign:
 
     def _collect(self) -> None:
         """Refresh the list of stored findings from the disk, which is the truth."""
+        counts = self.archive.bucket_counts()
         self.summary.bundles = [
             BundleRow(
                 path,
                 finding.signature,
-                self.buckets.counts.get(finding.signature.bucket.key, 1),
+                max(1, counts[finding.signature.bucket.key]),
                 finding.known,
                 finding.stable,
                 len(finding.best.content),

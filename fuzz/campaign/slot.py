@@ -19,7 +19,7 @@ from fuzz.campaign.account import account
 from fuzz.campaign.archive import Series
 from fuzz.campaign.bench import REFERENCE, Bench, OpenEngine, Trial
 from fuzz.campaign.retry import confirm
-from fuzz.finding import Finding, Signature
+from fuzz.finding import Finding
 from fuzz.stats import Stats
 from fuzz.triage.signature import split
 from generators.registry import make_case
@@ -77,13 +77,6 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Another:
-    """One more finding of a bucket of which no more examples are wanted."""
-
-    signature: Signature
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """These cases were run."""
 
@@ -118,7 +111,7 @@ class Idle:
     """Ready for the next order."""
 
 
-Report: TypeAlias = Hello | Found | Another | Batch | Minimized | Broken | Failed | Idle
+Report: TypeAlias = Hello | Found | Batch | Minimized | Broken | Failed | Idle
 
 _SET_PDEATHSIG = 1
 
@@ -203,15 +196,15 @@ class _Slot:
     def suspect(self, trial: Trial, batch: list[Case], stats: Stats, full: frozenset[str]) -> None:
         assert isinstance(trial.verdict, Disagree)
         for signature, dissents in split(trial.verdict):
-            if signature.bucket.key in full:
-                self.send(Another(signature))
-                continue
-            finding = confirm(self.bench, trial, signature, dissents, batch)
-            if finding is None:
-                stats.poisons["slow, not hung"] += 1
-                continue
-            stats.unstable += not finding.stable
-            self.send(Found(finding))
+            key = signature.bucket.key
+            if key not in full:
+                finding = confirm(self.bench, trial, signature, dissents, batch)
+                if finding is None:
+                    stats.poisons["slow, not hung"] += 1
+                    continue
+                stats.unstable += not finding.stable
+                self.send(Found(finding))
+            stats.buckets[key] += 1
 
     def minimize(self, order: Minimize) -> None:
         from fuzz.campaign.minimize import minimized

@@ -1,4 +1,4 @@
-"""Counting findings by bucket, with a cap on how many duplicates are stored and worked on."""
+"""A cap on how many findings of one bucket are stored and worked on: an old bug must not eat the night."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ class Admission(Enum):
 
 @dataclass(slots=True)
 class Buckets:
-    """Counts by the key of ``Signature.bucket``. ``limit`` is how many of one bucket are stored, at least 1."""
+    """Stored findings by the key of ``Signature.bucket``. ``limit`` is how many of one are stored, at least 1."""
 
     limit: int = DEFAULT_STORED
-    counts: dict[str, int] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
 
     def admit(self, signature: Signature) -> Admission:
-        """Count one more of a bucket and say what to do with it."""
+        """Say what to do with a finding, and take note of it."""
         key = signature.bucket.key
-        self.counts[key] = self.counts.get(key, 0) + 1
         stored = self.stored.get(key, 0)
         if stored >= self.limit:
             return Admission.COUNTED
@@ -41,8 +39,7 @@ class Buckets:
         """Keys of buckets of which no further example is wanted; their findings need no retry."""
         return frozenset(key for key, stored in self.stored.items() if stored >= self.limit)
 
-    def load(self, signature: Signature, count: int = 1) -> None:
+    def load(self, signature: Signature) -> None:
         """Take into account a finding that an earlier run stored."""
         key = signature.bucket.key
         self.stored[key] = self.stored.get(key, 0) + 1
-        self.counts[key] = max(self.counts.get(key, 0), count, self.stored[key])

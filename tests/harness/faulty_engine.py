@@ -1,8 +1,8 @@
 """A real engine with a fault: the interpreter in this process, whose results beyond the 40th have a bit flipped.
 
 ``wrong`` gives wrong values. ``crash`` says that it panics where a call has more than 40 results; ``flaky`` gives a
-wrong value the first time it sees a case only; ``hang`` claims a time-out unless it has patience; ``dies`` kills its
-whole process, as a fault of the harness would.
+wrong value the first time that a process sees a case; ``hang`` claims a time-out unless it has patience; ``dies``
+kills its whole process, as a fault of the harness would.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from wasm.embedding import Crashed, Observation, Outcome, Phase, Returned, Timed
 from wasm.features import DEFAULT
 
 WIDE = 40
+_SEEN: set[bytes] = set()
 
 
 @dataclass(slots=True)
@@ -27,7 +28,6 @@ class Faulty:
 
     id: EngineId
     limits: Limits
-    cases: int = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -37,7 +37,6 @@ class Faulty:
         return Done(self, case)
 
     def run(self, case: Case) -> Observation:
-        self.cases += 1
         seen = replace(run_case(case, budget=budget_of(self.limits)), engine=str(self.id), notes=None)
         wide = [i for i, outcome in enumerate(seen.outcomes) if _wide(outcome)]
         if not wide:
@@ -46,8 +45,10 @@ class Faulty:
             case {"crash": "on"}:
                 text = f"index out of bounds: the len is 256 but the index is {len(case.content)}"
                 return Observation(str(self.id), Crashed(6, text, "backend-0.1.2/src/emit.rs:17"), Phase.COMPILE)
-            case {"flaky": "on"} if self.cases > 1:
-                return seen
+            case {"flaky": "on"}:
+                if case.content in _SEEN:
+                    return seen
+                _SEEN.add(case.content)
             case {"hang": "on"}:
                 if self.limits.cpu_seconds > 10:
                     return seen
@@ -63,7 +64,7 @@ class Faulty:
         raise EngineUnavailable("the faulty engine runs no scripts")
 
     def close(self) -> None:
-        self.cases = 0
+        """There is nothing to end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""Known issues: what an entry excuses, and that it does not excuse more."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from fuzz.finding import Signature
+from fuzz.triage.known import KnownFileError, KnownIssues, load, none
+
+ENTRY = """
+[[known]]
+id = "wasmtime-1"
+link = "https://example.org/1"
+engine = "wasmtime"
+versions = ">=31.0.0, <40.0.2"
+expires = 2027-01-01
+family = "cranelift"
+kind = "value"
+opcodes = ["i32.shl"]
+
+[[known]]
+id = "any-2"
+link = "https://example.org/2"
+message = "index out of bounds.*"
+place = "regalloc2/src/.*"
+"""
+TODAY = datetime.date(2026, 11, 23)
+VALUE = Signature("cranelift", "invoke", "value", opcodes=("i32.or", "i32.shl"))
+CRASH = Signature("cranelift", "compile", "crash", "index out of bounds: the len is N", "regalloc2/src/lib.rs")
+BAD = [("wasmtime@33.0.0:opt=none", "33.0.0")]
+
+
+def read(tmp_path: Path, text: str = ENTRY, today: datetime.date = TODAY) -> KnownIssues:
+    path = tmp_path / "known.toml"
+    path.write_text(text)
+    return load(path, today)
+
+
+def test_an_entry_excuses_its_finding_in_its_versions_only(tmp_path: Path) -> None:
+    issues = read(tmp_path)
+    assert issues.match(VALUE, BAD) == "wasmtime-1"
+    for version in ("30.0.1", "40.0.2", "50.0.1"):
+        assert issues.match(VALUE, [("wasmtime", version)]) == ""
+    assert issues.match(VALUE, [("wasmtime:winch", "31.0.0")]) == "wasmtime-1"
+    assert issues.match(VALUE, [*BAD, ("wasmtime", "50.0.1")]) == ""
+    assert issues.match(VALUE, [("v8", "33.0.0")]) == ""
+
+
+def test_every_field_of_the_signature_must_fit(tmp_path: Path) -> None:
+    issues = read(tmp_path)
+    for other in (
+        Signature("winch", "invoke", "value", opcodes=("i32.shl",)),
+        Signature("cranelift", "invoke", "trap", opcodes=("i32.shl",)),
+        Signature("cranelift", "invoke", "value", opcodes=("i32.or",)),
+        Signature("cranelift", "invoke", "value", provisional=True),
+    ):
+        assert issues.match(other, BAD) == ""
+    assert issues.match(CRASH, [("v8", "")]) == "any-2"
+    assert issues.match(Signature("cranelift", "compile", "crash", CRASH.message, "other/src/lib.rs"), BAD) == ""
+    assert issues.match(Signature("cranelift", "compile", "crash", "an index out of bounds", CRASH.place), BAD) == ""
+
+
+def test_an_expired_entry_excuses_nothing_and_is_reported(tmp_path: Path) -> None:
+    issues = read(tmp_path, today=datetime.date(2027, 1, 1))
+    assert issues.match(VALUE, BAD) == ""
+    assert [entry.id for entry in issues.expired()] == ["wasmtime-1"]
+
+
+def test_an_entry_that_no_longer_matches_is_reported_if_its_engine_ran(tmp_path: Path) -> None:
+    issues = read(tmp_path)
+    issues.match(CRASH, BAD)
+    assert [entry.id for entry in issues.unmatched(BAD)] == ["wasmtime-1"]
+    assert issues.unmatched([("wasmtime", "50.0.1")]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[known]]\nid = 'a'\n", "needs id, link"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\n", "at least one of"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'value'\ntypo = 'x'\n", "unknown field 'typo'"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nmessage = '('\n", "no regular expression"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'value'\nversions = 'about 3'\n", "no version clause"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'value'\nexpires = 'soon'\n", "must be a date"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 3\n", "is a string"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\n[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\n", "same id"),
+        ("known = 3\n", "[[known]]"),
+        ("[[", "not TOML"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(KnownFileError) as error:
+        read(tmp_path, text)
+    assert words in str(error.value)
+    assert "known.toml" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KnownFileError, match="cannot read"):
+        load(tmp_path / "no.toml")
+
+
+def test_nothing_is_known_without_a_file() -> None:
+    assert none().match(VALUE, BAD) == ""
