@@ -312,11 +312,14 @@ class Store:
             ctypes.memmove(ctypes.addressof(raw) + i * SLOT, pointer_value(value).to_bytes(8, "little"), 8)
 
     def identities(self, data: bytes, kinds: str) -> list[str]:
-        return [
-            self.refs.identity(int.from_bytes(data[i * SLOT : i * SLOT + 8], "little"), kind)
-            for i, kind in enumerate(kinds)
-            if kind not in VALKIND
-        ]
+        """The references among raw slots, by identity. What a narrow reference leaves of its slot is old data."""
+        narrow = api.B.wasmtime_val_raw_t.externref.size if hasattr(api.B, "wasmtime_val_raw_t") else 8
+        found = []
+        for i, kind in enumerate(kinds):
+            if kind not in VALKIND:
+                size = 8 if kind in "cC" else narrow
+                found.append(self.refs.identity(int.from_bytes(data[i * SLOT : i * SLOT + size], "little"), kind))
+        return found
 
     def _call_checked(self, func, params: str, results: str, args: bytes, refs: list[str]) -> tuple[bytes, list[str]]:
         """For 0.30, which has no unchecked call."""

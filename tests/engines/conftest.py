@@ -1,0 +1,70 @@
+"""The engines that the contract suite meets, opened once per test process, and modules from text."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+import wasmtime
+
+from oracles import provision
+from oracles.engine import Engine, EngineUnavailable, Limits, open_engine
+from wasm.case import Case
+from wasm.embedding import Invocation
+
+LIMITS = Limits(cpu_seconds=2.0, memory_bytes=3 << 30)
+ADAPTERS = (
+    "wasmtime",
+    "wasmtime:opt=none+checker",
+    "wasmtime:regalloc=single_pass",
+    "wasmtime:winch",
+    "wasmtime:pulley",
+    "v8",
+    "v8:liftoff",
+    "v8:turbofan",
+)
+
+Wat = Callable[..., Case]
+
+
+def open_or_skip(name: str) -> Engine:
+    """The engine, or a skipped test where this machine does not have it."""
+    if name.startswith("v8") and shutil.which("node") is None and not provision.installed("node"):
+        pytest.skip("no node on the PATH and none provisioned (fuzz engines install v8@26.10.0)")
+    engine = open_engine(name, LIMITS, offline=True)
+    try:
+        _ = engine.capabilities
+    except EngineUnavailable as error:
+        engine.close()
+        pytest.skip(str(error))
+    return engine
+
+
+@pytest.fixture(scope="session", params=ADAPTERS)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    opened = open_or_skip(request.param)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def wat() -> Wat:
+    """A case from text and calls: ``wat(text, Invocation(...), ...)``."""
+
+    def build(text: str, *invocations: Invocation, needs: tuple[str, ...] = ()) -> Case:
+        return Case(bytes(wasmtime.wat2wasm(text)), invocations, features=frozenset(needs))
+
+    return build
+
+
+def lacks(engine: Engine, case: Case) -> set[str]:
+    """The features that a case needs and the engine does not have."""
+    return set(case.features) - {feature.value for feature in engine.capabilities.features}
+
+
+def run(engine: Engine, case: Case):  # noqa: ANN201
+    """Run a case, or skip the test where the engine lacks a feature."""
+    if missing := lacks(engine, case):
+        pytest.skip(f"{engine.id} has no {', '.join(sorted(missing))}")
+    return engine.run(case)

@@ -1,0 +1,303 @@
+"""What every engine adapter must do: values, traps, limits, state and deaths, each as one outcome."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tests.engines.conftest import Wat, run
+
+from oracles.engine import Engine, Limits, open_engine
+from oracles.worker_engine import WorkerEngine
+from wasm.case import Case
+from wasm.embedding import (
+    Crashed,
+    Entry,
+    Exhausted,
+    Invocation,
+    Observation,
+    OutOfMemory,
+    Phase,
+    Rejected,
+    Returned,
+    Threw,
+    TimedOut,
+    Trapped,
+    Unsupported,
+    Value,
+)
+from wasm.traps import TrapKind
+
+EXACT = ("i32:0x80000001", "i64:0x8000000000000001", "f32:0x7fa00002", "f64:0xfff4000000000003", "v128:0x1122")
+BOTH = (Entry.HOST, Entry.WRAPPER)
+
+
+def values(*texts: str) -> tuple[Value, ...]:
+    return tuple(map(Value.parse, texts))
+
+
+def only(observation: Observation):  # noqa: ANN202
+    assert isinstance(observation.instantiation, Returned), observation.instantiation
+    assert len(observation.outcomes) == 1, observation.outcomes
+    return observation.outcomes[0]
+
+
+@pytest.mark.parametrize("entry", BOTH)
+def test_values_of_all_types_keep_every_bit(engine: Engine, wat: Wat, entry: Entry) -> None:
+    text = """(module (func (export "f") (param i32 i64 f32 f64 v128) (result v128 f64 f32 i64 i32)
+      local.get 4 local.get 3 local.get 2 local.get 1 local.get 0))"""
+    given = values(*EXACT)
+    got = only(run(engine, wat(text, Invocation("f", given, entry))))
+    assert isinstance(got, Returned)
+    assert got.values == tuple(reversed(given))
+
+
+@pytest.mark.parametrize("entry", BOTH)
+def test_a_thousand_mixed_results(engine: Engine, wat: Wat, entry: Entry) -> None:
+    rng = random.Random(7)
+    kinds = [rng.choice(["i32", "i64", "f32", "f64", "v128"]) for _ in range(1000)]
+    widths = {"i32": 32, "i64": 64, "f32": 32, "f64": 64, "v128": 128}
+    given = tuple(Value(kind, rng.getrandbits(widths[kind])) for kind in kinds)
+    gets = " ".join(f"local.get {i}" for i in range(1000))
+    text = f'(module (func (export "f") (param {" ".join(kinds)}) (result {" ".join(kinds)}) {gets}))'
+    got = only(run(engine, wat(text, Invocation("f", given, entry))))
+    assert isinstance(got, Returned)
+    assert got.values == given
+
+
+@pytest.mark.parametrize("entry", BOTH)
+def test_references_by_identity(engine: Engine, wat: Wat, entry: Entry) -> None:
+    text = """(module (func $g (export "g")) (func $h) (elem declare func $g $h)
+      (func (export "f") (param externref funcref) (result externref externref funcref funcref funcref)
+        local.get 0 ref.null extern local.get 1 ref.func $g ref.func $h))"""
+    case = wat(text, Invocation("f", values("ref:extern:5", "ref:func:g"), entry), needs=("reference_types",))
+    got = only(run(engine, case))
+    assert isinstance(got, Returned)
+    assert got.refs == ("extern:5", "null", "func:g", "func:g", "func")
+
+
+TRAPS = {
+    TrapKind.UNREACHABLE: "unreachable",
+    TrapKind.DIV_BY_ZERO: "(drop (i64.rem_u (i64.const 1) (i64.const 0)))",
+    TrapKind.INT_OVERFLOW: "(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))",
+    TrapKind.BAD_CONVERSION: "(drop (i32.trunc_f32_s (f32.const nan)))",
+    TrapKind.MEMORY_OOB: "(drop (i64.load (i32.const 65530)))",
+    TrapKind.TABLE_OOB: "(drop (table.get $t (i32.const 9)))",
+    TrapKind.UNDEFINED_ELEMENT: "(call_indirect $t (i32.const 9))",
+    TrapKind.UNINITIALIZED_ELEMENT: "(call_indirect $t (i32.const 1))",
+    TrapKind.INDIRECT_TYPE_MISMATCH: "(drop (call_indirect $t (result i32) (i32.const 0)))",
+    TrapKind.HOST: "(call $host)",
+}
+GC_TRAPS = {
+    TrapKind.NULL_REFERENCE: "(drop (array.get $a (ref.null $a) (i32.const 0)))",
+    TrapKind.ARRAY_OOB: "(drop (array.get $a (array.new_default $a (i32.const 1)) (i32.const 1)))",
+    TrapKind.CAST_FAILURE: "(drop (ref.cast (ref $a) (ref.i31 (i32.const 1))))",
+}
+
+
+@pytest.mark.parametrize("entry", BOTH)
+@pytest.mark.parametrize("kind", TRAPS)
+def test_every_kind_of_trap(engine: Engine, wat: Wat, kind: TrapKind, entry: Entry) -> None:
+    text = f"""(module (import "trap" "t" (func $host)) (memory 1) (table $t 2 funcref) (elem (i32.const 0) $v)
+      (func $v) (func (export "f") {TRAPS[kind]}))"""
+    got = only(run(engine, wat(text, Invocation("f", (), entry))))
+    assert isinstance(got, Trapped)
+    assert kind in got.kinds
+
+
+@pytest.mark.parametrize("kind", GC_TRAPS)
+def test_every_kind_of_trap_on_heap_objects(engine: Engine, wat: Wat, kind: TrapKind) -> None:
+    text = f'(module (type $a (array i32)) (func (export "f") {GC_TRAPS[kind]}))'
+    got = only(run(engine, wat(text, Invocation("f"), needs=("gc",))))
+    assert isinstance(got, Trapped)
+    assert kind in got.kinds
+
+
+def test_calls_go_on_after_a_trap_on_the_same_instance(engine: Engine, wat: Wat) -> None:
+    text = """(module (global $g (mut i32) (i32.const 0))
+      (func (export "bump") (result i32) (global.set $g (i32.add (global.get $g) (i32.const 1))) (global.get $g))
+      (func (export "trap") (global.set $g (i32.const 40)) unreachable))"""
+    calls = (Invocation("bump"), Invocation("trap"), Invocation("bump", (), Entry.WRAPPER))
+    first, second, third = run(engine, wat(text, *calls)).outcomes
+    assert first == Returned.of(values("i32:1"))
+    assert isinstance(second, Trapped)
+    assert third == Returned.of(values("i32:41"))
+
+
+def test_endless_recursion_exhausts_the_stack_and_ends_the_case(engine: Engine, wat: Wat) -> None:
+    text = '(module (func $r (export "r") (result i32) (i32.add (i32.const 1) (call $r))) (func (export "f")))'
+    observation = run(engine, wat(text, Invocation("f"), Invocation("r"), Invocation("f")))
+    assert observation.outcomes == (Returned(), Exhausted("stack"))
+
+
+def test_an_endless_loop_times_out_and_the_worker_is_back(engine: Engine, wat: Wat) -> None:
+    assert isinstance(engine, WorkerEngine)
+    short = WorkerEngine(engine.id, engine._worker, Limits(cpu_seconds=0.3))
+    text = '(module (func (export "seven") (result i32) (i32.const 7)) (func (export "loop") (loop (br 0))))'
+    start = time.monotonic()
+    observation = run(short, wat(text, Invocation("seven"), Invocation("loop"), Invocation("seven")))
+    assert observation.outcomes[0] == Returned.of(values("i32:7"))
+    assert isinstance(observation.outcomes[1], TimedOut)
+    assert len(observation.outcomes) == 2
+    assert observation.phase is Phase.INVOKE
+    assert only(short.run(wat(text, Invocation("seven")))) == Returned.of(values("i32:7"))
+    assert time.monotonic() - start < 30
+    short.close()
+
+
+def test_growth_to_the_maximum_and_beyond(engine: Engine, wat: Wat) -> None:
+    text = """(module (memory (export "m") 1 64) (table (export "t") 1 10000 funcref)
+      (func (export "f") (result i32 i32 i32 i32)
+        (memory.grow (i32.const 63)) (memory.grow (i32.const 1))
+        (table.grow 0 (ref.null func) (i32.const 9999)) (table.grow 0 (ref.null func) (i32.const 1))))"""
+    observation = run(engine, wat(text, Invocation("f")))
+    assert only(observation) == Returned.of(values("i32:1", "i32:-1", "i32:1", "i32:-1"))
+    assert [(memory.pages, memory.blocks) for memory in observation.memories] == [(64, ())]
+    assert [(table.size, set(table.elements)) for table in observation.tables] == [(10000, {"null"})]
+
+
+def test_memory_over_the_limit_is_an_outcome(engine: Engine, wat: Wat) -> None:
+    assert isinstance(engine, WorkerEngine)
+    resident = engine.process().usage()[1]
+    small = WorkerEngine(engine.id, engine._worker, Limits(cpu_seconds=20, memory_bytes=resident + (256 << 20)))
+    text = """(module (memory 32768) (func (export "f") (local i32)
+      (loop (memory.fill (local.get 0) (i32.const 1) (i32.const 65536))
+        (br_if 0 (i32.ne (i32.const 0x7fff0000) (local.tee 0 (i32.add (local.get 0) (i32.const 65536))))))
+      (loop (br 0))))"""
+    observation = run(small, wat(text, Invocation("f")))
+    assert isinstance(only(observation), OutOfMemory)
+    small.close()
+
+
+def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
+    text = """(module (memory (export "m") 3) (data (i32.const 65536) "\\01")
+      (global (export "a") i32 (i32.const -1)) (global (export "b") (mut i64) (i64.const 5))
+      (global (export "c") (mut f32) (f32.const nan:0x200001)) (global (export "d") f64 (f64.const -nan:0x4000000000003))
+      (global (export "e") (mut v128) (v128.const i64x2 3 4))
+      (table (export "t") 3 funcref) (elem (i32.const 1) $f)
+      (func $f (export "f") (i32.store8 (i32.const 70000) (i32.const 255)) (global.set 1 (i64.const -2)) unreachable))"""
+    observation = run(engine, wat(text, Invocation("f")))
+    found = {name: str(value) for name, value in observation.globals}
+    assert found == {
+        "a": "i32:0xffffffff",
+        "b": "i64:0xfffffffffffffffe",
+        "c": "f32:0x7fa00001",
+        "d": "f64:0xfff4000000000003",
+        "e": "v128:0x40000000000000003",
+    }
+    memory = observation.memories[0]
+    assert (memory.export, memory.pages, [index for index, _ in memory.blocks]) == ("m", 3, [1])
+    assert observation.tables[0].elements == ("null", "func:f", "null")
+    block = engine.dump(wat(text, Invocation("f")), (("m", 1), ("m", 0)))
+    assert block["m", 0] == bytes(65536)
+    assert [(i, byte) for i, byte in enumerate(block["m", 1]) if byte] == [(0, 1), (70000 - 65536, 255)]
+
+
+@pytest.mark.parametrize("entry", BOTH)
+def test_an_uncaught_exception_has_its_tag_and_payload(engine: Engine, wat: Wat, entry: Entry) -> None:
+    text = """(module (tag $t (export "t") (param i32 f32 f64 v128)) (tag $private)
+      (func (export "f") (throw $t (i32.const -1) (f32.const nan:0x200001) (f64.const 1) (v128.const i64x2 3 4)))
+      (func (export "g") (throw $private)) (func (export "h") (result i32) (i32.const 3)))"""
+    calls = [Invocation(name, (), entry) for name in "fgh"]
+    first, second, third = run(engine, wat(text, *calls, needs=("exceptions",))).outcomes
+    payload = values("i32:-1", "f32:0x7fa00001", "f64:0x3ff0000000000000", "v128:0x40000000000000003")
+    assert first == Threw("t", Returned.of(payload))
+    assert second == Threw("?")
+    assert third == Returned.of(values("i32:3"))
+
+
+def test_what_is_no_module_is_rejected(engine: Engine) -> None:
+    for content in (b"", b"\0asm", b"\0asm\1\0\0\0\1", b"\0asm\1\0\0\0\7\5\1\1f\0\0"):
+        observation = engine.run(Case(content, (Invocation("f"),)))
+        assert isinstance(observation.instantiation, Rejected), observation
+        assert observation.outcomes == ()
+
+
+def test_a_call_that_cannot_be_made_is_unsupported(engine: Engine, wat: Wat) -> None:
+    text = '(module (func (export "f") (param i32)))'
+    outcomes = run(engine, wat(text, Invocation("g"), Invocation("f"), Invocation("f", values("i64:1")))).outcomes
+    assert all(isinstance(one, Unsupported) for one in outcomes)
+    assert len(outcomes) == 3
+
+
+def test_a_start_function_traps_at_instantiation(engine: Engine, wat: Wat) -> None:
+    observation = run(engine, wat("(module (func $s unreachable) (start $s))"))
+    assert observation.phase is Phase.INSTANTIATE
+    assert isinstance(observation.instantiation, Trapped)
+
+
+def test_a_worker_killed_in_mid_case_is_a_crash_and_the_next_case_runs(engine: Engine, wat: Wat) -> None:
+    assert isinstance(engine, WorkerEngine)
+    text = '(module (func (export "seven") (result i32) (i32.const 7)) (func (export "loop") (loop (br 0))))'
+    pending = engine.start(wat(text, Invocation("seven"), Invocation("loop")))
+    process = engine.process()
+    while process.progress()[1:] != (3, 1):
+        time.sleep(0.01)
+    os.kill(process.process.pid, signal.SIGKILL)
+    observation = pending.result()
+    assert observation.outcomes[0] == Returned.of(values("i32:7"))
+    assert observation.outcomes[1:] == (Crashed(signal.SIGKILL),)
+    assert only(engine.run(wat(text, Invocation("seven")))) == Returned.of(values("i32:7"))
+
+
+def test_two_hundred_cases_leave_nothing_behind(engine: Engine, wat: Wat) -> None:
+    assert isinstance(engine, WorkerEngine)
+    text = """(module (import "env" "f" (func $f (param i32) (result i32)))
+      (memory (export "m") 2) (global (export "g") (mut i32) (i32.const {i}))
+      (func (export "f") (result i32) (i32.store (i32.const 0) (i32.const {i})) (call $f (i32.const {i}))))"""
+    case = [wat(text.format(i=i), Invocation("f", (), BOTH[i % 2])) for i in range(40)]
+    for one in case * 2:
+        engine.run(one)
+    pid = engine.process().process.pid
+    gc.collect()
+    resident, fds = engine.process().usage()[1], len(os.listdir("/proc/self/fd"))
+    theirs = len(os.listdir(f"/proc/{pid}/fd"))
+    for one in case * 5:
+        assert isinstance(only(engine.run(one)), Returned)
+    assert engine.process().process.pid == pid
+    assert len(os.listdir("/proc/self/fd")) == fds
+    assert len(os.listdir(f"/proc/{pid}/fd")) == theirs
+    assert engine.process().usage()[1] < resident + (48 << 20)
+
+
+def test_the_library_that_is_loaded_is_known(engine: Engine) -> None:
+    found = engine.capabilities
+    assert Path(found.library).is_file()
+    assert len(found.sha256) == 64
+    assert found.version[0].isdigit()
+
+
+def test_scripts_link_instances(engine: Engine, wat: Wat) -> None:
+    session = engine.open_script()
+    first = wat("""(module (memory (export "m") 1) (global (export "g") (mut f32) (f32.const nan:0x200001))
+      (func (export "f") (param f64) (result f64) (local.get 0)))""")
+    second = wat("""(module (import "A" "m" (memory 1)) (import "spectest" "print_i32" (func $p (param i32)))
+      (import "A" "f" (func $f (param f64) (result f64))) (func (export "g") (result f64) (call $p (i32.const 1))
+        (i32.store (i32.const 0) (i32.const 5)) (call $f (f64.const -nan:0x4000000000003))))""")
+    assert session.instantiate("a", first.content) == Returned()
+    assert isinstance(session.instantiate("b", second.content), Rejected)
+    session.register("a", "A")
+    assert session.instantiate("b", second.content) == Returned()
+    assert session.invoke("b", Invocation("g")) == Returned.of(values("f64:0xfff4000000000003"))
+    assert session.get("a", "g") == Value.parse("f32:0x7fa00001")
+    assert session.get("a", "nothing") is None
+    session.close()
+
+
+def test_an_observation_does_not_depend_on_what_ran_before(engine: Engine, wat: Wat) -> None:
+    text = """(module (memory (export "m") 1) (func (export "f") (result i32)
+      (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1))) (i32.load (i32.const 0))))"""
+    case = wat(text, Invocation("f"), Invocation("f", (), Entry.WRAPPER))
+    assert run(engine, case) == run(engine, case)
+
+
+def test_settings_of_one_engine_are_different_engines() -> None:
+    names = {str(open_engine(name, offline=True).id) for name in ("wasmtime:winch", "wasmtime:opt=none", "wasmtime")}
+    assert len(names) == 3
+
+
