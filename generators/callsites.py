@@ -173,6 +173,9 @@ class Calls:
         f = self.scaffold.builder.func(type_.params, type_.results, export=export)
         frame = Frame.of(self.scaffold, f, source)
         frame.seed(source.bits(32) + f.index)
+        if source.chance(1, 2):
+            # From the state as well, so that two calls differ and results of an earlier one cannot pass for new ones.
+            f.body += ((OPS["global.get"], self.scaffold.checksum), *frame.fold(I64))
         for i, param in enumerate(type_.params):
             f.body.append((GET, i))
             frame.take(param)
@@ -214,9 +217,9 @@ def can_import(type_: FuncType) -> bool:
     return all(isinstance(t, NumType) or t is EXTERNREF for t in (*type_.params, *type_.results))
 
 
-def import_callee(scaffold: Scaffold, name: str, type_: FuncType) -> Callee:
-    """A host function; must be called before any function is defined."""
-    index = scaffold.builder.import_func("env", name, type_.params, type_.results)
+def import_callee(scaffold: Scaffold, module: str, name: str, type_: FuncType) -> Callee:
+    """A host function of an import module that ``wasm.hostmix`` gives a meaning; before any function is defined."""
+    index = scaffold.builder.import_func(module, name, type_.params, type_.results)
     return Callee(index, scaffold.builder.func_type(type_.params, type_.results), type_)
 
 

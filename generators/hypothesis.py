@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
-from generators.registry import load_target, target_names
+from generators.registry import load_target, wasm_target_names
 from wasm.case import Case
 
 _MIN_BYTES: Final = 256
@@ -42,4 +42,6 @@ def cases(target: str, config: Config = DEFAULT) -> st.SearchStrategy[Case]:
 
 def modules(targets: Sequence[str] = (), config: Config = DEFAULT) -> st.SearchStrategy[bytes]:
     """Valid binary modules of any of the targets (all if none is named)."""
-    return st.one_of([cases(target, config) for target in targets or target_names()]).map(lambda case: case.content)
+    return st.one_of([cases(target, config) for target in targets or wasm_target_names()]).map(
+        lambda case: case.content
+    )

@@ -13,7 +13,7 @@ from zlib import crc32
 from generators import targets
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
-from wasm.case import Case, Provenance
+from wasm.case import Case, CaseKind, Provenance
 from wasm.features import Feature
 
 GENERATOR_VERSION: Final = "1"
@@ -24,11 +24,15 @@ _GOLDEN: Final = 40503
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One file of ``generators/targets``: ``summary`` is its first docstring line, ``needs`` its ``NEEDS``."""
+    """One file of ``generators/targets``: ``summary`` is its first docstring line, ``needs`` its ``NEEDS``.
+
+    ``kind`` is the file's ``KIND``, modules to run where it has none.
+    """
 
     name: str
     summary: str
     needs: frozenset[Feature]
+    kind: CaseKind
     generate: Callable[[ChoiceSource, Config], Case]
 
 
@@ -38,6 +42,11 @@ def target_names() -> tuple[str, ...]:
     return tuple(sorted(item.name for item in pkgutil.iter_modules(targets.__path__) if not item.name.startswith("_")))
 
 
+def wasm_target_names() -> tuple[str, ...]:
+    """The targets that make modules to run, not raw bytes or machine functions."""
+    return tuple(name for name in target_names() if load_target(name).kind is CaseKind.WASM)
+
+
 @lru_cache(maxsize=64)
 def load_target(name: str) -> Target:
     """The target of that name. Raises ``ValueError`` with the known names if there is none."""
@@ -45,7 +54,7 @@ def load_target(name: str) -> Target:
         raise ValueError(f"no target {name!r}: choose from {', '.join(target_names())}")
     module = import_module(f"{targets.__name__}.{name}")
     summary = (module.__doc__ or "").strip().partition("\n")[0]
-    return Target(name, summary, module.NEEDS, module.generate)
+    return Target(name, summary, module.NEEDS, getattr(module, "KIND", CaseKind.WASM), module.generate)
 
 
 def source_of(target: str, seed: int, index: int) -> ChoiceSource:

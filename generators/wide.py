@@ -5,7 +5,7 @@ The targets ``returns``, ``params`` and ``calls`` draw the signature and the pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from generators import callsites, consume
@@ -65,6 +65,7 @@ class Plan:
     host: bool
     imported: bool
     reenter: bool
+    traps: bool
 
     @property
     def values(self) -> int:
@@ -87,7 +88,7 @@ def draw_plan(source: ChoiceSource, calls: Calls, type_: FuncType, zone: bool, s
         missing = source.weighted(_ZONE_MISSING)
         count, order = max(0, len(kinds) - missing), source.below(len(kinds))
         links = tuple(kinds[(i + order) % len(kinds)] for i in range(count))
-        return Plan(type_, True, links, 1, source.chance(10, 12), source.chance(10, 12), False)
+        return Plan(type_, True, links, 1, source.chance(10, 12), source.chance(10, 12), False, False)
     values = len(type_.params) + len(type_.results)
     count = source.weighted(shape.links)
     consumers = source.weighted(shape.consumers)
@@ -98,7 +99,8 @@ def draw_plan(source: ChoiceSource, calls: Calls, type_: FuncType, zone: bool, s
     links = tuple(source.pick(kinds) for _ in range(count))
     host, imported = source.chance(shape.host, 12), source.chance(shape.imports, 12)
     only_ints = callsites.INTEGERS.issuperset(type_.params + type_.results)
-    return Plan(type_, False, links, consumers, host, imported, only_ints and source.chance(1, 8))
+    reenter = only_ints and source.chance(1, 8)
+    return Plan(type_, False, links, consumers, host, imported, reenter, source.chance(1, 64))
 
 
 def build(source: ChoiceSource, config: Config, shape: Shape) -> Case:
@@ -133,6 +135,7 @@ class _WideModule:
         self.leaves: list[Callee] = []
         self.head: Callee
         self.imported: Callee | None = None
+        self.trap: Callee | None = None
 
     # Callees
 
@@ -140,11 +143,10 @@ class _WideModule:
         """The imports, two or three functions of the same type with different answers, and the chain of links."""
         plan, scaffold = self.plan, self.scaffold
         if plan.imported and can_import(self.type):
-            self.imported = import_callee(scaffold, "host0", self.type)
-        reenter: int | None = None
-        if plan.reenter:
-            builder = scaffold.builder
-            reenter = builder.import_func("reenter", "back", self.type.params, self.type.results)
+            self.imported = import_callee(scaffold, "env", "host0", self.type)
+        if plan.traps and can_import(self.type):
+            self.trap = import_callee(scaffold, "trap", "host1", self.type)
+        reenter = import_callee(scaffold, "reenter", "back", self.type) if plan.reenter else None
         few = 1 if plan.zone or plan.values > 128 else 2
         for i in range(1 + (self.source.below(few + 1) if plan.values <= DEEP else 0)):
             name = "back" if reenter is not None and not i else None
@@ -152,7 +154,7 @@ class _WideModule:
         head = self.leaves[0]
         if reenter is not None:
             scaffold.labels.add("reenter")
-            head = Callee(reenter, head.type_index, self.type, (*head.pending, ("import", self.type)))
+            head = replace(reenter, pending=(("import", self.type),))
         room = self.config.max_stack_bytes // 16
         for i, kind in enumerate(plan.links):
             if head.frame_values > room:
@@ -205,7 +207,7 @@ class _WideModule:
         for type_, local in live:
             f.body += ((GET, local), *frame.fold(type_))
         frame.publish()
-        if source.below(64) == 63:
+        if source.below(64) == 63 or (self.trap and name == "c0"):
             self._mishap(frame, source)
         f.body.append((GET, frame.acc))
         self.exports.append(Exported(name, f.type, 2 if params[:1] == (I32,) else 1 + source.below(2)))
@@ -242,7 +244,11 @@ class _WideModule:
         body += ((GET, frame.acc), (I64_CONST, 1 << source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
         frame.f.open("if")
         kind = source.below(3)
-        if kind == 0:
+        if self.trap is not None:
+            push_values(frame, source, self.type.params, clean=True)
+            body.append((OPS["call"], self.trap.func))
+            consume.drop_all(frame, self.type.results)
+        elif kind == 0:
             body.append(BARE["unreachable"])
         elif kind == 1:
             body += ((GET, frame.acc), (I64_CONST, 0), BARE["i64.div_u"], BARE["drop"])
