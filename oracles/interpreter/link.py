@@ -210,9 +210,9 @@ def _tag_name(instance: Instance, tag: Tag) -> str:
         if item is tag:
             return name
     imported = instance.module.imported(ExternKind.TAG)
-    for item, found in zip(imported, instance.tags, strict=False):
+    for wanted, found in zip(imported, instance.tags, strict=False):
         if found is tag:
-            return item.name
+            return wanted.name
     return "?"
 
 

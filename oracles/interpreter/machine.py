@@ -11,10 +11,48 @@ from typing import Any, Final
 
 from oracles.interpreter.budget import Exhaustion
 from oracles.interpreter.prepare import (
-    BLOCK, BR, BR_IF, BR_ON_CAST, BR_ON_CAST_FAIL, BR_ON_NON_NULL, BR_ON_NULL, BR_TABLE, CALL, CALL_INDIRECT, CALL_REF,
-    CONST, DROP, ELSE, END, END_TRY, FINISH, GET, GLOBAL_GET, GLOBAL_SET, HEAD, HOOK, IF, LOAD, OP1, OP2, OPERATOR,
-    RETURN, SELECT, SET, STORE, TAIL_CALL, TAIL_INDIRECT, TAIL_REF, TEE, THROW, THROW_REF, TRY, UNREACHABLE, Label,
-    branch, prepare,
+    BLOCK,
+    BR,
+    BR_IF,
+    BR_ON_CAST,
+    BR_ON_CAST_FAIL,
+    BR_ON_NON_NULL,
+    BR_ON_NULL,
+    BR_TABLE,
+    CALL,
+    CALL_INDIRECT,
+    CALL_REF,
+    CONST,
+    DROP,
+    ELSE,
+    END,
+    END_TRY,
+    FINISH,
+    GET,
+    GLOBAL_GET,
+    GLOBAL_SET,
+    HEAD,
+    HOOK,
+    IF,
+    LOAD,
+    OP1,
+    OP2,
+    OPERATOR,
+    RETURN,
+    SELECT,
+    SET,
+    STORE,
+    TAIL_CALL,
+    TAIL_INDIRECT,
+    TAIL_REF,
+    TEE,
+    THROW,
+    THROW_REF,
+    TRY,
+    UNREACHABLE,
+    Label,
+    branch,
+    prepare,
 )  # fmt: skip
 from oracles.interpreter.store import Func, Loop
 from oracles.interpreter.table import Table
@@ -33,8 +71,11 @@ def python_depth(depth: int) -> int:
     return 3 * depth + 1000
 
 
-def run(func: Func, args: list[Any], depth: int) -> list[Any]:  # noqa: C901
-    """Call a function; ``args`` becomes its locals. Raises Trap, Thrown, Exhaustion, MemoryExhaustion, NotExecutable."""
+def run(func: Func, args: list[Any], depth: int) -> list[Any]:
+    """Call a function; ``args`` becomes its locals.
+
+    Raises Trap, Thrown, Exhaustion, MemoryExhaustion and NotExecutable.
+    """
     while True:  # once per tail call
         if func.native is not None:
             return func.native(args, depth)

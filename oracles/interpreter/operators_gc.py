@@ -346,5 +346,3 @@ def _array_init_elem(imm: tuple[int, int], instance: Instance) -> Bound:
         items[at : at + length] = _refs(instance.elems[elem], start, length)
 
     return init, 4, 0
-
-

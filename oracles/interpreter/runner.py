@@ -95,7 +95,7 @@ class _Run:
         if isinstance(instantiation, Returned):
             outcomes = self._invoke_all()
         ended = time.process_time()
-        observation = Observation(
+        return Observation(
             ENGINE,
             instantiation,
             Phase.INVOKE if outcomes else Phase.INSTANTIATE,
@@ -105,7 +105,6 @@ class _Run:
             notes=self._notes(),
             cpu=(("compile", begun - started), ("instantiate", done - begun), ("invoke", ended - done)),
         )
-        return observation
 
     def _instantiate(self, module: Module) -> Outcome:
         made = self._with_sites(module)

@@ -9,7 +9,6 @@ by bit where an instruction moves bits, and report to the meter where an open bi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from oracles.interpreter.budget import Meter

@@ -9,7 +9,7 @@ belongs to is known from its static type wherever it matters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final, TypeAlias, final
 
 from oracles.interpreter.taint import FORMS, free_nans
@@ -31,7 +31,7 @@ class Host:
         self.token = token
 
 
-@lru_cache(maxsize=None)
+@cache
 def host(token: int) -> Host:
     """The host object with a token."""
     return Host(token)
