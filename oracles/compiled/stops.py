@@ -1,0 +1,34 @@
+"""How a run of compiled code can stop without a result, beside ``Trap``: exceptions on the way out of host code.
+
+``Exhaustion`` and ``MemoryExhaustion`` are the interpreter's. A helper may raise any of these; compiled code around it
+is left in an orderly way, and the host function that entered it sees the same exception.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from oracles.interpreter.budget import Exhaustion, MemoryExhaustion
+
+
+class Thrown(Exception):
+    """A WebAssembly exception that no compiled frame caught; ``address`` is its block's."""
+
+    def __init__(self, address: int) -> None:
+        super().__init__("exception")
+        self.address = address
+
+
+class Fault(Exception):
+    """A signal in compiled code, which has all its traps by explicit checks: a bug of the compiler."""
+
+    def __init__(self, number: int, place: str, address: int) -> None:
+        self.number, self.place = number, place
+        super().__init__(f"{signal.Signals(number).name} at {place} (address {address:#x})")
+
+
+class TimeUp(Exception):
+    """The deadline passed."""
+
+
+__all__ = ["Exhaustion", "Fault", "MemoryExhaustion", "Thrown", "TimeUp"]
