@@ -24,18 +24,24 @@ from wasm.valtypes import EXTERNREF, I32, I64, FuncType, NumType, ValType, ref
 TAILS: Final = {"tail": "direct", "tail_indirect": "indirect", "tail_ref": "ref"}
 """Tail kinds and how they name their callee."""
 
+_MAX_ROUNDS: Final = 9
+
 INTEGERS: Final = frozenset({I32, I64})
 
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """A function that can be called; ``pending`` has (kind, type) of the sites that its call passes."""
+    """A function that can be called; ``pending`` has (kind, type) of the sites that its call passes.
+
+    ``frame_values`` is how many values all frames below it hold, ``rounds`` how often loops run the innermost callee.
+    """
 
     func: int
     type_index: int
     type: FuncType
     pending: tuple[tuple[str, FuncType], ...] = ()
     frame_values: int = 0
+    rounds: int = 1
 
     @property
     def weight(self) -> int:
@@ -117,10 +123,13 @@ class Calls:
         frame = Frame.of(scaffold, f, source)
         frame.seed(source.bits(16))
         forward = params == callee.type.params and not (params and source.chance(1, 3))
+        rounds = callee.rounds
         if kind == "recursive":
             self._recursive(frame, source, callee, forward)
         elif kind == "loop":
-            self._looping(frame, source, callee, forward)
+            times = source.between(1, 3 if rounds < _MAX_ROUNDS else 1)
+            rounds *= times
+            self._looping(frame, source, callee, forward, times)
         else:
             close = None if kind in TAILS else open_exit(f, source, results)
             self._arguments(frame, source, callee, forward)
@@ -129,7 +138,7 @@ class Calls:
                 close_exit(f, *close)
         type_ = FuncType(params, results)
         pending = (*callee.pending, (kind, callee.type if kind != "recursive" else type_))
-        return Callee(f.index, f.type_index, type_, pending, callee.frame_values + callee.weight + 8)
+        return Callee(f.index, f.type_index, type_, pending, callee.frame_values + callee.weight + 8, rounds)
 
     def _arguments(self, frame: Frame, source: ChoiceSource, callee: Callee, forward: bool) -> None:
         if forward:
@@ -157,11 +166,11 @@ class Calls:
         f.emit("call", callee.func)
         f.end()
 
-    def _looping(self, frame: Frame, source: ChoiceSource, callee: Callee, forward: bool) -> None:
+    def _looping(self, frame: Frame, source: ChoiceSource, callee: Callee, forward: bool, times: int) -> None:
         """Call in a loop; the results of all but the last round lie below a taken branch and are dropped by it."""
         f = frame.f
         count = f.local(I32)
-        f.body += ((I32_CONST, source.between(1, 3)), (SET, count))
+        f.body += ((I32_CONST, times), (SET, count))
         f.open("loop", (), f.type.results)
         self._arguments(frame, source, callee, forward)
         f.emit("call", callee.func)
@@ -180,10 +189,11 @@ class Calls:
             f.body.append((GET, i))
             frame.take(param)
         frame.close_vectors()
-        if source.chance(1, 2):
-            frame.publish()
+        pure = source.chance(1, 2)
         close = open_exit(f, source, type_.results)
-        push_values(frame, source, type_.results)
+        if not push_values(frame, source, type_.results) or not pure:
+            # Nothing else would show what became of the parameters.
+            frame.publish()
         close_exit(f, *close)
         return Callee(f.index, f.type_index, type_)
 

@@ -29,6 +29,9 @@ TO_I64: Final[dict[ValType, tuple[Instr, ...]]] = {
 
 LANE_FACTOR: Final = sum(0x01000193 + 2 * i << 32 * i for i in range(4))
 
+TURNED_BYTES: Final = int.from_bytes(bytes((i + 3) % 16 for i in range(16)), "little")
+"""Lane indices that turn a vector by three bytes: every lane's highest byte moves on."""
+
 
 @dataclass(slots=True)
 class Frame:
@@ -44,7 +47,7 @@ class Frame:
     acc: int
     style: int
     sources: dict[ValType, list[int]]
-    rotation: int = 7
+    rotation: int = 29
     scratch: dict[ValType, int] = field(default_factory=dict)
     vector_acc: int | None = None
     fragments: dict[ValType, tuple[Instr, ...]] = field(default_factory=dict)
@@ -54,7 +57,7 @@ class Frame:
         sources: dict[ValType, list[int]] = {}
         for i, type_ in enumerate(f.type.params):
             sources.setdefault(type_, []).append(i)
-        return Frame(scaffold, f, source, f.local(I64), source.below(3), sources, source.between(1, 63))
+        return Frame(scaffold, f, source, f.local(I64), source.below(3), sources, 29 + source.below(24))
 
     def temp(self, type_: ValType) -> int:
         """A local for values in passing, one per type."""
@@ -68,12 +71,19 @@ class Frame:
         self.f.body += ((I64_CONST, value & (1 << 64) - 1), (SET, self.acc))
 
     def _mix(self) -> tuple[Instr, ...]:
+        """Fold an i64.
+
+        A rotation alone would come round: values 64 or 256 places apart could be swapped unseen. A multiplication alone
+        keeps the highest bit where it is: two wrong signs would cancel out.
+        """
         get, put = (GET, self.acc), (SET, self.acc)
+        turn = (I64_CONST, self.rotation), BARE["i64.rotl"]
+        times = (I64_CONST, MULTIPLIER), BARE["i64.mul"]
         if self.style == 0:
-            return get, BARE["i64.xor"], (I64_CONST, MULTIPLIER), BARE["i64.mul"], put
+            return get, BARE["i64.xor"], *times, *turn, put
         if self.style == 1:
-            return get, (I64_CONST, self.rotation), BARE["i64.rotl"], BARE["i64.add"], put
-        return get, (I64_CONST, MULTIPLIER), BARE["i64.mul"], BARE["i64.sub"], put
+            return get, BARE["i64.add"], *turn, *times, put
+        return get, *times, *turn, BARE["i64.sub"], put
 
     def fold(self, type_: ValType) -> tuple[Instr, ...]:
         """Instructions that fold the value on the stack into the hash; ``take`` is for externrefs as well."""
@@ -99,7 +109,7 @@ class Frame:
             self.vector_acc = self.f.local(V128)
         return (
             (GET, self.vector_acc), BARE["v128.xor"], (OPS["v128.const"], LANE_FACTOR), BARE["i32x4.mul"],
-            (SET, self.vector_acc),
+            (OPS["v128.const"], TURNED_BYTES), BARE["i8x16.swizzle"], (SET, self.vector_acc),
         )  # fmt: skip
 
     def close_vectors(self) -> None:
@@ -154,10 +164,10 @@ class Frame:
         )  # fmt: skip
 
     def publish(self) -> None:
-        """Fold the hash into the module's checksum."""
+        """Fold the hash into the module's checksum. The rotation keeps errors in high bits from cancelling out."""
         self.close_vectors()
         g = self.scaffold.checksum
         self.f.body += (
-            (OPS["global.get"], g), (GET, self.acc), BARE["i64.xor"], (I64_CONST, MULTIPLIER), BARE["i64.mul"],
-            (OPS["global.set"], g),
+            (OPS["global.get"], g), (GET, self.acc), BARE["i64.xor"], (I64_CONST, 29), BARE["i64.rotl"],
+            (I64_CONST, MULTIPLIER), BARE["i64.mul"], (OPS["global.set"], g),
         )  # fmt: skip

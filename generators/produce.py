@@ -24,16 +24,22 @@ _STYLES: Final = weighted(("const", 26), ("local", 24), ("hash", 26), ("load", 1
 _MAX_EXPRESSIONS: Final = 6
 
 _FROM_HASH: Final[dict[ValType, tuple[tuple[Instr, ...], tuple[Instr, ...]]]] = {
-    I32: ((BARE["i32.wrap_i64"],), ((I64_CONST, 32), BARE["i64.shr_u"], BARE["i32.wrap_i64"])),
+    I32: (
+        ((I64_CONST, 32), BARE["i64.shr_u"], BARE["i32.wrap_i64"]),
+        ((I64_CONST, 17), BARE["i64.rotl"], BARE["i32.wrap_i64"]),
+    ),
     I64: ((), ((I64_CONST, 17), BARE["i64.rotl"])),
-    F32: ((BARE["f32.convert_i64_s"],), (BARE["i32.wrap_i64"], BARE["f32.reinterpret_i32"])),
+    F32: (
+        (BARE["f32.convert_i64_s"],),
+        ((I64_CONST, 32), BARE["i64.shr_u"], BARE["i32.wrap_i64"], BARE["f32.reinterpret_i32"]),
+    ),
     F64: ((BARE["f64.convert_i64_s"],), (BARE["f64.reinterpret_i64"],)),
     V128: (
         (BARE["i64x2.splat"], (OPS["v128.const"], 0x0123456789ABCDEF), BARE["i64x2.add"]),
         (BARE["i64x2.splat"], (OPS["v128.const"], 3 << 125 | 1), BARE["v128.xor"]),
     ),
 }
-"""From a hash to a value of the type: a number, or any bits."""
+"""From a hash to a value of the type, a number or any bits: of its high bits, on which all others have an effect."""
 
 _HASH_FACTOR: Final = 0x5851F42D4C957F2D
 
@@ -41,7 +47,7 @@ _HASH_FACTOR: Final = 0x5851F42D4C957F2D
 class _Row:
     """One row in the making; ``i`` counts all its values."""
 
-    __slots__ = ("clean", "expressions", "frame", "operations", "raw", "seed", "source", "step")
+    __slots__ = ("clean", "expressions", "frame", "hashed", "operations", "raw", "seed", "source", "step")
 
     def __init__(self, frame: Frame, source: ChoiceSource, clean: bool) -> None:
         self.frame = frame
@@ -51,6 +57,7 @@ class _Row:
         self.step = 1 + source.below(5)
         self.raw = source.below(2)
         self.expressions = 0
+        self.hashed = False
         self.operations: dict[NumType, Op] = {}
 
     def const(self, i: int, type_: NumType) -> None:
@@ -72,6 +79,7 @@ class _Row:
 
     def hash(self, i: int, type_: NumType) -> None:
         """From the running hash, so from everything that was folded before."""
+        self.hashed = True
         acc = self.frame.acc
         self.frame.f.body += (
             (GET, acc), (I64_CONST, _HASH_FACTOR), BARE["i64.mul"], (I64_CONST, 2 * i + 1), BARE["i64.add"],
@@ -129,13 +137,13 @@ _MAKERS: Final[dict[str, Callable[[_Row, int, NumType], None]]] = {
 }
 
 
-def push_values(frame: Frame, source: ChoiceSource, types: Sequence[ValType], clean: bool = False) -> None:
-    """Put values of ``types`` on the stack; no reference among them is null.
+def push_values(frame: Frame, source: ChoiceSource, types: Sequence[ValType], clean: bool = False) -> bool:
+    """Put values of ``types`` on the stack; no reference among them is null. Gives whether one shows the running hash.
 
     ``clean``: no value is a NaN whose bits are open, even in a module that has them; hosts look at all bits.
     """
     if not types:
-        return
+        return False
     row = _Row(frame, source, clean)
     makers = [_MAKERS[source.weighted(_STYLES)] for _ in range(source.between(1, min(3, len(types))))]
     turns = len(makers)
@@ -144,3 +152,4 @@ def push_values(frame: Frame, source: ChoiceSource, types: Sequence[ValType], cl
             makers[i % turns](row, i, type_)
         else:
             row.reference(i, type_)
+    return row.hashed

@@ -238,9 +238,10 @@ class Scaffold:
 
 
 def mix(h: int) -> tuple[Instr, ...]:
-    """Fold the i64 on the stack into local ``h``: h = (h ^ value) * MULTIPLIER, so the order matters."""
+    """Fold the i64 on the stack into local ``h``: h = rotl((h ^ value) * MULTIPLIER, 29), so that order matters."""
+    multiply, turn = (OPS["i64.const"], MULTIPLIER), (OPS["i64.const"], 29)
     get, put = (OPS["local.get"], h), (OPS["local.set"], h)
-    return get, OPS["i64.xor"].bare, (OPS["i64.const"], MULTIPLIER), OPS["i64.mul"].bare, put
+    return get, OPS["i64.xor"].bare, multiply, OPS["i64.mul"].bare, turn, OPS["i64.rotl"].bare, put
 
 
 _PLAIN_I64: Final = MemArg(3, 0)

@@ -112,6 +112,8 @@ def build(source: ChoiceSource, config: Config, shape: Shape) -> Case:
 
 
 class _WideModule:
+    """The module under construction: the plan is drawn first, imports are made before functions, callers last."""
+
     def __init__(self, source: ChoiceSource, config: Config, shape: Shape) -> None:
         param_count, size = draw_sizes(source, config, shape)
         zone = in_zone(size)
@@ -199,7 +201,7 @@ class _WideModule:
         for i, type_ in enumerate(params):
             f.body += ((GET, i), *frame.fold(type_))
         live = self._pressure(frame, source)
-        close = self._open_loop(frame, source) if how == "loop" else None
+        close = self._open_loop(frame, source, callee.rounds) if how == "loop" else None
         self._call_and_use(frame, source, callee, how, mode)
         if close is not None:
             f.body += close
@@ -212,7 +214,7 @@ class _WideModule:
         f.body.append((GET, frame.acc))
         self.exports.append(Exported(name, f.type, 2 if params[:1] == (I32,) else 1 + source.below(2)))
 
-    def _open_loop(self, frame: Frame, source: ChoiceSource) -> tuple[Instr, ...]:
+    def _open_loop(self, frame: Frame, source: ChoiceSource, rounds: int) -> tuple[Instr, ...]:
         """Open a loop whose body runs at least once; gives the instructions that decide whether it runs again.
 
         The number of rounds is constant, given by an argument, or depends on the hash: then fuel ends it.
@@ -222,7 +224,7 @@ class _WideModule:
         if kind == 3:
             before = len(f.body)
             f.body += ((GET, frame.acc), (I64_CONST, 3), BARE["i64.and"], BARE["i64.eqz"], BARE["i32.eqz"])
-            frame.spend_fuel(source.between(3, 40))
+            frame.spend_fuel(source.between(3, 40) // rounds)
             f.body += (BARE["i32.eqz"], BARE["i32.eqz"], BARE["i32.and"], (OPS["br_if"], 0))
             close = tuple(f.body[before:])
             del f.body[before:]
@@ -296,7 +298,7 @@ class _WideModule:
                 second = source.pick([callee, *self.leaves])
                 self._call(frame, source, second, "direct")
                 results = second.type.results
-                used = consume.use(frame, source, "drop", results, _nothing)
+                used = consume.use(frame, source, "drop" if source.chance(1, 4) else "fold", results, _nothing)
                 self._account(frame, [(second, "direct")], used)
 
         self._account(frame, passed, consume.use(frame, source, mode, types, between))
