@@ -13,7 +13,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from generators.choices import ChoiceSource
+from generators.choices import ChoiceSource, weighted
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
 from generators.scaffold import DATA_BYTES
 from generators.values import CANONICAL_NAN, INTERESTING, constant
@@ -165,20 +165,11 @@ def emit_clean(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -
 def emit(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     """An expression of a type on the stack, nested up to ``depth``; says which of its bits may be an open NaN."""
     if depth <= 0:
-        return _leaf(frame, source, type_)
-    kind = source.below(16)
-    if kind < 3:
-        return _leaf(frame, source, type_)
-    if kind < 13:
-        return _operation(frame, source, source.pick(candidates(frame.scaffold.config.features, type_)), depth)
-    if kind == 13:
-        return _select(frame, source, type_, depth)
-    if kind == 14:
-        return _if(frame, source, type_, depth)
-    return _load(frame, source, type_, depth)
+        return _leaf(frame, source, type_, 0)
+    return source.weighted(_FORMS)(frame, source, type_, depth)
 
 
-def _leaf(frame: Frame, source: ChoiceSource, type_: NumType) -> Nan:
+def _leaf(frame: Frame, source: ChoiceSource, type_: NumType, _depth: int) -> Nan:
     found = frame.sources.get(type_)
     if not found or not source.below(3):
         frame.f.body.append(constant(source, type_))
@@ -187,26 +178,27 @@ def _leaf(frame: Frame, source: ChoiceSource, type_: NumType) -> Nan:
     return Nan.SCALAR if frame.scaffold.free_nans and type_ in CANONICAL_NAN else Nan.NONE
 
 
-def _operation(frame: Frame, source: ChoiceSource, row: Candidate, depth: int) -> Nan:
+def _operation(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+    row = source.pick(candidates(frame.scaffold.config.features, type_))
     nan = Nan.NONE
     same = source.below(16) == 15
     last = len(row.params) - 1
     guard = row.guard
-    for i, type_ in enumerate(row.params):
-        assert isinstance(type_, NumType)
+    for i, param in enumerate(row.params):
+        assert isinstance(param, NumType)
         if i == last and (guard is Guard.ODD or guard is Guard.POSITIVE) and source.below(2):
             # A divisor that is known: rules for powers of two and reciprocals.
-            frame.f.body.append((OPS[f"{type_}.const"], source.pick(_divisors(type_))))
+            frame.f.body.append((OPS[f"{param}.const"], source.pick(_divisors(param))))
             guard = None
             continue
-        if same and i == last and i and row.params[0] is type_:
+        if same and i == last and i and row.params[0] is param:
             # The same value twice: operand reuse, and rules that match equal operands.
-            t = frame.temp(type_)
+            t = frame.temp(param)
             frame.f.body += ((TEE, t), (GET, t))
             found = nan
         else:
-            found = emit(frame, source, type_, depth - 1)
-        found = _settle(frame, found, type_, row.takes[i])
+            found = emit(frame, source, param, depth - 1)
+        found = _settle(frame, found, param, row.takes[i])
         if found is not Nan.NONE:
             nan = found
     if guard is not None:
@@ -330,6 +322,41 @@ def _load(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan
     align = source.below(size.bit_length())
     frame.f.body.append((op, MemArg(align, offset)))
     return Nan.NONE
+
+
+def _block(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+    """A block that a conditional branch leaves early with a value."""
+    frame.f.open("block", (), (type_,))
+    first = emit(frame, source, type_, depth - 1)
+    emit(frame, source, I32, depth - 1)
+    frame.f.body += ((OPS["br_if"], 0), BARE["drop"])
+    second = emit(frame, source, type_, depth - 1)
+    if second is not first and Nan.NONE not in (first, second):
+        second = _settle(frame, second, type_, first)
+    frame.f.end()
+    return _union(first, second)
+
+
+def _loop(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+    """A loop of one to four rounds that computes a value again and again, mostly from itself."""
+    body = frame.f.body
+    emit_clean(frame, source, type_, depth - 2)
+    value, count = frame.f.local(type_), frame.f.local(I32)
+    body += ((SET, value), (I32_CONST, source.between(1, 4)), (SET, count))
+    known = frame.sources.setdefault(type_, [])
+    known.append(value)
+    frame.f.open("loop")
+    emit_clean(frame, source, type_, depth - 1)
+    body += ((SET, value), (GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
+    frame.f.end()
+    body.append((GET, value))
+    return Nan.NONE
+
+
+_FORMS: Final = weighted(
+    (_leaf, 38), (_operation, 150), (_select, 16), (_if, 16), (_load, 20), (_block, 10), (_loop, 6)
+)
+"""The forms of an expression that is not a leaf for lack of depth, simplest first."""
 
 
 def emit_statement(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> int:
