@@ -9,6 +9,7 @@ from compiler.ir import Inst, ValueId
 from compiler.lower import Lowering, lowers
 from compiler.machine import REG, VReg, define, fixed, late_use, reuse, use
 from compiler.x64.build import pseudo, row
+from compiler.x64.rules_simd_int import VECTOR_TESTS, vector_test
 from wasm.traps import TrapKind
 from wasm.valtypes import I32, I64, NumType
 
@@ -143,6 +144,9 @@ def condition_of(c: Lowering, value: ValueId) -> str:
     maker = c.maker(value, *FLOAT_ORDERINGS)
     if maker is not None:
         return compare_floats(c, maker)
+    maker = c.maker(value, *VECTOR_TESTS)
+    if maker is not None:
+        return vector_test(c, maker)
     condition = c.use(value)
     row(c, "test32", condition, condition)
     return "ne"
