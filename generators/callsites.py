@@ -71,32 +71,35 @@ class Calls:
     def call(self, frame: Frame, source: ChoiceSource, how: str, callee: Callee, other: Callee | None = None) -> None:
         """Call ``callee``, its arguments being on the stack; ``how`` is one of direct, indirect, ref or a tail kind.
 
-        With ``other``, of the same type, a parameter decides at run time which of the two is called.
+        With ``other``, of the same type, the first i32 parameter decides at run time which of the two is called.
         """
         body = frame.f.body
         tail = "return_" if how in TAILS else ""
         how = TAILS.get(how, how)
-        selector = frame.sources.get(I32)
-        if other is not None and not selector:
+        selector = next((i for i, type_ in enumerate(frame.f.type.params) if type_ is I32), None)
+        if selector is None:
             other = None
         if how == "direct":
             body.append((OPS[f"{tail}call"], callee.func))
         elif how == "indirect":
             base = self.scaffold.slot(callee.func, *([other.func] if other else []))
-            if other is not None and selector:
-                body += ((GET, selector[0]), (I32_CONST, 1), BARE["i32.and"], (I32_CONST, base), BARE["i32.add"])
+            if other is not None:
+                body += ((GET, selector), (I32_CONST, 1), BARE["i32.and"], (I32_CONST, base), BARE["i32.add"])
             else:
                 body.append((I32_CONST, base))
             body.append((OPS[f"{tail}call_indirect"], (callee.type_index, self.scaffold.tables["functions"])))
         else:
-            self._reference(frame, source, callee, other if selector else None)
+            self._reference(frame, source, callee, other, selector)
             body.append((OPS[f"{tail}call_ref"], callee.type_index))
 
-    def _reference(self, frame: Frame, source: ChoiceSource, callee: Callee, other: Callee | None) -> None:
+    def _reference(
+        self, frame: Frame, source: ChoiceSource, callee: Callee, other: Callee | None, selector: int | None
+    ) -> None:
+        """Put a reference to the callee on the stack: a constant one, one out of a global, or one of two."""
         body = frame.f.body
         if other is not None:
             body += (self.scaffold.declare(other.func), self.scaffold.declare(callee.func))
-            body += ((GET, frame.sources[I32][0]), (I32_CONST, 1), BARE["i32.and"])
+            body += ((GET, selector), (I32_CONST, 1), BARE["i32.and"])
             body.append((OPS["select_t"], (ref(callee.type_index, False),)))
         elif source.chance(1, 3):
             held = self.globals.get(callee.func)

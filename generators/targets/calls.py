@@ -28,4 +28,5 @@ _SHAPE: Final = Shape(
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case around one signature whose results, parameters and chains of calls are drawn wide."""
     return build(source, config, _SHAPE)

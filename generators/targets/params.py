@@ -29,4 +29,5 @@ _SHAPE: Final = Shape(
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case around one signature whose parameters are drawn wide."""
     return build(source, config, _SHAPE)

@@ -27,4 +27,5 @@ _SHAPE: Final = Shape(
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case around one signature whose results are drawn wide."""
     return build(source, config, _SHAPE)
