@@ -106,11 +106,11 @@ class Campaign:
         self.numbers = (n for n in (range(limit) if limit is not None else count()) if n not in done)
         if self.settings.seconds is not None:
             self.deadline = time.time() + self.settings.seconds
-        self._collect()
-        self._resume_minimizing()
-        self.observer.started(self.summary)
         before = time.process_time()
         try:
+            self._collect()
+            self._resume_minimizing()
+            self.observer.started(self.summary)
             self._start_slot()
             while self._busy():
                 self._step()
@@ -130,17 +130,17 @@ class Campaign:
     # --- slots -------------------------------------------------------------------------------------------------------
 
     def _start_slot(self) -> None:
-        """Start one more slot. An interrupt from the terminal is for the parent, so slots never see one."""
+        """Start one more slot. An interrupt from the terminal is for the parent, so slots start with it blocked."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             process = context.Process(target=slot_main, args=(theirs, self.plan), daemon=True)
             process.start()
+            theirs.close()
+            self.slots.append(_Slot(process, ours))
         finally:
-            signal.signal(signal.SIGINT, previous)
-        theirs.close()
-        self.slots.append(_Slot(process, ours))
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
     def _busy(self) -> bool:
         """Whether anything is under way or left to do. Minimizing goes on after the deadline, within its own time."""

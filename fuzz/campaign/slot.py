@@ -119,6 +119,7 @@ _SET_PDEATHSIG = 1
 def slot_main(pipe: Connection, plan: Plan) -> None:
     """The process: orders come in, reports go out; ends when the parent closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     _die_with_parent()
     slot = _Slot(pipe, plan)
     try:

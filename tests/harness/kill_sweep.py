@@ -1,0 +1,126 @@
+"""``python tests/harness/kill_sweep.py [KILLS] [SEED]``: kill -9 of a whole campaign at random moments (default: 20).
+
+After each kill every finding that had been announced must be whole; at the end a run that is left alone must have done
+every case once and found what a campaign finds that was never killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CASES = 48
+
+
+def command(out: Path, cases: int = CASES) -> list[str]:
+    return [sys.executable, str(HERE / "faulty_campaign.py"), str(out), "1", str(cases), "2"]
+
+
+def start(out: Path, cases: int = CASES) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent)}
+    return subprocess.Popen(
+        command(out, cases), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=environment
+    )
+
+
+def rows(output: bytes) -> list[dict[str, object]]:
+    """The JSON lines of a run; a kill may have torn the last."""
+    lines = output.split(b"\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def announced(output: bytes) -> list[Path]:
+    return [Path(str(row["bundle"])) for row in rows(output) if row["type"] == "finding"]
+
+
+def check_bundles(paths: list[Path]) -> None:
+    """Every announced bundle is there with all its files, each whole."""
+    from fuzz.campaign import bundle
+    from fuzz.campaign.archive import read_bundle
+
+    for path in paths:
+        finding = read_bundle(path)
+        for name, content in bundle.files(finding).items():
+            if name != "case.wast":  # which NaNs are free is known only when it is written
+                assert (path / name).read_bytes() == content, f"{path / name} is not whole"
+            assert (path / name).stat().st_size > 0
+
+
+def slots_of(process: int) -> list[int]:
+    """The children of a process (Linux)."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == process:
+            found.append(int(status.parent.name))
+    return found
+
+
+def gone(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
+def kill_one(out: Path, moment: float) -> tuple[list[Path], bool]:
+    """Run, kill after ``moment`` seconds; gives what it had announced and whether it was over before."""
+    process = start(out)
+    time.sleep(moment)
+    children = slots_of(process.pid)
+    over = process.poll() is not None
+    if not over:
+        os.kill(process.pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    deadline = time.monotonic() + 10
+    while not all(map(gone, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(map(gone, children)), "a slot outlived its campaign"
+    return announced(output), over
+
+
+def sweep(folder: Path, kills: int, seed: int, longest: float) -> dict[str, int]:
+    """Kill a campaign ``kills`` times, let it end, and compare it with one that was never killed."""
+    moments = random.Random(seed)
+    out, calm = folder / "killed", folder / "calm"
+    known: list[Path] = []
+    done = 0
+    for _ in range(kills):
+        found, over = kill_one(out, moments.uniform(0.3, longest))
+        known += found
+        done += not over
+        check_bundles(known)
+    last, undisturbed = (start(path) for path in (out, calm))
+    output, errors = last.communicate(timeout=300)
+    assert last.returncode == 1, errors.decode()
+    summary = rows(output)[-1]
+    quiet = rows(undisturbed.communicate(timeout=300)[0])[-1]
+    check_bundles(known)
+    assert summary["cases"] == quiet["cases"] == CASES
+    assert summary["outcomes"] == quiet["outcomes"]
+    names = [sorted(path.name for path in (folder / "findings").iterdir()) for folder in (out, calm)]
+    assert names[0] == names[1]
+    assert {Path(str(row["bundle"])).name: row["count"] for row in summary["findings"]} == {  # type: ignore[attr-defined]
+        Path(str(row["bundle"])).name: row["count"]
+        for row in quiet["findings"]  # type: ignore[attr-defined]
+    }
+    return {"kills": done, "announced before a kill": len(set(known)), "findings": len(names[0])}
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE.parent.parent))
+    with tempfile.TemporaryDirectory() as temporary:
+        wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+        print(sweep(Path(temporary), wanted, int(sys.argv[2]) if len(sys.argv) > 2 else 1, 4.0))
