@@ -38,12 +38,13 @@ def run(args: argparse.Namespace) -> int:
     )
     folder = args.out or _new_folder()
     archive = Archive(folder)
-    signal.signal(signal.SIGTERM, _interrupt)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         series = Series(targets, _seed(args.seed, archive, targets), GENERATOR_VERSION)
         plan = Plan(tuple(engines), series, offline=args.offline)
         summary = Campaign(plan, settings, archive, issues, observer(args.json)).run()
     finally:
+        signal.signal(signal.SIGTERM, previous)
         archive.close()
     return int(summary.exit_code)
 

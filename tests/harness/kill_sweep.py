@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CASES = 48
+CASES = 64
 
 
 def command(out: Path, cases: int = CASES) -> list[str]:
@@ -75,9 +75,9 @@ def gone(process: int) -> bool:
     return state == "Z"
 
 
-def kill_one(out: Path, moment: float) -> tuple[list[Path], bool]:
+def kill_one(out: Path, moment: float, cases: int) -> tuple[list[Path], bool]:
     """Run, kill after ``moment`` seconds; gives what it had announced and whether it was over before."""
-    process = start(out)
+    process = start(out, cases)
     time.sleep(moment)
     children = slots_of(process.pid)
     over = process.poll() is not None
@@ -91,24 +91,24 @@ def kill_one(out: Path, moment: float) -> tuple[list[Path], bool]:
     return announced(output), over
 
 
-def sweep(folder: Path, kills: int, seed: int, longest: float) -> dict[str, int]:
+def sweep(folder: Path, kills: int, seed: int, longest: float, cases: int = CASES) -> dict[str, int]:
     """Kill a campaign ``kills`` times, let it end, and compare it with one that was never killed."""
     moments = random.Random(seed)
     out, calm = folder / "killed", folder / "calm"
     known: list[Path] = []
     done = 0
     for _ in range(kills):
-        found, over = kill_one(out, moments.uniform(0.3, longest))
+        found, over = kill_one(out, moments.uniform(0.3, longest), cases)
         known += found
         done += not over
         check_bundles(known)
-    last, undisturbed = (start(path) for path in (out, calm))
+    last, undisturbed = (start(path, cases) for path in (out, calm))
     output, errors = last.communicate(timeout=300)
     assert last.returncode == 1, errors.decode()
     summary = rows(output)[-1]
     quiet = rows(undisturbed.communicate(timeout=300)[0])[-1]
     check_bundles(known)
-    assert summary["cases"] == quiet["cases"] == CASES
+    assert summary["cases"] == quiet["cases"] == cases
     assert summary["outcomes"] == quiet["outcomes"]
     names = [sorted(path.name for path in (folder / "findings").iterdir()) for folder in (out, calm)]
     assert names[0] == names[1]
@@ -123,4 +123,4 @@ if __name__ == "__main__":
     sys.path.insert(0, str(HERE.parent.parent))
     with tempfile.TemporaryDirectory() as temporary:
         wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-        print(sweep(Path(temporary), wanted, int(sys.argv[2]) if len(sys.argv) > 2 else 1, 4.0))
+        print(sweep(Path(temporary), wanted, int(sys.argv[2]) if len(sys.argv) > 2 else 1, 3.0, 1500))

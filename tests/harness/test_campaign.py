@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from faulty_engine import WIDE, open_faulty
+from json_docs import documented
 
 from fuzz.campaign.archive import Archive, Series, read_bundle, read_findings
 from fuzz.campaign.bench import Bench
@@ -115,6 +116,14 @@ def test_the_summary_accounts_for_the_yield(wrong: Ran) -> None:
     assert {engine["id"]: engine["cases"] for engine in row["engines"]} == {"interpreter": 20, "faulty": 20}
     assert row["harness_cpu_seconds"] > 0
     assert any(key.startswith("results ") for key in row["shapes"])
+
+
+def test_every_line_has_the_documented_fields(wrong: Ran) -> None:
+    kinds = {row["type"] for row in wrong.rows}
+    assert kinds >= {"start", "finding", "minimized", "note", "summary"}
+    for row in wrong.rows:
+        assert set(row) == documented("fuzz run", row["type"])
+    assert set(wrong.rows[-1]["findings"][0]) == {"bundle", "signature", "count", "known", "stable", "bytes"}
 
 
 def test_a_report_says_the_same_without_running(wrong: Ran) -> None:

@@ -1,0 +1,183 @@
+"""Bundles: the script holds for the reference and any other engine, and bites; repro.sh asks for the right settings."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fuzz.campaign.repro import script
+from fuzz.campaign.stand_ins import stand_ins
+from fuzz.campaign.wast import to_wast
+from generators.registry import make_case
+from oracles.engine import open_engine
+from oracles.interpreter import run_case
+from oracles.spectest import run_suite
+from oracles.verdict import Kind
+from wasm.builder import ModuleBuilder
+from wasm.case import Case, CaseKind
+from wasm.embedding import (
+    Exhausted,
+    FreeNan,
+    Invocation,
+    Outcome,
+    Rejected,
+    Returned,
+    Threw,
+    Trapped,
+    Value,
+)
+from wasm.encode import encode
+from wasm.traps import TrapKind
+from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128
+
+
+def failures(text: str, folder: Path, engine: str = "interpreter") -> list[str]:
+    """What fails of a script run through an engine; skips where scripts cannot be read."""
+    path = folder / "case.wast"
+    path.write_text(text)
+    opened = open_engine(engine)
+    try:
+        (result,) = run_suite([path], opened.open_script)
+    finally:
+        opened.close()
+    if "wasm-tools" in result.error:
+        pytest.skip(result.error)
+    assert not result.error
+    return [f"line {failure.line}: {failure.message}" for failure in result.failures]
+
+
+def of(case: Case) -> tuple[Outcome, ...]:
+    seen = run_case(case)
+    return (seen.instantiation, *seen.outcomes)
+
+
+@pytest.mark.parametrize("target", ["returns", "params", "calls"])
+def test_scripts_of_generated_cases_hold_in_other_engines(target: str, tmp_path: Path) -> None:
+    imported = 0
+    for index in range(12):
+        case = make_case(target, 11, index)
+        found = stand_ins(case.content)
+        if found is None or len(case.content) > 12_000:
+            continue
+        imported += bool(found)
+        text = to_wast(case, of(case))
+        for engine in ("interpreter", "wasmtime"):
+            assert failures(text, tmp_path, engine) == []
+    assert imported >= 1
+
+
+def wide_case() -> tuple[Case, tuple[Outcome, ...]]:
+    """A case that returns one of everything."""
+    values = (
+        Value("i32", 0xFFFFFFFF), Value("i64", 1 << 63), Value("f32", 0x7FA00001), Value("f64", 0xFFF0000000000000),
+        Value("f64", 0x8000000000000001), Value("v128", 0x7FC00000_00000001_80000000_FFFFFFFF),
+        Value("ref", 0, "extern:7"), Value("ref", 0, "null"),
+    )  # fmt: skip
+    m = ModuleBuilder()
+    types = [I32, I64, F32, F64, F64, V128, EXTERNREF, EXTERNREF]
+    f = m.func(types, types, export='a "name"\\')
+    for i in range(len(types)):
+        f.emit("local.get", i)
+    case = Case(encode(m.finish()), (Invocation('a "name"\\', values),))
+    return case, (Returned(), Returned.of(values))
+
+
+def test_every_type_is_written_bit_for_bit(tmp_path: Path) -> None:
+    case, outcomes = wide_case()
+    assert of(case) == outcomes
+    assert failures(to_wast(case, outcomes), tmp_path) == []
+
+
+@pytest.mark.parametrize("position", range(6))
+def test_a_script_fails_where_one_bit_is_another(position: int, tmp_path: Path) -> None:
+    case, outcomes = wide_case()
+    got = outcomes[1]
+    assert isinstance(got, Returned)
+    values = list(got.values)
+    values[position] = Value(values[position].type, values[position].bits ^ 1)
+    assert len(failures(to_wast(case, (Returned(), Returned.of(values))), tmp_path)) == 1
+
+
+def test_free_nans_are_written_as_such() -> None:
+    case, outcomes = wide_case()
+    free = (FreeNan(2, 0, 32, True), FreeNan(4, 0, 64, False), FreeNan(5, 96, 32, True))
+    got = outcomes[1]
+    assert isinstance(got, Returned)
+    text = to_wast(case, (Returned(), Returned(got.types, got.slots, got.refs, free)))
+    assert "(f32.const nan:canonical)" in text
+    assert "(f64.const nan:arithmetic)" in text
+    assert "(v128.const f32x4 -nan:0x7fffff -0x0.0p+0 " in text
+    assert " nan:canonical)" in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Trapped(frozenset({TrapKind.DIV_BY_ZERO})), '(assert_trap (invoke "f") "integer divide by zero")'),
+        (Threw("t"), '(assert_exception (invoke "f"))'),
+        (Exhausted("stack"), '(assert_exhaustion (invoke "f") "call stack exhausted")'),
+        (Exhausted("fuel"), '\n(invoke "f")'),
+    ],
+)
+def test_every_end_has_its_assertion(outcome: Outcome, words: str) -> None:
+    m = ModuleBuilder()
+    m.func([], [], export="f")
+    case = Case(encode(m.finish()), (Invocation("f"),))
+    assert words in to_wast(case, (Returned(), outcome))
+
+
+def test_what_is_no_module_is_asserted_to_be_none() -> None:
+    assert to_wast(Case(b"\0asm\1\0\0\0\xff", kind=CaseKind.BYTES), ()).startswith("(assert_malformed")
+    m = ModuleBuilder()
+    m.func([], [I32], export="f")
+    invalid = Case(encode(m.finish()), kind=CaseKind.BYTES)
+    assert to_wast(invalid, (Rejected("type mismatch"),)).startswith("(assert_invalid")
+
+
+@pytest.mark.parametrize(
+    ("engine", "flags"),
+    [
+        ("wasmtime@33.0.0:opt=none", ["-W", "all-proposals=y", "-O", "opt-level=0"]),
+        ("wasmtime:opt=none+checker", ["-C", "cranelift-regalloc_checker=true"]),
+        ("wasmtime:regalloc=single_pass", ["-O", "regalloc-algorithm=single-pass"]),
+        ("wasmtime:winch", ["-C", "compiler=winch"]),
+        ("wasmtime:pulley", ["--target", "pulley64"]),
+        ("wasmtime@/a/b:c/lib.so:flag.has_avx=false", ["-C", "cranelift-has_avx=false"]),
+    ],
+)
+def test_repro_asks_the_engine_for_the_settings_that_dissented(engine: str, flags: list[str], tmp_path: Path) -> None:
+    """With a stand-in for the engine's command that notes its arguments, and fails as the engine would."""
+    case = make_case("returns", 11, 0)
+    path = tmp_path / "repro.sh"
+    path.write_text(script(case, [(engine, "33.0.0", Kind.VALUE)]))
+    command = tmp_path / "fake"
+    command.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > arguments\nexit 1\n')
+    command.chmod(0o755)
+    ran = subprocess.run(["sh", str(path)], check=False, env={"WASMTIME": str(command), "PATH": "/usr/bin:/bin"})
+    if stand_ins(case.content) is None:
+        pytest.fail("choose a case that a script can hold")
+    assert ran.returncode == 1
+    given = (tmp_path / "arguments").read_text().splitlines()
+    assert given[0] == "wast"
+    assert given[-1] == "case.wast"
+    assert " ".join(flags) in " ".join(given)
+
+
+def test_repro_for_v8_runs_in_node(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    m = ModuleBuilder()
+    f = m.func([I32, I64], [I64, I32], export='odd "name"')
+    for name, imm in (("local.get", 1), ("local.get", 0)):
+        f.emit(name, imm)
+    case = Case(encode(m.finish()), (Invocation('odd "name"', (Value("i32", 5), Value("i64", 1 << 40))),))
+    path = tmp_path / "repro.sh"
+    path.write_text(script(case, [("v8:liftoff", "24.4.1", Kind.VALUE)]))
+    (tmp_path / "case.wasm").write_bytes(case.content)
+    assert "--liftoff-only" in path.read_text()
+    if node is None:
+        pytest.skip("no node on the PATH to run it")
+    ran = subprocess.run(["sh", str(path)], check=False, capture_output=True, text=True)
+    assert 'odd "name" returned 1099511627776 5' in ran.stdout

@@ -1,0 +1,291 @@
+"""The command line: exit codes, one-line errors, and JSON as documented. Most commands run in this process."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from json_docs import ROOT, documented
+
+import fuzz.cli
+from fuzz.cases import default_calls, parse_invocation, read_case
+from fuzz.cli import duration, main
+from oracles.engine import UsageError
+from wasm.builder import ModuleBuilder
+from wasm.case import CaseKind
+from wasm.embedding import Entry, Value
+from wasm.encode import encode
+from wasm.valtypes import EXTERNREF, F32, I32, I64, V128
+
+WASMTIME = "wasmtime:opt=speed"
+
+
+def lines(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.fixture
+def add(tmp_path: Path) -> Path:
+    m = ModuleBuilder()
+    f = m.func([I32, I64], [I64], export="add")
+    for name, imm in (("local.get", 0), ("i64.extend_i32_s", None), ("local.get", 1), ("i64.add", None)):
+        f.emit(name, imm)
+    path = tmp_path / "add.wasm"
+    path.write_bytes(encode(m.finish()))
+    return path
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "required: COMMAND"),
+        (["fly"], "invalid choice"),
+        (["run"], "--target"),
+        (["run", "--target", "nope"], "no target 'nope'"),
+        (["run", "--target", ","], "names nothing"),
+        (["run", "--target", "returns", "--time", "soon"], "'soon' is no duration"),
+        (["run", "--target", "returns", "--time", "1m", "--cases", "3"], "not allowed with"),
+        (["run", "--target", "returns", "--jobs", "0"], "no number from 1 on"),
+        (["run", "--target", "returns", "--engine", "fly"], "no engine 'fly'"),
+        (["run", "--target", "returns", "--engine", "wasmtime:opt=fast"], "opt=fast is not possible"),
+        (["run", "--target", "returns", "--known", "/nonexistent.toml"], "cannot read /nonexistent.toml"),
+        (["show", "--target", "nope", "--seed", "1", "--index", "1"], "no target 'nope'"),
+        (["replay", "/nonexistent"], "there is no /nonexistent"),
+        (["replay", "/"], "is no bundle"),
+        (["report", "/nonexistent"], "there is no folder"),
+        (["report", "/", "--format", "xml"], "no format 'xml'"),
+        (["engines", "install", "wasmtime"], "names no release"),
+        (["spectest", "/nonexistent"], "there is no /nonexistent"),
+    ],
+)
+def test_a_usage_error_is_one_line_and_exit_code_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert errors.count("\n") == 1
+    assert "Traceback" not in errors
+
+
+def test_an_unusable_engine_is_exit_code_3(add: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(add), "--engine", "wasmtime@/nonexistent/lib.so"]) == 3
+    assert "/nonexistent/lib.so" in capsys.readouterr().err
+    assert main(["replay", str(add), "--engine", "wasmtime@1.2.99", "--offline"]) == 3
+    assert main(["report", str(add.parent)]) == 3
+
+
+def test_an_error_of_ours_is_one_line_with_the_details_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def broken(_: object) -> int:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr("fuzz.cli_cases.targets", broken)
+    assert main(["targets"]) == 3
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1
+    (log,) = tmp_path.glob("fuzz-*.log")
+    assert str(log) in errors
+    assert "Traceback" in log.read_text()
+
+
+def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fuzz.cli_cases.targets", interrupted)
+    assert main(["targets"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_packages_from_elsewhere_are_refused(tmp_path: Path) -> None:
+    """Another distribution's ``compiler`` that hides ours is named in one line."""
+    (tmp_path / "compiler").mkdir()
+    (tmp_path / "compiler" / "__init__.py").write_text("")
+    path = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]"
+    program = f"{path}; from fuzz.cli import main; sys.exit(main(['targets']))"
+    ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert ran.returncode == 3
+    assert f"package compiler comes from {tmp_path}" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+def test_help_is_quick_and_complete() -> None:
+    ran = subprocess.run([sys.executable, "-X", "importtime", "-m", "fuzz", "--help"], capture_output=True, text=True,
+                         check=True, cwd=ROOT)  # fmt: skip
+    for command in ("run", "show", "targets", "engines", "generate", "replay", "minimize", "report", "spectest"):
+        assert re.search(rf"^    {command} ", ran.stdout, re.M)
+    assert set(fuzz.cli._COMMANDS) == set(re.findall(r"^    (\w+) ", ran.stdout, re.M))
+    assert "oracles" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("1.5m", 90), ("1d", 86400)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def test_targets_and_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets"]) == 0
+    assert "returns" in capsys.readouterr().out
+    assert main(["engines"]) == 0
+    listed = capsys.readouterr().out
+    assert "wasmtime:" in listed
+    assert "default engines: interpreter" in listed
+
+
+def test_show_prints_text_shape_and_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "--target", "returns", "--seed", "1", "--index", "3"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("(module")
+    assert re.search(r";; .* call: \d+ parameters, \d+ results, \d+ operands", shown)
+    assert "returned (" in shown
+
+
+def test_generate_writes_cases_that_replay_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--target", "params", "--seed", "5", "--count", "3", "--out", str(tmp_path / "x")]) == 0
+    written = sorted(path.name for path in (tmp_path / "x").iterdir())
+    assert written == [f"params-5-{i}.{suffix}" for i in range(3) for suffix in ("json", "wasm")]
+    case = read_case(tmp_path / "x" / "params-5-1.json")
+    assert case.content == (tmp_path / "x" / "params-5-1.wasm").read_bytes()
+    capsys.readouterr()
+    assert main(["replay", str(tmp_path / "x" / "params-5-1.json"), "--engine", WASMTIME]) == 0
+    assert "all agree" in capsys.readouterr().out
+
+
+def test_replay_in_json_has_the_documented_fields(add: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["replay", str(add), "--invoke", "add(i32:-1, i64:3)", "--engine", WASMTIME, "--json"]
+    assert main(arguments) == 0
+    *engines, verdict = lines(capsys.readouterr().out)
+    assert [row["id"] for row in engines] == ["interpreter", WASMTIME]
+    assert all(row["outcomes"] == [{"kind": "returned", "values": ["i64:0x2"]}] for row in engines)
+    assert all(set(row) == documented("fuzz replay", "engine") for row in engines)
+    disagreeing = {"dissents", "agreeing", "suspects"}
+    assert set(verdict) == documented("fuzz replay", "verdict") - disagreeing
+    assert verdict["verdict"] == "agree"
+
+
+def test_run_in_json_has_the_documented_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    arguments = [
+        "run",
+        "--target",
+        "returns,params",
+        "--cases",
+        "6",
+        "--seed",
+        "1",
+        "--jobs",
+        "1",
+        "--engine",
+        WASMTIME,
+    ]
+    assert main([*arguments, "--out", str(out), "--json"]) == 0
+    rows = lines(capsys.readouterr().out)
+    assert set(rows[0]) == documented("fuzz run", "start")
+    assert set(rows[-1]) == documented("fuzz run", "summary")
+    assert rows[-1]["cases"] == 6
+    assert rows[-1]["targets_cases"] == {"params": 3, "returns": 3}
+    assert rows[-1]["engines"][1]["id"] == WASMTIME
+    assert set(rows[-1]["engines"][1]) == {"id", "release", "cases", "cpu_seconds"}
+    assert main(["report", str(out)]) == 0
+    assert "6 cases of returns, params" in capsys.readouterr().out
+
+
+def test_minimize_with_a_predicate(add: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small.wasm"
+    arguments = ["minimize", str(add), "--predicate", "grep -q add", "--out", str(out), "--json"]
+    assert main(arguments) == 0
+    row = lines(capsys.readouterr().out)[-1]
+    assert set(row) == documented("fuzz minimize", "minimized")
+    assert row["bytes"] == len(out.read_bytes()) < row["from"]
+    assert main(["minimize", str(add), "--engine", WASMTIME]) == 2
+    assert "all engines agree" in capsys.readouterr().err
+    assert main(["minimize", str(add), "--predicate", "false"]) == 2
+    assert main(["minimize", str(add), "--predicate", "/nonexistent/program"]) == 2
+
+
+def test_spectest_counts_and_fails_by_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "bad.wast"
+    script.write_text(
+        '(module (func (export "f") (result i32) (i32.const 1)))\n'
+        '(assert_return (invoke "f") (i32.const 1))\n(assert_return (invoke "f") (i32.const 2))\n'
+    )
+    code = main(["spectest", str(script), "--json"])
+    rows = lines(capsys.readouterr().out)
+    if rows[0]["error"]:
+        pytest.skip(rows[0]["error"])
+    assert code == 1
+    assert set(rows[0]) == documented("fuzz spectest", "file")
+    assert set(rows[1]) == documented("fuzz spectest", "suite")
+    assert rows[1]["kinds"]["assert_return"] == {"passed": 1, "failed": 1, "unsupported": 0, "skipped": 0}
+    assert rows[0]["failures"][0]["line"] == 3
+
+
+# --- cases that people bring ------------------------------------------------------------------------------------------
+
+
+def test_calls_are_read_as_written() -> None:
+    call = parse_invocation("f(i32:24, f64:0x7ff8000000000001, ref:struct(i32:0x1, i32:0x2))", Entry.HOST)
+    assert call.export == "f"
+    assert call.args == (
+        Value("i32", 24),
+        Value("f64", 0x7FF8000000000001),
+        Value("ref", 0, "struct(i32:0x1, i32:0x2)"),
+    )
+    assert parse_invocation("some name", Entry.HOST).args == ()
+
+
+@pytest.mark.parametrize("text", ["", "f(", "f(i32)", "f(i32:x)", "f(i33:1)", "f(i32:0x1ffffffff)", "f(i32:1"])
+def test_a_call_that_cannot_be_meant_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_invocation(text, Entry.HOST)
+
+
+def test_a_call_must_fit_the_module(add: Path) -> None:
+    for call in ("sub(i32:1, i64:2)", "add(i32:1)", "add(i64:1, i64:1)"):
+        with pytest.raises(UsageError):
+            read_case(add, [call])
+
+
+def test_a_bare_module_is_called_with_interesting_arguments() -> None:
+    m = ModuleBuilder()
+    m.func([I32, F32, V128, EXTERNREF], [], export="f")
+    m.func([], [], export="g")
+    calls = default_calls(m.finish())
+    assert [call.export for call in calls] == ["f"] * 4 + ["g"]
+    assert len({call.args for call in calls}) == 5
+    assert {call.args[3].ref for call in calls[:4]} > {"null"}
+
+
+def test_bytes_that_are_no_module_become_a_case_of_validity(tmp_path: Path) -> None:
+    path = tmp_path / "x.wasm"
+    path.write_bytes(b"\0asm\1\0\0\0\1")
+    assert read_case(path).kind is CaseKind.BYTES
+    with pytest.raises(UsageError, match="no valid module"):
+        read_case(path, ["f"])
+
+
+def test_text_is_assembled_and_its_errors_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.wat"
+    path.write_text('(module (func (export "f")))')
+    assert read_case(path).invocations[0].export == "f"
+    path.write_text("(module (func")
+    with pytest.raises(UsageError) as error:
+        read_case(path)
+    assert "\n" not in str(error.value)
