@@ -75,6 +75,14 @@ def gone(process: int) -> bool:
     return state == "Z"
 
 
+def all_gone(processes: list[int]) -> bool:
+    """Whether all have ended, waiting up to ten seconds for it."""
+    deadline = time.monotonic() + 10
+    while not all(map(gone, processes)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return all(map(gone, processes))
+
+
 def kill_one(out: Path, moment: float, cases: int) -> tuple[list[Path], bool]:
     """Run, kill after ``moment`` seconds; gives what it had announced and whether it was over before."""
     process = start(out, cases)
@@ -84,10 +92,7 @@ def kill_one(out: Path, moment: float, cases: int) -> tuple[list[Path], bool]:
     if not over:
         os.kill(process.pid, signal.SIGKILL)
     output, _ = process.communicate(timeout=60)
-    deadline = time.monotonic() + 10
-    while not all(map(gone, children)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert all(map(gone, children)), "a slot outlived its campaign"
+    assert all_gone(children), "a slot outlived its campaign"
     return announced(output), over
 
 

@@ -56,4 +56,4 @@ def test_an_interrupt_ends_with_the_summary(tmp_path: Path, moment: str) -> None
     rows = kill_sweep.rows(first + output)
     assert rows[-1]["type"] == "summary"
     assert rows[-1]["interrupted"] is True
-    assert all(kill_sweep.gone(child) for child in children)
+    assert kill_sweep.all_gone(children)
