@@ -16,7 +16,7 @@ from wasm.case import Case
 
 TRIES: Final = 3
 PATIENCE: Final = 10
-"""A hang or an exhaustion counts only if it repeats at this many times the limits."""
+"""A hang or an exhaustion counts only if it still shows at this many times the limits."""
 
 _IMPATIENT: Final = frozenset({Kind.HANG, Kind.EXHAUST, Kind.MEMORY})
 
@@ -54,17 +54,15 @@ def confirm(
 
 
 def _patiently(bench: Bench, case: Case, signature: Signature, engines: list[str]) -> int:
-    """How often a hang or exhaustion repeats at ten times the limits; the engine's other users wait meanwhile."""
+    """``TRIES`` if a hang or exhaustion repeats every time, the last time at ten times the limits; else 0."""
+    for _ in range(TRIES - 1):
+        bench.fresh()
+        if not shows(bench.run(case, engines), signature):
+            return 0
     bench.fresh()
     patient = bench.patient(PATIENCE, engines)
     try:
-        repeats = 0
-        for _ in range(TRIES):
-            if not shows(patient.run(case), signature):
-                return 0
-            repeats += 1
-            patient.fresh()
-        return repeats
+        return TRIES if shows(patient.run(case), signature) else 0
     finally:
         patient.close()
 

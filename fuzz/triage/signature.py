@@ -31,6 +31,8 @@ _NOISE: Final = (
 )
 _LISTS: Final = (re.compile(r"\[[^\[\]]*\]"), re.compile(r"\((?:[NVT][, ]*)+\)"))
 _LENGTH: Final = 160
+_SIGNAL: Final = re.compile(r"(SIG[A-Z]+|exit status N|)")
+"""A death without a word, or running out of something, says as little as a wrong answer does."""
 
 
 def template(message: str) -> str:
@@ -66,10 +68,10 @@ def place(location: str, message: str = "") -> str:
 def signature(dissent: Dissent) -> Signature:
     """The signature of one engine's dissent."""
     if dissent.kind not in ANSWERS:
-        return Signature(
-            dissent.family, dissent.phase, dissent.kind.value, template(dissent.message),
-            place(dissent.location, dissent.message) if dissent.kind is Kind.CRASH else "",
-        )  # fmt: skip
+        message = template(dissent.message)
+        where = place(dissent.location, dissent.message) if dissent.kind is Kind.CRASH else ""
+        mute = not where and _SIGNAL.fullmatch(message) is not None
+        return Signature(dissent.family, dissent.phase, dissent.kind.value, message, where, provisional=mute)
     return Signature(
         dissent.family, dissent.phase, dissent.kind.value, _answer(dissent), provisional=True
     )  # fmt: skip

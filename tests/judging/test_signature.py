@@ -79,6 +79,13 @@ def test_a_wrong_value_is_provisional_and_the_same_for_all_values() -> None:
     assert one.provisional
 
 
+def test_a_death_without_a_word_is_provisional_too() -> None:
+    assert signature(crash("SIGSEGV")).provisional
+    assert signature(crash("")).provisional
+    assert not signature(crash("SIGSEGV", "a/src/b.rs:1")).provisional
+    assert not signature(crash("assertion failed")).provisional
+
+
 def test_a_wrong_trap_says_what_was_expected_and_what_came() -> None:
     texts = [
         "expected: returned (i32:0x1); got: trapped: unreachable",
