@@ -20,6 +20,7 @@ from typing import Final
 from fuzz import VERSION
 from fuzz.campaign.archive import Archive, read_findings
 from fuzz.campaign.bench import REFERENCE
+from fuzz.campaign.disk import ArchiveError
 from fuzz.campaign.slot import (
     Batch,
     Broken,
@@ -118,6 +119,9 @@ class Campaign:
                 self.observer.tick(self.summary)
         except KeyboardInterrupt:
             self.summary.interrupted = True
+        except ArchiveError as error:
+            # Nothing can be recorded any more, so nothing is worth running; what was recorded is intact.
+            self.summary.errors.append(str(error))
         finally:
             self._stop()
         self.summary.stats.harness_cpu += time.process_time() - before

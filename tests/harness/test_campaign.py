@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,6 +206,23 @@ def test_a_slot_that_dies_is_replaced_and_the_case_given_up_after_a_second_time(
     assert ran.summary.stats.cases == 9 - len(deadly)
     assert ran.summary.exit_code is ExitCode.UNUSABLE
     assert "a slot died" in ran.summary.errors[0]
+
+
+def test_a_full_disk_ends_the_run_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, room = os.fsync, [6]
+
+    def fsync(handle: int) -> None:
+        room[0] -= 1
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ran = campaign(tmp_path, "faulty")
+    assert ran.summary.exit_code is ExitCode.UNUSABLE
+    assert "no space left" in ran.summary.errors[0]
+    assert ran.rows[-1]["type"] == "summary"
+    assert [path.name for path in (tmp_path / "findings").iterdir()] == []
 
 
 def test_no_usable_engine_ends_the_run_at_once(tmp_path: Path) -> None:

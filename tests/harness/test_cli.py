@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -205,6 +208,27 @@ def test_run_in_json_has_the_documented_fields(tmp_path: Path, capsys: pytest.Ca
     assert set(rows[-1]["engines"][1]) == {"id", "release", "cases", "cpu_seconds"}
     assert main(["report", str(out)]) == 0
     assert "6 cases of returns, params" in capsys.readouterr().out
+
+
+def test_run_in_a_terminal_shows_a_live_view_and_the_summary(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    arguments = ["run", "--target", "returns", "--cases", "3", "--seed", "1", "--jobs", "1", "--engine", WASMTIME]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fuzz", *arguments, "--out", str(tmp_path / "out")],
+        stdout=theirs, stderr=theirs, cwd=ROOT,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "160"},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal whose other side has gone
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    os.close(ours)
+    assert process.wait() == 0
+    text = shown.decode()
+    assert "ms a case" in text
+    assert "Done: 3 cases of returns with seed 1" in text
+    assert "No disagreement" in text
 
 
 def test_minimize_with_a_predicate(add: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
