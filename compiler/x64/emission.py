@@ -29,6 +29,7 @@ from compiler.machine import (
     SpillSlot,
 )
 from compiler.x64.build import RowImm
+from compiler.x64.constants import int_constant, vector_constant
 from compiler.x64.encode import NO_REGISTER, RBP, RSP, Mem, Place, encode
 from compiler.x64.insts import CONDITIONS, ROWS
 from wasm.traps import TrapKind
@@ -123,26 +124,9 @@ class Emitter:
 
     def constant(self, type_: NumType, target: PReg, bits: int) -> None:
         """A bit pattern into a register; flags are left alone."""
-        if type_ in (I32, I64):
-            self._int_constant(target.hw, bits)
-            return
-        if bits == 0:
-            self.asm("xorps", target.hw, target.hw)
-            return
-        low = bits & (1 << 64) - 1
-        self._int_constant(TEMP.hw, low)
-        self.asm("movq_to_x", target.hw, TEMP.hw)
-        if type_ is V128 and bits >> 64:
-            self._int_constant(TEMP.hw, bits >> 64)
-            self.asm("pinsrq", target.hw, TEMP.hw, imm=1)
-
-    def _int_constant(self, hw: int, bits: int) -> None:
-        if bits < 1 << 32:
-            self.asm("mov32_imm", hw, imm=bits)
-        elif bits >= (1 << 64) - (1 << 31):
-            self.asm("mov64_imm32", hw, imm=bits)
-        else:
-            self.asm("mov64_imm64", hw, imm=bits)
+        steps = [int_constant(target.hw, bits)] if type_ in (I32, I64) else vector_constant(target.hw, bits)
+        for name, places, imm in steps:
+            self.asm(name, *places, imm=imm)
 
     def runtime(self) -> Mem:
         """Load the Runtime block's address into the temporary; the result is its first byte."""
