@@ -12,7 +12,7 @@ _PANIC_NEW: Final = re.compile(r"panicked at ([^\s']\S*?):(\d+):\d+:\n(.*?)(?:\n
 _PANIC_OLD: Final = re.compile(r"panicked at '(.*?)', (\S+?):(\d+):\d+", re.S)
 _FATAL_JS: Final = re.compile(r"# Fatal error in (\S+?), line (\d+)\s*\n#\s*(.*)")
 _CHECKOUT: Final = re.compile(r"^.*/(?:registry/src/[^/]+|git/checkouts/[^/]+/[^/]+|rustc/[^/]+)/")
-_TREE: Final = re.compile(r"^.*?(?=(?:crates|cranelift|winch|library|src)/)")
+_TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src)/.*)")
 _NO_MEMORY: Final = re.compile(r"out of memory|OOM error|memory allocation of \d+ bytes failed", re.I)
 
 
@@ -20,7 +20,8 @@ def source_place(path: str, line: str) -> str:
     """``crate-version/src/file.rs:LINE``, without what depends on where it was built."""
     shorter = _CHECKOUT.sub("", path)
     if shorter == path:
-        shorter = _TREE.sub("", path).removeprefix("../")
+        found = _TREE.search(path)
+        shorter = found[1] if found else path
     return f"{shorter}:{line}"
 
 

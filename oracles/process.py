@@ -87,7 +87,7 @@ class WorkerProcess:
             argv = [part.replace("{" + word + "}", str(number)) for part in argv]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", _LAUNCH, *argv],
+                [sys.executable, "-I", "-S", _LAUNCH, str(os.getpid()), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=noise,
                 stderr=noise,

@@ -60,8 +60,8 @@ def wasmtime(version: str, offline: bool = False, progress: Progress | None = No
     """The folder whose ``wasmtime`` package is that release, installing it if needed. Raises ``EngineUnavailable``."""
 
     def install(folder: Path) -> None:
-        _run(
-            [*_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "--quiet",
+        run_client(
+            [*find_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "--quiet",
              "--root-user-action", "ignore", "--target", str(folder), f"wasmtime=={version}"],
             f"wasmtime {version}",
             progress,
@@ -69,7 +69,7 @@ def wasmtime(version: str, offline: bool = False, progress: Progress | None = No
         if not any(folder.glob("wasmtime/*/_*wasmtime.*")):
             raise EngineUnavailable(f"wasmtime {version} has no native library for this machine")
 
-    return _provide("wasmtime", version, install, offline, progress)
+    return provide("wasmtime", version, install, offline)
 
 
 def node(version: str, offline: bool = False, progress: Progress | None = None) -> Path:
@@ -82,20 +82,18 @@ def node(version: str, offline: bool = False, progress: Progress | None = None) 
         npm = shutil.which("npm")
         if npm is None:
             raise EngineUnavailable(f"node {version} comes through npm, which is not installed: use v8@/PATH/TO/node")
-        _run(
+        run_client(
             [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", str(folder),
              f"{package}@{version}"],
             f"node {version}",
             progress,
         )  # fmt: skip
 
-    folder = _provide("node", version, install, offline, progress)
+    folder = provide("node", version, install, offline)
     return folder / "node_modules" / package / "bin" / "node"
 
 
-def _provide(
-    name: str, version: str, install: Callable[[Path], None], offline: bool, progress: Progress | None
-) -> Path:
+def provide(name: str, version: str, install: Callable[[Path], None], offline: bool) -> Path:
     """The cached folder; filled under a lock and moved into place at once, so that it is complete or absent."""
     target = cache_root() / name / version
     if target.is_dir():
@@ -121,27 +119,27 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _pip() -> list[str]:
+def find_pip() -> list[str]:
     """A pip that runs: this Python's, one that ``ensurepip`` gives it, or one found on the PATH."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     for command in ("pip3", "pip"):
-        if (path := shutil.which(command)) and _works([path, "--version"]):
+        if (path := shutil.which(command)) and works([path, "--version"]):
             return [path, "--python", sys.executable]
     for command in ("python3", "python"):
-        if (path := shutil.which(command)) and _works([path, "-m", "pip", "--version"]):
+        if (path := shutil.which(command)) and works([path, "-m", "pip", "--version"]):
             return [path, "-m", "pip", "--python", sys.executable]
-    if _works([sys.executable, "-m", "ensurepip", "--default-pip"]):
+    if works([sys.executable, "-m", "ensurepip", "--default-pip"]):
         return [sys.executable, "-m", "pip"]
     raise EngineUnavailable("no pip was found to fetch a release with: install pip, or use wasmtime@/PATH/TO/LIBRARY")
 
 
-def _works(command: list[str]) -> bool:
+def works(command: list[str]) -> bool:
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=120)
     return done.returncode == 0
 
 
-def _run(command: list[str], what: str, progress: Progress | None) -> None:
+def run_client(command: list[str], what: str, progress: Progress | None) -> None:
     if progress:
         progress(f"installing {what}")
     try:

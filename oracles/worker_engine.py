@@ -115,6 +115,7 @@ class WorkerEngine:
         if reply is None:
             raise EngineUnavailable(f"{self._id}: the worker did not answer within {START_SECONDS:g} s")
         hello = reply[0]
+        broken(self._id, hello)
         if "refused" in hello:
             raise EngineUnavailable(f"{self._id}: {hello['refused']}")
         if hello["protocol"] != VERSION:
@@ -202,6 +203,13 @@ def _await(process: WorkerProcess, seconds: float) -> tuple[dict[str, Any], byte
     return None
 
 
+def broken(id: EngineId, header: dict[str, Any]) -> None:
+    """Raise ``EngineUnavailable`` if the worker says that it failed itself."""
+    if text := header.get("broken"):
+        lines = [line.strip() for line in text.strip().splitlines()]
+        raise EngineUnavailable(f"{id}: its worker failed ({' | '.join(lines[-4:])}): please report it")
+
+
 def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemory | None:
     """Whether a busy worker has gone too far; looks at most every ``TICK`` seconds."""
     now = time.monotonic()
@@ -266,6 +274,8 @@ class CasePending:
         self.under_way.discard(self)
 
     def _finished(self, reply: tuple[dict[str, Any], bytes]) -> None:
+        self.under_way.discard(self)
+        broken(self.engine.id, reply[0])
         found = decode_case(self.request, str(self.engine.id), *reply)
         self.reply = reply
         if self.failure is not None:
@@ -364,6 +374,7 @@ class Script:
             except Died as died:
                 return self._fail(read_crash(died.args[0], died.args[1]))
             if reply is not None:
+                broken(self.engine.id, reply[0])
                 return (reply[0], reply[1]) if "refused" not in reply[0] else Rejected(reply[0]["refused"])
             if (excess := over_limits(process, self.engine.limits)) is not None:
                 return self._fail(excess)

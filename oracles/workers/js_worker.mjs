@@ -92,9 +92,18 @@ function hello(header, blobs) {
 const verbs = { hello, ...cases(io), ...scripts(io) };
 let sinceCollection = 0;
 
+function attempt({ header, blobs }) {
+  try {
+    return verbs[header.do](header, blobs);
+  } catch (error) {
+    // A fault of ours must not pass for one of the engine's.
+    return { answer: { broken: String(error?.stack ?? error) }, body: [] };
+  }
+}
+
 for (let request; (request = receive()) !== null; ) {
   io.request = request.header.n ?? 0;
-  const { answer, body } = verbs[request.header.do](request.header, request.blobs);
+  const { answer, body } = attempt(request);
   reply({ ...answer, n: io.request, total: io.cpu() }, body);
   // Modules and memories hold far more outside the heap than inside, so the collector would not run often enough.
   if (++sinceCollection >= 64 && globalThis.gc) {

@@ -1,4 +1,4 @@
-"""``python -I -S launch.py COMMAND...``: become a worker that dies with the harness (Linux), whatever it is doing."""
+"""``python -I -S launch.py PARENT COMMAND...``: become a worker that dies with its parent (Linux), whatever it does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 if sys.platform == "linux":
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
+    if os.getppid() != int(sys.argv[1]):
         os._exit(1)
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[2], sys.argv[2:])

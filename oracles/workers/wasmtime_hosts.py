@@ -39,19 +39,28 @@ def link(store: Store, imports: dict, blobs: list) -> list:
     return externs
 
 
+def _imports_of(module):
+    """The import types of a module as a vector that the caller frees."""
+    vec = api.B.wasm_importtype_vec_t()
+    if api.has("wasmtime_module_imports"):
+        api.B.wasmtime_module_imports(module, byref(vec))
+    else:
+        whole = api.B.wasmtime_module_type(module)
+        api.B.wasmtime_moduletype_imports(whole, byref(vec))
+        api.B.wasmtime_moduletype_delete(whole)
+    return vec
+
+
 def _import_types(store: Store) -> list:
     """The import types of the module under test, which live as long as the store's modules."""
-    vec = api.B.wasm_importtype_vec_t()
-    api.B.wasmtime_module_imports(store.modules[0], byref(vec))
-    store.import_types = vec
+    store.import_types = vec = _imports_of(store.modules[0])
     return [api.B.wasm_importtype_type(vec.data[i]) for i in range(vec.size)]
 
 
 def _function_peer(store: Store, imports: dict, blobs: list, store_peer):
     """The peer for functions that throw: its imports are, in order, h.trap, h.tokens if there, and the tag."""
     module = store.compile(blobs[imports["funcs"]])
-    vec = api.B.wasm_importtype_vec_t()
-    api.B.wasmtime_module_imports(module, byref(vec))
+    vec = _imports_of(module)
     externs = []
     for i in range(vec.size):
         name = api.B.wasm_importtype_name(vec.data[i])[0]

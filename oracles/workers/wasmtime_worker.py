@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wasmtime_api as api
@@ -177,6 +178,8 @@ class Worker:
                 answer, body = getattr(self, header["do"])(header, blobs)
             except api.Refused as refused:
                 answer, body = {"refused": str(refused)}, b""
+            except Exception:  # a fault of ours must not pass for one of the engine's
+                answer, body = {"broken": traceback.format_exc(limit=-3)}, b""
             answer["n"] = header.get("n", 0)
             answer["total"] = time.process_time()
             self.reply(answer, body)

@@ -63,7 +63,7 @@ def lacks(engine: Engine, case: Case) -> set[str]:
     return set(case.features) - {feature.value for feature in engine.capabilities.features}
 
 
-def run(engine: Engine, case: Case):  # noqa: ANN201
+def run(engine: Engine, case: Case):
     """Run a case, or skip the test where the engine lacks a feature."""
     if missing := lacks(engine, case):
         pytest.skip(f"{engine.id} has no {', '.join(sorted(missing))}")

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.engines.conftest import Wat, run
 
 from oracles.engine import Engine, Limits, open_engine
 from oracles.worker_engine import WorkerEngine
+from tests.engines.conftest import Wat, run
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,
@@ -41,7 +41,7 @@ def values(*texts: str) -> tuple[Value, ...]:
     return tuple(map(Value.parse, texts))
 
 
-def only(observation: Observation):  # noqa: ANN202
+def only(observation: Observation):
     assert isinstance(observation.instantiation, Returned), observation.instantiation
     assert len(observation.outcomes) == 1, observation.outcomes
     return observation.outcomes[0]
@@ -299,5 +299,3 @@ def test_an_observation_does_not_depend_on_what_ran_before(engine: Engine, wat: 
 def test_settings_of_one_engine_are_different_engines() -> None:
     names = {str(open_engine(name, offline=True).id) for name in ("wasmtime:winch", "wasmtime:opt=none", "wasmtime")}
     assert len(names) == 3
-
-

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.engines.conftest import Wat, lacks
 
 from oracles.engine import Engine, open_engine
 from oracles.imports import SCRIPT_KINDS, plan_imports
 from oracles.interface import read_interface
+from tests.engines.conftest import Wat, lacks
 from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Observation, Returned, Threw, Trapped, Value
 from wasm.hostmix import global_value, mix, mix_slots, results
@@ -70,7 +70,9 @@ def same(left: Observation, right: Observation) -> None:
     assert left.host_calls == right.host_calls
     assert left.globals == right.globals
     assert left.memories == right.memories
-    assert [(t.export, t.size, t.elements) for t in left.tables] == [(t.export, t.size, t.elements) for t in right.tables]
+    assert [(t.export, t.size, t.elements) for t in left.tables] == [
+        (t.export, t.size, t.elements) for t in right.tables
+    ]
 
 
 @pytest.mark.parametrize("entry", list(Entry))
@@ -111,7 +113,9 @@ def test_a_host_function_calls_back(engine: Engine, wat: Wat) -> None:
 
 
 def test_a_host_function_throws_the_imported_tag(engine: Engine, wat: Wat) -> None:
-    case = wat(THROW, Invocation("caught"), Invocation("free", (), Entry.WRAPPER), Invocation("free"), needs=("exceptions",))
+    case = wat(
+        THROW, Invocation("caught"), Invocation("free", (), Entry.WRAPPER), Invocation("free"), needs=("exceptions",)
+    )
     observation = seen(engine, case)
     same(observation, reference(case))
     assert isinstance(observation.outcomes[0], Returned)

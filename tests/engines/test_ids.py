@@ -1,0 +1,84 @@
+"""Engine ids: one grammar, one canonical form, errors of one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oracles.engine import EngineId, EngineUnavailable, UsageError, engine_names, open_engine
+
+CANONICAL = {
+    "wasmtime": "wasmtime:opt=speed",
+    "wasmtime:opt=speed": "wasmtime:opt=speed",
+    "wasmtime:regalloc=backtracking": "wasmtime:opt=speed",
+    "wasmtime:checker+opt=none": "wasmtime:opt=none+checker",
+    "wasmtime:checker=on+regalloc=single_pass+opt=speed": "wasmtime:regalloc=single_pass+checker",
+    "wasmtime@34.0.0:flag.has_avx=false+opt=none": "wasmtime@34.0.0:opt=none+flag.has_avx=false",
+    "wasmtime@/a/b:c/lib.so:pulley": "wasmtime@/a/b:c/lib.so:pulley",
+    "wasmtime@/a/lib.so": "wasmtime@/a/lib.so:opt=speed",
+    "wasmtime:winch": "wasmtime:winch",
+    "v8": "v8",
+    "v8@26.10.0:turbofan": "v8@26.10.0:turbofan",
+    "v8:flag.wasm-inlining=off+liftoff": "v8:liftoff+flag.wasm-inlining=off",
+    "interpreter": "interpreter",
+}
+WRONG = (
+    "", "nothing", "wasmtime:", "Wasmtime", "wasmtime@", "wasmtime@not/absolute", "wasmtime:opt=fast", "wasmtime:opt",
+    "wasmtime:winch=off", "wasmtime:opt=none+opt=speed", "wasmtime:winch+opt=none", "wasmtime:tier=2", "wasmtime:=",
+    "v8:liftoff+turbofan", "v8:opt=none", "v8:liftoff=off", "interpreter:fast", "interpreter@1", "engine",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CANONICAL)
+def test_the_canonical_form(text: str) -> None:
+    parsed = EngineId.parse(text)
+    assert str(parsed) == CANONICAL[text]
+    assert EngineId.parse(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize("text", [text for text in WRONG if text != "wasmtime:"])
+def test_a_wrong_id_is_a_usage_error_of_one_line(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        EngineId.parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.text(max_size=40) | st.from_regex(r"(wasmtime|v8)(@[^:]{0,9})?(:.{0,20})?", fullmatch=True))
+def test_any_text_is_an_id_or_a_usage_error(text: str) -> None:
+    try:
+        parsed = EngineId.parse(text)
+    except UsageError as error:
+        assert len(str(error).splitlines()) <= 1 or "\n" in text
+    else:
+        assert EngineId.parse(str(parsed)) == parsed
+
+
+def test_every_adapter_has_the_three_functions() -> None:
+    assert {"interpreter", "v8", "wasmtime"} <= set(engine_names())
+    for name in engine_names():
+        assert EngineId.parse(name).name == name
+
+
+def test_a_release_that_is_not_cached_cannot_be_had_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("wasmtime@0.0.1", "v8@0.0.1"):
+        with pytest.raises(EngineUnavailable, match="--offline"):
+            open_engine(name, offline=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("wasmtime@/no/such/file", "is not a file"),
+        ("v8@/no/such/node", "is not an executable"),
+        ("wasmtime:flag.no_such_flag=1", "no_such_flag|No existing setting"),
+        ("wasmtime:flag.opt_level=speed", "no effect"),
+    ],
+)
+def test_what_cannot_be_used_says_so(name: str, message: str) -> None:
+    with pytest.raises(EngineUnavailable, match=message) as caught:
+        _ = open_engine(name, offline=True).capabilities
+    assert "\n" not in str(caught.value)

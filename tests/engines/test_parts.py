@@ -1,0 +1,153 @@
+"""The pieces under the adapters: module interfaces, crash texts, probes, bounded output, worker processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oracles.crash import read_crash
+from oracles.interface import FUNC, Unreadable, known_tags, read_interface
+from oracles.probes import BASIC, PROBES
+from oracles.process import NOISE_LIMIT, Launch, Noise, WorkerProcess
+from oracles.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
+from oracles.wrapper import wrapper_for
+from tests.engines.conftest import Wat
+from wasm.decode import decode
+from wasm.embedding import Crashed, OutOfMemory
+from wasm.errors import WasmError
+from wasm.features import ALL, Feature
+from wasm.validate import validate
+
+
+def test_interfaces_agree_with_the_decoder(spec_suite: Any) -> None:
+    seen = 0
+    for one in spec_suite.valid:
+        try:
+            module = decode(one.data)
+        except WasmError:
+            continue
+        interface = read_interface(one.data)
+        names = {"i32": "i", "i64": "l", "f32": "f", "f64": "d", "v128": "v"}
+        assert list(interface.funcs) == module.func_type_indices(), one.where
+        for index, type_ in enumerate(module.func_types()):
+            signature = interface.signature(index)
+            for kinds, types in ((signature.params, type_.params), (signature.results, type_.results)):
+                assert len(kinds) == len(types), one.where
+                assert all(kind == names.get(str(t), kind) for kind, t in zip(kinds, types, strict=True)), one.where
+        assert [item.name for item in interface.exports] == [item.name for item in module.exports], one.where
+        assert len(interface.globals) == len(module.global_types()), one.where
+        assert interface.memories == len(module.memory_types()), one.where
+        assert len(interface.tables) == len(module.table_types()), one.where
+        assert len(known_tags(interface)) <= len(module.tag_types()), one.where
+        seen += 1
+    assert seen > 1000
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_an_interface_is_read_or_unreadable(data: st.DataObject) -> None:
+    content = bytearray(data.draw(st.sampled_from([SPECTEST, BASIC, *PROBES.values()])))
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(8, len(content) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        interface = read_interface(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    except Unreadable:
+        return
+    for item in interface.exports:
+        if item.sort == FUNC:
+            assert item.index < len(interface.funcs)
+
+
+@pytest.mark.parametrize("feature", PROBES)
+def test_each_probe_needs_its_feature(feature: Feature) -> None:
+    module = decode(PROBES[feature])
+    validate(module, ALL, PROBES[feature])
+    with pytest.raises(WasmError):
+        validate(decode(PROBES[feature]), frozenset(), PROBES[feature])
+
+
+def test_the_modules_of_the_harness_are_valid() -> None:
+    for data in (BASIC, SPECTEST, SPECTEST_NO_TABLE64):
+        validate(decode(data), ALL, data)
+
+
+def test_panics_of_all_ages_are_read() -> None:
+    new = "thread 'main' panicked at /root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/regalloc2-0.12.1/src/lib.rs:94:9:\nassertion failed: x < 256\nnote: run with `RUST_BACKTRACE=1`\n"
+    old = "thread '<unnamed>' panicked at 'called `Option::unwrap()`', cranelift/codegen/src/isa/x64/lower.rs:12:34\nnote: run"
+    script = (
+        "\n#\n# Fatal error in ../../src/wasm/baseline/liftoff-compiler.cc, line 321\n# Check failed: reg.is_valid().\n"
+    )
+    assert read_crash(-6, new) == Crashed(6, "assertion failed: x < 256", "regalloc2-0.12.1/src/lib.rs:94")
+    assert read_crash(-6, old).location == "cranelift/codegen/src/isa/x64/lower.rs:12"  # type: ignore[union-attr]
+    found = read_crash(-5, script)
+    assert isinstance(found, Crashed)
+    assert (found.text, found.location) == (
+        "Check failed: reg.is_valid().",
+        "src/wasm/baseline/liftoff-compiler.cc:321",
+    )
+    assert isinstance(read_crash(-6, "memory allocation of 123 bytes failed"), OutOfMemory)
+    assert read_crash(-9, "") == Crashed(9)
+
+
+def test_output_is_bounded_and_keeps_both_ends() -> None:
+    noise = Noise()
+    noise.add(b"first")
+    for _ in range(100):
+        noise.add(b"x" * 5000)
+    noise.add(b"last")
+    text = noise.take()
+    assert len(text) <= NOISE_LIMIT
+    assert text.startswith("first")
+    assert text.endswith("last")
+    assert noise.take() == ""
+
+
+def test_a_worker_dies_with_the_harness(tmp_path: Path) -> None:
+    code = f"""if True:
+        import time
+        from oracles.process import Launch, WorkerProcess
+        import sys
+        process = WorkerProcess(Launch((sys.executable, "-c", "while True: pass")))
+        with open({str(tmp_path / "pid")!r}, "w") as file:
+            file.write(str(process.process.pid) + "\\n")
+        time.sleep(60)
+    """
+    harness = subprocess.Popen([sys.executable, "-c", code], cwd=os.getcwd())
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
+        time.sleep(0.02)
+    pid = int((tmp_path / "pid").read_text())
+    harness.kill()
+    harness.wait()
+    for _ in range(200):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return
+        except FileNotFoundError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the worker is still alive")
+
+
+def test_closing_a_worker_releases_everything() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        process = WorkerProcess(Launch((sys.executable, "-c", "import time; time.sleep(60)")))
+        process.close()
+        assert process.process.returncode is not None
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_wrappers_are_shared_between_equal_types(wat: Wat) -> None:
+    text = '(module (func (export "f") (param i32) (result f64) unreachable) (func (export "g")))'
+    interface = read_interface(wat(text).content)
+    assert wrapper_for(interface, 0, (), ()) is wrapper_for(interface, 0, (), ())
+    module = decode(wrapper_for(interface, 0, (), ()))
+    validate(module, ALL)

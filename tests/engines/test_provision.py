@@ -1,0 +1,74 @@
+"""The cache of releases: complete or absent, whatever happens, and one installer at a time."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from oracles import provision
+from oracles.engine import EngineUnavailable
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def test_the_cache_follows_xdg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert provision.cache_root() == tmp_path / "wasm-codegen-fuzz"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert provision.cache_root() == Path.home() / ".cache" / "wasm-codegen-fuzz"
+
+
+def test_versions_are_ordered_by_value() -> None:
+    for version in ("9.0.0", "33.0.0", "33.0.10", "33.0.2"):
+        (provision.cache_root() / "wasmtime" / version).mkdir(parents=True)
+    assert provision.installed("wasmtime") == ("33.0.10", "33.0.2", "33.0.0", "9.0.0")
+    assert provision.installed("node") == ()
+
+
+def test_a_failed_installation_leaves_nothing() -> None:
+    def fails(folder: Path) -> None:
+        (folder / "half").write_text("")
+        raise EngineUnavailable("no network")
+
+    with pytest.raises(EngineUnavailable, match="no network"):
+        provision.provide("wasmtime", "1.2.3", fails, offline=False)
+    assert provision.installed("wasmtime") == ()
+    assert [one.name for one in (provision.cache_root() / "wasmtime").iterdir()] == [".lock"]
+
+
+def test_two_installers_do_the_work_once() -> None:
+    done: list[str] = []
+    ready = threading.Barrier(2)
+
+    def install(folder: Path) -> None:
+        done.append(folder.name)
+        (folder / "file").write_text("whole")
+
+    def work() -> None:
+        ready.wait()
+        assert (provision.provide("node", "1.2.3", install, offline=False) / "file").read_text() == "whole"
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 1
+
+
+def test_a_client_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["sh", "-c", "echo trying; echo 'ERROR: no matching distribution'; exit 1"]
+    with pytest.raises(EngineUnavailable, match=r"^thing could not be installed: ERROR: no matching distribution$"):
+        provision.run_client(command, "thing", None)
+    monkeypatch.setattr(provision.shutil, "which", lambda _: None)
+    with pytest.raises(EngineUnavailable, match="npm, which is not installed"):
+        provision.node("1.2.3")
+
+
+def test_a_pip_is_found_that_runs() -> None:
+    command = provision.find_pip()
+    assert provision.works([*command, "--version"])

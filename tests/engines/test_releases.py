@@ -1,0 +1,80 @@
+"""Old releases, where they are in the cache: known bugs show, and what a release cannot do is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from oracles import provision
+from oracles.engine import Engine, EngineUnavailable, Limits, open_engine
+from tests.engines.conftest import Wat
+from wasm.embedding import Entry, Invocation, Returned, Trapped, Value
+
+RELEASES = ("33.0.0", "20.0.0", "1.0.1", "0.30.0")
+SHIFT = """(module (func (export "f") (param i32 i32) (result i32)
+  (i32.or (i32.shr_u (local.get 0) (i32.const 32)) (i32.shl (local.get 1) (i32.const 0)))))"""
+COPYSIGN = """(module (memory 1) (func (export "f") (param f64) (result f64)
+  (f64.copysign (local.get 0) (f64.load (i32.const 65528)))))"""
+
+
+def cached(name: str) -> Engine:
+    version = name.partition("@")[2].partition(":")[0]
+    if version not in provision.installed("wasmtime"):
+        pytest.skip(f"wasmtime {version} is not in the cache (fuzz engines install wasmtime@{version})")
+    return open_engine(name, Limits(), offline=True)
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    opened = cached(f"wasmtime@{request.param}")
+    yield opened
+    opened.close()
+
+
+def test_a_release_runs_a_case_with_every_bit(release: Engine, wat: Wat) -> None:
+    text = """(module (import "env" "h" (func $h (param i32 f64) (result f32 i64)))
+      (memory (export "m") 1) (global (export "g") f32 (f32.const nan:0x200001))
+      (func (export "f") (param i32 f32 f64 i64) (result i64 f64 f32 i32 f32 i64)
+        local.get 3 local.get 2 local.get 1 local.get 0 (call $h (i32.const 3) (f64.const 1)))
+      (func (export "t") unreachable) (func $r (export "r") (call $r)))"""
+    given = tuple(map(Value.parse, ("i32:-1", "f32:0x7fa00002", "f64:0xfff4000000000003", "i64:0x123456789abcdef0")))
+    calls = [Invocation("f", given, entry) for entry in Entry]
+    case = wat(text, *calls, Invocation("t"), Invocation("r"))
+    observation, wanted = release.run(case), open_engine("interpreter").run(case)
+    assert observation.outcomes == wanted.outcomes
+    assert observation.host_calls == wanted.host_calls
+    assert observation.globals == wanted.globals
+    assert observation.memories == wanted.memories
+
+
+@pytest.mark.parametrize(("name", "result"), [("wasmtime@33.0.0:opt=none", 1), ("wasmtime:opt=none", 25)])
+def test_wasmtime_12318(name: str, result: int, wat: Wat) -> None:
+    engine = cached(name) if "@" in name else open_engine(name)
+    outcome = engine.run(wat(SHIFT, Invocation("f", (Value("i32", 24), Value("i32", 1))))).outcomes[0]
+    assert outcome == Returned.of([Value("i32", result)])
+    engine.close()
+
+
+@pytest.mark.parametrize(("name", "traps"), [("wasmtime@33.0.0:opt=none", True), ("wasmtime:opt=none", False)])
+def test_wasmtime_12435(name: str, traps: bool, wat: Wat) -> None:
+    engine = cached(name) if "@" in name else open_engine(name)
+    outcome = engine.run(wat(COPYSIGN, Invocation("f", (Value("f64", 0x3FF << 52),)))).outcomes[0]
+    assert isinstance(outcome, Trapped if traps else Returned)
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("wasmtime@33.0.0:winch", "no effect"),
+        ("wasmtime@33.0.0:regalloc=single_pass", "cannot take"),
+        ("wasmtime@20.0.0:pulley", "cannot take pulley"),
+        ("wasmtime@1.0.1:winch", "no effect"),
+        ("wasmtime@0.30.0:checker", "cannot take checker"),
+    ],
+)
+def test_a_setting_that_a_release_cannot_take_is_refused(name: str, message: str) -> None:
+    engine = cached(name)
+    with pytest.raises(EngineUnavailable, match=message):
+        _ = engine.capabilities
