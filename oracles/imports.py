@@ -6,7 +6,7 @@ second peer, except globals of externref types, which only a host can make. An i
 size and holds zeros or nulls. Imports that agree in module, name and type are one and the same item.
 
 The function peer exports ``i0 i1 ...`` (by import index), ``log`` (a memory of records: import index and slot count as
-u32 at 0 and 4, the argument slots from 16 on), ``count`` (i32 global: calls so far), ``pos`` (i32 global: the log's end)
+u32 at 0 and 4, the argument slots from 16 on), ``count`` (i32 global: calls so far), ``pos`` (i32 global: log's end)
 and ``reenter`` (a funcref table by import index). It imports ``h.trap``, which makes a host trap, and with externref
 results ``h.tokens``, a table of the host tokens.
 """
@@ -104,7 +104,8 @@ def _source(interface: Interface, item: ImportItem, same: int, host_kinds: froze
     if item.sort == GLOBAL and item.kind in ("e", "E"):
         bits = mix(item.module, item.name, 0, b"")
         return Source(item, "extern", same, token=bits % EXTERN_TOKENS)
-    if item.sort in (GLOBAL, TABLE) and item.kind in ("C", "G", "X") or item.sort == TABLE and item.kind.isupper():
+    lettered = item.sort in (GLOBAL, TABLE) and item.kind in ("C", "G", "X")
+    if lettered or (item.sort == TABLE and item.kind.isupper()):
         raise NoImport(f"no host value for import {item.module}.{item.name}")
     return Source(item, "store", same)
 

@@ -61,7 +61,7 @@ def wasmtime(version: str, offline: bool = False, progress: Progress | None = No
 
     def install(folder: Path) -> None:
         run_client(
-            [*find_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "--quiet",
+            [*find_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "-q",
              "--root-user-action", "ignore", "--target", str(folder), f"wasmtime=={version}"],
             f"wasmtime {version}",
             progress,

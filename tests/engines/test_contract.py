@@ -177,10 +177,12 @@ def test_memory_over_the_limit_is_an_outcome(engine: Engine, wat: Wat) -> None:
 def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
     text = """(module (memory (export "m") 3) (data (i32.const 65536) "\\01")
       (global (export "a") i32 (i32.const -1)) (global (export "b") (mut i64) (i64.const 5))
-      (global (export "c") (mut f32) (f32.const nan:0x200001)) (global (export "d") f64 (f64.const -nan:0x4000000000003))
+      (global (export "c") (mut f32) (f32.const nan:0x200001))
+      (global (export "d") f64 (f64.const -nan:0x4000000000003))
       (global (export "e") (mut v128) (v128.const i64x2 3 4))
       (table (export "t") 3 funcref) (elem (i32.const 1) $f)
-      (func $f (export "f") (i32.store8 (i32.const 70000) (i32.const 255)) (global.set 1 (i64.const -2)) unreachable))"""
+      (func $f (export "f")
+        (i32.store8 (i32.const 70000) (i32.const 255)) (global.set 1 (i64.const -2)) unreachable))"""
     observation = run(engine, wat(text, Invocation("f")))
     found = {name: str(value) for name, value in observation.globals}
     assert found == {

@@ -51,9 +51,11 @@ def test_any_text_is_an_id_or_a_usage_error(text: str) -> None:
     try:
         parsed = EngineId.parse(text)
     except UsageError as error:
-        assert len(str(error).splitlines()) <= 1 or "\n" in text
+        lines = str(error).splitlines()
     else:
+        lines = []
         assert EngineId.parse(str(parsed)) == parsed
+    assert len(lines) <= 1 or "\n" in text
 
 
 def test_every_adapter_has_the_three_functions() -> None:

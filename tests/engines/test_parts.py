@@ -80,8 +80,14 @@ def test_the_modules_of_the_harness_are_valid() -> None:
 
 
 def test_panics_of_all_ages_are_read() -> None:
-    new = "thread 'main' panicked at /root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/regalloc2-0.12.1/src/lib.rs:94:9:\nassertion failed: x < 256\nnote: run with `RUST_BACKTRACE=1`\n"
-    old = "thread '<unnamed>' panicked at 'called `Option::unwrap()`', cranelift/codegen/src/isa/x64/lower.rs:12:34\nnote: run"
+    new = (
+        "thread 'main' panicked at /home/ci/.cargo/registry/src/index-6f17d22bba15001f/regalloc2-0.12.1/src/lib.rs:94:9:"
+        "\nassertion failed: x < 256\nnote: run with `RUST_BACKTRACE=1`\n"
+    )
+    old = (
+        "thread '<unnamed>' panicked at 'called `Option::unwrap()`', cranelift/codegen/src/isa/x64/lower.rs:12:34"
+        "\nnote: run"
+    )
     script = (
         "\n#\n# Fatal error in ../../src/wasm/baseline/liftoff-compiler.cc, line 321\n# Check failed: reg.is_valid().\n"
     )
