@@ -247,7 +247,7 @@ def _literals(row: Row) -> list[int]:
     if row.op.name == "v128.xor":
         masks = [repeat(width, bits) for width in (8, 16, 32, 64) for bits in integers(width)]
         halves = [1 << 64, (1 << 64) - 1, 1 << 127 | 5, 0x0123_4567_89AB_CDEF, 0x89AB_CDEF_0123_4567 << 64]
-        return [*dict.fromkeys([0, *masks, *halves, *(mask ^ 1 << 77 for mask in masks[::7])])]
+        return [*dict.fromkeys([0, *masks, *halves, *(mask ^ 1 << 77 for mask in masks[::9])])]
     if row.op.name in ("i32.xor", "i64.xor"):
         return integers(int(row.op.name[1:3]))
     return []
@@ -263,8 +263,9 @@ def _works(found: Sequence[Row], mode: str, count: int) -> Iterator[tuple[Row, d
             yield row, {}, tuples
             continue
         for i in range(len(row.op.params or ())):
-            for bits in dict.fromkeys([operands[i] for operands in tuples[-2:]] + _literals(row)):
-                yield row, {i: bits}, [(*operands[:i], bits, *operands[i + 1 :]) for operands in tuples[:20]]
+            few = dict.fromkeys(operands[i] for operands in tuples[-2:])
+            for bits, runs in [*((bits, 20) for bits in few), *((bits, 2) for bits in _literals(row))]:
+                yield row, {i: bits}, [(*operands[:i], bits, *operands[i + 1 :]) for operands in tuples[:runs]]
 
 
 def compare(found: Sequence[Row], mode: str, settings: Settings, count: int) -> tuple[int, list[str]]:
