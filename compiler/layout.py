@@ -10,8 +10,8 @@ One ``Runtime`` block per worker: shared by all instances, since execution is si
     Global    16 bytes: the value, zero above its width
     Function  code address, context, canonical type id; its address is what a funcref is
 
-A null reference is 0. An externref is an odd number: 2 * (token + 1) + 1. An exnref is
-the address of the exception's block: its tag's identity, then from offset 16 on the payload, 16 bytes each.
+A null reference is 0. An externref is an odd number: 2 * (token + 1) + 1. An exnref is the address of the
+exception's block: its tag's identity, then from offset 16 on the payload, 16 bytes each.
 """
 
 from __future__ import annotations

@@ -23,9 +23,6 @@ _munmap = _LIBC.munmap
 _munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
 _mprotect = _LIBC.mprotect
 _mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-_madvise = _LIBC.madvise
-_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-_DONTNEED: Final = 4
 _FAILED: Final = ctypes.c_void_p(-1).value
 
 
@@ -71,10 +68,6 @@ class Region:
             if code == errno.ENOMEM:
                 raise NoMemory(f"no memory for {size} bytes")
             raise OSError(code, os.strerror(code))
-
-    def discard(self, start: int, size: int) -> None:
-        """Give whole pages back to the kernel; they read as zeros afterwards."""
-        _madvise(self.address + start, size, _DONTNEED)
 
     def release(self) -> None:
         """Unmap it now."""
