@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.machine import MAX_OPERANDS, MachineFunc, MachineInst, OperandKind, TooManyOperands, VReg
+from compiler.machine import (
+    MAX_OPERANDS,
+    ConstraintKind,
+    MachineFunc,
+    MachineInst,
+    OperandKind,
+    TooManyOperands,
+    VReg,
+)
 
 
 @dataclass(slots=True)
@@ -23,6 +31,7 @@ class Flow:
     first: list[int]
     predecessors: list[list[int]]
     live_in: list[set[VReg]]
+    reusing: set[int]
 
     def moves_at_start(self, target: int) -> bool:
         """Whether the moves of an edge stand at the start of its target: it has no other predecessor.
@@ -44,20 +53,24 @@ def analyse(func: MachineFunc) -> Flow:
     predecessors: list[list[int]] = [[] for _ in blocks]
     live_in: list[set[VReg]] = []
     home = [-1] * len(func.vregs)  # the block that defines each VReg
-    definition = OperandKind.DEF
+    definition, reuse = OperandKind.DEF, ConstraintKind.REUSE
+    reusing: set[int] = set()
+    number = -1
     for index, block in enumerate(blocks):
         exposed: set[VReg] = set()
         live_in.append(exposed)
         for param in block.params:
             home[param] = index
         for inst in block.insts:
+            number += 1
             operands = inst.operands
             if len(operands) > MAX_OPERANDS:
-                number = len(insts) + block.insts.index(inst)
                 raise TooManyOperands(f"{inst.name} has {len(operands)} operands, at most {MAX_OPERANDS}", number)
-            for vreg, _, kind, _ in operands:
+            for vreg, constraint, kind, _ in operands:
                 if kind is definition:
                     home[vreg] = index
+                    if constraint[0] is reuse:
+                        reusing.add(number)
                 elif home[vreg] != index:
                     exposed.add(vreg)
         for edge in block.edges:
@@ -68,7 +81,7 @@ def analyse(func: MachineFunc) -> Flow:
         insts += block.insts
         first.append(len(insts))
     _propagate(predecessors, live_in, home)
-    return Flow(func, insts, first, predecessors, live_in)
+    return Flow(func, insts, first, predecessors, live_in, reusing)
 
 
 def _propagate(predecessors: list[list[int]], live_in: list[set[VReg]], home: list[int]) -> None:

@@ -100,11 +100,10 @@ class MoveGroups:
                 spare[wide] = slots.new(wide)
             return spare[wide]
 
-        found = []
+        found: list[tuple[int, PlacedMove]] = []
         for key in sorted(self.groups):
             point = key >> 3
-            for move in resolve(self.groups[key], scratch, spare_slot):
-                found.append((point, move))
+            found += [(point, move) for move in resolve(self.groups[key], scratch, spare_slot)]
         return found
 
 

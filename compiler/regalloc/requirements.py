@@ -2,8 +2,8 @@
 
 A demand is a VReg that must sit in a register while the instruction runs, over a span: while inputs are read (EARLY),
 while outputs are written (LATE), at both moments (BOTH: an input that must survive until a reused input's register is
-overwritten), or all through, past the clobbers (THROUGH: late uses and early definitions). All demands of one VReg at one
-instruction are one demand.
+overwritten), or all through, past the clobbers (THROUGH: late uses and early definitions). All demands of one VReg at
+one instruction are one demand.
 
 ``assign`` is what makes both allocators complete: when their heuristics fail at an instruction, they clear it of
 everything that only passes through, and place exactly its demands. So a function has an allocation if every

@@ -391,9 +391,9 @@ class _InstScan:
                 slot = scan.slot(vreg)
                 scan.groups.add(point, after, SCRATCH_SOURCE, (source, slot, scan.types[vreg]))
                 source = slot
-            home = homes.get(vreg)
-            if home is not None:
-                del homes[vreg], held[home]
+            if vreg in homes:
+                home = homes.pop(vreg)
+                del held[home]
                 if home != source:
                     scan.groups.add(point, after, DEFINITION, (source, home, scan.types[vreg]))
             slot = scan.slot_of.get(vreg, source)
