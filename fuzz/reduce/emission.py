@@ -30,6 +30,7 @@ class Plan(Protocol):
     lost_locals: set[int]
     tolerated: set[int]
     retyped: dict[int, ValType]
+    made_as: dict[int, ValType]
 
 
 def emit(plan: Plan, wanted: Wanted, func: Func, block_types: BlockTypes) -> Func:
@@ -130,12 +131,14 @@ class _Emitter:
             slot.id in self.needed or (is_made and slot.id in self.plan.tolerated)
             for slot, is_made in zip(outs, made, strict=True)
         ]
-        if made == wanted:
+        wrong = [self._made_wrong(slot, there) for slot in outs]
+        if made == wanted and not any(wrong):
             return
-        lowest = next(k for k, pair in enumerate(zip(made, wanted, strict=True)) if pair[0] != pair[1])
+        states = enumerate(zip(made, wanted, wrong, strict=True))
+        lowest = next(k for k, (is_made, is_wanted, bad) in states if is_made != is_wanted or bad)
         temps: dict[int, int] = {}
         for k in range(len(made) - 1, lowest - 1, -1):
-            if made[k] and wanted[k]:
+            if made[k] and wanted[k] and not wrong[k]:
                 temps[k] = self._temp(self._type(outs[k]))
                 self.body.append((OPS["local.set"], temps[k]))
             elif made[k]:
@@ -145,6 +148,16 @@ class _Emitter:
                 self.body.append((OPS["local.get"], temps[k]))
             elif wanted[k]:
                 self.body += default_value(self.plan.retyped.get(outs[k].id, outs[k].type))
+
+    def _made_wrong(self, slot: Slot, there: bool) -> bool:
+        """Whether the value on the stack is not of the type that is wanted of it after retyping."""
+        source = slot
+        while not there and source.id in self.plan.aliases:
+            source = self.plan.aliases[source.id]
+        made_as = self.plan.made_as.get(
+            source.id, self.plan.retyped.get(source.id, source.type) if not there else source.type
+        )
+        return made_as is not self.plan.retyped.get(slot.id, slot.type) and bool(self.plan.made_as or self.plan.retyped)
 
     def _type(self, slot: Slot) -> ValType | None:
         """A value's type; where dead code leaves it open, that of the value that now stands for it."""

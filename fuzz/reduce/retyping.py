@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from fuzz.reduce.edits import Dangling
 from fuzz.reduce.operation import Operation, function_exports
-from fuzz.reduce.stacktypes import Slot
+from fuzz.reduce.stacktypes import Node, Slot
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.surgery import Surgery
 from wasm.embedding import Invocation, Value
@@ -181,10 +181,12 @@ def lower_types(subject: Subject, names: set[str]) -> Subject:
 
 
 def retypable(subject: Subject) -> list[Place]:
-    """Parameters and results that are not i32."""
+    """Parameters and results that are not i32, of types without sub- and supertypes (those must go on matching)."""
     found: list[Place] = []
-    for index, sub in enumerate(subject.module.flat_types()):
-        if isinstance(sub.composite, FuncType):
+    flat = subject.module.flat_types()
+    parents = {parent for sub in flat for parent in sub.supertypes}
+    for index, sub in enumerate(flat):
+        if isinstance(sub.composite, FuncType) and not sub.supertypes and index not in parents:
             for side in ("results", "params"):
                 types = getattr(sub.composite, side)
                 found += [(side, index, k) for k, type_ in enumerate(types) if type_ is not I32]
@@ -194,8 +196,8 @@ def retypable(subject: Subject) -> list[Place]:
 def as_i32(subject: Subject, places: set[Place]) -> Subject:
     """The subject with these parameters and results made i32, in the whole module.
 
-    Arguments and returned values that are only computed become ``i32.const 0``, and reads of such a parameter zeros of
-    the old type. What else uses the values is left alone, so the result may be invalid.
+    Arguments and returned values become ``i32.const 0``, and reads of such a parameter or result zeros of the old type,
+    where they are used at all. Raises ``Dangling`` where a tail call or a branch table ties the type to another one.
     """
     operation = Operation(subject)
     context = operation.lifter.context
@@ -203,19 +205,32 @@ def as_i32(subject: Subject, places: set[Place]) -> Subject:
         plan = operation.surgery(number)
         own = _positions(places, func.type_index)
         for frame_user in [plan.graph.frames[0].end, *plan.graph.frames[0].branches]:
-            _retype(plan, plan.graph.nodes[frame_user].ins, own[1])
+            node = plan.graph.nodes[frame_user]
+            if own[1] and (node.op.name in ("br_table", "try_table") or node.op.name.startswith("return_call")):
+                raise Dangling("results that something else shares")
+            if node.op.name.startswith("return_call"):
+                continue
+            _retype(plan, node.ins, own[1])
+            if node.carried:
+                _remake(plan, node.outs, own[1])
         for index, node in enumerate(plan.graph.nodes):
             name, imm = node.op.name, node.imm
             if Imm.LOCAL in node.op.imms and imm in own[0]:
                 plan.delete(index)
             elif name in ("call", "return_call"):
-                _retype(plan, node.ins, _positions(places, context.funcs[imm])[0])
+                _retype_call(plan, node, _positions(places, context.funcs[imm]))
             elif name in ("call_indirect", "return_call_indirect"):
-                _retype(plan, node.ins, _positions(places, imm[0])[0])
+                _retype_call(plan, node, _positions(places, imm[0]))
             elif name in ("call_ref", "return_call_ref"):
-                _retype(plan, node.ins, _positions(places, imm)[0])
+                _retype_call(plan, node, _positions(places, imm))
             elif name == "throw":
                 _retype(plan, node.ins, _positions(places, context.tags[imm])[0])
+            elif name == "catch":
+                _remake(plan, node.outs, _positions(places, context.tags[imm])[0])
+            elif name == "try_table" and any(
+                clause.tag is not None and _positions(places, context.tags[clause.tag])[0] for clause in imm[1]
+            ):
+                raise Dangling("a clause whose label would have to change")
     index, types = 0, []
     for group in subject.module.types:
         types.append(tuple(_sub_as_i32(sub, index + k, places) for k, sub in enumerate(group)))
@@ -243,6 +258,23 @@ def _retype(plan: Surgery, values: Sequence[Slot], positions: set[int]) -> None:
     for k in positions:
         if k < len(values):
             plan.retype(values[k], I32)
+
+
+def _retype_call(plan: Surgery, node: Node, changed: tuple[set[int], set[int]]) -> None:
+    if node.transfer and changed[1]:
+        raise Dangling("a tail call's results")
+    _retype(plan, node.ins, changed[0])
+    _remake(plan, node.outs, changed[1])
+
+
+def _remake(plan: Surgery, values: Sequence[Slot], positions: set[int]) -> None:
+    """Values that are now made as i32, where they are not just dropped or left behind."""
+    if not positions:
+        return
+    used = {slot.id for node in plan.graph.nodes if node.op.name != "drop" for slot in node.ins}
+    for k in positions:
+        if k < len(values) and values[k].id in used:
+            plan.make_as(values[k], I32)
 
 
 def _sub_as_i32(sub: SubType, index: int, places: set[Place]) -> SubType:

@@ -56,6 +56,7 @@ class Surgery:
     tolerated: set[int] = field(default_factory=set)
     left: dict[int, list[Slot]] = field(default_factory=dict)
     retyped: dict[int, ValType] = field(default_factory=dict)
+    made_as: dict[int, ValType] = field(default_factory=dict)
 
     # What goes.
 
@@ -141,8 +142,12 @@ class Surgery:
         self.lost_locals.add(index)
 
     def retype(self, slot: Slot, type_: ValType) -> None:
-        """Make a value a constant of another type, if its maker is there for nothing else; else leave it."""
+        """Say that a value is wanted in another type: a constant takes its place."""
         self.retyped[slot.id] = type_
+
+    def make_as(self, slot: Slot, type_: ValType) -> None:
+        """Say that a value is now made in another type: a constant takes its place where the old one is wanted."""
+        self.made_as[slot.id] = type_
 
     # Settling what that means.
 

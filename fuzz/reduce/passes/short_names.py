@@ -24,9 +24,7 @@ def edits(subject: Subject) -> list[Edit]:
 
 
 def _names(taken: set[str]) -> Iterator[str]:
-    """Short names that are free: the empty one, then a to z, then a1 and so on."""
-    if "" not in taken:
-        yield ""
+    """Short names that are free: a to z, then a1 and so on. Never the empty one, which reports could not show."""
     for number in count():
         for letter in "abcdefghijklmnopqrstuvwxyz":
             name = f"{letter}{number or ''}"

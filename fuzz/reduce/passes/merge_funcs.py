@@ -1,0 +1,51 @@
+"""Merge functions of one type: everything that names the one names the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.reduce.contract import POLISH, Edit
+from fuzz.reduce.edits import Removal, Space, map_module, remove_items
+from fuzz.reduce.operation import with_module
+from fuzz.reduce.subject import Subject
+from fuzz.reduce.usage import declare_refs
+from fuzz.reduce.weights import item_weight
+from wasm.module import ExternKind
+
+TIER: Final = POLISH
+
+
+def edits(subject: Subject) -> list[Edit]:
+    """An edit (gone, kept) for each two neighbours among the functions of one type, both ways."""
+    module = subject.module
+    first = len(module.imported(ExternKind.FUNC))
+    last: dict[int, int] = {}
+    found = []
+    for index, func in enumerate(module.funcs, first):
+        other = last.get(func.type_index)
+        if other is not None:
+            found.append(Edit((other, index), item_weight(module, Space.FUNC, other)))
+            found.append(Edit((index, other), item_weight(module, Space.FUNC, index)))
+        last[func.type_index] = index
+    return found
+
+
+def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
+    """Of edits that would go round in a circle, the first ones count."""
+    merged: dict[int, int] = {}
+
+    def kept(index: int) -> int:
+        while index in merged:
+            index = merged[index]
+        return index
+
+    for edit in edits:
+        gone, other = edit.what
+        if gone not in merged and kept(other) != gone:
+            merged[gone] = other
+    module = map_module(subject.module, lambda space, i: kept(i) if space is Space.FUNC else i)
+    removal = Removal()
+    for index in merged:
+        removal.add(Space.FUNC, index)
+    return with_module(subject, declare_refs(remove_items(module, removal)))
