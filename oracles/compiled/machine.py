@@ -144,6 +144,10 @@ class Machine:
         """Fill the mailbox from its beginning."""
         write(self.runtime + ARGS, data)
 
+    def put_slot(self, slot: int, value: int) -> None:
+        """Set the low 64 bits of a slot."""
+        self.words[(ARGS >> 3) + 2 * slot] = value
+
     def take(self, count: int) -> bytes:
         """The first ``count`` slots."""
         return ctypes.string_at(self.runtime + ARGS, 16 * count)

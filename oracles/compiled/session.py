@@ -1,0 +1,83 @@
+"""Scripts on compiled code, in this process: an ``oracles.engine.Session`` over instances in one store."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from compiler.pipeline import Settings
+from oracles.compiled.link import Linker
+from oracles.compiled.machine import machine
+from oracles.compiled.store import Extern, Global, Instance, Store
+from oracles.compiled.trampolines import Trampolines
+from oracles.compiled.values import to_value
+from oracles.spectest_module import SPECTEST
+from wasm.decode import decode
+from wasm.embedding import Invocation, Outcome, Rejected, Returned, Unsupported, Value
+from wasm.errors import WasmError
+from wasm.features import DEFAULT
+from wasm.module import Export, ExternKind, Module
+from wasm.validate import validate
+from wasm.valtypes import Limits, MemType
+
+STEPS: Final = 50_000_000
+
+
+class CompiledSession:
+    """Instances of compiled modules; each step gets ``steps`` steps, which count where ``Settings.fuel`` is on."""
+
+    def __init__(self, settings: Settings, steps: int = STEPS) -> None:
+        self.steps = steps
+        self.store = Store(machine(), settings)
+        self.linker = Linker(self.store, Trampolines(self.store.machine))
+        self.instances: dict[str, Instance] = {}
+        self.registered: dict[tuple[str, str], Extern] = {}
+        self._start("spectest", _spectest())
+        self.register("spectest", "spectest")
+
+    def _start(self, name: str, module: Module) -> Outcome:
+        self.store.machine.refuel(self.steps)
+        found = self.linker.instantiate(module, self.registered)
+        if isinstance(found, Instance):
+            self.instances[name] = found
+            return Returned()
+        return found
+
+    def instantiate(self, name: str, module: bytes) -> Outcome:
+        try:
+            decoded = decode(module)
+            validate(decoded, DEFAULT, module)
+        except WasmError as error:
+            return Rejected(str(error))
+        return self._start(name, decoded)
+
+    def register(self, name: str, registered_as: str) -> None:
+        found = self.instances.get(name)
+        if found is not None:
+            for export, (_, item) in found.exports.items():
+                self.registered[registered_as, export] = item
+
+    def invoke(self, name: str, invocation: Invocation) -> Outcome:
+        found = self.instances.get(name)
+        if found is None:
+            return Unsupported(f"no instance {name}")
+        self.store.machine.refuel(self.steps)
+        return self.linker.invoke(found, invocation.export, invocation.args)
+
+    def get(self, name: str, export: str) -> Value | None:
+        found = self.instances.get(name)
+        _, item = found.exports.get(export, (None, None)) if found is not None else (None, None)
+        return to_value(item.type, item.bits, item.types, found) if isinstance(item, Global) else None
+
+    def close(self) -> None:
+        """Free the store. Nothing of it may be running."""
+        self.instances.clear()
+        self.registered.clear()
+        self.store.close()
+
+
+def _spectest() -> Module:
+    """The suite's module, with the shared memory that the threads proposal's scripts import."""
+    module = decode(SPECTEST)
+    module.memories.append(MemType(Limits(1, 2), shared=True))
+    module.exports.append(Export("shared_memory", ExternKind.MEMORY, len(module.memories) - 1))
+    return module
