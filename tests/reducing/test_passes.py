@@ -179,6 +179,12 @@ def test_customs(kit: Any) -> None:
 CALLED = '(module (func (export "f") (param i32 i64)) (func (export "g")))'
 
 
+def test_shortened_exports_stay_distinct(kit: Any) -> None:
+    before = '(module (func $f (export "first") (export "a") (export "second")) (func (export "third")))'
+    made = kit.reduce_with(["short_names"], before, lambda m: len(m.exports) == 4)
+    assert [item.name for item in made.exports] == ["b", "a", "c", "d"]
+
+
 def test_calls(kit: Any) -> None:
     call, other = Invocation("f", (Value("i32", 1), Value("i64", 2))), Invocation("g")
     case = kit.case_of(CALLED, other, call, other, other)
