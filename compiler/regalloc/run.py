@@ -16,13 +16,14 @@ from compiler.machine import (
 )
 from compiler.machine_text import parse_case
 from compiler.machine_verify import verify
-from compiler.regalloc import single_pass
+from compiler.regalloc import backtracking, single_pass
 from compiler.regalloc.checker import check
 from compiler.regalloc.requirements import register_bound
 
 Allocator: TypeAlias = Callable[[MachineFunc, MachineEnv], Allocations]
 
 ALLOCATORS: Final[dict[str, Allocator]] = {
+    "backtracking": backtracking.allocate,
     "single_pass": single_pass.allocate,
 }
 """By the names that engine settings use."""
