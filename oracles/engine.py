@@ -2,7 +2,6 @@
 
 The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME``, imported when first asked for, with
 
-    ALIASES: dict[str, str]                  # documented short forms of settings: {"winch": "winch=on"}
     def check(id: EngineId) -> EngineId      # canonical settings; raises UsageError
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
 """

@@ -115,10 +115,14 @@ class WorkerProcess:
         self.started = time.monotonic()
         self.next_look = self.started + TICK
         self.outgoing = memoryview(frame)
-        self.pump()
+        self._write()
 
     def pump(self) -> None:
         """Write what fits and drain the output. Raises ``Died`` when the worker no longer reads."""
+        self._write()
+        self._drain()
+
+    def _write(self) -> None:
         while self.outgoing:
             try:
                 self.outgoing = self.outgoing[os.write(self.requests, self.outgoing) :]
@@ -126,7 +130,6 @@ class WorkerProcess:
                 break
             except BrokenPipeError:
                 raise self.died() from None
-        self._drain()
 
     def pump_quietly(self) -> None:
         """``pump``; a death shows at the next ``receive``."""
@@ -209,15 +212,23 @@ def _shared_file() -> int:
         return os.dup(file.fileno())
 
 
-def wait_any(processes: list[WorkerProcess], seconds: float) -> None:
-    """Sleep until one of the workers has something to say or can take more, or the time is over."""
-    reads = [fd for one in processes for fd in (one.replies, one.noise_fd)]
+def wait_any(processes: list[WorkerProcess], seconds: float) -> set[int]:
+    """Sleep until one of the workers has something to say or can take more, or the time is over.
+
+    Output is drained and requests are moved on; the descriptors that are ready for reading are given back.
+    """
+    owners: dict[int, WorkerProcess] = {}
     poller = select.poll()
-    for fd in reads:
-        poller.register(fd, select.POLLIN)
     for one in processes:
+        owners[one.replies] = owners[one.noise_fd] = one
+        poller.register(one.replies, select.POLLIN)
+        poller.register(one.noise_fd, select.POLLIN)
         if one.outgoing:
+            owners[one.requests] = one
             poller.register(one.requests, select.POLLOUT)
-    poller.poll(max(1, int(seconds * 1000)))
-    for one in processes:
-        one.pump_quietly()
+    ready: set[int] = set()
+    for fd, _ in poller.poll(max(1, int(seconds * 1000))):
+        ready.add(fd)
+        if fd != owners[fd].replies:
+            owners[fd].pump_quietly()
+    return ready

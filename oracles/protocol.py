@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from oracles.imports import ImportPlan, NoImport, plan_imports
@@ -92,6 +93,7 @@ class Request:
     """Per import, the embedding types of a function's parameters."""
 
 
+@lru_cache(maxsize=1024)
 def type_words(kinds: str) -> tuple[str, ...]:
     """The embedding's type words of a string of kinds."""
     return tuple([TYPE_NAMES.get(kind, "ref") for kind in kinds])

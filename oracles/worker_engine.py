@@ -151,6 +151,10 @@ class WorkerEngine:
                 return process
         raise EngineUnavailable(f"{self._id}: the worker keeps dying before it reads a case")
 
+    def runs(self, process: WorkerProcess) -> bool:
+        """Whether this is the engine's present worker."""
+        return self._process is process
+
     def drop(self) -> None:
         """End the worker; the next case starts another."""
         if self._process is not None:
@@ -237,6 +241,7 @@ class CasePending:
         self.engine, self.case, self.request = engine, case, request
         self.failure: Outcome | None = None
         self.observation: Observation | None = None
+        self.unusable: EngineUnavailable | None = None
         self.reply: tuple[dict[str, Any], bytes] | None = None
         self.process: WorkerProcess | None = None
         if request.refused is not None:
@@ -249,32 +254,56 @@ class CasePending:
         return self.process.replies if self.process else None
 
     def poll(self) -> Observation | None:
-        if self.observation is not None or self.process is None:
-            return self.observation
-        try:
-            reply = self.process.receive()
-        except Died as died:
-            self._failed(read_crash(died.args[0], died.args[1]))
-            return self.observation
-        if reply is not None:
-            self._finished(reply)
-        elif (excess := over_limits(self.process, self.engine.limits)) is not None:
-            self._failed(excess)
+        if self.unusable is not None:
+            raise self.unusable
+        if self.observation is None:
+            self._advance()
         return self.observation
 
     def result(self) -> Observation:
         while (found := self.poll()) is None:
-            wait_any([one.process for one in self.under_way if one.process is not None], TICK)
-            for other in list(self.under_way):
-                other.poll()
+            self._wait()
         return found
+
+    @classmethod
+    def _wait(cls) -> None:
+        """Sleep until any case under way has news or must be looked at, and move those on."""
+        there = [one for one in cls.under_way if one._is_there()]
+        ready = wait_any([one.process for one in there if one.process is not None], TICK)
+        now = time.monotonic()
+        for one in there:
+            if one.process is not None and (one.process.replies in ready or now >= one.process.next_look):
+                one._advance()
+
+    def _is_there(self) -> bool:
+        """Whether the worker that was asked is still the engine's; an engine may be closed in the middle of a case."""
+        if self.process is not None and self.engine.runs(self.process):
+            return True
+        self.unusable = EngineUnavailable(f"{self.engine.id}: closed in the middle of a case")
+        self.under_way.discard(self)
+        return False
+
+    def _advance(self) -> None:
+        """Take in what there is. What goes wrong with the engine is kept for whoever asks for this case."""
+        if self.process is None or not self._is_there():
+            return
+        try:
+            reply = self.process.receive()
+            if reply is not None:
+                self._finished(reply)
+            elif (excess := over_limits(self.process, self.engine.limits)) is not None:
+                self._failed(excess)
+        except Died as died:
+            self._failed(read_crash(died.args[0], died.args[1]))
+        except EngineUnavailable as error:
+            self.unusable = error
+            self.under_way.discard(self)
 
     def _end(self, observation: Observation) -> None:
         self.observation = observation
         self.under_way.discard(self)
 
     def _finished(self, reply: tuple[dict[str, Any], bytes]) -> None:
-        self.under_way.discard(self)
         broken(self.engine.id, reply[0])
         found = decode_case(self.request, str(self.engine.id), *reply)
         self.reply = reply
@@ -286,18 +315,27 @@ class CasePending:
         assert self.process is not None
         _, phase, invocation = self.process.progress()
         self.engine.drop()
+        name = str(self.engine.id)
         if self.failure is not None:
             earlier = (Unsupported("lost with the worker"),) * len(self.case.invocations)
-            self._end(Observation(str(self.engine.id), Returned(), Phase.INVOKE, (*earlier, self.failure)))
+            self._end(Observation(name, Returned(), Phase.INVOKE, (*earlier, self.failure)))
         elif PHASES[phase] is not Phase.INVOKE:
-            self._end(Observation(str(self.engine.id), outcome, PHASES[phase]))
+            self._end(Observation(name, outcome, PHASES[phase]))
         elif invocation <= 0:
-            self._end(Observation(str(self.engine.id), Returned(), Phase.INVOKE, (outcome,)))
+            self._end(Observation(name, Returned(), Phase.INVOKE, (outcome,)))
         else:
-            self.failure = outcome
-            self.case = replace(self.case, invocations=self.case.invocations[:invocation])
-            self.request = self.engine.request(self.case)
+            self._retry(outcome, invocation)
+
+    def _retry(self, outcome: Outcome, invocation: int) -> None:
+        """Run the invocations before the failed one again."""
+        self.failure = outcome
+        self.case = replace(self.case, invocations=self.case.invocations[:invocation])
+        self.request = self.engine.request(self.case)
+        try:
             self.process = self.engine.send(self.request.frame)
+        except EngineUnavailable as error:
+            self.unusable = error
+            self.under_way.discard(self)
 
 
 class Script:

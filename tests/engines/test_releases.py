@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from oracles import provision
 from oracles.engine import Engine, EngineUnavailable, Limits, open_engine
-from tests.engines.conftest import Wat
-from wasm.embedding import Entry, Invocation, Returned, Trapped, Value
+from tests.engines.conftest import Wat, open_or_skip
+from wasm.embedding import Entry, Invocation, Rejected, Returned, Trapped, Value
 
 RELEASES = ("33.0.0", "20.0.0", "1.0.1", "0.30.0")
 SHIFT = """(module (func (export "f") (param i32 i32) (result i32)
@@ -61,6 +63,31 @@ def test_wasmtime_12435(name: str, traps: bool, wat: Wat) -> None:
     engine = cached(name) if "@" in name else open_engine(name)
     outcome = engine.run(wat(COPYSIGN, Invocation("f", (Value("f64", 0x3FF << 52),)))).outcomes[0]
     assert isinstance(outcome, Trapped if traps else Returned)
+    engine.close()
+
+
+def test_a_development_library_is_loaded_in_place_of_the_installed_one(wat: Wat, tmp_path: Path) -> None:
+    installed = open_or_skip("wasmtime")
+    copy = tmp_path / "libwasmtime.so"
+    shutil.copy(installed.capabilities.library, copy)
+    installed.close()
+    engine = open_engine(f"wasmtime@{copy}:opt=none")
+    found = engine.capabilities
+    assert (found.version, found.library) == ("development", str(copy))
+    outcome = engine.run(wat(SHIFT, Invocation("f", (Value("i32", 24), Value("i32", 1))))).outcomes[0]
+    assert outcome == Returned.of([Value("i32", 25)])
+    engine.close()
+
+
+def test_the_exact_preset_has_the_features_that_a_case_names(wat: Wat) -> None:
+    engine = open_engine("wasmtime:features=exact")
+    text = '(module (func (export "f") (result i32) (drop (v128.const i64x2 1 2)) (i32.const 4)))'
+    bare = wat(text, Invocation("f"))
+    assert isinstance(engine.run(bare).instantiation, Rejected)
+    named = wat(text, Invocation("f"), needs=("simd",))
+    assert engine.run(named).outcomes == (Returned.of([Value("i32", 4)]),)
+    everything = wat(text, Invocation("f"), needs=tuple(f.value for f in engine.capabilities.features))
+    assert engine.run(everything).outcomes == engine.run(named).outcomes
     engine.close()
 
 
