@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from compiler.emit import CompiledFunction
 from compiler.errors import Unsupported as NotCompiled
 from compiler.layout import InstanceLayout
-from compiler.pipeline import compile_function
 from oracles.compiled.helpers import Helpers
 from oracles.compiled.machine import Machine
-from oracles.compiled.regions import NoMemory, read_word, write_word
-from oracles.compiled.stops import Exhaustion, MemoryExhaustion, Thrown
+from oracles.compiled.program import Program, Refused
+from oracles.compiled.regions import NoMemory, read, read_word, write_word
+from oracles.compiled.stops import Exhaustion, Fault, MemoryExhaustion, Thrown, TimeUp
 from oracles.compiled.store import PAYLOAD, Extern, Func, Global, Instance, Memory, Store, Table, Tag
 from oracles.compiled.trampolines import CALLEE_SLOT, Trampolines
-from oracles.compiled.values import BadArgument, pack_arguments, raw, returned
+from oracles.compiled.values import BadArgument, pack_arguments, raw, returned, type_words
 from wasm.canonical import Types, matches_extern
-from wasm.context import ModuleContext
 from wasm.embedding import (
     SLOT,
+    Crashed,
     Exhausted,
     Outcome,
     OutOfMemory,
     Rejected,
     Returned,
     Threw,
+    TimedOut,
     Trapped,
     Unsupported,
     Value,
 )
 from wasm.isa import OPS
 from wasm.module import Export, Expr, ExternKind, ExternType, Import, ImportedFunc, Module, SegmentMode
-from wasm.semantics import SEMANTICS
 from wasm.traps import Trap
 from wasm.valtypes import GlobalType, TagType
 
-Imports = Mapping[tuple[str, str], Extern]
-"""What can be imported, by module and name."""
+Imports = Mapping[tuple[str, str], Extern] | Callable[[Import, Instance], Extern | None]
+"""What can be imported: by module and name, or made for an import of the instance that is being made."""
 
 
 class _Unlinkable(Exception):
@@ -50,11 +51,10 @@ class Linker:
         self.store, self.trampolines = store, trampolines
         self.machine: Machine = store.machine
 
-    def instantiate(self, module: Module, imports: Imports) -> Instance | Outcome:
-        """Compile and instantiate a valid module; an outcome if that fails."""
-        context = ModuleContext.of(module)
-        instance = Instance(module, context.types, self.store)
-        outcome = self.embedded(instance, lambda: self._instantiate(instance, context, imports))
+    def instantiate(self, program: Program, imports: Imports) -> Instance | Outcome:
+        """Instantiate a compiled module; an outcome if that fails."""
+        instance = Instance(program.module, program.context.types, self.store)
+        outcome = self.embedded(instance, lambda: self._instantiate(instance, program, imports))
         return instance if isinstance(outcome, Returned) else outcome
 
     def invoke(self, instance: Instance, export: str, args: tuple[Value, ...]) -> Outcome:
@@ -62,11 +62,14 @@ class Linker:
         func = instance.exported_func(export)
         if func is None:
             return Rejected(f"no exported function {export!r}")
-        if len(args) != len(func.type.params):
-            return Rejected(f"{export} takes {len(func.type.params)} arguments, not {len(args)}")
+        if tuple(arg.type for arg in args) != type_words(func.type.params):
+            return Rejected(f"{export} takes ({', '.join(map(str, func.type.params))})")
+        return self.invoke_packed(instance, func, *pack_arguments(args))
+
+    def invoke_packed(self, instance: Instance, func: Func, slots: bytes, refs: Sequence[str]) -> Outcome:
+        """The same with arguments packed: slots, and the identities of references in order."""
 
         def action() -> Returned:
-            slots, refs = pack_arguments(args)
             results = self.call(func, raw(func.type.params, slots, refs, func.types, instance))
             return returned(func.type.results, results, func.types, instance)
 
@@ -83,10 +86,12 @@ class Linker:
 
     # Instantiation
 
-    def _instantiate(self, instance: Instance, context: ModuleContext, imports: Imports) -> Returned:
+    def _instantiate(self, instance: Instance, program: Program, imports: Imports) -> Returned:
         for item in instance.module.imports:
-            _import(instance, item, imports.get((item.module, item.name)))
-        self._define(instance, context)
+            _import(
+                instance, item, imports(item, instance) if callable(imports) else imports.get((item.module, item.name))
+            )
+        self._define(instance, program.functions)
         for export in instance.module.exports:
             instance.exports[export.name] = (export.kind, _item(instance, export))
         _initialise(instance)
@@ -94,14 +99,9 @@ class Linker:
             self.call(instance.funcs[instance.module.start], b"")
         return Returned()
 
-    def _define(self, instance: Instance, context: ModuleContext) -> None:
-        """Compile, and allocate what the module defines, in the order in which initialisers may refer back."""
+    def _define(self, instance: Instance, code: dict[int, CompiledFunction]) -> None:
+        """Allocate what the module defines, in the order in which initialisers may refer back (spec 4.5.3.9)."""
         module, types, store = instance.module, instance.types, self.store
-        first = len(instance.funcs)
-        compiled = {
-            index: compile_function(module, context, index, store.settings)
-            for index in range(first, first + len(module.funcs))
-        }
         instance.funcs += [Func(store, types, body.type_index) for body in module.funcs]
         instance.memories += [Memory(store, type_) for type_ in module.memories]
         instance.tags += [Tag(store, types, tag.type_index) for tag in module.tags]
@@ -118,9 +118,9 @@ class Linker:
         for position, entry in enumerate(items, 1):
             write_word(instance.context + 8 * position, entry.address)
         self.machine.owners[instance.context] = Helpers(instance, self.machine)
-        if compiled:
-            loaded = store.keep(self.machine.load(compiled, tuple(tag.identity for tag in instance.tags)))
-            for index in compiled:
+        if code:
+            loaded = store.keep(self.machine.load(code, tuple(tag.identity for tag in instance.tags)))
+            for index in code:
                 instance.funcs[index].bind(loaded.address(index), instance.context)
 
     # Outcomes
@@ -139,18 +139,20 @@ class Linker:
             return OutOfMemory(str(error))
         except (_Unlinkable, BadArgument) as error:
             return Rejected(str(error))
+        except Fault as fault:
+            return Crashed(fault.number, str(fault), fault.place.partition("+")[0])
+        except TimeUp:
+            return TimedOut()
         except NotCompiled as error:
-            return Unsupported(str(error))
+            return Unsupported(error.what)
+        except Refused as refused:
+            # A trampoline that the compiler failed on; everything else was compiled before.
+            return refused.outcome
 
     def _threw(self, instance: Instance, address: int) -> Threw:
-        from_store = self.store.tags[read_word(address)]
-        slots = b"".join(_slot(address + PAYLOAD + SLOT * i) for i in range(len(from_store.params)))
-        payload = returned(from_store.params, slots, from_store.types, instance)
-        return Threw(_tag_name(instance, from_store), payload)
-
-
-def _slot(address: int) -> bytes:
-    return read_word(address).to_bytes(8, "little") + read_word(address + 8).to_bytes(8, "little")
+        tag = self.store.tags[read_word(address)]
+        slots = read(address + PAYLOAD, SLOT * len(tag.params))
+        return Threw(_tag_name(instance, tag), returned(tag.params, slots, tag.types, instance))
 
 
 def _tag_name(instance: Instance, tag: Tag) -> str:
@@ -171,6 +173,7 @@ def _import(instance: Instance, item: Import, found: Extern | None) -> None:
     types, given = extern_type(found)
     if not matches_extern(types, given, instance.types, item.type):
         raise _Unlinkable(f"incompatible import type for {item.module}.{item.name}")
+    instance.imported.append(found)
     match found:
         case Func():
             instance.funcs.append(found)
@@ -257,7 +260,7 @@ def evaluate(expr: Expr, instance: Instance) -> int:
             stack.append(imm)
         elif op.pure is not None and op.params is not None:
             first = len(stack) - len(op.params)
-            stack[first:] = [int(SEMANTICS[op.name](*stack[first:]))]
+            stack[first:] = [op.pure(*stack[first:])]
         else:
             raise NotCompiled(op.name)
     return stack[-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, final
 
 from compiler.emit import CompiledFunction
@@ -166,7 +167,19 @@ class Machine:
     def refuel(self, steps: int | None) -> None:
         """Steps that compiled code may take from here on; None for no limit."""
         self._set(FUEL, _NO_LIMIT if steps is None else steps)
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Raise ``TimeUp`` out of compiled code once this process has used ``seconds`` of CPU time; 0 for no limit.
+
+        A host function that is running then is let finish; compiled code is not entered again.
+        """
         self._set(ALARM, 0)
+        try:
+            with signals.Timer(seconds):
+                yield
+        finally:
+            self._set(ALARM, 0)
 
     def enter(self, context: int, code: int) -> None:
         """Call code without arguments but its context.

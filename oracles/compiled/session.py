@@ -2,53 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from compiler.pipeline import Settings
 from oracles.compiled.link import Linker
 from oracles.compiled.machine import machine
+from oracles.compiled.program import Program, Programs, Refused, compile_module
 from oracles.compiled.store import Extern, Global, Instance, Store
 from oracles.compiled.trampolines import Trampolines
 from oracles.compiled.values import to_value
 from oracles.spectest_module import SPECTEST
 from wasm.decode import decode
-from wasm.embedding import Invocation, Outcome, Rejected, Returned, Unsupported, Value
-from wasm.errors import WasmError
-from wasm.features import DEFAULT
+from wasm.embedding import Invocation, Outcome, Returned, Unsupported, Value
 from wasm.module import Export, ExternKind, Module
-from wasm.validate import validate
 from wasm.valtypes import Limits, MemType
 
 STEPS: Final = 50_000_000
 
 
 class CompiledSession:
-    """Instances of compiled modules; each step gets ``steps`` steps, which count where ``Settings.fuel`` is on."""
+    """Instances of compiled modules; each step gets ``steps`` steps, which count where ``Settings.fuel`` is on.
 
-    def __init__(self, settings: Settings, steps: int = STEPS) -> None:
-        self.steps = steps
+    ``seconds`` of CPU time is a step's deadline; 0 for none. A session that was hit by a fault goes on.
+    """
+
+    def __init__(self, settings: Settings, steps: int = STEPS, seconds: float = 0.0) -> None:
+        self.steps, self.seconds = steps, seconds
+        self.programs = Programs(settings)
         self.store = Store(machine(), settings)
         self.linker = Linker(self.store, Trampolines(self.store.machine))
         self.instances: dict[str, Instance] = {}
         self.registered: dict[tuple[str, str], Extern] = {}
-        self._start("spectest", _spectest())
+        self._start("spectest", compile_module(_spectest(), settings))
         self.register("spectest", "spectest")
 
-    def _start(self, name: str, module: Module) -> Outcome:
-        self.store.machine.refuel(self.steps)
-        found = self.linker.instantiate(module, self.registered)
+    def _start(self, name: str, program: Program) -> Outcome:
+        with self._limits():
+            found = self.linker.instantiate(program, self.registered)
         if isinstance(found, Instance):
             self.instances[name] = found
             return Returned()
         return found
 
+    @contextmanager
+    def _limits(self) -> Iterator[None]:
+        self.store.machine.refuel(self.steps)
+        with self.store.machine.deadline(self.seconds):
+            yield
+
     def instantiate(self, name: str, module: bytes) -> Outcome:
         try:
-            decoded = decode(module)
-            validate(decoded, DEFAULT, module)
-        except WasmError as error:
-            return Rejected(str(error))
-        return self._start(name, decoded)
+            program = self.programs.get(module)
+        except Refused as refused:
+            return refused.outcome
+        return self._start(name, program)
 
     def register(self, name: str, registered_as: str) -> None:
         found = self.instances.get(name)
@@ -60,8 +69,8 @@ class CompiledSession:
         found = self.instances.get(name)
         if found is None:
             return Unsupported(f"no instance {name}")
-        self.store.machine.refuel(self.steps)
-        return self.linker.invoke(found, invocation.export, invocation.args)
+        with self._limits():
+            return self.linker.invoke(found, invocation.export, invocation.args)
 
     def get(self, name: str, export: str) -> Value | None:
         found = self.instances.get(name)

@@ -51,7 +51,7 @@ def install(handler: int) -> Region:
     return region
 
 
-class Deadline:
+class Timer:
     """An alarm after ``seconds`` of this process' CPU time; 0 for none. A context manager."""
 
     def __init__(self, seconds: float) -> None:

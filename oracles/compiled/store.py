@@ -218,13 +218,14 @@ class Instance:
     """A module instance; ``context`` is the address of its block."""
 
     __slots__ = (
-        "_names", "context", "datas", "elems", "exports", "funcs", "globals", "memories", "module", "store", "tables",
-        "tags", "types",
+        "_names", "context", "datas", "elems", "exports", "funcs", "globals", "imported", "memories", "module", "store",
+        "tables", "tags", "types",
     )  # fmt: skip
 
     def __init__(self, module: Module, types: Types, store: Store) -> None:
         self.module, self.types, self.store = module, types, store
         self.context = 0
+        self.imported: list[Extern] = []
         self.funcs: list[Func] = []
         self.tables: list[Table] = []
         self.memories: list[Memory] = []

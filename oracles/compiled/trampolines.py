@@ -17,6 +17,7 @@ from compiler.layout import MAX_ARGS, InstanceLayout
 from compiler.pipeline import Settings, Watcher, compile_ssa
 from compiler.translate import machine_type
 from oracles.compiled.machine import Loaded, Machine
+from oracles.compiled.program import refusals
 from wasm.context import ModuleContext
 from wasm.module import Module
 from wasm.valtypes import I64, FuncType, NumType, SubType
@@ -86,11 +87,13 @@ class Trampolines:
         self._made: OrderedDict[tuple[str, Signature, Settings], Loaded] = OrderedDict()
 
     def address(self, kind: str, type_: FuncType, settings: Settings) -> int:
-        """The code of a trampoline."""
+        """The code of a trampoline. Raises ``Refused``."""
         key = (kind, signature_of(type_), settings)
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = self.machine.load({0: compile_trampoline(kind, key[1], settings)})
+            with refusals():
+                code = compile_trampoline(kind, key[1], settings)
+            found = self._made[key] = self.machine.load({0: code})
         else:
             self._made.move_to_end(key)
         return found.address(0)

@@ -6,13 +6,13 @@ says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
 
 from oracles.compiled.store import Func, Instance
 from wasm.canonical import Types, canonical_subtype
-from wasm.embedding import SLOT, WIDTHS, Returned, Value
+from wasm.embedding import SLOT, Returned, Value
 from wasm.valtypes import NumType, RefType, ValType
 
 _FULL: Final = (1 << 8 * SLOT) - 1
@@ -98,7 +98,7 @@ def returned(types_of: tuple[ValType, ...], slots: bytes, types: Types, instance
     return Returned(type_words(types_of), clean, tuple(names))
 
 
-def raw(types_of: tuple[ValType, ...], slots: bytes, refs: list[str], types: Types, instance: Instance) -> bytes:
+def raw(types_of: tuple[ValType, ...], slots: bytes, refs: Sequence[str], types: Types, instance: Instance) -> bytes:
     """The slots that compiled code takes for packed arguments. Raises ``BadArgument``."""
     if all(isinstance(type_, NumType) for type_ in types_of):
         return slots
@@ -133,5 +133,5 @@ def pack_arguments(args: tuple[Value, ...]) -> tuple[bytes, list[str]]:
 def to_value(type_: ValType, bits: int, types: Types, instance: Instance | None) -> Value:
     """One value for the embedding from the bits of its cell."""
     if isinstance(type_, NumType):
-        return Value(type_.name, bits & (1 << WIDTHS[type_.name]) - 1)
+        return Value(type_.name, bits & (1 << type_.bits) - 1)
     return Value("ref", 0, reference_name(bits & (1 << 64) - 1, type_, types, instance))

@@ -1,0 +1,124 @@
+"""The imports of a case on compiled code, with the meaning that ``wasm.hostmix`` states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from oracles.compiled.link import Linker
+from oracles.compiled.stops import Thrown
+from oracles.compiled.store import Extern, Func, Global, Instance, Memory, Table, Tag
+from oracles.compiled.trampolines import HOST
+from oracles.compiled.values import packed, reference_bits, type_words
+from wasm.embedding import SLOT, Returned
+from wasm.hostmix import LOG_LIMIT, THROWN_TAG, Behaviour, behaviour, global_value, results
+from wasm.module import ExternKind, Import, ImportedFunc
+from wasm.traps import Trap, TrapKind
+from wasm.valtypes import GlobalType, MemType, TableType, ValType
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One call of a host function: the position of its import in the module, argument slots, reference arguments."""
+
+    position: int
+    slots: bytes
+    refs: list[str]
+
+
+class Hosting:
+    """Makes a case's imports on demand and keeps the host-call log. Equal imports are one and the same item."""
+
+    def __init__(self, linker: Linker) -> None:
+        self.linker = linker
+        self.log: list[Logged] = []
+        self._made: dict[Any, Extern] = {}
+
+    def __call__(self, item: Import, instance: Instance) -> Extern | None:
+        """The item for an import of the instance that is being made; None where no host has such a thing."""
+        key = (item.module, item.name, item.type)
+        found = self._made.get(key)
+        if found is None:
+            made = self._make(item, instance)
+            if made is None:
+                return None
+            found = self._made[key] = made
+        return found
+
+    def _make(self, item: Import, instance: Instance) -> Extern | None:
+        store, types = self.linker.store, instance.types
+        match item.type:
+            case ImportedFunc(type_index):
+                func = Func(store, types, type_index)
+                context = store.new_context(SLOT)
+                function = HostFunction(self, item, len(instance.imported), func, instance)
+                self.linker.machine.owners[context] = function
+                func.bind(self.linker.trampolines.address("leave", func.type, store.settings), context)
+                return func
+            case MemType():
+                return Memory(store, item.type)
+            case TableType():
+                return Table(store, item.type, types, 0) if item.type.ref.nullable else None
+            case GlobalType():
+                value = global_value(item.module, item.name, item.type.type)
+                if value is None:
+                    return None
+                bits = value.bits if value.type != "ref" else reference_bits(value.ref, lambda _: None)
+                return Global(store, item.type.type, item.type.mutable, types, bits or 0)
+            case _:
+                return Tag(store, types, item.type.type_index)
+
+
+class HostFunction:
+    """What an imported function does; called as the owner of its context, on the machine's mailbox."""
+
+    def __init__(self, hosting: Hosting, item: Import, position: int, func: Func, instance: Instance) -> None:
+        self.hosting, self.item, self.position, self.func, self.instance = hosting, item, position, func, instance
+        self.behaviour = behaviour(item.module)
+        self.machine = hosting.linker.machine
+
+    def __call__(self, request: tuple[Any, ...]) -> None:
+        assert request == HOST
+        type_ = self.func.type
+        arguments = self.machine.take(len(type_.params))
+        slots, refs = packed(type_.params, arguments, self.func.types, self.instance)
+        log = self.hosting.log
+        if len(log) < LOG_LIMIT:
+            log.append(Logged(self.position, slots, refs))
+        self.machine.put(self._results(arguments, Returned(type_words(type_.params), slots, tuple(refs))))
+
+    def _results(self, arguments: bytes, shown: Returned) -> bytes:
+        """Raw result slots. Raises ``Trap``, ``Thrown``, and what a call of an export raises."""
+        match self.behaviour:
+            case Behaviour.MIX:
+                return self._mix(shown, self.func.type.results)
+            case Behaviour.THROW:
+                tag = self._thrown_tag()
+                if tag is not None:
+                    raise Thrown(self.instance.store.new_exception(tag, self._mix(shown, tag.params)))
+            case Behaviour.REENTER:
+                target = self.instance.exported_func(self.item.name)
+                if target is not None and target.type_id == self.func.type_id:
+                    return self.hosting.linker.call(target, arguments)
+        raise Trap(TrapKind.HOST)
+
+    def _thrown_tag(self) -> Tag | None:
+        """The tag that ``Behaviour.THROW`` throws; None where the module imports no such tag."""
+        for item, tag in zip(self.instance.module.imported(ExternKind.TAG), self.instance.tags, strict=False):
+            if (item.module, item.name) == THROWN_TAG:
+                return tag
+        return None
+
+    def _mix(self, shown: Returned, types: tuple[ValType, ...]) -> bytes:
+        found = results(self.item.module, self.item.name, shown, types)
+        if found is None:
+            raise Trap(TrapKind.HOST)
+        if not found.refs:
+            return found.slots
+        out = bytearray(found.slots)
+        refs = iter(found.refs)
+        for i, kind in enumerate(found.types):
+            if kind == "ref":
+                bits = reference_bits(next(refs), lambda _: None) or 0
+                out[SLOT * i : SLOT * i + 8] = bits.to_bytes(8, "little")
+        return bytes(out)
