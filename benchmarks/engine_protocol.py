@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from generators.registry import make_case
 from oracles.engine import open_engine
-from oracles.imports import CALLBACK_KINDS
+from oracles.imports import CALLBACK_KINDS, plan_imports
+from oracles.interface import read_interface
 from oracles.protocol import Flavour, encode_case
 from oracles.wrapper import _plain
 
@@ -43,7 +44,8 @@ def main() -> None:
         start = time.process_time()
         encode_case(case, Flavour(CALLBACK_KINDS, True))
         encoding.append(time.process_time() - start)
-        _plain.cache_clear()  # so that the request below makes its wrappers itself
+        for memory in (_plain, read_interface, plan_imports):  # so that the request below does the work itself
+            memory.cache_clear()
         start = time.process_time()
         pending = [engine.start(case) for engine in engines]
         observations = [one.result() for one in pending]

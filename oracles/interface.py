@@ -118,7 +118,10 @@ class _Reader:
         return self.data[self.pos - size : self.pos]
 
     def leb(self) -> int:
-        value = shift = 0
+        value = self.byte()
+        if value < 0x80:
+            return value
+        value, shift = value & 0x7F, 7
         while True:
             byte = self.byte()
             value |= (byte & 0x7F) << shift

@@ -15,9 +15,9 @@ import weakref
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from oracles.protocol import PROGRESS, decode_frame
+from oracles.protocol import PROGRESS, Reply
 
 NOISE_LIMIT: Final = 64 << 10
 """Bytes of a worker's stdout and stderr that are kept, half from the beginning and half from the end."""
@@ -112,6 +112,7 @@ class WorkerProcess:
 
     def send(self, frame: bytes) -> None:
         """Begin a request. Raises ``Died``."""
+        os.pwrite(self.progress_fd, bytes(PROGRESS.size), 0)
         self.started = time.monotonic()
         self.next_look = self.started + TICK
         self.outgoing = memoryview(frame)
@@ -141,13 +142,13 @@ class WorkerProcess:
             while data := os.read(self.noise_fd, 65536):
                 self.noise.add(data)
 
-    def receive(self) -> tuple[dict[str, Any], bytes] | None:
+    def receive(self) -> Reply | None:
         """The reply if it is complete. Raises ``Died``."""
         if self.outgoing:
             self.pump()
         while True:
             try:
-                data = os.read(self.replies, 1 << 20)
+                data = os.read(self.replies, 1 << 16)
             except BlockingIOError:
                 return None
             if not data:
@@ -155,11 +156,10 @@ class WorkerProcess:
             self.incoming += data
             size = int.from_bytes(self.incoming[:4], "little")
             if len(self.incoming) >= 4 + size >= 8:
-                frame = bytes(self.incoming[4 : 4 + size])
+                reply = Reply.of(bytes(self.incoming[4 : 4 + size]))
                 self.incoming.clear()
-                header, body = decode_frame(frame)
-                self.cpu_before = float(header.get("total", 0.0))
-                return header, body
+                self.cpu_before = reply.times[0]
+                return reply
 
     def died(self) -> Died:
         """Collect the exit status and the last words."""
@@ -180,10 +180,10 @@ class WorkerProcess:
             return 0.0, 0
         return max(0.0, (int(stat[11]) + int(stat[12])) / _TICKS - self.cpu_before), resident
 
-    def progress(self) -> tuple[int, int, int]:
-        """(request number, phase index, invocation) that the worker announced last."""
-        data = os.pread(self.progress_fd, PROGRESS.size, 0)
-        return PROGRESS.unpack(data) if len(data) == PROGRESS.size else (0, 0, -1)
+    def progress(self) -> tuple[int, int]:
+        """(phase index, invocation) that the worker announced last in this request; zeros if nothing yet."""
+        phase, invocation = PROGRESS.unpack(os.pread(self.progress_fd, PROGRESS.size, 0))
+        return phase, invocation
 
     def kill(self) -> None:
         """End the worker and everything that it started."""
@@ -217,18 +217,21 @@ def wait_any(processes: list[WorkerProcess], seconds: float) -> set[int]:
 
     Output is drained and requests are moved on; the descriptors that are ready for reading are given back.
     """
-    owners: dict[int, WorkerProcess] = {}
-    poller = select.poll()
+    reads = tuple([fd for one in processes for fd in (one.replies, one.noise_fd)])
+    writes = tuple([one.requests for one in processes if one.outgoing])
+    ready = {fd for fd, _ in _poller(reads, writes).poll(max(1, int(seconds * 1000)))}
     for one in processes:
-        owners[one.replies] = owners[one.noise_fd] = one
-        poller.register(one.replies, select.POLLIN)
-        poller.register(one.noise_fd, select.POLLIN)
-        if one.outgoing:
-            owners[one.requests] = one
-            poller.register(one.requests, select.POLLOUT)
-    ready: set[int] = set()
-    for fd, _ in poller.poll(max(1, int(seconds * 1000))):
-        ready.add(fd)
-        if fd != owners[fd].replies:
-            owners[fd].pump_quietly()
+        if one.noise_fd in ready or one.requests in ready:
+            one.pump_quietly()
     return ready
+
+
+@lru_cache(maxsize=64)
+def _poller(reads: tuple[int, ...], writes: tuple[int, ...]) -> select.poll:
+    """A poll object for these descriptors; it holds nothing but their numbers."""
+    poller = select.poll()
+    for fd in reads:
+        poller.register(fd, select.POLLIN)
+    for fd in writes:
+        poller.register(fd, select.POLLOUT)
+    return poller

@@ -2,9 +2,12 @@
 
 A frame is u32 total size, u32 header size (both little-endian, the total counting everything after itself), a JSON
 header and a binary body. Requests are ``hello``, ``case``, and for scripts ``open``, ``instantiate``, ``register``,
-``invoke``, ``get``. Each gets one reply. Besides, the worker writes what it is about to do as 12 bytes at offset 0 of a
-shared file: u32 request number, u32 phase (index in ``PHASES``), i32 invocation; it is read when the worker dies or
-hangs. So progress costs the harness nothing.
+``invoke``, ``get``. Each gets one reply. Besides, the worker writes what it is about to do as 8 bytes at offset 0 of
+a shared file: u32 phase (index in ``PHASES``), i32 invocation. The harness zeroes it before each request and reads it
+when the worker dies or hangs, so progress costs it next to nothing.
+
+A reply ends with five little-endian doubles: the process' CPU seconds so far, and those of the case's phases compile,
+instantiate, invoke and state. Nothing before them depends on time, so equal replies are equal observations.
 
 In the body of a request, the blobs of the header's ``blobs`` lengths follow each other: the module, the import peers
 and wrappers, then argument slots. In the body of a reply, result and payload slots of the outcomes come in order, then
@@ -35,6 +38,7 @@ from oracles.wrapper import EXACT_READ, NoWrapper, global_reader, wrapper_for
 from wasm.case import Case
 from wasm.embedding import (
     SLOT,
+    Crashed,
     Entry,
     Exhausted,
     HostCall,
@@ -48,6 +52,7 @@ from wasm.embedding import (
     Returned,
     TableState,
     Threw,
+    TimedOut,
     Trapped,
     Unsupported,
     Value,
@@ -56,8 +61,11 @@ from wasm.traps import TrapKind
 
 VERSION: Final = 1
 PHASES: Final = (Phase.DECODE, Phase.COMPILE, Phase.INSTANTIATE, Phase.INVOKE)
-PROGRESS: Final = struct.Struct("<IIi")
+PROGRESS: Final = struct.Struct("<Ii")
 FRAME: Final = struct.Struct("<II")
+TIMES: Final = struct.Struct("<5d")
+PARTS: Final = ("compile", "instantiate", "invoke", "state")
+"""What a case's CPU time is accounted to."""
 TABLE_LIMIT: Final = 1000
 """Elements of an exported table that are observed."""
 
@@ -105,11 +113,28 @@ def encode_frame(header: dict[str, Any], blobs: list[bytes]) -> bytes:
     return b"".join((FRAME.pack(4 + len(text) + len(body), len(text)), text, body))
 
 
-def decode_frame(frame: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and body of a frame without its first four bytes."""
-    size = int.from_bytes(frame[:4], "little")
-    header: dict[str, Any] = json.loads(frame[4 : 4 + size])
-    return header, frame[4 + size :]
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply as it came: ``content`` (header size, header, body) and the CPU times in ``TIMES``' order."""
+
+    content: bytes
+    times: tuple[float, ...]
+
+    @staticmethod
+    def of(frame: bytes) -> Reply:
+        """From a frame without its first four bytes."""
+        return Reply(frame[: -TIMES.size], TIMES.unpack(frame[-TIMES.size :]))
+
+    def parse(self) -> tuple[dict[str, Any], bytes]:
+        """Header and body."""
+        size = int.from_bytes(self.content[:4], "little")
+        header: dict[str, Any] = json.loads(self.content[4 : 4 + size])
+        return header, self.content[4 + size :]
+
+    @property
+    def cpu(self) -> tuple[tuple[str, float], ...]:
+        """CPU seconds by part, those that took any."""
+        return tuple([(part, seconds) for part, seconds in zip(PARTS, self.times[1:], strict=True) if seconds])
 
 
 def pack_args(args: tuple[Value, ...]) -> tuple[bytes, tuple[str, ...]]:
@@ -175,10 +200,10 @@ class _Blobs:
         return index
 
 
-def encode_case(case: Case, flavour: Flavour, number: int = 0, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
+def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
     """A case as a request frame. Any bytes can be encoded: a module whose outside is unreadable is only compiled."""
     blobs = _Blobs()
-    header: dict[str, Any] = {"do": "case", "n": number, "module": blobs.add(case.content or b"\0")}
+    header: dict[str, Any] = {"do": "case", "module": blobs.add(case.content or b"\0")}
     if flavour.exact_features:
         header["features"] = sorted(case.features)
     try:
@@ -264,12 +289,16 @@ class ReplyReader:
                 return OutOfMemory(data[1])
             case "rejected":
                 return Rejected(data[1])
+            case "crashed":
+                return Crashed(data[1], data[2], data[3])
+            case "timed_out":
+                return TimedOut(data[1])
             case _:
                 return Unsupported(data[1])
 
 
 def decode_case(request: Request, engine: str, header: dict[str, Any], body: bytes) -> Observation:
-    """The observation that a worker's reply to ``request`` holds."""
+    """The observation that a worker's reply to ``request`` holds, without the times."""
     reader = ReplyReader(body)
     instantiation = reader.outcome(header["inst"], ())
     outcomes = tuple(
@@ -294,8 +323,6 @@ def decode_case(request: Request, engine: str, header: dict[str, Any], body: byt
         tuple(globals_),
         tuple([MemoryState(n, pages, tuple([(i, c) for i, c in blocks])) for n, pages, blocks in header["mems"]]),
         tuple([TableState(n, size, tuple(elements)) for n, size, elements in header["tables"]]),
-        None,
-        tuple(header["cpu"].items()),
     )
 
 

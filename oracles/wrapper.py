@@ -87,13 +87,20 @@ def _plain(signature: Signature, payloads: tuple[Signature, ...], refs: tuple[st
     return _Writer(signature, payloads, refs).write((len(types), b"".join(types), len(types)), tuple(range(len(types))))
 
 
+@lru_cache(maxsize=256)
+def _numbered(prefix: bytes, step: int, block: int) -> tuple[bytes, ...]:
+    """An instruction with the immediates ``step`` times 256 * block up to 256 * block + 255, ready made."""
+    return tuple(prefix + leb(step * i) for i in range(256 * block, 256 * block + 256))
+
+
 class _Writer:
     def __init__(self, signature: Signature, payloads: tuple[Signature, ...], refs: tuple[str, ...]) -> None:
         self.signature, self.payloads, self.refs = signature, payloads, refs
         self.params = len(signature.params)
         self.param_types, self.result_types = split_types(signature.raw)
         kinds = signature.params + "".join(one.params for one in payloads) + signature.results
-        self.tables = [key for key in "eca" if any(_TABLE_OF.get(kind.lower()) == key for kind in kinds)]
+        used = {_TABLE_OF.get(kind.lower()) for kind in set(kinds)}
+        self.tables = [key for key in "eca" if key in used]
 
     def write(self, types: tuple[int, bytes, int], indices: tuple[int, ...]) -> bytes:
         """``types`` are a type section's groups (how many, their bytes) and how many types they define."""
@@ -142,7 +149,7 @@ class _Writer:
         out: list[bytes] = []
         for i, kind in enumerate(self.signature.params):
             if load := LOAD.get(kind):
-                out.append(b"\x41\0" + load + leb(i * SLOT))
+                out.append(_numbered(b"\x41\0" + load, SLOT, i >> 8)[i & 255])
             else:
                 out.append(self._reference(i, kind, next(refs, "null")))
         return b"".join(out)
@@ -165,13 +172,14 @@ class _Writer:
 
     def _keep(self, kinds: str, first: int) -> bytes:
         """Results on the stack into locals from ``first`` on, then into their slots."""
-        out = [b"\x21" + leb(first + i) for i in reversed(range(len(kinds)))]
-        for i, kind in enumerate(kinds):
-            slot, get = self.params + i, b"\x20" + leb(first + i)
+        out = [_numbered(b"\x21", 1, i >> 8)[i & 255] for i in range(first + len(kinds) - 1, first - 1, -1)]
+        for i, kind in enumerate(kinds, first):
+            slot = self.params + i - first
+            out.append(_numbered(b"\x41\0\x20", 1, i >> 8)[i & 255])
             if store := STORE.get(kind):
-                out.append(b"\x41\0" + get + store + leb(slot * SLOT))
+                out.append(_numbered(store, SLOT, slot >> 8)[slot & 255])
                 continue
-            out.append(b"\x41\0" + get + b"\xd1\x45" + STORE["i"] + leb(slot * SLOT))
+            out.append(b"\xd1\x45" + STORE["i"] + leb(slot * SLOT))
             if key := _TABLE_OF.get(kind.lower()):
-                out.append(i32_const(slot) + get + b"\x26" + leb(self.tables.index(key)))
+                out.append(i32_const(slot) + b"\x20" + leb(i) + b"\x26" + leb(self.tables.index(key)))
         return b"".join(out)

@@ -126,12 +126,12 @@ export function cases(io) {
   }
 
   function run(header, blobs) {
-    const answer = { inst: ["returned", []], out: [], log: [], globals: [], mems: [], tables: [], phase: COMPILE, cpu: {} };
+    const answer = { inst: ["returned", []], out: [], log: [], globals: [], mems: [], tables: [], phase: COMPILE };
     const body = [];
-    let mark = io.cpu();
-    const lap = (name) => {
+    let mark = io.cpu(); // parts: compile, instantiate, invoke, state
+    const lap = (part) => {
       const now = io.cpu();
-      answer.cpu[name] = now - mark;
+      io.times[part] = now - mark;
       mark = now;
     };
     const names = new Map();
@@ -141,19 +141,19 @@ export function cases(io) {
     try {
       io.at(COMPILE);
       const module = new WebAssembly.Module(blobs[header.module]);
-      lap("compile");
+      lap(0);
       if (!header.imports) return { answer, body };
       answer.phase = INSTANTIATE;
       io.at(INSTANTIATE);
       const object = hosts.link(header.imports, blobs);
       tags = header.tags.filter(([, , at]) => at >= 0).map(([name, kinds, at]) => [name, kinds, hosts.items[at]]);
       exports = new WebAssembly.Instance(module, object).exports;
-      lap("instantiate");
+      lap(1);
     } catch (error) {
       const { outcome, slots } = ended(error, tags, names);
       answer.inst = outcome;
       body.push(slots);
-      lap(answer.phase === COMPILE ? "compile" : "instantiate");
+      lap(answer.phase === COMPILE ? 0 : 1);
     }
     if (exports) {
       answer.phase = INVOKE;
@@ -167,14 +167,14 @@ export function cases(io) {
         body.push(slots);
         if (outcome[0] === "exhausted" || outcome[0] === "out_of_memory") break;
       }
-      lap("invoke");
+      lap(2);
     }
     for (const [index, slots, refs] of hosts.calls()) {
       answer.log.push([index, refs]);
       body.push(slots);
     }
     if (exports) readState(header, blobs, exports, names, answer, body);
-    lap("state");
+    lap(3);
     return { answer, body };
   }
 

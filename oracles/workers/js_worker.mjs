@@ -32,13 +32,12 @@ const io = {
   write(data) {
     for (let at = 0; at < data.length; ) at += fs.writeSync(this.fds[1], data, at);
   },
-  progress: Buffer.alloc(12),
-  request: 0,
+  progress: Buffer.alloc(8),
+  times: [0, 0, 0, 0],
   at(phase, invocation = -1) {
-    this.progress.writeUInt32LE(this.request, 0);
-    this.progress.writeUInt32LE(phase, 4);
-    this.progress.writeInt32LE(invocation, 8);
-    fs.writeSync(this.fds[2], this.progress, 0, 12, 0);
+    this.progress.writeUInt32LE(phase, 0);
+    this.progress.writeInt32LE(invocation, 4);
+    fs.writeSync(this.fds[2], this.progress, 0, 8, 0);
   },
   cpu() {
     const { user, system } = process.cpuUsage();
@@ -73,9 +72,12 @@ function reply(header, body) {
   const text = Buffer.from(JSON.stringify(header).replace(/[\u0080-\uffff]/g, escaped));
   const length = body.reduce((sum, part) => sum + part.length, 0);
   const head = Buffer.alloc(8);
-  head.writeUInt32LE(4 + text.length + length, 0);
+  const times = Buffer.alloc(40);
+  [io.cpu(), ...io.times].forEach((seconds, i) => times.writeDoubleLE(seconds, 8 * i));
+  io.times = [0, 0, 0, 0];
+  head.writeUInt32LE(4 + text.length + length + times.length, 0);
   head.writeUInt32LE(text.length, 4);
-  io.write(Buffer.concat([head, text, ...body]));
+  io.write(Buffer.concat([head, text, ...body, times]));
 }
 
 function escaped(unit) {
@@ -102,9 +104,8 @@ function attempt({ header, blobs }) {
 }
 
 for (let request; (request = receive()) !== null; ) {
-  io.request = request.header.n ?? 0;
   const { answer, body } = attempt(request);
-  reply({ ...answer, n: io.request, total: io.cpu() }, body);
+  reply(answer, body);
   // Modules and memories hold far more outside the heap than inside, so the collector would not run often enough.
   if (++sinceCollection >= 64 && globalThis.gc) {
     globalThis.gc();

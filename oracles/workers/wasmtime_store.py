@@ -50,10 +50,10 @@ class Progress:
     """Says where the worker is, in a file that the harness reads when the worker has died."""
 
     def __init__(self, fd: int) -> None:
-        self.fd, self.request = fd, 0
+        self.fd = fd
 
     def at(self, phase: int, invocation: int = -1) -> None:
-        os.pwrite(self.fd, struct.pack("<IIi", self.request, phase, invocation), 0)
+        os.pwrite(self.fd, struct.pack("<Ii", phase, invocation), 0)
 
 
 def classify(message: str) -> list:

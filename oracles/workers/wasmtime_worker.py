@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import struct
 import sys
 import time
 import traceback
@@ -21,6 +22,7 @@ from wasmtime_state import read_state
 from wasmtime_store import COMPILE, INSTANTIATE, INVOKE, Failed, Progress, Store
 
 PROTOCOL = 1
+COMPILE_PART, INSTANTIATE_PART, INVOKE_PART, STATE_PART = range(4)
 
 
 class Worker:
@@ -32,6 +34,7 @@ class Worker:
         self.features: frozenset[str] = frozenset()
         self.script: dict | None = None
         self.probe = b""
+        self.cpu = [0.0] * 4
 
     # Frames
 
@@ -61,8 +64,10 @@ class Worker:
 
     def reply(self, header: dict, body: bytes = b"") -> None:
         text = json.dumps(header, separators=(",", ":")).encode("ascii")
-        head = (4 + len(text) + len(body)).to_bytes(4, "little") + len(text).to_bytes(4, "little")
-        view = memoryview(b"".join((head, text, body)))
+        times = struct.pack("<5d", time.process_time(), *self.cpu)
+        self.cpu = [0.0] * 4
+        size = 4 + len(text) + len(body) + len(times)
+        view = memoryview(b"".join((struct.pack("<II", size, len(text)), text, body, times)))
         while view:
             view = view[os.write(self.output, view) :]
 
@@ -173,15 +178,12 @@ class Worker:
         """Answer requests until the harness closes its end."""
         while (request := self.receive()) is not None:
             header, blobs = request
-            self.progress.request = header.get("n", 0)
             try:
                 answer, body = getattr(self, header["do"])(header, blobs)
             except api.Refused as refused:
                 answer, body = {"refused": str(refused)}, b""
             except Exception:  # a fault of ours must not pass for one of the engine's
                 answer, body = {"broken": traceback.format_exc(limit=-3)}, b""
-            answer["n"] = header.get("n", 0)
-            answer["total"] = time.process_time()
             self.reply(answer, body)
 
 
@@ -191,14 +193,14 @@ class CaseRun:
     def __init__(self, worker: Worker, header: dict, blobs: list) -> None:
         self.worker, self.header, self.blobs = worker, header, blobs
         self.progress = worker.progress
-        self.cpu: dict[str, float] = {}
+        self.cpu = worker.cpu = [0.0] * 4
         self.mark = time.process_time()
         self.phase = COMPILE
         self.slots: list[bytes] = []
 
-    def lap(self, name: str) -> None:
+    def lap(self, part: int) -> None:
         now = time.process_time()
-        self.cpu[name] = round(now - self.mark, 6)
+        self.cpu[part] = now - self.mark
         self.mark = now
 
     def run(self) -> tuple[dict, bytes]:
@@ -211,7 +213,7 @@ class CaseRun:
             try:
                 module = store.compile(self.blobs[header["module"]])
             finally:
-                self.lap("compile")
+                self.lap(COMPILE_PART)
             answer["inst"] = ["returned", []]
             if "imports" in header:
                 self._execute(store, module, answer)
@@ -221,8 +223,8 @@ class CaseRun:
             if "imports" in header:
                 self._observe(store, answer)
             store.close()
-        self.lap("state")
-        answer.update(phase=self.phase, cpu=self.cpu)
+        self.lap(STATE_PART)
+        answer["phase"] = self.phase
         return answer, b"".join(self.slots)
 
     def _execute(self, store: Store, module, answer: dict) -> None:
@@ -235,7 +237,7 @@ class CaseRun:
             store.tags = [(name, kinds, externs[at]) for name, kinds, at in header["tags"] if at >= 0]
             instance = store.instantiate(module, externs)
         finally:
-            self.lap("instantiate")
+            self.lap(INSTANTIATE_PART)
         self.phase = INVOKE
         store.watch(instance, header["funcs"], header["tags"])
         for index, call in enumerate(header["calls"]):
@@ -245,7 +247,7 @@ class CaseRun:
             answer["out"].append(outcome)
             if outcome[0] in ("exhausted", "out_of_memory"):
                 break
-        self.lap("invoke")
+        self.lap(INVOKE_PART)
 
     def _outcome(self, outcome: list) -> list:
         if outcome[0] == "threw":
@@ -325,7 +327,7 @@ def main() -> None:
         api.load(config["package"], config["library"])
     except Exception as error:
         worker.receive()
-        worker.reply({"refused": f"the library cannot be loaded: {error}", "n": 0, "total": 0.0})
+        worker.reply({"refused": f"the library cannot be loaded: {error}"})
         return
     worker.serve()
 
