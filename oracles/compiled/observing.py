@@ -60,6 +60,4 @@ def _candidates(memory: Memory) -> list[int]:
 def elements(table: Table, instance: Instance) -> list[str]:
     """The first elements by identity."""
     type_, types = table.type.ref, table.types
-    return [
-        reference_name(table.get(index), type_, types, instance) for index in range(min(table.size, TABLE_LIMIT))
-    ]
+    return [reference_name(table.get(index), type_, types, instance) for index in range(min(table.size, TABLE_LIMIT))]

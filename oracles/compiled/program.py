@@ -69,7 +69,9 @@ def refusals() -> Iterator[None]:
 
 def crash(error: Exception) -> Crashed:
     """A failure of the compiler as an engine's panic: its text and the innermost place of ours."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "compiler" in PurePath(frame.filename).parts]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if "compiler" in PurePath(frame.filename).parts
+    ]
     place = ""
     if frames:
         parts = PurePath(frames[-1].filename).parts

@@ -1,0 +1,200 @@
+"""The worker of our own compiler: ``python -m oracles.compiled.worker_main CONFIG``, in a process that may be lost.
+
+CONFIG is a JSON object: ``settings`` (of ``compiler.pipeline.Settings``), ``steps`` and ``seconds`` (per case or step of
+a script), ``fds`` (requests, replies, progress). The protocol is in ``oracles/protocol.py``; unlike the workers of
+foreign engines this one makes imports by itself, so that their peer modules are not needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+import compiler.pipeline
+from compiler.pipeline import Settings
+from oracles.compiled.case_run import CaseRun, Limits, Watched, global_slot, one_call, short
+from oracles.compiled.link import Linker
+from oracles.compiled.machine import machine
+from oracles.compiled.program import Programs, Refused
+from oracles.compiled.store import Extern, Global, Instance, Store
+from oracles.compiled.trampolines import Trampolines
+from oracles.protocol import FRAME, PARTS, PHASES, PROGRESS, TIMES, VERSION
+from wasm.embedding import Outcome, Phase, Returned
+
+Answer = tuple[dict[str, Any], bytes]
+
+
+class Script:
+    """Instances that see each other."""
+
+    def __init__(self, linker: Linker) -> None:
+        self.linker = linker
+        self.instances: dict[str, Watched] = {}
+        self.registered: dict[tuple[str, str], Extern] = {}
+
+
+class Worker:
+    """Answers requests; compiles with one setting."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.input, self.output, self.progress_fd = config["fds"]
+        self.limits = Limits(config["steps"], config["seconds"])
+        settings = Settings(**config["settings"])
+        self.programs = Programs(settings)
+        self.machine = machine()
+        self.trampolines = Trampolines(self.machine)
+        self.cpu: dict[str, float] = {}
+        self.script: Script | None = None
+
+    # Frames
+
+    def receive(self) -> tuple[dict[str, Any], list[bytes]] | None:
+        """The next request and its blobs, or None at the end of the input."""
+        size = self._read(4)
+        if not size:
+            return None
+        frame = self._read(int.from_bytes(size, "little"))
+        at = 4 + int.from_bytes(frame[:4], "little")
+        header: dict[str, Any] = json.loads(frame[4:at])
+        blobs = []
+        for length in header.get("blobs", ()):
+            blobs.append(frame[at : at + length])
+            at += length
+        return header, blobs
+
+    def _read(self, size: int) -> bytes:
+        chunks = []
+        while size:
+            chunk = os.read(self.input, size)
+            if not chunk:
+                return b""
+            chunks.append(chunk)
+            size -= len(chunk)
+        return b"".join(chunks)
+
+    def reply(self, header: dict[str, Any], body: bytes) -> None:
+        text = json.dumps(header, separators=(",", ":")).encode("ascii")
+        times = TIMES.pack(time.process_time(), *(self.cpu.get(part, 0.0) for part in PARTS))
+        self.cpu = {}
+        size = 4 + len(text) + len(body) + len(times)
+        view = memoryview(b"".join((FRAME.pack(size, len(text)), text, body, times)))
+        while view:
+            view = view[os.write(self.output, view) :]
+
+    def at(self, phase: Phase, invocation: int = -1) -> None:
+        """Say what comes next, where the harness looks when this process is gone."""
+        os.pwrite(self.progress_fd, PROGRESS.pack(PHASES.index(phase), invocation), 0)
+
+    def serve(self) -> None:
+        """Answer requests until the harness closes its end."""
+        actions = {
+            "hello": self.hello, "case": self.case, "open": self.open, "instantiate": self.instantiate,
+            "register": self.register, "invoke": self.invoke, "get": self.get,
+        }  # fmt: skip
+        while (request := self.receive()) is not None:
+            header, blobs = request
+            try:
+                answer, body = actions[header["do"]](header, blobs)
+            except Exception:  # a fault of ours must not pass for one of the compiler's
+                answer, body = {"broken": traceback.format_exc(limit=-3)}, b""
+            self.reply(answer, body)
+
+    # Requests
+
+    def hello(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
+        """Prove that the settings compile, and find out which features do."""
+        self.programs.get(blobs[0])
+        accepted = header["known"]
+        if accepted is None:
+            accepted = [name for name, index in header["features"] if self._compiles(blobs[index])]
+        return {"protocol": VERSION, "features": accepted, "library": compiler.pipeline.__file__, "state": None}, b""
+
+    def _compiles(self, module: bytes) -> bool:
+        try:
+            self.programs.get(module)
+        except Refused:
+            return False
+        return True
+
+    def _linker(self) -> Linker:
+        return Linker(Store(self.machine, self.programs.settings), self.trampolines)
+
+    def case(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
+        """One case from compilation to state (``decode_case`` in ``oracles/protocol.py`` reads the reply)."""
+        linker = self._linker()
+        run = CaseRun(self.programs, linker, self.limits, self.at)
+        self.cpu = run.cpu
+        try:
+            return run.run(header, blobs)
+        finally:
+            linker.store.close()
+            if self.script is None:
+                self.trampolines.trim()
+
+    def open(self, _header: dict[str, Any], _blobs: list[bytes]) -> Answer:
+        """A new script: a store with no instances."""
+        if self.script is not None:
+            self.script.linker.store.close()
+        self.trampolines.trim()
+        self.script = Script(self._linker())
+        return {}, b""
+
+    def _opened(self) -> Script:
+        assert self.script is not None, "no script is open"
+        return self.script
+
+    def _step(self, outcome: Outcome) -> Answer:
+        text, body = short(outcome)
+        return {"out": text}, body
+
+    def instantiate(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
+        script = self._opened()
+        try:
+            self.at(Phase.COMPILE)
+            program = self.programs.get(blobs[0])
+        except Refused as refused:
+            return self._step(refused.outcome)
+        self.at(Phase.INSTANTIATE)
+        self.machine.refuel(self.limits.steps)
+        with self.machine.deadline(self.limits.seconds):
+            found = script.linker.instantiate(program, script.registered)
+        if not isinstance(found, Instance):
+            return self._step(found)
+        script.instances[header["name"]] = Watched.of(found, header["tags"])
+        return self._step(Returned())
+
+    def register(self, header: dict[str, Any], _blobs: list[bytes]) -> Answer:
+        script = self._opened()
+        for export, (_, item) in script.instances[header["name"]].instance.exports.items():
+            script.registered[header["as"], export] = item
+        script.instances[header["as"]] = script.instances[header["name"]]
+        return {}, b""
+
+    def invoke(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
+        script = self._opened()
+        self.at(Phase.INVOKE)
+        self.machine.refuel(self.limits.steps)
+        with self.machine.deadline(self.limits.seconds):
+            outcome = one_call(self.programs, script.linker, script.instances[header["name"]], header["call"], blobs)
+        return self._step(outcome)
+
+    def get(self, header: dict[str, Any], _blobs: list[bytes]) -> Answer:
+        instance = self._opened().instances[header["name"]].instance
+        _, item = instance.exports.get(header["export"], (None, None))
+        if not isinstance(item, Global):
+            return {"ref": None, "found": False}, b""
+        slot, ref = global_slot(item, instance)
+        return {"ref": ref, "found": True}, slot
+
+
+def main() -> None:
+    worker = Worker(json.loads(sys.argv[1]))
+    worker.serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Our own compiler as an engine: real x86-64 code, run in a worker process of its own.
+
+Settings: ``regalloc=backtracking|single_pass``; ``opt=none|speed``; ``regs=N``, allocatable registers per class;
+``spill=all``: every value lives in memory between instructions; ``order=rpo|reverse|random-SEED``, of blocks;
+``fuel=off``: code without step counting, which only the deadline stops; ``checker=off``: allocations are not proved.
+
+Until the official suite passes at every setting the engine is advisory: a disagreement of its is a finding against
+ourselves (``ADVISORY``, and a note among its capabilities).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from compiler.abi import MAX_REGS, MIN_REGS
+from compiler.pipeline import OPTS, REGALLOCS, Settings
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.imports import CALLBACK_KINDS
+from oracles.process import Launch
+from oracles.protocol import Flavour
+from oracles.worker_engine import Worker, WorkerEngine
+
+ADVISORY: Final = True
+FAMILY: Final = "compiler"
+VERSION: Final = "1"
+DEFAULTS: Final = {
+    "regalloc": Settings().regalloc, "opt": "speed", "regs": str(MAX_REGS), "order": "rpo", "fuel": "on",
+    "checker": "on",
+}  # fmt: skip
+_CHOICES: Final = {
+    "regalloc": REGALLOCS, "opt": OPTS, "spill": ("all",), "fuel": ("on", "off"), "checker": ("on", "off"),
+}  # fmt: skip
+_KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker")
+_DEADLINE: Final = 0.8
+"""Of the harness' limit of CPU time: the worker stops the code itself before it is stopped."""
+_ROOT: Final = str(Path(__file__).parents[2])
+
+
+def check(id: EngineId) -> EngineId:
+    """The canonical form: settings in a fixed order, without defaults. Raises ``UsageError``."""
+    if id.version or id.path:
+        raise UsageError("the compiler has no versions or paths: write compiler or compiler:KEY=VALUE")
+    settings = dict(id.settings)
+    for key, value in settings.items():
+        if key in _CHOICES:
+            if value not in _CHOICES[key]:
+                raise UsageError(f"{key}={value} is not possible: {key} is {' or '.join(_CHOICES[key])}")
+        elif key == "regs":
+            if not value.isdecimal() or not MIN_REGS <= int(value) <= MAX_REGS:
+                raise UsageError(f"regs={value} is not possible: regs is {MIN_REGS} to {MAX_REGS}")
+            settings[key] = str(int(value))
+        elif key == "order":
+            settings[key] = _order(value)
+        else:
+            raise UsageError(f"{key} is no setting of the compiler: it has {', '.join(_KEYS)}")
+    kept = [(key, settings[key]) for key in _KEYS if key in settings and DEFAULTS.get(key) != settings[key]]
+    return EngineId(id.name, "", "", tuple(kept))
+
+
+def _order(value: str) -> str:
+    word, _, seed = value.partition("-")
+    if value in ("rpo", "reverse"):
+        return value
+    if word == "random" and seed.isdecimal():
+        return f"random-{int(seed)}"
+    raise UsageError(f"order={value} is not possible: order is rpo, reverse or random-SEED")
+
+
+def settings_of(id: EngineId) -> Settings:
+    """The compiler's settings behind a canonical id."""
+    order, _, seed = id.get("order", "rpo").partition("-")
+    return Settings(
+        regalloc=id.get("regalloc", DEFAULTS["regalloc"]),
+        opt=id.get("opt", "speed"),
+        regs=int(id.get("regs", str(MAX_REGS))),
+        spill_all=id.get("spill") == "all",
+        order=order,
+        seed=int(seed or 0),
+        fuel=id.get("fuel") != "off",
+        checker=id.get("checker") != "off",
+    )
+
+
+def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001
+    """Open it. Raises ``EngineUnavailable`` on a machine that it makes no code for."""
+    machine = platform.machine()
+    if machine not in ("x86_64", "AMD64") or sys.platform != "linux":
+        raise EngineUnavailable(
+            f"the compiler makes code for x86-64 Linux only, and this is {sys.platform} on {machine}"
+        )
+    settings = settings_of(id)
+    config = {
+        "settings": {name: getattr(settings, name) for name in Settings.__slots__},
+        "steps": limits.steps,
+        "seconds": limits.cpu_seconds * _DEADLINE,
+    }
+    text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}]}'
+    argv = (sys.executable, "-m", "oracles.compiled.worker_main", text)
+
+    def found(_hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        notes = ("advisory: its disagreements count as findings against this project",) if ADVISORY else ()
+        return VERSION, notes
+
+    launch = Launch(argv, {"PYTHONPATH": _ROOT})
+    return WorkerEngine(id, Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, found), limits)
