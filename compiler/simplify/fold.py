@@ -34,6 +34,10 @@ def run(func: Function) -> bool:
     folder = _Folder(func)
     for index in range(len(func.blocks)):
         folder.block(index)
+    if folder.replaced:
+        # A block may use a value that was replaced in a later one: blocks are not in any order.
+        for block in func.blocks:
+            map_block(block, folder.value)
     return folder.changed
 
 

@@ -32,7 +32,7 @@ from wasm.embedding import (
     Value,
 )
 from wasm.isa import OPS
-from wasm.module import Export, Expr, ExternKind, ExternType, Import, ImportedFunc, Module, SegmentMode
+from wasm.module import Export, Expr, ExternKind, ExternType, Import, ImportedFunc, SegmentMode
 from wasm.traps import Trap
 from wasm.valtypes import GlobalType, TagType
 

@@ -8,9 +8,8 @@ from typing import Final
 from zlib import crc32
 
 from oracles.compiled.regions import PAGE, read
-from oracles.compiled.store import Memory, Table
+from oracles.compiled.store import Instance, Memory, Table
 from oracles.compiled.values import reference_name
-from oracles.compiled.store import Instance
 from oracles.protocol import TABLE_LIMIT
 
 BLOCK: Final = 65_536

@@ -1,7 +1,7 @@
 """The worker of our own compiler: ``python -m oracles.compiled.worker_main CONFIG``, in a process that may be lost.
 
-CONFIG is a JSON object: ``settings`` (of ``compiler.pipeline.Settings``), ``steps`` and ``seconds`` (per case or step of
-a script), ``fds`` (requests, replies, progress). The protocol is in ``oracles/protocol.py``; unlike the workers of
+CONFIG is a JSON object: ``settings`` (of ``compiler.pipeline.Settings``), ``steps`` and ``seconds`` (per case or script
+step), ``fds`` (requests, replies, progress). The protocol is in ``oracles/protocol.py``; unlike the workers of
 foreign engines this one makes imports by itself, so that their peer modules are not needed.
 """
 
@@ -24,6 +24,7 @@ from oracles.compiled.store import Extern, Global, Instance, Store
 from oracles.compiled.trampolines import Trampolines
 from oracles.protocol import FRAME, PARTS, PHASES, PROGRESS, TIMES, VERSION
 from wasm.embedding import Outcome, Phase, Returned
+from wasm.module import Import
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -34,7 +35,11 @@ class Script:
     def __init__(self, linker: Linker) -> None:
         self.linker = linker
         self.instances: dict[str, Watched] = {}
-        self.registered: dict[tuple[str, str], Extern] = {}
+
+    def find(self, item: Import, _instance: Instance) -> Extern | None:
+        """What an import names: an instance by its own name or one that it was registered under."""
+        found = self.instances.get(item.module)
+        return found.instance.exports.get(item.name, (None, None))[1] if found else None
 
 
 class Worker:
@@ -161,7 +166,7 @@ class Worker:
         self.at(Phase.INSTANTIATE)
         self.machine.refuel(self.limits.steps)
         with self.machine.deadline(self.limits.seconds):
-            found = script.linker.instantiate(program, script.registered)
+            found = script.linker.instantiate(program, script.find)
         if not isinstance(found, Instance):
             return self._step(found)
         script.instances[header["name"]] = Watched.of(found, header["tags"])
@@ -169,8 +174,6 @@ class Worker:
 
     def register(self, header: dict[str, Any], _blobs: list[bytes]) -> Answer:
         script = self._opened()
-        for export, (_, item) in script.instances[header["name"]].instance.exports.items():
-            script.registered[header["as"], export] = item
         script.instances[header["as"]] = script.instances[header["name"]]
         return {}, b""
 
