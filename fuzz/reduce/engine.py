@@ -203,22 +203,34 @@ class Search:
         checked = ((n, found) for n, subject in numbered if (found := self._checked(subject, stats)) is not None)
         with ThreadPoolExecutor(self.jobs) as pool:
             while window := list(islice(checked, self.jobs)):
-                running: list[tuple[int, _Candidate, Future[bool] | None]] = []
+                spent = self._ask_all([candidate for _, candidate in window], pool, stats)
                 for number, candidate in window:
-                    if self.answers.get(candidate.digest) is None:
-                        self.meter.check()
-                        self.meter.runs += 1
-                        stats.runs += 1
-                        case = self.case_of(candidate.subject, candidate.content)
-                        running.append((number, candidate, pool.submit(self.is_interesting, case)))
-                    else:
-                        running.append((number, candidate, None))
-                for _, candidate, future in running:
-                    if future is not None:
-                        self.answers.put(candidate.digest, future.result())
-                for number, candidate, _ in running:
                     if self.answers.get(candidate.digest):
                         self._accept(candidate, stats)
                         return number
                 self._report()
+                if spent:
+                    raise OutOfBudget
         return None
+
+    def _ask_all(self, candidates: list[_Candidate], pool: ThreadPoolExecutor, stats: PassStats) -> bool:
+        """Get the answers for candidates at the same time, as far as the budget goes; whether it is spent."""
+        running: dict[str, Future[bool]] = {}
+        spent = False
+        for candidate in candidates:
+            if self.answers.get(candidate.digest) is not None:
+                self.meter.cached += 1
+                stats.cached += 1
+            elif candidate.digest not in running:
+                try:
+                    self.meter.check()
+                except OutOfBudget:
+                    spent = True
+                    break
+                self.meter.runs += 1
+                stats.runs += 1
+                case = self.case_of(candidate.subject, candidate.content)
+                running[candidate.digest] = pool.submit(self.is_interesting, case)
+        for digest, future in running.items():
+            self.answers.put(digest, future.result())
+        return spent

@@ -98,9 +98,9 @@ class _Run:
         search = Search(
             start, subject, self.is_interesting, self.meter, self.answers, self.on_progress, self.jobs
         )  # fmt: skip
-        self._check_predicate(search.ask, start)
         finished = True
         try:
+            self._check_predicate(search.ask, start)
             run_passes(search, passes)
         except OutOfBudget:
             finished = False
@@ -109,9 +109,9 @@ class _Run:
     def raw_bytes(self) -> Reduction:
         start = self.answers.stored_best() or self.case
         search = ByteSearch(start, self.is_interesting, self.meter, self.answers, self.on_progress)
-        self._check_predicate(search.ask, start)
         finished = True
         try:
+            self._check_predicate(search.ask, start)
             reduce_bytes(search)
         except OutOfBudget:
             finished = False

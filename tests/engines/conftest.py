@@ -23,6 +23,8 @@ ADAPTERS = (
     "v8",
     "v8:liftoff",
     "v8:turbofan",
+    "compiler:fuel=off",
+    "compiler:opt=none+regs=6+order=random-1+fuel=off",
 )
 
 Wat = Callable[..., Case]
