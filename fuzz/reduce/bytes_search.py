@@ -1,7 +1,8 @@
 """Reducing raw bytes (cases about what is a module at all): cuts that know sections, then delta debugging on bytes.
 
-The bytes need not be a module; but where they begin like one, a section is cut with its header, and a cut inside a
-section is also tried with the section's size put right.
+The bytes need not be a module; but where they begin like one, a section is cut with its header, alone or with another
+one (functions and code go together), and a cut inside a section is also tried with sizes put right: the section's own,
+that of a name, a string or a body around the cut, and the section's count of items.
 """
 
 from __future__ import annotations
@@ -122,12 +123,22 @@ def reduce_bytes(search: ByteSearch) -> None:
 
 
 def _cut_sections(search: ByteSearch) -> None:
-    k = len(sections(search.data)) - 1
-    while k >= 0:
-        found = sections(search.data)
-        if k < len(found):
-            search.consider(search.data[: found[k].start] + search.data[found[k].end :])
-        k -= 1
+    """Cut single sections from the last to the first, then pairs."""
+    for k in reversed(range(len(sections(search.data)))):
+        _cut(search, k)
+    count = len(sections(search.data))
+    for first in reversed(range(count)):
+        for second in reversed(range(first + 1, count)):
+            _cut(search, first, second)
+
+
+def _cut(search: ByteSearch, *numbers: int) -> None:
+    found = sections(search.data)
+    if numbers[-1] < len(found):
+        data = search.data
+        for k in reversed(numbers):
+            data = data[: found[k].start] + data[found[k].end :]
+        search.consider(data)
 
 
 def _windows(length: int) -> Iterator[tuple[int, int]]:
@@ -140,19 +151,40 @@ def _windows(length: int) -> Iterator[tuple[int, int]]:
 
 
 def _cut_contents(search: ByteSearch) -> None:
-    """Cut inside each section and put its size right."""
+    """Cut inside each section and put sizes right."""
     for k in range(len(sections(search.data))):
-        found = sections(search.data)
-        if k >= len(found):
-            return
-        for first, size in _windows(found[k].end - found[k].content):
-            now = sections(search.data)
-            if k >= len(now):
-                break
-            section = now[k]
-            content = search.data[section.content : section.end]
-            if first < len(content):
-                search.consider(resized(search.data, section, content[:first] + content[first + size :]))
+        for content in _shorter_contents(search, k):
+            found = sections(search.data)
+            search.consider(resized(search.data, found[k], content))
+
+
+def _content(search: ByteSearch, k: int) -> bytes:
+    found = sections(search.data)
+    return search.data[found[k].content : found[k].end] if k < len(found) else b""
+
+
+def _shorter_contents(search: ByteSearch, k: int) -> Iterator[bytes]:
+    """Contents for section ``k``, each made from what it is by then."""
+    for at in range(len(_content(search, k))):
+        size = 0x7F
+        while size:
+            content = _content(search, k)
+            length = content[at] if at < len(content) else 0
+            if size <= length < 0x80 and at + length < len(content):
+                end = at + 1 + length
+                yield content[:at] + bytes((length - size,)) + content[at + 1 : end - size] + content[end:]
+                if _content(search, k) == content:
+                    yield content[:at] + bytes((length - size,)) + content[at + 1 + size : end] + content[end:]
+                if _content(search, k) != content:
+                    continue
+            size //= 2
+    for first, size in _windows(len(_content(search, k))):
+        content = _content(search, k)
+        if first < len(content):
+            yield content[:first] + content[first + size :]
+        content = _content(search, k)
+        if 0 < first < len(content) and content[0]:
+            yield bytes((content[0] - 1,)) + content[1:first] + content[first + size :]
 
 
 def _cut_bytes(search: ByteSearch) -> None:
