@@ -1,6 +1,6 @@
 // Imports in the JavaScript worker: host functions with the meaning of wasm/hostmix.py, and the peers' exports.
 
-import { SLOT, hostTrap, identity, isNumber, pack, token, tokenTable } from "./js_values.mjs";
+import { SLOT, hostTrap, isNumber, pack, token, tokenTable } from "./js_values.mjs";
 
 const LOG_LIMIT = 1000;
 const wrap = (value) => BigInt.asUintN(64, value);
@@ -144,4 +144,3 @@ export class Hosts {
   }
 }
 
-export { identity };
