@@ -175,7 +175,7 @@ def deadlines(bench: Bench) -> list[str]:
 def nested(bench: Bench) -> list[object]:
     """Entries inside helpers: as deep as is allowed, one too deep, and what stops an inner one stops the outer."""
     found: list[object] = []
-    depth = 0
+    depth = limit = 0
 
     def deeper(_request: tuple[Any, ...]) -> None:
         nonlocal depth
@@ -183,8 +183,8 @@ def nested(bench: Bench) -> list[object]:
         if depth < limit:
             bench.enter("asking")
 
-    for limit in (1, NESTING, NESTING + 1):
-        depth = 0
+    for wanted in (1, NESTING, NESTING + 1):
+        depth, limit = 0, wanted
         bench.machine.owners[bench.context] = deeper
         found += [bench.run("asking"), depth]
     for inner in ("read", "trapping", "recursive"):

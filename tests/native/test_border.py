@@ -1,4 +1,4 @@
-"""Thousands of faults, traps, deadlines and nested entries in one process (``tests.native.border``), and none kills it."""
+"""Thousands of faults, traps, deadlines and nested entries in one process (``tests.native.border``); none kills it."""
 
 from __future__ import annotations
 
