@@ -631,3 +631,26 @@ def _br_on_non_null(t: Translator, imm: Any) -> None:
     frame = t.label(imm)
     t.branch(null, frame, tuple(t.stack[-frame.arity :]), when=False)
     t.stack.pop()
+
+
+@_translates("ref.eq")
+def _ref_eq(t: Translator, _imm: Any) -> None:
+    t.stack.append(t.row("i64.eq", t.pop(2), None, I32))
+
+
+@_translates("ref.i31")
+def _ref_i31(t: Translator, _imm: Any) -> None:
+    """2 * N + 1 with N the low 31 bits: never null, equal for equal numbers (spec 4.6.4)."""
+    wide = t.row("i32.shl", (*t.pop(1), t.row("i32.const", (), 1, I32)), None, I32)
+    odd = t.row("i32.or", (wide, t.row("i32.const", (), 1, I32)), None, I32)
+    t.stack.append(t.row("i64.extend_i32_u", (odd,), None, I64))
+
+
+@_translates("i31.get_s", "i31.get_u")
+def _i31_get(t: Translator, _imm: Any) -> None:
+    shift = {OPS["i31.get_s"]: "i32.shr_s", OPS["i31.get_u"]: "i32.shr_u"}[t.func.body[t.position][0]]
+    (reference,) = t.pop(1)
+    (null,) = t.emit("is_null", (reference,), None, (I32,))
+    t.emit("trap_if", (null,), TrapKind.NULL_REFERENCE, ())
+    low = t.row("i32.wrap_i64", (reference,), None, I32)
+    t.stack.append(t.row(shift, (low, t.row("i32.const", (), 1, I32)), None, I32))
