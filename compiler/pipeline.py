@@ -24,6 +24,7 @@ from compiler.machine import Allocations, MachineEnv, MachineFunc
 from compiler.machine_verify import assert_valid as assert_valid_machine
 from compiler.regalloc.checker import assert_allocated
 from compiler.simplify import simplify
+from compiler.spill_everywhere import spill_everywhere
 from compiler.translate import translate
 from compiler.x64.emission import emit_function
 from compiler.x64.isa import X64
@@ -36,7 +37,7 @@ STAGES: Final = ("ssa", "simplified", "machine", "alloc", "asm")
 Watcher = Callable[[str, Any], None]
 """Called with a stage's name and its result, which must not be changed."""
 
-REGALLOCS: Final = ("single_pass",)
+REGALLOCS: Final = ("backtracking", "single_pass")
 """Modules of ``compiler.regalloc`` with a function ``allocate``."""
 OPTS: Final = ("none", "speed")
 ORDERS: Final = ("rpo", "reverse", "random")
@@ -51,7 +52,7 @@ class Settings:
     function entries and loop heads. ``checker``: prove each allocation; ``verify``: verify SSA and machine functions.
     """
 
-    regalloc: str = "single_pass"
+    regalloc: str = "backtracking"
     opt: str = "speed"
     regs: int = MAX_REGS
     spill_all: bool = False
@@ -103,6 +104,8 @@ def compile_ssa(
         X64(), function, context, layout, abi, LoweringSettings(settings.opt, settings.order, settings.seed), defined
     )
     machine = lowering.run()
+    if settings.spill_all:
+        machine = spill_everywhere(machine)
     if settings.verify:
         assert_valid_machine(machine)
     watch("machine", machine)
@@ -118,7 +121,7 @@ def compile_ssa(
 def allocate(machine: MachineFunc, env: MachineEnv, settings: Settings) -> Allocations:
     """The chosen allocator's answer."""
     allocator: Callable[..., Allocations] = import_module(f"compiler.regalloc.{settings.regalloc}").allocate
-    return allocator(machine, env, spill_all=True) if settings.spill_all else allocator(machine, env)
+    return allocator(machine, env)
 
 
 def _growth(machine: MachineFunc) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from compiler.abi import CALLEE, FTEMP, RDX, SCRATCH, TEMP
 from compiler.helper_table import number
 from compiler.layout import ARGS, CAUGHT, FUEL, STATUS_FUEL
-from compiler.machine import ANY, Allocation, MachineInst, OperandKind, PReg
+from compiler.machine import Allocation, ConstraintKind, MachineInst, Move, OperandKind, PReg
 from compiler.x64.emission import (
     Emitter,
     Found,
@@ -52,6 +52,12 @@ def _store_result(e: Emitter, inst: MachineInst, found: Found) -> None:
 @emits("area_pointer")
 def _area_pointer(e: Emitter, _inst: MachineInst, found: Found) -> None:
     e.asm("lea64", hw(found[0]), e.area_at(0))
+
+
+@emits("move")
+def _move(e: Emitter, inst: MachineInst, found: Found) -> None:
+    if found[0] != found[1]:
+        e.move(Move(found[1], found[0], inst.imm))
 
 
 @emits("constant")
@@ -147,7 +153,7 @@ def _call(e: Emitter, inst: MachineInst, found: Found) -> None:
     memory = [
         place
         for operand, place in zip(inst.operands, found, strict=True)
-        if operand.kind is OperandKind.DEF and operand.constraint is ANY
+        if operand.kind is OperandKind.DEF and operand.constraint.kind is not ConstraintKind.FIXED
     ]
     for (type_, offset), place in zip(imm.loads, memory, strict=True):
         e.load(type_, place, e.area_at(offset))
