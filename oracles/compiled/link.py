@@ -8,11 +8,12 @@ from typing import Final
 from compiler.emit import CompiledFunction
 from compiler.errors import Unsupported as NotCompiled
 from compiler.layout import InstanceLayout
+from oracles.compiled.aggregates import MAKERS, make
 from oracles.compiled.helpers import Helpers
 from oracles.compiled.machine import Machine
 from oracles.compiled.program import Program, Refused
 from oracles.compiled.regions import NoMemory, read, read_word, write_word
-from oracles.compiled.stops import Exhaustion, Fault, MemoryExhaustion, Thrown, TimeUp
+from oracles.compiled.stops import Corrupted, Exhaustion, Fault, MemoryExhaustion, Thrown, TimeUp
 from oracles.compiled.store import PAYLOAD, Extern, Func, Global, Instance, Memory, Store, Table, Tag
 from oracles.compiled.trampolines import CALLEE_SLOT, Trampolines
 from oracles.compiled.values import BadArgument, pack_arguments, raw, returned, type_words
@@ -141,6 +142,8 @@ class Linker:
             return Rejected(str(error))
         except Fault as fault:
             return Crashed(fault.number, str(fault), fault.place.partition("+")[0])
+        except Corrupted as error:
+            return Crashed(0, str(error))
         except TimeUp:
             return TimedOut()
         except NotCompiled as error:
@@ -149,8 +152,10 @@ class Linker:
             # A trampoline that the compiler failed on; everything else was compiled before.
             return refused.outcome
 
-    def _threw(self, instance: Instance, address: int) -> Threw:
-        tag = self.store.tags[read_word(address)]
+    def _threw(self, instance: Instance, address: int) -> Threw | Crashed:
+        tag = self.store.tags.get(read_word(address))
+        if tag is None:
+            return Crashed(0, "an exception with a tag that there is not")
         slots = read(address + PAYLOAD, SLOT * len(tag.params))
         return Threw(_tag_name(instance, tag), returned(tag.params, slots, tag.types, instance))
 
@@ -258,6 +263,8 @@ def evaluate(expr: Expr, instance: Instance) -> int:
             stack.append(2 * (stack.pop() & 0x7FFFFFFF) + 1)
         elif op.name.endswith(".const"):
             stack.append(imm)
+        elif op.name in MAKERS:
+            stack.append(instance.store.new_aggregate(make(op.name, imm, stack, instance.types)))
         elif op.pure is not None and op.params is not None:
             first = len(stack) - len(op.params)
             stack[first:] = [op.pure(*stack[first:])]

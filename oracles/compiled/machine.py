@@ -40,7 +40,7 @@ from compiler.layout import (
 from compiler.x64 import stubs
 from oracles.compiled import signals
 from oracles.compiled.regions import READ_EXECUTE, READ_WRITE, Region, pages, read_word, write
-from oracles.compiled.stops import Exhaustion, Fault, Thrown, TimeUp
+from oracles.compiled.stops import Corrupted, Exhaustion, Fault, Thrown, TimeUp
 from wasm.traps import Trap, TrapKind
 
 STACK_BYTES: Final = 16 << 20
@@ -222,7 +222,10 @@ class Machine:
     def _helped(self, number: int, context: int, _args: int) -> int:
         """Called by the thunk. Nothing may be raised through the frames of compiled code below."""
         try:
-            self.owners[context](request(number))
+            owner = self.owners.get(context)
+            if owner is None:
+                raise Corrupted(f"helper {number} was asked for in an unknown context")
+            owner(request(number))
         except Trap as trap:
             self._set(TRAP, _NUMBERS[trap.kind])
             return STATUS_TRAP

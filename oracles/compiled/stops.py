@@ -27,8 +27,12 @@ class Fault(Exception):
         super().__init__(f"{signal.Signals(number).name} at {place} (address {address:#x})")
 
 
+class Corrupted(Exception):
+    """Compiled code did what none may do, as asking for a helper in a context that there is not: a compiler bug."""
+
+
 class TimeUp(Exception):
     """The deadline passed."""
 
 
-__all__ = ["Exhaustion", "Fault", "MemoryExhaustion", "Thrown", "TimeUp"]
+__all__ = ["Corrupted", "Exhaustion", "Fault", "MemoryExhaustion", "Thrown", "TimeUp"]

@@ -20,6 +20,7 @@ from compiler.layout import (
     TABLE_SIZE,
 )
 from compiler.pipeline import Settings
+from oracles.compiled.aggregates import Aggregate
 from oracles.compiled.machine import Loaded, Machine
 from oracles.compiled.regions import NoMemory, Region, read, read_word, write, write_word
 from oracles.compiled.stops import MemoryExhaustion
@@ -258,6 +259,7 @@ class Store:
     settings: Settings
     funcs: dict[int, Func] = field(default_factory=dict)
     tags: dict[int, Tag] = field(default_factory=dict)
+    aggregates: dict[int, Aggregate] = field(default_factory=dict)
     _arena: Region = field(init=False)
     _used: int = 0
     _regions: list[Region] = field(default_factory=list)
@@ -304,6 +306,12 @@ class Store:
         address = self.allocate(PAYLOAD + len(payload))
         write_word(address, tag.identity)
         write(address + PAYLOAD, payload)
+        return address
+
+    def new_aggregate(self, aggregate: Aggregate) -> int:
+        """A reference to a struct or array: an address, even unlike an i31."""
+        address = self.allocate(16)
+        self.aggregates[address] = aggregate
         return address
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from wasm.traps import TrapKind
 wasmtime = pytest.importorskip("wasmtime", reason="wasmtime reads the modules' text: pip install wasmtime")
 pytestmark = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the code is for x86-64")
 
-SETTINGS = ("compiler", "compiler:opt=none+regs=6")
+SETTINGS = ("compiler", "compiler:opt=none+regs=6+regalloc=single_pass", "compiler:spill=all+order=random-7")
 TYPES = ("i32", "i64", "f32", "f64", "v128", "externref")
 
 
@@ -171,6 +171,27 @@ def test_state(compiled: Engine, reference: Engine) -> None:
     assert dumped["full", 65535] == bytes(65535) + b"\7"
     assert dumped["m", 0][100:110] == b"2342345678"
     assert dumped["m", 70] == b""
+
+
+CONSTANTS = """(module
+  (type $s (struct (field i8 externref (ref null $s)))) (type $a (array i16))
+  (global $g (ref $s) (struct.new $s (i32.const 511) (ref.null extern) (struct.new_default $s)))
+  (global (export "array") (mut anyref) (array.new $a (i32.const 70000) (i32.const 3)))
+  (global (export "fixed") anyref (array.new_fixed $a 2 (i32.const 1) (i32.const 2)))
+  (global (export "number") anyref (ref.i31 (i32.const -1)))
+  (func (export "struct") (result (ref $s)) (global.get $g))
+  (func (export "same") (param i31ref) (result i32 i32 i32)
+    (ref.eq (global.get $g) (global.get $g)) (ref.eq (local.get 0) (ref.i31 (i32.const 5)))
+    (i31.get_s (local.get 0))))"""
+
+
+def test_aggregates_of_constant_expressions(compiled: Engine, reference: Engine) -> None:
+    calls = [Invocation("same", (Value("ref", 0, ref),)) for ref in ("i31:5", "i31:2147483647", "null")]
+    found = both(compiled, reference, case(CONSTANTS, Invocation("struct"), *calls))
+    assert found.outcomes[0] == Returned(
+        ("ref",), bytes(16), ("struct(i8:0xff,ref:null,ref:struct(i8:0x0,ref:null,ref:null))",)
+    )
+    assert isinstance(found.outcomes[3], Trapped)
 
 
 def test_a_compiler_failure_is_a_crash_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
