@@ -37,6 +37,7 @@ def recorded(folder: Path) -> Summary:
     done: set[tuple[str, int]] = set()
     current = ""
     counts = bucket_counts(rows)
+    notes: set[str] = set()
     for row in rows:
         match row["row"]:
             case "series":
@@ -49,5 +50,7 @@ def recorded(folder: Path) -> Summary:
         size = len(finding.best.content)
         summary.bundles.append(BundleRow(path, finding.signature, number, finding.known, finding.stable, size))
         summary.engines |= {run.engine: run.version for run in finding.runs}
+        notes.update(filter(None, finding.environment.get("notes", "").split("; ")))
+    summary.notes = sorted(notes)
     summary.engines |= {engine: summary.engines.get(engine, "") for engine in summary.stats.engine_cases}
     return summary

@@ -50,7 +50,7 @@ class BundleRow:
 class Summary:
     """A run as far as it got; the counts include what earlier runs in the same folder did of the same series.
 
-    ``engines`` maps ids to releases; ``broken`` ids to reasons. ``errors`` are failures of the harness itself.
+    ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out. ``errors`` are failures of the harness itself.
     ``resumed`` is how many cases had been done before this run; ``elsewhere`` how many unknown findings were counted
     without being stored in this run's folder.
     """
@@ -62,6 +62,7 @@ class Summary:
     stats: Stats = field(default_factory=Stats)
     bundles: list[BundleRow] = field(default_factory=list)
     engines: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     expired_known: list[str] = field(default_factory=list)
@@ -116,6 +117,7 @@ class Summary:
                 }
                 for engine, release in self.engines.items()
             ],
+            "notes": self.notes,
             "broken": self.broken,
             "errors": self.errors,
             "known_expired": self.expired_known,

@@ -146,6 +146,15 @@ class Bench:
             self._reference = open_engine(REFERENCE, self.limits)
         return self._reference
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the engines' builds, a line each."""
+        found = {
+            f"{EngineId.parse(name).name}: {note}"
+            for name, seat in self.seats.items()
+            for note in seat.capabilities.notes
+        }
+        return tuple(sorted(found))
+
     def fresh(self) -> None:
         """End all workers: the next case meets new processes."""
         for engine in self.engines.values():

@@ -217,6 +217,7 @@ class Campaign:
     def _greet(self, slot: _Slot, hello: Hello) -> None:
         slot.greeted = True
         self.summary.engines = {REFERENCE: VERSION, **dict(hello.engines)}
+        self.summary.notes = list(hello.notes)
         for engine, reason in hello.broken:
             self._broken(engine, reason)
         if not hello.engines:

@@ -111,11 +111,11 @@ def _family(bench: Bench, engine: str) -> str:
 
 
 def _environment(bench: Bench) -> dict[str, str]:
-    notes = {note for seat in bench.seats.values() for note in seat.capabilities.notes}
+    notes = bench.notes()
     found = {
         "platform": platform.platform(),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "harness": VERSION,
     }
-    return found | ({"notes": "; ".join(sorted(notes))} if notes else {})
+    return found | ({"notes": "; ".join(notes)} if notes else {})

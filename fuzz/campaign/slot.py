@@ -65,10 +65,11 @@ Order: TypeAlias = RunCases | Minimize
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The engines that work: (id, release), and those that do not: (id, reason)."""
+    """The engines that work: (id, release), those that do not: (id, reason), and what a reader must know of them."""
 
     engines: tuple[tuple[str, str], ...]
     broken: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class _Slot:
 
     def serve(self) -> None:
         versions = tuple((name, seat.capabilities.version) for name, seat in self.bench.seats.items())
-        self.send(Hello(versions, tuple(self.bench.broken.items())))
+        self.send(Hello(versions, tuple(self.bench.broken.items()), self.bench.notes()))
         while True:
             self.send(Idle())
             order: Order = self.pipe.recv()

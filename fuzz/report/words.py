@@ -38,6 +38,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         each = f", {1000 * cpu / cases:.1f} ms a case" if cases else ""
         yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
     yield f"  harness: {stats.harness_cpu:.1f} s CPU"
+    yield from (f"  {note}" for note in summary.notes)
     yield from _yield(summary)
     yield from _findings(summary)
     yield from _trouble(summary)

@@ -20,6 +20,7 @@ def render(summary: Summary) -> str:
     lines += ["| engine | cases | CPU s |", "|---|---|---|"]
     for engine, cases in sorted(stats.engine_cases.items()):
         lines.append(f"| {_cell(engine)} | {cases} | {stats.engine_cpu.get(engine, 0.0):.1f} |")
+    lines += ["", *summary.notes] if summary.notes else []
     lines += ["", "| yield | cases | share |", "|---|---|---|"]
     for word, number, whole in (
         ("wide: more than 20 values at a call site", stats.wide_cases, stats.cases),
