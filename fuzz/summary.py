@@ -50,9 +50,9 @@ class BundleRow:
 class Summary:
     """A run as far as it got; the counts include what earlier runs in the same folder did of the same series.
 
-    ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out. ``errors`` are failures of the harness itself.
-    ``resumed`` is how many cases had been done before this run; ``elsewhere`` how many unknown findings were counted
-    without being stored in this run's folder.
+    ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out.
+    ``errors`` are failures of the harness itself. ``resumed`` is how many cases had been done before this run;
+    ``elsewhere`` how many unknown findings were counted without being stored in this run's folder.
     """
 
     targets: tuple[str, ...]
