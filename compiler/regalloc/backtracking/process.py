@@ -1,304 +1,359 @@
 """Bundles to registers: a priority queue, eviction by weight, splitting at conflicts, spilling, temporaries.
 
-Progress: an eviction needs a strictly greater weight, a bundle is split a bounded number of times and is spilled after
-that, and what is held for an instruction (fixed registers, clobbers, temporaries) is never evicted. Where temporaries
-do not find room, the instruction is cleared of everything and its demands are placed exactly (``requirements.assign``).
+Long bundles go first. A bundle takes a register that is free, or one whose holders weigh less, all of which go back to
+the queue; else it is cut where the register that would last longest ends, and the parts without uses are spilled. Where
+every register is clobbered, which is at calls, it is cut at once.
+
+A spilled VReg is stored once, right after its definition, and its slot is valid from there on, since its value never
+changes. A use of it that needs a register gets a temporary, for one instruction.
+
+Progress: an eviction needs a strictly greater weight, a cut leaves less, cuts by pressure are bounded, and temporaries
+are never evicted. When they find no room, their instruction is cleared of everything and all its temporaries are
+placed exactly (``requirements.assign``): only what has no solution is refused.
 """
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_left, insort
-from dataclasses import dataclass, field
-from itertools import pairwise
+from bisect import bisect_left, bisect_right
+from heapq import heapify, heappop, heappush
+from typing import Final
 
 from compiler.machine import MachineEnv, TooManyLiveRegs, VReg
-from compiler.regalloc.backtracking.intervals import (
-    NO_REUSE,
-    Intervals,
-    LiveRange,
-    Use,
-    demand_of,
-    intervals,
-    reused_inputs,
-)
+from compiler.regalloc.backtracking.bundles import NOWHERE, Bundle, SpillSet, merged_bundles
+from compiler.regalloc.backtracking.carving import Piece, carve, pieces_at_conflict, pieces_between_calls
+from compiler.regalloc.backtracking.ranges import LiveRange, Ranges, Use
 from compiler.regalloc.flow import Flow
 from compiler.regalloc.places import Place, registers_of
-from compiler.regalloc.requirements import Demand, assign
+from compiler.regalloc.requirements import EARLY, LATE, THROUGH, Demand, assign
 from wasm.valtypes import F32, F64, V128
 
-_MAX_SPLITS = 5
-_MAX_RANGES = 128
+_MAX_SPLITS: Final = 6
+_MAX_EVICTED: Final = 12
+_HEAVIEST: Final = float("inf")
 
 
-@dataclass(slots=True, eq=False)
-class Bundle:
-    """Ranges that live in one place: a register, or the slots of their VRegs (``place`` -1)."""
+class Temporary:
+    """A register below ``need`` for one VReg over ``span`` at one instruction."""
 
-    ranges: list[LiveRange]
-    uses: list[Use]
-    group: int
-    floats: bool
-    splits: int = 0
-    place: Place = -1
-    weight: float = 0.0
-    need: int = 64
-    hints: list[Place] = field(default_factory=list)
+    __slots__ = ("inst", "need", "place", "span", "vreg")
 
-    def weigh(self) -> None:
-        length = sum(end - start for start, end, _ in self.ranges)
-        self.weight = sum(use.weight for use in self.uses) / (length + 1)
-        self.need = min((use.need for use in self.uses if use.need), default=64)
+    def __init__(self, inst: int, vreg: VReg, need: int, span: int) -> None:
+        self.inst, self.vreg, self.need, self.span = inst, vreg, need, span
+        self.place: Place = NOWHERE
+
+    def ranges(self) -> list[LiveRange]:
+        at, span = 4 * self.inst, self.span
+        if span == THROUGH:
+            return [(at, at + 4, self.vreg)]
+        found = []
+        if span & EARLY:
+            found.append((at, at + 1, self.vreg))
+        if span & LATE:
+            found.append((at + 2, at + 4, self.vreg))
+        return found
 
 
 class Process:
-    """The state of allocation; ``bundles`` are all final ones, ``temps[inst, vreg]`` registers for one instruction."""
+    """The state of allocation. Afterwards ``done`` are the bundles in registers, ``families`` all spill sets,
+    ``temporaries`` those by (instruction, vreg).
+    """
 
-    def __init__(self, flow: Flow, env: MachineEnv, found: Intervals) -> None:
+    def __init__(self, flow: Flow, env: MachineEnv, found: Ranges) -> None:
         self.flow, self.found = flow, found
         self.registers = registers_of(env)
-        self.floats = [t is F32 or t is F64 or t is V128 for t in flow.func.vregs]
-        self.soft: dict[Place, list[tuple[int, int, VReg, int]]] = {p: [] for p in found.held}
-        self.hard = found.held
-        self.temps: dict[tuple[int, VReg], Place] = {}
-        self.exact: set[tuple[int, bool]] = set()
-        self.bundles: dict[int, Bundle] = {}
-        self.queue: list[tuple[int, int]] = []
-        self.group_of = list(range(len(flow.func.vregs)))
-        self.stats = {"evictions": 0, "splits": 0, "temporaries": 0}
+        places = self.registers[0] + self.registers[1]
+        # Per register: the starts of what is in it, sorted, and by start its end and holder. They are disjoint.
+        self.starts: dict[Place, list[int]] = {place: [] for place in places}
+        self.holders: dict[Place, dict[int, tuple[int, Bundle | Temporary]]] = {place: {} for place in places}
+        self.temporaries: dict[tuple[int, VReg], Temporary] = {}
+        self.at_inst: dict[int, list[Temporary]] = {}
+        self.queue: list[tuple[int, int, Bundle]] = []
+        self.done: dict[Bundle, None] = {}
+        self.families: list[SpillSet] = []
         self.count = 0
+        self.is_float = [type_ is F64 or type_ is F32 or type_ is V128 for type_ in flow.func.vregs]
+        self.stats = {"evictions": 0, "splits": 0, "temporaries": 0}
 
     def run(self) -> None:
-        for bundle in self._initial():
-            self._push(bundle)
+        for bundle in merged_bundles(self.found, self.flow.func.vregs):
+            bundle.weigh()
+            self.families.append(bundle.family)
+            self.queue.append((-bundle.length, self.count, bundle))
+            self.count += 1
+        heapify(self.queue)
         while self.queue:
-            number = heapq.heappop(self.queue)[1]
-            self._place(number, self.bundles[number])
+            self._place(heappop(self.queue)[2])
+        self._second_chance()
 
     def _push(self, bundle: Bundle) -> None:
-        bundle.weigh()
+        heappush(self.queue, (-bundle.length, self.count, bundle))
         self.count += 1
-        self.bundles[self.count] = bundle
-        length = sum(end - start for start, end, _ in bundle.ranges)
-        heapq.heappush(self.queue, (-length, self.count))
 
-    def _initial(self) -> list[Bundle]:
-        """One bundle per VReg; then those that a move, an edge or a reused register joins, if they do not overlap."""
-        found, types = self.found, self.flow.func.vregs
-        bundles: dict[int, Bundle] = {}
-        for vreg, ranges in enumerate(found.of):
-            if ranges:
-                hints = [found.hints[vreg]] if vreg in found.hints else []
-                bundles[vreg] = Bundle(ranges, found.uses[vreg], vreg, self.floats[vreg], hints=hints)
-        for _, source, target in sorted(found.copies, key=lambda copy: -copy[0]):
-            a, b = self._root(source), self._root(target)
-            if a == b or a not in bundles or b not in bundles:
+    # Registers.
+
+    def _place(self, bundle: Bundle) -> None:
+        family, ranges = bundle.family, bundle.ranges
+        if not bundle.wanted:
+            self._spill(family, ranges, bundle.uses)
+            family.bundles -= 1
+            return
+        calls = self.found.all_clobbered[family.floats]
+        if calls and _contains(calls, ranges):
+            self._cut(bundle, pieces_between_calls(bundle, calls))
+            return
+        need, weight = bundle.need, bundle.weight
+        lightest, victim, conflict = weight, NOWHERE, -1
+        for place in self._candidates(bundle):
+            if place & 63 >= need:
                 continue
-            if self.floats[a] != self.floats[b] or (types[a] is V128) != (types[b] is V128):
-                continue
-            first, second = bundles[a], bundles[b]
-            if len(first.ranges) + len(second.ranges) > _MAX_RANGES:
-                continue
-            merged = sorted(first.ranges + second.ranges)
-            if any(x[1] > y[0] for x, y in pairwise(merged)):
-                continue
-            first.ranges, first.uses = merged, first.uses + second.uses
-            first.hints += second.hints
-            del bundles[b]
-            self.group_of[b] = a
-        for bundle in bundles.values():
-            bundle.uses.sort(key=lambda use: use.position)
-        return list(bundles.values())
-
-    def _root(self, vreg: VReg) -> int:
-        while self.group_of[vreg] != vreg:
-            self.group_of[vreg] = self.group_of[self.group_of[vreg]]
-            vreg = self.group_of[vreg]
-        return vreg
-
-    def group(self, vreg: VReg) -> int:
-        """The spill set of a VReg: those with one slot."""
-        return self._root(vreg)
-
-    # Conflicts.
-
-    def _held_at(self, place: Place, wanted: LiveRange) -> int:
-        """Where an instruction's hold on a register for another VReg first overlaps, or -1."""
-        start, end, vreg = wanted
-        held = self.hard[place]
-        for at in range(bisect_left(held, (start - 4,)), len(held)):
-            other_start, other_end, owner = held[at]
-            if other_start >= end:
-                break
-            if other_end > start and owner != vreg:
-                return other_start
-        return -1
-
-    def _soft_at(self, place: Place, wanted: LiveRange) -> list[tuple[int, int]]:
-        """(start, bundle) of what overlaps in a register."""
-        start, end, _ = wanted
-        soft = self.soft[place]
-        at = max(0, bisect_left(soft, (start,)) - 1)
-        overlapping = []
-        while at < len(soft) and soft[at][0] < end:
-            if soft[at][1] > start:
-                overlapping.append((soft[at][0], soft[at][3]))
-            at += 1
-        return overlapping
-
-    def _place(self, number: int, bundle: Bundle) -> None:
-        best: tuple[float, Place, set[int]] | None = None
-        latest = -1
-        order = dict.fromkeys([p for p in bundle.hints if p in self.hard] + self.registers[bundle.floats])
-        for place in order:
-            if place & 63 >= bundle.need:
-                continue
-            others: set[int] = set()
-            conflict = -1
-            hard = False
-            for wanted in bundle.ranges:
-                at = self._held_at(place, wanted)
-                soft = self._soft_at(place, wanted)
-                others.update(other for _, other in soft)
-                points = [max(point, wanted[0]) for point in ([at] if at >= 0 else []) + [s for s, _ in soft]]
-                if points and conflict < 0:
-                    conflict = min(points)
-                if at >= 0:
-                    hard = True
-                    break
-            if conflict < 0:
-                self._occupy(number, bundle, place)
+            heaviest, position = self._probe(place, ranges, weight)
+            if position < 0:
+                self._occupy(bundle, place)
                 return
-            latest = max(latest, conflict)
-            if not hard:
-                heaviest = max(self.bundles[other].weight for other in others)
-                if heaviest < bundle.weight and (best is None or heaviest < best[0]):
-                    best = (heaviest, place, others)
-        if best is not None:
-            for other in sorted(best[2]):
+            if heaviest < lightest:
+                lightest, victim = heaviest, place
+            elif heaviest >= weight and position > conflict:
+                conflict = position
+        if victim >= 0:
+            for other in self._holders(victim, ranges):
+                assert isinstance(other, Bundle)
                 self._evict(other)
-            self._occupy(number, bundle, best[1])
-            return
-        self._split(number, bundle, latest)
+            self._occupy(bundle, victim)
+        elif bundle.splits >= _MAX_SPLITS or conflict < 0:
+            self._spill(family, ranges, bundle.uses)
+            family.bundles -= 1
+        else:
+            self.stats["splits"] += 1
+            self._cut(bundle, pieces_at_conflict(bundle, conflict))
 
-    def _occupy(self, number: int, bundle: Bundle, place: Place) -> None:
-        bundle.place = place
-        for start, end, vreg in bundle.ranges:
-            insort(self.soft[place], (start, end, vreg, number))
+    def _candidates(self, bundle: Bundle) -> list[Place]:
+        """Registers in the order to try: those that uses name, that of a sibling, then all, from a changing start."""
+        registers = self.registers[bundle.family.floats]
+        start = self.count % len(registers) if registers else 0
+        rest = registers[start:] + registers[:start]
+        if bundle.family.hint >= 0 or bundle.hints:
+            first = [place for place in (*bundle.hints, bundle.family.hint) if place in self.starts]
+            return first + rest
+        return rest
 
-    def _evict(self, number: int) -> None:
-        bundle = self.bundles[number]
-        soft = self.soft[bundle.place]
-        for start, end, vreg in bundle.ranges:
-            del soft[bisect_left(soft, (start, end, vreg, number))]
-        bundle.place = -1
+    def _probe(self, place: Place, ranges: list[LiveRange], weight: float) -> tuple[float, int]:
+        """What is in the way in a register: the greatest weight, and the position of the first that weighs at least
+        ``weight`` (or just the first, if none does); (0, -1) if nothing is."""
+        clobbers, reserved = self.found.clobbers[place], self.found.reserved[place]
+        starts, holders = self.starts[place], self.holders[place]
+        heaviest, first, others = 0.0, -1, 0
+        for start, end, vreg in ranges:
+            if clobbers:
+                at = bisect_left(clobbers, start)
+                if at < len(clobbers) and clobbers[at] < end:
+                    return _HEAVIEST, clobbers[at]
+            if reserved.ends:
+                at = bisect_right(reserved.ends, start)
+                while at < len(reserved.ends) and reserved.starts[at] < end:
+                    if reserved.owners[at] != vreg:
+                        return _HEAVIEST, reserved.starts[at]
+                    at += 1
+            at = bisect_right(starts, start)
+            if at and holders[starts[at - 1]][0] > start:
+                at -= 1
+            while at < len(starts) and starts[at] < end:
+                holder = holders[starts[at]][1]
+                others += 1
+                if type(holder) is Temporary or others > _MAX_EVICTED:
+                    return _HEAVIEST, max(start, starts[at])
+                assert isinstance(holder, Bundle)
+                if holder.weight >= weight:
+                    return holder.weight, max(start, starts[at])
+                if holder.weight > heaviest:
+                    heaviest = holder.weight
+                if first < 0:
+                    first = max(start, starts[at])
+                at += 1
+        return heaviest, first
+
+    def _holders(self, place: Place, ranges: list[LiveRange]) -> list[Bundle | Temporary]:
+        """Who is in a register over these ranges, each once."""
+        starts, holders = self.starts[place], self.holders[place]
+        found: dict[Bundle | Temporary, None] = {}
+        for start, end, _ in ranges:
+            at = bisect_right(starts, start)
+            if at and holders[starts[at - 1]][0] > start:
+                at -= 1
+            while at < len(starts) and starts[at] < end:
+                found[holders[starts[at]][1]] = None
+                at += 1
+        return list(found)
+
+    def _insert(self, holder: Bundle | Temporary, ranges: list[LiveRange], place: Place) -> None:
+        starts, holders = self.starts[place], self.holders[place]
+        for start, end, _ in ranges:
+            starts.insert(bisect_left(starts, start), start)
+            holders[start] = (end, holder)
+        holder.place = place
+
+    def _remove(self, holder: Bundle | Temporary, ranges: list[LiveRange]) -> None:
+        starts, holders = self.starts[holder.place], self.holders[holder.place]
+        for start, _, _ in ranges:
+            del starts[bisect_left(starts, start)]
+            del holders[start]
+        holder.place = NOWHERE
+
+    def _occupy(self, bundle: Bundle, place: Place) -> None:
+        self._insert(bundle, bundle.ranges, place)
+        self.done[bundle] = None
+        bundle.family.hint = place
+
+    def _evict(self, bundle: Bundle) -> None:
+        self._remove(bundle, bundle.ranges)
+        del self.done[bundle]
         self.stats["evictions"] += 1
-        heapq.heappush(self.queue, (-sum(e - s for s, e, _ in bundle.ranges), number))
+        self._push(bundle)
 
-    def _split(self, number: int, bundle: Bundle, conflict: int) -> None:
-        """Cut before the instruction of the first conflict, or after it if that is where the bundle starts."""
-        start, end = bundle.ranges[0][0], bundle.ranges[-1][1]
-        at = conflict & ~3
-        if at <= start:
-            at = (start & ~3) + 4
-        if bundle.splits >= _MAX_SPLITS or conflict < 0 or at >= end or not bundle.uses:
-            self._spill(bundle)
-            return
-        self.stats["splits"] += 1
-        del self.bundles[number]
-        halves: tuple[list[LiveRange], list[LiveRange]] = ([], [])
-        for first, last, vreg in bundle.ranges:
-            if first < at:
-                halves[0].append((first, min(last, at), vreg))
-            if last > at:
-                halves[1].append((max(first, at), last, vreg))
-        uses = ([u for u in bundle.uses if u.position < at], [u for u in bundle.uses if u.position >= at])
-        # A use at a range's very end (a reused input) belongs to nobody: it is copied from where the range ended.
-        for ranges, mine in zip(halves, uses, strict=True):
-            if ranges:
-                self._push(
-                    Bundle(ranges, mine, bundle.group, bundle.floats, bundle.splits + 1, hints=list(bundle.hints))
-                )
+    # Splitting and spilling.
 
-    def _spill(self, bundle: Bundle) -> None:
-        del bundle.hints[:]
-        for use in bundle.uses:
-            if use.need:
-                self.temporary(use)
-
-    # Registers for one instruction.
-
-    def temporary(self, use: Use) -> None:
-        """A register for one VReg at one instruction, taken from bundles if need be."""
-        inst = use.position >> 2
-        floats = self.floats[use.vreg]
-        known = self.temps.get((inst, use.vreg))
-        if (inst, floats) in self.exact and known is not None:
-            return
-        need, span = self._demands(inst, floats)[use.vreg]
-        if known is not None:
-            return
-        self.stats["temporaries"] += 1
-        wanted = [(start, end, use.vreg) for start, end in intervals(inst, span)]
-        best: tuple[float, Place, set[int]] | None = None
-        for place in self.registers[floats]:
-            if place & 63 >= need or any(self._held_at(place, one) >= 0 for one in wanted):
+    def _cut(self, bundle: Bundle, pieces: list[Piece]) -> None:
+        """Replace a bundle by pieces, and spill what lies between them."""
+        family = bundle.family
+        kept, gaps = carve(bundle, pieces)
+        family.bundles -= 1
+        family.ranges += gaps
+        for ranges, uses in kept:
+            if ranges[-1][1] - (ranges[0][0] & ~3) <= 4:
+                self._spill(family, ranges, uses)
                 continue
-            others = {other for one in wanted for _, other in self._soft_at(place, one)}
-            heaviest = max((self.bundles[other].weight for other in others), default=-1.0)
-            if best is None or heaviest < best[0]:
-                best = (heaviest, place, others)
-            if not others:
-                break
-        if best is None:
-            self._exactly(inst, floats)
-            return
-        for other in sorted(best[2]):
-            self._evict(other)
-        self._hold(inst, use.vreg, best[1], span)
+            piece = Bundle(ranges, uses, family, bundle.splits + 1)
+            piece.weigh()
+            family.bundles += 1
+            self._push(piece)
 
-    def _hold(self, inst: int, vreg: VReg, place: Place, span: int) -> None:
-        self.temps[inst, vreg] = place
-        for start, end in intervals(inst, span):
-            insort(self.hard[place], (start, end, vreg))
+    def _spill(self, family: SpillSet, ranges: list[LiveRange], uses: list[Use]) -> None:
+        family.ranges += ranges
+        family.uses += uses
+        for position, _, need, vreg, _, span in uses:
+            if need > 0:
+                self._temporary(position >> 2, vreg, need, span & THROUGH)
 
-    def _demands(self, inst: int, floats: bool) -> dict[VReg, tuple[int, int]]:
-        """All demands of a class at an instruction, one per VReg."""
-        operands = self.flow.insts[inst].operands
-        reused = reused_inputs(self.flow.insts[inst]) if inst in self.flow.reusing else NO_REUSE
-        demands: dict[VReg, tuple[int, int]] = {}
-        for k, operand in enumerate(operands):
-            if self.floats[operand.vreg] is floats:
-                need, span = demand_of(self.flow.insts[inst], k, reused)
-                if need:
-                    old = demands.get(operand.vreg, (64, 0))
-                    demands[operand.vreg] = (min(need, old[0]), span | old[1])
-        return demands
+    def _second_chance(self) -> None:
+        """Registers that are left over, for what would live in memory."""
+        for family in self.families:
+            if not family.ranges:
+                continue
+            family.ranges = _coalesced(family.ranges)
+            calls = self.found.all_clobbered[family.floats]
+            if len(family.ranges) > 64 or (calls and _contains(calls, family.ranges)):
+                continue
+            for place in self.registers[family.floats]:
+                if self._probe(place, family.ranges, 0.0)[1] < 0:
+                    bundle = Bundle(family.ranges, family.uses, family)
+                    self._insert(bundle, bundle.ranges, place)
+                    family.place = place
+                    break
 
-    def _exactly(self, inst: int, floats: bool) -> None:
-        """Place all demands of a class at an instruction anew, with nothing in the way but fixed registers."""
-        name = self.flow.insts[inst].name
-        if (inst, floats) in self.exact:
-            raise TooManyLiveRegs(f"{name} needs more registers than there are", inst)
-        self.exact.add((inst, floats))
-        demands = self._demands(inst, floats)
-        for vreg, (_, span) in demands.items():
-            place = self.temps.pop((inst, vreg), None)
-            if place is not None:
-                for start, end in intervals(inst, span):
-                    self.hard[place].remove((start, end, vreg))
-        taken: tuple[set[Place], set[Place], set[Place]] = (set(), set(), set())
-        at = 4 * inst
+    # Temporaries.
+
+    def _temporary(self, inst: int, vreg: VReg, need: int, span: int) -> None:
+        """A register for one VReg at one instruction; several uses of it share one."""
+        for place in self.found.fixed_at.get((inst, vreg), ()):
+            if place & 63 < need and self._reserved(place, inst, vreg, span):
+                return
+        known = self.temporaries.get((inst, vreg))
+        if known is None:
+            temp = self.temporaries[inst, vreg] = Temporary(inst, vreg, need, span)
+            self.at_inst.setdefault(inst, []).append(temp)
+            self.stats["temporaries"] += 1
+        else:
+            temp = known
+            if known.need <= need and known.span & span == span:
+                return
+            self._remove(temp, temp.ranges())
+            temp.need, temp.span = min(need, temp.need), span | temp.span
+        self._hold(temp)
+
+    def _reserved(self, place: Place, inst: int, vreg: VReg, span: int) -> bool:
+        """Whether a register is reserved for ``vreg`` over ``span``, so that it serves other uses as well."""
+        held = self.found.reserved[place]
+        at = bisect_right(held.ends, 4 * inst)
+        if at == len(held.ends) or held.owners[at] != vreg or held.starts[at] > 4 * inst:
+            return False
+        clobbered = _contains(self.found.clobbers[place], [(4 * inst, 4 * inst + 4, vreg)])
+        return (not span & LATE or held.ends[at] >= 4 * inst + 4) and not (span == THROUGH and clobbered)
+
+    def shared(self, inst: int, vreg: VReg, need: int, span: int) -> Place:
+        """The register of a use in memory that needs one: reserved for the VReg anyway, or a temporary."""
+        for place in self.found.fixed_at.get((inst, vreg), ()):
+            if place & 63 < need and self._reserved(place, inst, vreg, span & THROUGH):
+                return place
+        return self.temporaries[inst, vreg].place
+
+    def _hold(self, temp: Temporary) -> None:
+        ranges = temp.ranges()
+        lightest, victim = _HEAVIEST, NOWHERE
+        floats = self.is_float[temp.vreg]
         for place in self.registers[floats]:
-            for busy, moment in zip(taken, (at, at + 2, at + 1), strict=True):
-                if self._held_at(place, (moment, moment + 1, -2)) >= 0:
-                    busy.add(place)
-        places = assign([Demand(*d) for d in demands.values()], self.registers[floats], *taken)
+            if place & 63 < temp.need:
+                heaviest, position = self._probe(place, ranges, _HEAVIEST)
+                if position < 0:
+                    self._insert(temp, ranges, place)
+                    return
+                if heaviest < lightest:
+                    lightest, victim = heaviest, place
+        if victim < 0:
+            self._hold_all(temp.inst, floats)
+            return
+        self._clear(victim, ranges)
+        self._insert(temp, ranges, victim)
+
+    def _clear(self, place: Place, ranges: list[LiveRange]) -> None:
+        for other in self._holders(place, ranges):
+            assert isinstance(other, Bundle)
+            self._evict(other)
+
+    def _hold_all(self, inst: int, floats: bool) -> None:
+        """Place all temporaries of a class at an instruction anew, with nothing in the way but fixed registers."""
+        temps = [temp for temp in self.at_inst[inst] if self.is_float[temp.vreg] is floats]
+        for temp in temps:
+            if temp.place >= 0:
+                self._remove(temp, temp.ranges())
+        at = 4 * inst
+        early, late, clobbered = set(), set(), set()
+        for place in self.registers[floats]:
+            held = self.found.reserved[place]
+            for i in range(bisect_right(held.ends, at), len(held.ends)):
+                if held.starts[i] >= at + 4:
+                    break
+                if held.starts[i] <= at:
+                    early.add(place)
+                if held.ends[i] >= at + 4:
+                    late.add(place)
+            if _contains(self.found.clobbers[place], [(at, at + 4, 0)]):
+                clobbered.add(place)
+        demands = [Demand(temp.need, temp.span) for temp in temps]
+        places = assign(demands, self.registers[floats], early, late, clobbered)
         if places is None:
+            name = self.flow.insts[inst].name
             raise TooManyLiveRegs(f"{name} needs more registers than there are", inst)
-        for (vreg, (_, span)), place in zip(demands.items(), places, strict=True):
-            for start, end in intervals(inst, span):
-                for _, other in self._soft_at(place, (start, end, vreg)):
-                    if self.bundles[other].place == place:
-                        self._evict(other)
-            self._hold(inst, vreg, place, span)
+        for temp, place in zip(temps, places, strict=True):
+            self._clear(place, temp.ranges())
+            self._insert(temp, temp.ranges(), place)
+
+
+def _coalesced(ranges: list[LiveRange]) -> list[LiveRange]:
+    """Sorted, with ranges of one VReg that touch or overlap made one."""
+    ranges.sort()
+    found = ranges[:1]
+    for start, end, vreg in ranges[1:]:
+        last = found[-1]
+        if last[2] == vreg and last[1] >= start:
+            found[-1] = (last[0], max(end, last[1]), vreg)
+        else:
+            found.append((start, end, vreg))
+    return found
+
+
+def _contains(positions: list[int], ranges: list[LiveRange]) -> bool:
+    """Whether one of the sorted positions lies in one of the ranges."""
+    for start, end, _ in ranges:
+        at = bisect_left(positions, start)
+        if at < len(positions) and positions[at] < end:
+            return True
+    return False
