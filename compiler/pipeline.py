@@ -49,7 +49,8 @@ class Settings:
 
     ``regs``: allocatable registers per class (``compiler.abi.MIN_REGS`` to ``MAX_REGS``). ``spill_all``: every value
     lives in memory between instructions. ``order``: of blocks; ``seed`` belongs to ``random``. ``fuel``: count steps at
-    function entries and loop heads. ``checker``: prove each allocation; ``verify``: verify SSA and machine functions.
+    function entries and loop heads. ``checker``: prove each allocation; ``verify``: verify SSA (before and after
+    simplification; ``simplify`` can do it after each pass) and machine functions.
     """
 
     regalloc: str = "backtracking"
@@ -97,7 +98,9 @@ def compile_ssa(
         assert_valid_ssa(function)
     watch("ssa", function)
     if settings.opt != "none":
-        simplify(function, verify=settings.verify)
+        simplify(function)
+        if settings.verify:
+            assert_valid_ssa(function)
         watch("simplified", function)
     abi = abi_of(settings.regs)
     lowering = Lowering(
