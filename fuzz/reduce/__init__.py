@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fuzz.reduce.engine import Budget, PassStats
-from fuzz.reduce.errors import NotInteresting, ReduceError, TooEasy, Unreadable, Unsteady
+from fuzz.reduce.errors import NotInteresting, ReduceError, TooEasy, Unreadable, UnreadableMachine, Unsteady
 from fuzz.reduce.predicate import NoCommand, command_predicate
 from fuzz.reduce.reducer import Reduction, reduce_case
 
@@ -16,6 +16,7 @@ __all__ = [
     "Reduction",
     "TooEasy",
     "Unreadable",
+    "UnreadableMachine",
     "Unsteady",
     "command_predicate",
     "reduce_case",

@@ -41,3 +41,10 @@ class Unreadable(ReduceError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the input is not a valid module: {why}; reduce it as raw bytes (a case of kind bytes)")
+
+
+class UnreadableMachine(ReduceError):
+    """The input is no machine function in text form with its registers."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the input is not a machine function: {why}")

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from compiler.machine_text import parse_case
 from fuzz.reduce.bytes_search import ByteSearch, reduce_bytes
 from fuzz.reduce.cache import Answers
 from fuzz.reduce.engine import Budget, Meter, OutOfBudget, PassStats, Predicate, Progress, Search, digest_of
-from fuzz.reduce.errors import NotInteresting, TooEasy, Unreadable, Unsteady
+from fuzz.reduce.errors import NotInteresting, TooEasy, Unreadable, UnreadableMachine, Unsteady
+from fuzz.reduce.machine import SMALLEST, search_machine
 from fuzz.reduce.schedule import Pass, all_passes, run_passes
 from fuzz.reduce.subject import Subject, calls_size
 from wasm.case import Case, CaseKind
@@ -54,13 +56,14 @@ def reduce_case(
     """Reduce a case as long as ``is_interesting`` holds; every accepted step satisfied it, and the result once more.
 
     Modules (``CaseKind.WASM``) are edited as modules and stay valid, with no feature that the input does not use; raw
-    bytes (``BYTES``) are cut as bytes. ``cache`` names a folder that keeps all answers and the best case: the same
-    reduction started again there goes on where it stopped. ``cache_key`` names the predicate, so that answers of
+    bytes (``BYTES``) are cut as bytes; machine functions (``MACHINE``) lose what they can in text form.
+    ``cache`` names a folder that keeps all answers and the best case: the same reduction started again there goes on
+    where it stopped. ``cache_key`` names the predicate, so that answers of
     another one are not believed. ``jobs`` predicates run at a time (in threads); the result does not depend on it.
     The predicate is asked about the input and about the empty module first.
 
-    Raises ``NotInteresting``, ``TooEasy``, ``Unsteady`` or ``Unreadable`` (all ``ReduceError``), and ``ValueError`` for
-    a kind of case that no reducer here takes.
+    Raises ``NotInteresting``, ``TooEasy``, ``Unsteady``, ``Unreadable`` or ``UnreadableMachine`` (all
+    ``ReduceError``).
     """
     meter = Meter(budget)
     answers = Answers(cache, f"{cache_key}:{digest_of(case)}")
@@ -72,7 +75,7 @@ def reduce_case(
             case CaseKind.BYTES:
                 return run.raw_bytes()
             case CaseKind.MACHINE:
-                raise ValueError("machine functions are reduced by the compiler's own reducer, not as modules")
+                return run.machine()
     finally:
         answers.close()
 
@@ -117,10 +120,26 @@ class _Run:
             finished = False
         return self._report(search.best, {"bytes": search.stats}, finished)
 
+    def machine(self) -> Reduction:
+        start = self.answers.stored_best() or self.case
+        try:
+            parse_case(start.content.decode())
+        except ValueError as error:
+            raise UnreadableMachine(str(error)) from None
+        search = ByteSearch(start, self.is_interesting, self.meter, self.answers, self.on_progress)
+        finished = True
+        try:
+            self._check_predicate(search.ask, start)
+            search_machine(start.content.decode(), lambda text: search.consider(text.encode()))
+        except OutOfBudget:
+            finished = False
+        return self._report(search.best, {"machine": search.stats}, finished)
+
     def _check_predicate(self, ask: Predicate, start: Case) -> None:
         if not ask(start):
             raise NotInteresting
-        if ask(Case(EMPTY_MODULE, kind=self.case.kind)):
+        smallest = SMALLEST.encode() if self.case.kind is CaseKind.MACHINE else EMPTY_MODULE
+        if ask(Case(smallest, kind=self.case.kind)):
             raise TooEasy
         self.meter.trace.append((self.meter.runs, len(start.content) + calls_size(start.invocations)))
 

@@ -18,6 +18,7 @@ from fuzz.reduce import (
     NotInteresting,
     TooEasy,
     Unreadable,
+    UnreadableMachine,
     Unsteady,
     command_predicate,
     reduce_case,
@@ -142,7 +143,7 @@ def test_inputs_that_cannot_be_reduced(kit: Any) -> None:
         reduce_case(case, lambda _: True)
     with pytest.raises(Unreadable, match="not a valid module"):
         reduce_case(Case(b"\0asm\1\0\0\0\1"), lambda _: True)
-    with pytest.raises(ValueError, match="machine functions"):
+    with pytest.raises(UnreadableMachine, match="name the registers"):
         reduce_case(Case(b"function", kind=CaseKind.MACHINE), lambda _: True)
 
 
