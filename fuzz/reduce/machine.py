@@ -222,8 +222,8 @@ class _Reducer:
     def _constraints(self) -> bool:
         helped = False
         for b, i, k, operand in list(operands_of(self.func)):
-            for simpler in simpler(operand):
-                if self._try(with_operand(self.func, (b, i, k), simpler)):
+            for other in simpler(operand):
+                if self._try(with_operand(self.func, (b, i, k), other)):
                     helped = True
                     break
         return helped
