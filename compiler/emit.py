@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from compiler.errors import Unsupported
+
+NO_INST: Final = -1
+"""In ``CompiledFunction.lines``: the code belongs to no machine instruction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,11 @@ class CallSite:
 
 @dataclass(slots=True)
 class CompiledFunction:
-    """Code with everything that depends on where it will stand. ``lines`` maps offsets to machine instructions."""
+    """Code with everything that depends on where it will stand.
+
+    ``lines``: where the code of each machine instruction begins, with the moves around it; ``NO_INST`` for the exits
+    behind the function. What stands before the first of them opens the frame.
+    """
 
     name: str
     code: bytes

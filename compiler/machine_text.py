@@ -38,6 +38,7 @@ from compiler.machine import (
     MachineEnv,
     MachineFunc,
     MachineInst,
+    Move,
     Operand,
     OperandKind,
     OperandPos,
@@ -104,7 +105,8 @@ def inst_text(inst: MachineInst, func: MachineFunc, found: tuple[Allocation, ...
         words.append("=>")
         words += [f"{edge.block}({' '.join(f'v{arg}' for arg in edge.args)})" for edge in inst.edges] or ["."]
     text = " ".join(words)
-    return text if inst.imm is None else f"{text} ; {inst.imm}"
+    note = "" if inst.imm is None else str(inst.imm)
+    return f"{text} ; {note}" if note else text
 
 
 def print_machine(func: MachineFunc, allocations: Allocations | None = None) -> str:
@@ -127,7 +129,12 @@ def print_machine(func: MachineFunc, allocations: Allocations | None = None) -> 
 
 
 def _edits(edits: list[Edit]) -> list[str]:
-    return [f"    ; {allocation_text(e.move.target)} <- {allocation_text(e.move.source)} {e.move.type}" for e in edits]
+    return [f"    ; {move_text(edit.move)}" for edit in edits]
+
+
+def move_text(move: Move) -> str:
+    """``int:3 <- [5] i64``."""
+    return f"{allocation_text(move.target)} <- {allocation_text(move.source)} {move.type}"
 
 
 def print_env(env: MachineEnv) -> str:

@@ -78,7 +78,7 @@ def read_case(path: Path, calls: Sequence[str] = (), entry: Entry = Entry.WRAPPE
     if path.suffix == ".json":
         try:
             case = Case.from_json(json.loads(content))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{path} is no case file: {error}") from None
         return case.with_content(case.content, invocations) if invocations else case
     if path.suffix == ".wat":

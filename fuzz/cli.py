@@ -142,7 +142,19 @@ def build_parser() -> argparse.ArgumentParser:
     suite.add_argument("--engine", default="interpreter", metavar="ID")
     suite.add_argument("--offline", action="store_true", help="install nothing")
     suite.add_argument("--json", action="store_true", help="JSON lines (docs/json.md)")
+
+    _compile(commands.add_parser("compile", help="show what our own compiler makes of a module, stage by stage"))
     return parser
+
+
+def _compile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .wasm, a .wat, or a case's .json")
+    stages = ("ssa", "simplified", "machine", "alloc", "asm", "image")
+    words = "ssa, simplified, machine, alloc (with allocation and edits), asm (with disassembly), or image"
+    parser.add_argument("--emit", required=True, choices=stages, metavar="STAGE", help=words)
+    parser.add_argument("--func", metavar="N", help="one function: its index, imports counted, or its exported name")
+    words = "as in the engine's id: regalloc=single_pass+opt=none+regs=8 (see fuzz engines)"
+    parser.add_argument("--set", metavar="SETTINGS", help=words)
 
 
 _COMMANDS: Final = {
@@ -155,6 +167,7 @@ _COMMANDS: Final = {
     "engines": "fuzz.cli_engines:engines",
     "report": "fuzz.cli_report:report",
     "spectest": "fuzz.cli_engines:spectest",
+    "compile": "fuzz.cli_compile:compile_file",
 }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from compiler.abi import FSCRATCH, SCRATCH, TEMP
-from compiler.emit import CodeBuffer, CompiledFunction
+from compiler.emit import NO_INST, CodeBuffer, CompiledFunction
 from compiler.layout import STACK_LIMIT, STATUS, STATUS_STACK, STATUS_TRAP, TRAP
 from compiler.machine import (
     Allocation,
@@ -169,13 +169,14 @@ class Emitter:
             self.block = index
             self.buffer.place(self.labels[index])
             for inst in block.insts:
+                lines.append((len(self.buffer.code), number))
                 for move in edits.get((number, 0), ()):
                     self.move(move)
-                lines.append((len(self.buffer.code), number))
                 self._inst(inst, self.answer.operands[number])
                 for move in edits.get((number, 1), ()):
                     self.move(move)
                 number += 1
+        lines.append((len(self.buffer.code), NO_INST))
         for label, write in self.stubs:
             self.buffer.place(label)
             write()

@@ -1,8 +1,8 @@
 """Where to cut a bundle, and the cutting.
 
 A piece is a run of consecutive uses with the interval around them that keeps a register. Between two pieces lies what
-has no use, and that is spilled: it costs nothing there. Cuts lie before an instruction (4i); only a piece whose last use
-is early may go on to 4i + 1, while the spilled part begins at 4i already, where a move could still be made.
+has no use, and that is spilled: it costs nothing there. Cuts lie before an instruction (4i); only a piece whose last
+use is early may go on to 4i + 1, while the spilled part begins at 4i already, where a move could still be made.
 """
 
 from __future__ import annotations
