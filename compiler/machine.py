@@ -12,6 +12,7 @@ Shape of a function (checked by ``compiler.machine_verify``):
 - Definitions of a terminator are available on edge 0 only (a protected call's results on its normal edge); late uses
   on terminators are refused.
 - Critical edges are split. If a terminator has operands or clobbers, every successor has one predecessor.
+- A register is fixed for one value at a moment, and is not clobbered where a late use or an early definition is fixed.
 - REUSE joins a late definition to an early use that is not on the stack, each input to one definition.
 """
 

@@ -10,6 +10,7 @@ from compiler.machine import (
     Operand,
     OperandKind,
     OperandPos,
+    PReg,
     VReg,
 )
 
@@ -48,6 +49,26 @@ def _reuses(inst: MachineInst) -> list[str]:
     return ["two definitions reuse one input"] if len(set(inputs)) < len(inputs) else []
 
 
+def _fixed(inst: MachineInst) -> list[str]:
+    """One register asked for two values at one moment, or clobbered while it holds one."""
+    errors = []
+    held: dict[tuple[PReg, OperandPos], VReg] = {}
+    for operand in inst.operands:
+        constraint = operand.constraint
+        if constraint.kind is ConstraintKind.REUSE:
+            constraint = inst.operands[constraint.number].constraint
+        if constraint.preg is None:
+            continue
+        usual = OperandPos.EARLY if operand.kind is OperandKind.USE else OperandPos.LATE
+        through = operand.pos is not usual
+        for pos in (OperandPos.EARLY, OperandPos.LATE) if through else (usual,):
+            if held.setdefault((constraint.preg, pos), operand.vreg) != operand.vreg:
+                errors.append(f"v{operand.vreg} is fixed where another value is")
+        if through and constraint.preg in inst.clobbers:
+            errors.append(f"v{operand.vreg} is fixed in a register that is clobbered")
+    return errors
+
+
 def _shape(func: MachineFunc) -> list[str]:
     errors = []
     if not func.blocks:
@@ -60,7 +81,7 @@ def _shape(func: MachineFunc) -> list[str]:
             where = f"block {index}, inst {number}"
             if inst.is_terminator != (position == len(block.insts) - 1):
                 errors.append(f"{where}: a terminator stands last, and nothing else does")
-            errors += [f"{where}: {text}" for text in _operands(func, inst) + _reuses(inst)]
+            errors += [f"{where}: {text}" for text in _operands(func, inst) or _reuses(inst) + _fixed(inst)]
             for edge in inst.edges or ():
                 if not 0 <= edge.block < len(func.blocks):
                     errors.append(f"{where}: there is no block {edge.block}")

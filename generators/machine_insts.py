@@ -40,6 +40,9 @@ _EDGE: Final = weighted((255, 40), (256, 60), (257, 60), (258, 40), (127, 10), (
 _HUGE: Final = weighted((MAX_OPERANDS, 128), (MAX_OPERANDS - 1, 128))
 _ASKS: Final = weighted(("any", 110), ("reg", 90), ("fixed", 30), ("limit", 10), ("stack", 16))
 _SINGULAR: Final = weighted(("none", 176), ("reuse", 40), ("late", 14), ("early", 14), ("outside", 12))
+_SINGULAR_OF_MANY: Final = weighted(("none", 70), ("reuse", 140), ("late", 16), ("early", 16), ("outside", 14))
+"""Reuse of an input beyond the 32nd is a boundary of its own."""
+_MANY: Final = 33
 _OUTSIDE: Final = 30
 """The encoding of a register that is neither allocatable nor scratch, as a stack pointer is."""
 
@@ -142,7 +145,7 @@ class InstMaker:
             scope.append(copy)
             return MachineInst("mov", (define(copy, ANY), use(vreg)), is_move=True)
         count = self._count()
-        singular = source.weighted(_SINGULAR)
+        singular = source.weighted(_SINGULAR if count <= _MANY else _SINGULAR_OF_MANY)
         budget = _Budget(self.registers, singular in ("none", "outside"))
         clobbers = self._clobbers(budget, singular in ("late", "early")) if source.chance(1, 6) else ()
         operands: list[Operand] = []

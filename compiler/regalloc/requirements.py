@@ -35,9 +35,6 @@ THROUGH: Final = 7
 ANY_REGISTER: Final = 64
 """The ``need`` of a demand without a limit: hardware encodings are below 64."""
 
-MINIMUM_REGISTERS: Final = 1
-"""Registers per class below which ``MachineEnv`` makes no sense; what a function needs is ``register_bound``."""
-
 
 class Demand(NamedTuple):
     """A register with hardware encoding below ``need`` over ``span``."""
@@ -99,28 +96,39 @@ def assign(
     return found
 
 
-def register_bound(inst: MachineInst, env: MachineEnv, cls: RegClass, operand_classes: Sequence[RegClass]) -> bool:
+def enough_registers(inst: MachineInst, env: MachineEnv, cls: RegClass, operand_classes: Sequence[RegClass]) -> bool:
     """Whether there are certainly enough registers of a class for an instruction, by counting generously.
 
-    Every operand with a register constraint counts as one register for the whole instruction, and clobbers and fixed
-    registers as lost. Used to judge whether ``TooManyLiveRegs`` is a finding; it shares nothing with ``assign``.
+    Every operand with a register constraint counts as a register, and fixed registers as lost: inputs and outputs apart
+    in a plain instruction, all together and with the clobbers in one with reuse, late uses or early definitions. So it
+    judges whether ``TooManyLiveRegs`` is a finding; it shares nothing with ``assign``.
     """
-    lost = {preg for preg in inst.clobbers if preg.cls is cls}
-    wanted: list[int] = []
+    usual = {OperandKind.USE: OperandPos.EARLY, OperandKind.DEF: OperandPos.LATE}
+    through = any(operand.pos is not usual[operand.kind] for operand in inst.operands)
+    plain = not through and all(o.constraint.kind is not ConstraintKind.REUSE for o in inst.operands)
+    wanted: tuple[list[int], list[int]] = ([], [])
+    lost: tuple[set[int], set[int]] = (set(), set())
     for operand, operand_class in zip(inst.operands, operand_classes, strict=True):
         constraint = operand.constraint
         if operand_class is not cls:
             continue
-        if constraint.kind is ConstraintKind.FIXED and constraint.preg is not None:
-            lost.add(constraint.preg)
+        moment = int(plain and operand.kind is OperandKind.DEF)
+        if constraint.preg is not None:
+            lost[moment].add(constraint.preg.hw)
         elif constraint.kind is ConstraintKind.REUSE:
-            wanted.append(reuse_need(inst.operands[constraint.number].constraint))
+            # A reused input that asks for a register is counted already, and its register serves both.
+            if inst.operands[constraint.number].constraint.kind is ConstraintKind.ANY:
+                wanted[0].append(ANY_REGISTER)
         elif need_of(constraint):
-            wanted.append(need_of(constraint))
-    if not any(preg in env.regs[cls] for preg in lost) and len(wanted) <= 1:
-        return not wanted or any(preg.hw < wanted[0] for preg in env.regs[cls])
-    kept = [preg.hw for preg in env.regs[cls] if preg not in lost]
-    return all(sum(want <= bound for want in wanted) <= sum(hw < bound for hw in kept) for bound in set(wanted))
+            wanted[moment].append(need_of(constraint))
+    if through:
+        lost[0].update(preg.hw for preg in inst.clobbers if preg.cls is cls)
+    for wants, without in zip(wanted, lost, strict=True):
+        kept = [preg.hw for preg in env.regs[cls] if preg.hw not in without]
+        for bound in set(wants):
+            if sum(want <= bound for want in wants) > sum(hw < bound for hw in kept):
+                return False
+    return True
 
 
 def clobbered_places(inst: MachineInst) -> set[Place]:

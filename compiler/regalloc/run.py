@@ -18,7 +18,7 @@ from compiler.machine_text import parse_case
 from compiler.machine_verify import verify
 from compiler.regalloc import backtracking, single_pass
 from compiler.regalloc.checker import check
-from compiler.regalloc.requirements import register_bound
+from compiler.regalloc.requirements import enough_registers
 
 Allocator: TypeAlias = Callable[[MachineFunc, MachineEnv], Allocations]
 
@@ -31,12 +31,12 @@ ALLOCATORS: Final[dict[str, Allocator]] = {
 _SHOWN: Final = 5
 
 
-def enough_registers(func: MachineFunc, env: MachineEnv) -> bool:
+def has_enough_registers(func: MachineFunc, env: MachineEnv) -> bool:
     """Whether every instruction certainly finds its registers, so that ``TooManyLiveRegs`` would be a finding."""
     for block in func.blocks:
         for inst in block.insts:
             classes = [func.class_of(operand.vreg) for operand in inst.operands]
-            if not all(register_bound(inst, env, cls, classes) for cls in RegClass):
+            if not all(enough_registers(inst, env, cls, classes) for cls in RegClass):
                 return False
     return True
 
@@ -74,7 +74,7 @@ def _refusals(func: MachineFunc, env: MachineEnv, refused: dict[str, str]) -> li
     for name, kind in refused.items():
         if kind == TooManyOperands.__name__ and widest <= 65_536:
             problems.append(f"{name}: refused: {kind} with {widest} operands")
-        if kind == TooManyLiveRegs.__name__ and enough_registers(func, env):
+        if kind == TooManyLiveRegs.__name__ and has_enough_registers(func, env):
             problems.append(f"{name}: refused: {kind} with enough registers")
     if refused and set(refused) != set(ALLOCATORS) and not problems:
         name, kind = next(iter(refused.items()))

@@ -83,6 +83,11 @@ def test_a_bad_text_names_its_line(line: str, complaint: str) -> None:
             "a late definition to an early use",
         ),
         ("block 0\n  op v0:i32>reg\n  op v0<late:reg v1:i32>reuse(0)\n  ret => .", "a late definition to an early use"),
+        ("block 0\n  op v0:i32>fixed(int:1) v1:i32>fixed(int:1)\n  ret => .", "v1 is fixed where another value is"),
+        (
+            "block 0\n  op v0:i32>any\n  op v0<late:fixed(int:1) !int:1\n  ret => .",
+            "v0 is fixed in a register that is clobbered",
+        ),
         (
             "block 0\n  op v0:i32>reg\n  op v0<reg v1:i32>reuse(0) v2:i32>reuse(0)\n  ret => .",
             "two definitions reuse one input",
