@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from typing import Any, Final
 
 from compiler.abi import MAX_REGS, Abi
@@ -23,6 +22,7 @@ from compiler.lower import Settings as LoweringSettings
 from compiler.machine import Allocations, MachineEnv, MachineFunc
 from compiler.machine_verify import assert_valid as assert_valid_machine
 from compiler.regalloc.checker import assert_allocated
+from compiler.regalloc.run import ALLOCATORS
 from compiler.simplify import simplify
 from compiler.spill_everywhere import spill_everywhere
 from compiler.translate import translate
@@ -37,8 +37,7 @@ STAGES: Final = ("ssa", "simplified", "machine", "alloc", "asm")
 Watcher = Callable[[str, Any], None]
 """Called with a stage's name and its result, which must not be changed."""
 
-REGALLOCS: Final = ("backtracking", "single_pass")
-"""Modules of ``compiler.regalloc`` with a function ``allocate``."""
+REGALLOCS: Final = tuple(ALLOCATORS)
 OPTS: Final = ("none", "speed")
 ORDERS: Final = ("rpo", "reverse", "random")
 
@@ -123,8 +122,7 @@ def compile_ssa(
 
 def allocate(machine: MachineFunc, env: MachineEnv, settings: Settings) -> Allocations:
     """The chosen allocator's answer."""
-    allocator: Callable[..., Allocations] = import_module(f"compiler.regalloc.{settings.regalloc}").allocate
-    return allocator(machine, env)
+    return ALLOCATORS[settings.regalloc](machine, env)
 
 
 def _growth(machine: MachineFunc) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from compiler.machine import (
+    REG,
     STACK,
     ConstraintKind,
     MachineBlock,
@@ -62,15 +63,21 @@ class _Rewrite:
         before: list[MachineInst] = []
         after: list[MachineInst] = []
         loaded: dict[VReg, VReg] = {}
+        defined: dict[VReg, VReg] = {}
         operands: list[Operand] = []
-        for operand in inst.operands:
+        # A definition takes the place of an input only in a register.
+        reused = {one.constraint.number for one in inst.operands if one.constraint.kind is ConstraintKind.REUSE}
+        for index, operand in enumerate(inst.operands):
             vreg = operand.vreg
+            if index in reused and operand.constraint.kind is ConstraintKind.ANY:
+                operand = operand._replace(constraint=REG)
             if operand.constraint.kind in _IN_MEMORY:
                 operands.append(operand._replace(constraint=STACK))
                 continue
             if operand.kind is OperandKind.DEF:
                 fresh = self._like(vreg)
                 after.append(self._move(define(vreg, STACK), use(fresh), vreg))
+                defined[vreg] = fresh
             elif operand.constraint.kind is ConstraintKind.REG and vreg in loaded:
                 fresh = loaded[vreg]
             else:
@@ -79,7 +86,12 @@ class _Rewrite:
                 if operand.constraint.kind is ConstraintKind.REG:
                     loaded[vreg] = fresh
             operands.append(operand._replace(vreg=fresh))
-        return before, replace(inst, operands=tuple(operands), is_move=False), after
+        edges = inst.edges
+        if edges and defined:
+            # What a terminator defines has not reached its slot when the edge is taken.
+            args = tuple(defined.get(arg, arg) for arg in edges[0].args)
+            edges = (edges[0]._replace(args=args), *edges[1:])
+        return before, replace(inst, operands=tuple(operands), edges=edges, is_move=False), after
 
     def _like(self, vreg: VReg) -> VReg:
         return self.made.new_vreg(self.func.vregs[vreg])
