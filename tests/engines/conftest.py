@@ -14,6 +14,8 @@ from wasm.case import Case
 from wasm.embedding import Invocation
 
 LIMITS = Limits(cpu_seconds=2.0, memory_bytes=3 << 30)
+SLOW_LIMITS = Limits(cpu_seconds=6.0, memory_bytes=3 << 30)
+"""For the project's own compiler, which is in Python and checks every allocation of a 1,000-value call."""
 ADAPTERS = (
     "wasmtime",
     "wasmtime:opt=none+checker",
@@ -34,7 +36,7 @@ def open_or_skip(name: str) -> Engine:
     """The engine, or a skipped test where this machine does not have it."""
     if name.startswith("v8") and shutil.which("node") is None and not provision.installed("node"):
         pytest.skip("no node on the PATH and none provisioned (fuzz engines install v8@26.10.0)")
-    engine = open_engine(name, LIMITS, offline=True)
+    engine = open_engine(name, SLOW_LIMITS if name.startswith("compiler") else LIMITS, offline=True)
     try:
         _ = engine.capabilities
     except EngineUnavailable as error:
