@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from compile_page import PAGE, blocks, made
 
 from compiler.ir_text import parse_ir, print_ir
 from compiler.machine_text import parse_machine, print_machine
@@ -184,3 +185,17 @@ def test_what_is_not_compiled_yet_is_one_line(tmp_path: Path, capsys: pytest.Cap
     assert captured.err.endswith("i32.atomic.store is not compiled yet\n")
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+SHOWN = blocks(PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_every_stage() -> None:
+    assert {re.search(r"--emit (\w+)", command)[1] for command in SHOWN} == set(EMITS)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("command", SHOWN)
+def test_the_page_shows_what_the_tool_prints(command: str) -> None:
+    if "--emit asm" in command:
+        pytest.importorskip("iced_x86")
+    assert SHOWN[command] == made(command), "python tests/harness/compile_page.py writes the page anew: read the diff"
