@@ -141,7 +141,7 @@ class Linker:
         except (_Unlinkable, BadArgument) as error:
             return Rejected(str(error))
         except Fault as fault:
-            return Crashed(fault.number, str(fault), fault.place.partition("+")[0])
+            return Crashed(fault.number, str(fault), "compiled code")
         except Corrupted as error:
             return Crashed(0, str(error))
         except TimeUp:
