@@ -61,9 +61,9 @@ def _fixed(inst: MachineInst) -> list[str]:
             continue
         usual = OperandPos.EARLY if operand.kind is OperandKind.USE else OperandPos.LATE
         through = operand.pos is not usual
-        for pos in (OperandPos.EARLY, OperandPos.LATE) if through else (usual,):
-            if held.setdefault((constraint.preg, pos), operand.vreg) != operand.vreg:
-                errors.append(f"v{operand.vreg} is fixed where another value is")
+        moments = (OperandPos.EARLY, OperandPos.LATE) if through else (usual,)
+        holders = [held.setdefault((constraint.preg, pos), operand.vreg) for pos in moments]
+        errors += [f"v{operand.vreg} is fixed where another value is" for vreg in holders if vreg != operand.vreg]
         if through and constraint.preg in inst.clobbers:
             errors.append(f"v{operand.vreg} is fixed in a register that is clobbered")
     return errors
