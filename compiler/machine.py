@@ -37,6 +37,9 @@ class RegClass(Enum):
     INT = "int"
     FLOAT = "float"
 
+    # Registers are dictionary keys everywhere; Enum's own hash is Python code and hashes the name each time.
+    __hash__ = object.__hash__
+
 
 CLASS_OF: Final[dict[NumType, RegClass]] = {
     I32: RegClass.INT,
