@@ -9,7 +9,7 @@ from compiler.machine import ConstraintKind, MachineFunc, OperandKind
 from compiler.machine_text import print_machine
 from compiler.machine_verify import verify
 from compiler.regalloc.checker import check
-from compiler.regalloc.run import ALLOCATORS, enough_registers
+from compiler.regalloc.run import ALLOCATORS, has_enough_registers
 from compiler.spill_everywhere import MOVE, spill_everywhere
 from generators.choices import ChoiceSource
 from generators.machine_funcs import make_function
@@ -46,7 +46,7 @@ def test_rewriting(seed: int) -> None:
             if operand.vreg == vreg and operand.kind is OperandKind.USE
         ]
         assert len(set(uses) - {MOVE}) <= 1
-    if not enough_registers(made, env):
+    if not has_enough_registers(made, env):
         return
     for allocate in ALLOCATORS.values():
         assert not check(made, env, allocate(made, env))
