@@ -118,7 +118,7 @@ class _Maker:
             match self.source.weighted(_SHAPES):
                 case "insts":
                     self._straight(scope)
-                    if self.source.chance(1, 2):
+                    if not self.source.chance(1, 2):
                         return
                 case "branch":
                     self._branch(scope, depth)
