@@ -166,3 +166,23 @@ def test_what_starts_the_program_again_works(tmp_path: Path) -> None:
     done = _run("decode", tmp_path, "-merge=1", str(merged), str(corpus))
     assert done.returncode == 0, done.stderr[-3000:]
     assert 0 < len(list(merged.iterdir())) <= len(list(corpus.iterdir()))
+
+
+@needs_atheris
+def test_a_finding_ends_the_run_and_is_kept(tmp_path: Path) -> None:
+    """A decoder that fails on every function body: the traceback is shown, the input is written."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import wasm.decode_instr, wasm.decode\n"
+        "def broken(*_):\n"
+        "    raise IndexError('planted')\n"
+        "wasm.decode.read_instrs = wasm.decode_instr.read_instrs = broken\n"
+    )
+    corpus = tmp_path / "corpus"
+    assert inputs.main(["seeds", "decode", str(corpus), "1"]) == 0
+    path = f"{tmp_path}{os.pathsep}{PROJECT}"
+    done = _run("decode", tmp_path, "-max_total_time=20", str(corpus), PYTHONPATH=path)
+    assert done.returncode not in (0, driver.UNUSABLE)
+    assert "IndexError: planted" in done.stdout + done.stderr
+    (kept,) = (tmp_path / "work").iterdir()
+    assert kept.name.startswith("crash-")
+    assert decode(kept.read_bytes()).funcs
