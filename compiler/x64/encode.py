@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from compiler.x64.row import Row, Slot
+from compiler.x64.row import Row
 
 RSP: Final = 4
 RBP: Final = 5
@@ -45,29 +45,60 @@ def modrm_slots(row: Row) -> tuple[int | None, int | None]:
     return (second, first) if "m" in row.slots[first].place else (first, second)
 
 
+class _Form(NamedTuple):
+    """What encoding asks of a row, found out once: slots as ``modrm_slots`` gives them, and what they take."""
+
+    row: Row
+    digit: int
+    reg: int | None
+    rm: int | None
+    reg_is_byte: bool
+    rm_is_byte: bool
+    rm_takes_memory: bool
+
+
+_FORMS: Final[dict[str, _Form]] = {}
+"""By name; a row of the same name that is not the same row replaces it."""
+
+
+def _form(row: Row) -> _Form:
+    reg, rm = modrm_slots(row)
+    return _Form(
+        row,
+        row.digit or 0,
+        reg,
+        rm,
+        reg is not None and row.slots[reg].bits == 8,
+        rm is not None and row.slots[rm].bits == 8,
+        rm is not None and "m" in row.slots[rm].place,
+    )
+
+
 def encode(row: Row, places: tuple[Place, ...], imm: int = 0) -> bytes:
     """The instruction's bytes. ``places`` follow the row's slots; ``imm`` is taken modulo its width.
 
     Raises ``ValueError`` for a memory place where the row takes a register only, or a displacement over 32 bits.
     """
-    reg_slot, rm_slot = modrm_slots(row)
-    reg = 0 if row.digit is None else row.digit
+    form = _FORMS.get(row.name)
+    if form is None or form.row is not row:
+        form = _FORMS[row.name] = _form(row)
+    reg = form.digit
     force_rex = False
-    if reg_slot is not None:
-        place = places[reg_slot]
+    if form.reg is not None:
+        place = places[form.reg]
         if isinstance(place, Mem):
-            raise ValueError(f"{row.name}: operand {reg_slot} takes no memory")
+            raise ValueError(f"{row.name}: operand {form.reg} takes no memory")
         reg = place
-        force_rex = _needs_rex(row.slots[reg_slot], reg)
+        # spl, bpl, sil and dil exist with a REX prefix only; without one the same codes are ah, ch, dh and bh.
+        force_rex = form.reg_is_byte and 4 <= reg < 8
     rm: Place = 0
-    if rm_slot is not None:
-        rm = places[rm_slot]
-        slot = row.slots[rm_slot]
+    if form.rm is not None:
+        rm = places[form.rm]
         if isinstance(rm, Mem):
-            if "m" not in slot.place:
-                raise ValueError(f"{row.name}: operand {rm_slot} takes no memory")
-        else:
-            force_rex |= _needs_rex(slot, rm)
+            if not form.rm_takes_memory:
+                raise ValueError(f"{row.name}: operand {form.rm} takes no memory")
+        elif form.rm_is_byte and 4 <= rm < 8:
+            force_rex = True
     tail = _immediate(row, imm)
     if row.in_opcode:
         assert isinstance(rm, int)
@@ -79,11 +110,6 @@ def encode(row: Row, places: tuple[Place, ...], imm: int = 0) -> bytes:
         return head + bytes((row.opcode, 0xC0 | (reg & 7) << 3 | rm & 7)) + tail
     head = _head(row, reg >> 3, max(rm.idx, 0) >> 3, max(rm.base, 0) >> 3, force_rex)
     return head + bytes((row.opcode,)) + _address(reg & 7, rm) + tail
-
-
-def _needs_rex(slot: Slot, hw: int) -> bool:
-    """spl, bpl, sil and dil exist with a REX prefix only; without one the same codes are ah, ch, dh and bh."""
-    return slot.bits == 8 and 4 <= hw < 8
 
 
 def _head(row: Row, r: int, x: int, b: int, force_rex: bool) -> bytes:
