@@ -15,7 +15,7 @@ from compiler.emit import CompiledFunction
 from compiler.ir import IR_OPS, Block, Function, Inst, Return, ValueId
 from compiler.layout import MAX_ARGS, InstanceLayout
 from compiler.pipeline import Settings, Watcher, compile_ssa
-from compiler.translate import machine_type
+from compiler.translator import machine_type
 from oracles.compiled.machine import Loaded, Machine
 from oracles.compiled.program import refusals
 from wasm.context import ModuleContext
