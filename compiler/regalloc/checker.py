@@ -104,7 +104,11 @@ class _State:
 
     def _set(self, place: Allocation, vregs: frozenset[VReg]) -> None:
         for vreg in self.holds.get(place, _NOTHING):
-            self.where[vreg].discard(place)
+            places = self.where[vreg]
+            places.discard(place)
+            # A state is copied at every edge: values that are nowhere must not be copied along.
+            if not places:
+                del self.where[vreg]
         if vregs:
             self.holds[place] = vregs
             for vreg in vregs:
