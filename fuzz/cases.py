@@ -65,7 +65,7 @@ def _split_arguments(text: str) -> list[str]:
 
 
 def read_case(path: Path, calls: Sequence[str] = (), entry: Entry = Entry.WRAPPER) -> Case:
-    """The case in a file: ``.json`` as ``fuzz generate`` writes it, ``.wat``, or a binary module.
+    """The case in a file: ``.json`` as ``fuzz generate`` writes it, ``.wat``, ``.mach``, or a binary module.
 
     Without ``calls``, a case file's own; for a bare module every exported function with interesting arguments. Bytes
     that are no valid module become a case for judging validity. Raises ``UsageError``.
@@ -81,6 +81,8 @@ def read_case(path: Path, calls: Sequence[str] = (), entry: Entry = Entry.WRAPPE
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{path} is no case file: {error}") from None
         return case.with_content(case.content, invocations) if invocations else case
+    if path.suffix == CaseKind.MACHINE.suffix:
+        return Case(content, invocations, CaseKind.MACHINE)
     if path.suffix == ".wat":
         content = _assembled(path, content)
     try:

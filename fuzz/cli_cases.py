@@ -13,7 +13,7 @@ from generators.registry import load_target, make_case, target_names
 from oracles.engine import UsageError
 from oracles.equality import show
 from oracles.interpreter import run_case
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.text import print_wat
 
@@ -35,6 +35,9 @@ def _case(target: str, seed: int, index: int) -> Case:
 def show_case(args: argparse.Namespace) -> int:
     """Print one case: its text, its shape and what the interpreter does with it."""
     case = _case(args.target, args.seed, args.index)
+    if case.kind is CaseKind.MACHINE:
+        print(case.content.decode().rstrip())
+        return 0
     print(print_wat(decode(case.content)).rstrip())
     print()
     for line in describe(case):
@@ -64,14 +67,14 @@ def describe(case: Case) -> list[str]:
 
 
 def generate(args: argparse.Namespace) -> int:
-    """Write cases: TARGET-SEED-INDEX.wasm, and .json with calls and origin beside it."""
+    """Write cases: TARGET-SEED-INDEX.wasm (.mach for machine functions), and .json with calls and origin beside it."""
     folder: Path = args.out
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for index in range(args.count):
         case = _case(args.target, args.seed, index)
         name = f"{args.target}-{args.seed}-{index}"
-        write_file(folder / f"{name}.wasm", case.content)
+        write_file(folder / f"{name}{case.kind.suffix}", case.content)
         write_file(folder / f"{name}.json", json.dumps(case.to_json()).encode() + b"\n")
     print(f"{args.count} cases in {folder}")
     return 0

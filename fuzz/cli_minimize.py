@@ -23,7 +23,7 @@ from fuzz.report.live import emit
 from fuzz.triage.signature import split
 from oracles.engine import UsageError
 from oracles.verdict import Disagree
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 
 
 def minimize(args: argparse.Namespace) -> int:
@@ -88,7 +88,7 @@ def _finish(
         write_folder(folder, bundle.files(kept), bundle.EXECUTABLE)
         where = folder
     else:
-        where = where or _beside(folder)
+        where = where or _beside(folder, result.case.kind)
         write_file(where, result.case.content)
         if result.case.invocations:
             write_file(where.with_suffix(".json"), json.dumps(result.case.to_json()).encode() + b"\n")
@@ -107,5 +107,5 @@ def _finish(
         print(f"  {str(invocation)[:300]}")
 
 
-def _beside(path: Path) -> Path:
-    return path / "minimized.wasm" if path.is_dir() else path.with_name(f"{path.stem}.min.wasm")
+def _beside(path: Path, kind: CaseKind) -> Path:
+    return path / f"minimized{kind.suffix}" if path.is_dir() else path.with_name(f"{path.stem}.min{kind.suffix}")

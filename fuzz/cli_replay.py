@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fuzz import VERSION
 from fuzz.campaign.archive import read_bundle
-from fuzz.campaign.bench import DEFAULT_ENGINES, REFERENCE, Bench, Trial, canonical
+from fuzz.campaign.bench import REFERENCE, Bench, Trial, canonical, default_engines
 from fuzz.cases import parse_invocation, read_case
 from fuzz.finding import Finding
 from fuzz.report.live import emit
@@ -49,7 +49,8 @@ def load(args: argparse.Namespace) -> tuple[Case, list[str]]:
     if not path.exists():
         raise UsageError(f"there is no {path}")
     if not path.is_dir():
-        return read_case(path, calls, entry), canonical(args.engine or DEFAULT_ENGINES)
+        case = read_case(path, calls, entry)
+        return case, canonical(args.engine or default_engines((case.kind,)))
     if not (path / "finding.json").exists():
         raise UsageError(f"{path} is no bundle: there is no finding.json in it")
     finding = read_bundle(path)

@@ -12,12 +12,12 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from fuzz.campaign.archive import Archive, Series
-from fuzz.campaign.bench import DEFAULT_ENGINES, canonical
+from fuzz.campaign.bench import canonical, default_engines
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
 from fuzz.report.live import observer
 from fuzz.triage import known
-from generators.registry import GENERATOR_VERSION, target_names
+from generators.registry import GENERATOR_VERSION, load_target, target_names
 from oracles.engine import UsageError
 
 DEFAULT_SECONDS: Final = 60.0
@@ -26,7 +26,7 @@ DEFAULT_SECONDS: Final = 60.0
 def run(args: argparse.Namespace) -> int:
     """Run a campaign; gives the exit code of its summary."""
     targets = _targets(args.target)
-    engines = canonical(args.engine or DEFAULT_ENGINES)
+    engines = canonical(args.engine or default_engines(load_target(name).kind for name in targets))
     issues = known.load(args.known) if args.known else known.none()
     seconds = args.time if args.time is not None else None if args.cases is not None else DEFAULT_SECONDS
     settings = Settings(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
 from wasm.features import Feature
 
@@ -133,6 +133,7 @@ class Capabilities:
     engine). ``family`` names the independent code that its vote belongs to: ``cranelift`` (every Cranelift setting and
     Pulley, which shares its middle end), ``winch``, ``liftoff``, ``turbofan``, ``interpreter``, ... ``relaxed`` has the
     results of the relaxed-SIMD probe module by export name, which ``wasm.semantics.relaxed`` turns into a profile.
+    ``kinds`` are the cases that it takes.
     """
 
     version: str
@@ -142,6 +143,7 @@ class Capabilities:
     sha256: str = ""
     notes: tuple[str, ...] = ()
     relaxed: tuple[tuple[str, Outcome], ...] = field(default=(), compare=False)
+    kinds: frozenset[CaseKind] = frozenset({CaseKind.WASM, CaseKind.BYTES})
 
 
 class Pending(Protocol):

@@ -19,6 +19,11 @@ class CaseKind(Enum):
     BYTES = "bytes"
     MACHINE = "machine"
 
+    @property
+    def suffix(self) -> str:
+        """How a file with such a case's content is named."""
+        return {CaseKind.WASM: ".wasm", CaseKind.BYTES: ".bin", CaseKind.MACHINE: ".mach"}[self]
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

@@ -12,7 +12,7 @@ from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Li
 from oracles.engines.interpreter import budget_of
 from oracles.interpreter import run_case
 from oracles.verdict import Verdict
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Outcome, Unsupported, Value
 from wasm.semantics.relaxed import RelaxedProfile
 from wasm.semantics.relaxed_probe import profile_from_probe
@@ -26,6 +26,9 @@ DEFAULT_ENGINES: Final = (
     "wasmtime:regalloc=single_pass+checker",
     "wasmtime:winch",
 )
+
+MACHINE_ENGINES: Final = ("allocators",)
+"""The engines for targets that make machine functions."""
 
 OpenEngine: TypeAlias = Callable[[str, Limits, bool], Engine]
 """Opens an engine by its id (limits, offline). Raises ``EngineUnavailable`` or ``UsageError``."""
@@ -87,9 +90,9 @@ class Bench:
         seen: dict[str, Observation] = {}
         pending = {}
         for name in chosen:
-            missing = case.features - _names(self.seats[name].capabilities)
-            if missing:
-                seen[name] = Observation(name, Unsupported(", ".join(sorted(missing))))
+            lacking = _lacking(case, self.seats[name].capabilities)
+            if lacking:
+                seen[name] = Observation(name, Unsupported(lacking))
                 continue
             try:
                 pending[name] = self.engines[name].start(case)
@@ -116,6 +119,8 @@ class Bench:
             engine.close()
 
     def _refer(self, case: Case, profile: RelaxedProfile) -> Observation:
+        if case.kind is CaseKind.MACHINE:
+            return Observation(REFERENCE, Unsupported("machine functions"))
         start = time.process_time()
         found = run_case(case, None, budget_of(self.limits), profile)
         self.reference_cpu += time.process_time() - start
@@ -177,6 +182,20 @@ class Bench:
 def canonical(ids: Iterable[str]) -> list[str]:
     """Engine ids in canonical form, each once, in order. Raises ``UsageError``."""
     return list(dict.fromkeys(str(EngineId.parse(id)) for id in ids))
+
+
+def default_engines(kinds: Iterable[CaseKind]) -> tuple[str, ...]:
+    """The engines of a run whose targets make cases of these kinds, when the user names none."""
+    wanted = set(kinds)
+    machine = MACHINE_ENGINES if CaseKind.MACHINE in wanted else ()
+    return (DEFAULT_ENGINES if wanted != {CaseKind.MACHINE} else ()) + machine
+
+
+def _lacking(case: Case, capabilities: Capabilities) -> str:
+    """What an engine would need to take a case; "" if nothing."""
+    if case.kind not in capabilities.kinds:
+        return f"{case.kind.value} cases"
+    return ", ".join(sorted(case.features - _names(capabilities)))
 
 
 def _names(capabilities: Capabilities) -> frozenset[str]:

@@ -24,17 +24,18 @@ def name(finding: Finding) -> str:
 def files(finding: Finding) -> dict[str, bytes]:
     """All files of the bundle by name. ``case.*`` is the minimized case if there is one, ``original.*`` as found."""
     case = finding.best
-    content = "case.wasm" if case.kind is CaseKind.WASM else "case.bin"
+    content = f"case{case.kind.suffix}"
     found = {
         content: case.content,
-        "case.wat": to_wat(case.content).encode(),
-        "case.wast": to_wast(case, finding.expected).encode(),
         "finding.json": json.dumps(finding.to_json(), indent=1).encode() + b"\n",
         "README.md": _readme(finding, content).encode(),
         "repro.sh": script(case, _dissents(finding)).encode(),
     }
+    if case.kind is not CaseKind.MACHINE:
+        found["case.wat"] = to_wat(case.content).encode()
+        found["case.wast"] = to_wast(case, finding.expected).encode()
     if finding.minimized is not None:
-        found["original.wasm"] = finding.case.content
+        found[f"original{case.kind.suffix}"] = finding.case.content
     return found
 
 
@@ -81,9 +82,10 @@ def _messages(finding: Finding) -> list[str]:
 def _files(finding: Finding, content: str, case: Case) -> list[str]:
     size = f"{len(case.content)} bytes"
     if finding.minimized is not None:
-        size += f", minimized from {len(finding.case.content)} (`original.wasm`)"
+        size += f", minimized from {len(finding.case.content)} (`original{case.kind.suffix}`)"
+    forms = "" if case.kind is CaseKind.MACHINE else "; `case.wat` its text; `case.wast` with assertions"
     return [
-        f"- `{content}`: the case ({size}); `case.wat` its text; `case.wast` with assertions",
+        f"- `{content}`: the case ({size}){forms}",
         "- `repro.sh`: the dissenting engines' own command lines",
         "- `fuzz replay .`: every engine of this finding side by side",
     ]

@@ -48,9 +48,9 @@ def minimized(
 ) -> Finding:
     """The finding with its minimized case, refined signature, and what the engines do with that case.
 
-    Unstable findings and cases that are no modules come back as they are.
+    Unstable findings and raw bytes come back as they are.
     """
-    if not found.repeats or found.case.kind is not CaseKind.WASM:
+    if not found.repeats or found.case.kind is CaseKind.BYTES:
         return found
     bench.fresh()
     question = same_finding(bench, found)
