@@ -212,7 +212,7 @@ class _Maker:
         if self.source.chance(1, 3):
             return self._arguments(scope, types)
         args = list(params)
-        for type_ in set(types):
+        for type_ in dict.fromkeys(types):
             places = [i for i, other in enumerate(types) if other is type_]
             shift = self.source.below(len(places)) if len(places) > 1 else 0
             for i, place in enumerate(places):
