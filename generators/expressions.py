@@ -86,7 +86,8 @@ def _takes(row: Op, position: int, type_: ValType) -> Nan:
     return Nan.SCALAR
 
 
-def _candidate(row: Op) -> Candidate | None:
+def candidate_of(row: Op) -> Candidate | None:
+    """The row as an operation on numbers and vectors; None for what reads memory, takes references or has no result."""
     if row.params is None or row.results is None or len(row.results) != 1 or row.name in _SKIPPED:
         return None
     if row.access is not None or Imm.MEMARG in row.imms or not row.params:
@@ -112,7 +113,7 @@ def candidates(features: frozenset[Feature], result: NumType) -> tuple[Candidate
         if row.results != (result,) or row.feature is Feature.RELAXED_SIMD:
             continue
         if row.feature is None or row.feature in features:
-            candidate = _candidate(row)
+            candidate = candidate_of(row)
             if candidate is not None:
                 found.append(candidate)
     return tuple(found)
@@ -154,12 +155,12 @@ def emit_value(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -
     """An expression whose value leaves the function: a float may be an open NaN if the module lets it."""
     nan = emit(frame, source, type_, depth)
     if nan is not Nan.SCALAR or not frame.scaffold.free_nans:
-        _settle(frame, nan, type_, Nan.NONE)
+        settle(frame, nan, type_, Nan.NONE)
 
 
 def emit_clean(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> None:
     """An expression whose value has no open NaN bits."""
-    _settle(frame, emit(frame, source, type_, depth), type_, Nan.NONE)
+    settle(frame, emit(frame, source, type_, depth), type_, Nan.NONE)
 
 
 def emit(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
@@ -198,13 +199,13 @@ def _operation(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -
             found = nan
         else:
             found = emit(frame, source, param, depth - 1)
-        found = _settle(frame, found, param, row.takes[i])
+        found = settle(frame, found, param, row.takes[i])
         if found is not Nan.NONE:
             nan = found
     if guard is not None:
         _apply(frame, guard, row)
     op = row.op
-    frame.f.body.append((op, _immediate(source, op)) if op.imms else op.bare)
+    frame.f.body.append((op, immediate(source, op)) if op.imms else op.bare)
     if row.passes:
         return row.gives if nan is not Nan.NONE else Nan.NONE
     return row.gives
@@ -217,7 +218,8 @@ def _divisors(type_: NumType) -> tuple[int, ...]:
     return tuple(value for value in INTERESTING[type_] if value not in (0, minus_one))
 
 
-def _immediate(source: ChoiceSource, op: Op) -> object:
+def immediate(source: ChoiceSource, op: Op) -> object:
+    """A lane or a row of lanes for an instruction that takes one: identity, rotation, repetition or any."""
     if op.imms == (Imm.LANE,):
         return source.below(int(op.name[op.name.index("x") + 1 : op.name.index(".")]))
     assert op.imms == (Imm.LANES,), op
@@ -234,7 +236,7 @@ def _immediate(source: ChoiceSource, op: Op) -> object:
     return tuple(byte & 31 for byte in source.bytes(16))
 
 
-def _settle(frame: Frame, nan: Nan, type_: NumType, takes: Nan) -> Nan:
+def settle(frame: Frame, nan: Nan, type_: NumType, takes: Nan) -> Nan:
     """Replace open NaNs on the stack unless the consumer takes them as they are."""
     if nan is Nan.NONE or nan is takes:
         return nan
@@ -285,7 +287,7 @@ def _select(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> N
     first = emit(frame, source, type_, depth - 1)
     second = emit(frame, source, type_, depth - 1)
     if second is not first and Nan.NONE not in (first, second):
-        second = _settle(frame, second, type_, first)
+        second = settle(frame, second, type_, first)
     emit(frame, source, I32, depth - 1)
     if source.chance(1, 4) and frame.scaffold.config.allows(Feature.REFERENCE_TYPES):
         frame.f.body.append((OPS["select_t"], (type_,)))
@@ -301,7 +303,7 @@ def _if(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     frame.f.else_()
     second = emit(frame, source, type_, depth - 1)
     if second is not first and Nan.NONE not in (first, second):
-        second = _settle(frame, second, type_, first)
+        second = settle(frame, second, type_, first)
     frame.f.end()
     return _union(first, second)
 
@@ -332,7 +334,7 @@ def _block(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Na
     frame.f.body += ((OPS["br_if"], 0), BARE["drop"])
     second = emit(frame, source, type_, depth - 1)
     if second is not first and Nan.NONE not in (first, second):
-        second = _settle(frame, second, type_, first)
+        second = settle(frame, second, type_, first)
     frame.f.end()
     return _union(first, second)
 

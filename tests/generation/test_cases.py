@@ -124,6 +124,8 @@ def test_wasm_tools_agrees(target: str, wasm_tools: str, tmp_path: Path) -> None
 def test_features_can_be_taken_away(missing: tuple[Feature, ...]) -> None:
     config = EVERYTHING.without(*missing)
     for target in TARGETS:
+        if load_target(target).needs - config.features:
+            continue
         for index in range(40):
             case = make_case(target, 3, index, config)
             assert not case.features & {feature.value for feature in missing}
