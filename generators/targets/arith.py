@@ -1,0 +1,158 @@
+"""Scalar instructions in deep expressions, with constants at every edge on either side and values used again.
+
+Shifts by any amount, chains of comparisons that decide a select or a branch, conversions at their limits, divisions by
+constants, loops that compute a value from itself. Results leave as they are, hashed, or through memory and globals.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.arguments import Exported, draw_arguments, invocations
+from generators.callsites import site
+from generators.choices import ChoiceSource, spread, weighted
+from generators.config import Config
+from generators.edges import conversion_ends
+from generators.expressions import Nan, settle
+from generators.frame import BARE, GET, SET, Frame
+from generators.scaffold import Scaffold
+from generators.trees import PLAIN, Tree, folded
+from wasm.case import Case
+from wasm.embedding import Invocation, Value
+from wasm.features import Feature
+from wasm.isa import OPS, MemArg, Op
+from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
+
+NEEDS: Final[frozenset[Feature]] = frozenset()
+
+_SCALARS: Final = weighted((I32, 32), (I64, 30), (F64, 22), (F32, 16))
+_FUNCTIONS: Final = weighted((1, 50), (2, 35), (3, 15))
+_STATEMENTS: Final = weighted((1, 16), (2, 24), (3, 24), (4, 16), (6, 12), (10, 8))
+_ROOM: Final = spread(sorted(round(8 * (500 / 8) ** (i / 63)) for i in range(64)), 64)
+_ENDS: Final = weighted(("fold", 40), ("result", 36), ("store", 12), ("global", 12))
+_MOST_RESULTS: Final = 4
+_STORES: Final[dict[NumType, tuple[Op, ...]]] = {
+    I32: tuple(OPS[f"i32.store{bits}"] for bits in ("", "8", "16")),
+    I64: tuple(OPS[f"i64.store{bits}"] for bits in ("", "8", "16", "32")),
+    F32: (OPS["f32.store"],),
+    F64: (OPS["f64.store"],),
+}
+_TRAPPING: Final = tuple(
+    OPS[f"{t}.{word}"]
+    for t in ("i32", "i64")
+    for word in (
+        "div_s", "div_u", "rem_s", "rem_u", "trunc_f32_s", "trunc_f32_u", "trunc_f64_s", "trunc_f64_u",
+    )
+)  # fmt: skip
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """One to three functions of scalars, called with related arguments."""
+    config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
+    if not source.chance(1, 16):
+        config = config.without(Feature.WIDE_ARITHMETIC)
+    if source.chance(6, 16):
+        config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
+    scaffold = Scaffold.open(source.fork("shell"), config)
+    exports = [_function(scaffold, source.fork(i), f"f{i}") for i in range(source.weighted(_FUNCTIONS))]
+    arguments = source.fork("arguments")
+    for exported in exports:
+        scaffold.sites.append(site("host", -1, len(scaffold.invocations), exported.type))
+        scaffold.invocations += invocations(arguments, exported)
+    if source.chance(1, 10):
+        _trapping(scaffold, source.fork("traps"))
+    _, content, features = scaffold.finish()
+    return Case(
+        content=content,
+        invocations=tuple(scaffold.invocations),
+        features=features,
+        sites=tuple(scaffold.sites),
+        labels=frozenset(scaffold.labels),
+    )
+
+
+def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:
+    """Some values, each computed from those before it, and each used in its own way."""
+    params: list[ValType] = [source.weighted(_SCALARS) for _ in range(source.below(7))]
+    count = source.weighted(_STATEMENTS)
+    types = [source.weighted(_SCALARS) for _ in range(count)]
+    ends = [source.weighted(_ENDS) for _ in range(count)]
+    most = _MOST_RESULTS if scaffold.config.allows(Feature.MULTI_VALUE) else 0
+    returned = [i for i, end in enumerate(ends) if end == "result"][:most]
+    results: list[ValType] = [*(types[i] for i in returned), I64]
+    f = scaffold.builder.func(params, results, export=name)
+    frame = Frame.of(scaffold, f, source)
+    frame.seed(source.bits(16))
+    tree = Tree(frame, source, PLAIN, _ROOM[source.below(64)])
+    values = [tree.statement(type_, source.between(2, 7)) for type_ in types]
+    for i, (type_, (local, nan)) in enumerate(zip(types, values, strict=True)):
+        if i in returned:
+            continue
+        if ends[i] == "store":
+            _store(tree, type_, local, nan)
+        elif ends[i] == "global":
+            f.body.append((GET, local))
+            settle(frame, nan, type_, Nan.NONE)
+            f.body.append((OPS["global.set"], scaffold.global_(type_, 0)))
+        else:
+            f.body.append((GET, local))
+            folded(tree, type_, nan)
+    if source.below(2):
+        frame.publish()
+    # A result may be a NaN with open bits: the host sees which ones are.
+    f.body += [(GET, values[i][0]) for i in returned]
+    f.body.append((GET, frame.acc))
+    return Exported(name, f.type, source.between(1, 3))
+
+
+def _store(tree: Tree, type_: NumType, local: int, nan: Nan) -> None:
+    """Store all of a value, or its low bits."""
+    scaffold, body = tree.frame.scaffold, tree.frame.f.body
+    body += ((OPS["i32.const"], scaffold.reserve(8)), (GET, local))
+    settle(tree.frame, nan, type_, Nan.NONE)
+    body.append((tree.source.pick(_STORES[type_]), MemArg(0, 0)))
+
+
+def _trapping(scaffold: Scaffold, source: ChoiceSource) -> None:
+    """A function around one instruction that traps for some operands, called at and beyond the ends of its range."""
+    op = source.pick(_TRAPPING)
+    assert op.params is not None
+    assert op.results is not None
+    (result,) = op.results
+    params = tuple(type_ for type_ in op.params if isinstance(type_, NumType))
+    assert isinstance(result, NumType)
+    f = scaffold.builder.func(params, (result,), export="t")
+    tree = Tree(Frame.of(scaffold, f, source), source, PLAIN, 8)
+    f.body += [(GET, i) for i in range(len(params))]
+    f.body.append(op.bare)
+    local = f.local(result)
+    f.body.append((SET, local))
+    tree.know(result, local, Nan.NONE)
+    tree.clean(result, 2)
+    f.body += ((GET, local), BARE[f"{result}.xor"])
+    scaffold.labels.add("traps")
+    for _ in range(source.between(1, 4)):
+        scaffold.last.append(Invocation("t", _edge_arguments(source, op, params)))
+
+
+def _edge_arguments(source: ChoiceSource, op: Op, params: tuple[NumType, ...]) -> tuple[Value, ...]:
+    if len(params) == 1:
+        inside, outside = conversion_ends(op.name)
+        bits = source.pick(inside) if source.below(2) else source.pick(outside)
+        # A host in JavaScript may change a NaN's bits; an infinity traps alike.
+        return (Value(params[0].name, bits if not _is_nan(bits, params[0]) else outside[2]),)
+    dividend, divisor = draw_arguments(source, params, plain=True)
+    ones = (1 << params[0].bits) - 1
+    kind = source.below(4)
+    if kind == 1:
+        divisor = Value(divisor.type, 0)
+    elif kind >= 2:
+        divisor = Value(divisor.type, ones)
+        if kind == 3:
+            dividend = Value(dividend.type, 1 << params[0].bits - 1)
+    return dividend, divisor
+
+
+def _is_nan(bits: int, type_: NumType) -> bool:
+    infinity = 0x7F800000 if type_ is F32 else 0x7FF0000000000000
+    return type_ in (F32, F64) and bits & ~(1 << type_.bits - 1) > infinity
