@@ -76,7 +76,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     run = commands.add_parser("run", help="generate cases, run them on all engines, keep every disagreement")
-    run.add_argument("--target", required=True, metavar="T[,T...]", help="what to generate (see fuzz targets)")
+    what = run.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", metavar="T[,T...]", help="what to generate (see fuzz targets)")
+    words = "take modules from other projects' generators instead: wasm-smith, wasm-smith:wide or ttf"
+    what.add_argument("--generator", metavar="G[,G...]", help=words)
     _engines(run)
     budget = run.add_mutually_exclusive_group()
     budget.add_argument("--time", type=duration, metavar="T", help="how long, as 10m (default: 60s)")
@@ -214,6 +217,7 @@ def _expected(error: Exception) -> int | None:
         "fuzz.reduce.errors:ReduceError": USAGE,
         "oracles.engine:EngineUnavailable": UNUSABLE,
         "fuzz.campaign.disk:ArchiveError": UNUSABLE,
+        "generators.peer:PeerMissing": UNUSABLE,
     }
     for name, code in names.items():
         module, _, attribute = name.partition(":")

@@ -17,7 +17,8 @@ from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
 from fuzz.report.live import observer
 from fuzz.triage import known
-from generators.registry import GENERATOR_VERSION, load_target, target_names
+from generators.peer import peer_names
+from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError
 
 DEFAULT_SECONDS: Final = 60.0
@@ -25,8 +26,9 @@ DEFAULT_SECONDS: Final = 60.0
 
 def run(args: argparse.Namespace) -> int:
     """Run a campaign; gives the exit code of its summary."""
-    targets = _targets(args.target)
-    engines = canonical(args.engine or default_engines(load_target(name).kind for name in targets))
+    targets = _names(args)
+    version = version_of(targets)
+    engines = canonical(args.engine or default_engines(map(kind_of, targets)))
     issues = known.load(args.known) if args.known else known.none()
     seconds = args.time if args.time is not None else None if args.cases is not None else DEFAULT_SECONDS
     settings = Settings(
@@ -40,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     archive = Archive(folder)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        series = Series(targets, _seed(args.seed, archive, targets), GENERATOR_VERSION)
+        series = Series(targets, _seed(args.seed, archive, targets, version), version)
         plan = Plan(tuple(engines), series, offline=args.offline)
         summary = Campaign(plan, settings, archive, issues, observer(args.json)).run()
     finally:
@@ -54,21 +56,25 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG00
     raise KeyboardInterrupt
 
 
-def _targets(text: str) -> tuple[str, ...]:
+def _names(args: argparse.Namespace) -> tuple[str, ...]:
+    """The targets, or the peers, to take cases from in turn."""
+    option, text, known = "--target", args.target, target_names()
+    if args.generator is not None:
+        option, text, known = "--generator", args.generator, peer_names()
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
-        if name not in target_names():
-            raise UsageError(f"no target {name!r}: there are {', '.join(target_names())}")
+        if name not in known:
+            raise UsageError(f"no {option[2:]} {name!r}: there are {', '.join(known)}")
     if not names:
-        raise UsageError(f"--target names nothing: there are {', '.join(target_names())}")
+        raise UsageError(f"{option} names nothing: there are {', '.join(known)}")
     return names
 
 
-def _seed(given: int | None, archive: Archive, targets: tuple[str, ...]) -> int:
+def _seed(given: int | None, archive: Archive, targets: tuple[str, ...], version: str) -> int:
     """The seed: as given, or that of the folder's last series with these targets, or a random one."""
     if given is not None:
         return given
-    last = archive.last_seed(targets, GENERATOR_VERSION)
+    last = archive.last_seed(targets, version)
     return secrets.randbelow(1 << 32) if last is None else last
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
@@ -13,6 +13,7 @@ from zlib import crc32
 from generators import targets
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
+from generators.peer import open_peer, peer_case, peer_names
 from wasm.case import Case, CaseKind, Provenance
 from wasm.features import Feature
 
@@ -65,7 +66,12 @@ def source_of(target: str, seed: int, index: int) -> ChoiceSource:
 
 
 def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> Case:
-    """Case ``index`` of a run. Raises ``ValueError`` for an unknown target, or one whose needs ``config`` lacks."""
+    """Case ``index`` of a run. Raises ``ValueError`` for an unknown target, or one whose needs ``config`` lacks.
+
+    ``target`` may also name a peer (``generators.peer``): then it may raise ``NoModule`` and ``PeerMissing``.
+    """
+    if target in peer_names():
+        return peer_case(target, seed, index, config)
     found = load_target(target)
     missing = found.needs - config.features
     if missing:
@@ -73,3 +79,14 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
         raise ValueError(f"target {target} needs {names}, which an engine lacks")
     case = found.generate(source_of(target, seed, index), config)
     return replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
+
+
+def version_of(names: Sequence[str]) -> str:
+    """What, with name, seed and index, determines the cases of these targets and peers. Raises ``PeerMissing``."""
+    others = dict.fromkeys(open_peer(name).version for name in names if name in peer_names())
+    return ", ".join((GENERATOR_VERSION, *others) if len(others) < len(names) else others)
+
+
+def kind_of(name: str) -> CaseKind:
+    """The kind of the cases of a target or a peer."""
+    return CaseKind.WASM if name in peer_names() else load_target(name).kind

@@ -18,7 +18,8 @@ EXECUTABLE: Final = frozenset({"repro.sh"})
 def name(finding: Finding) -> str:
     """The bundle's folder name: the signature as first seen, and the case's origin."""
     origin = finding.case.provenance
-    return f"{finding.signature.bucket.key}-{origin.target}-{origin.seed}-{origin.index}"
+    target = origin.target.replace(":", "-")  # no colons in names of files that other systems are to unpack
+    return f"{finding.signature.bucket.key}-{target}-{origin.seed}-{origin.index}"
 
 
 def files(finding: Finding) -> dict[str, bytes]:

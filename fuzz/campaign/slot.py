@@ -22,6 +22,7 @@ from fuzz.campaign.retry import confirm
 from fuzz.finding import Finding
 from fuzz.stats import Stats
 from fuzz.triage.signature import split
+from generators.peer import NoModule
 from generators.registry import make_case
 from oracles.engine import Limits, open_engine
 from oracles.verdict import Disagree
@@ -174,6 +175,8 @@ class _Slot:
                 self.one(case, batch, stats, order.full)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
+            except NoModule as error:
+                stats.discarded[str(error)] += 1
             except Exception:  # a fault of ours in one case must not end the night
                 stats.discarded["harness error"] += 1
                 self.send(Failed(f"case {target} {self.plan.series.seed} {index}: {traceback.format_exc()}", number))
