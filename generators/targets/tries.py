@@ -1,0 +1,293 @@
+"""Calls, throws and tail calls under nested try_table: every clause kind, up to 1,000 results and payload values.
+
+A call that may throw ends its block in a compiler: results are defined on one edge only, payloads come in on others,
+and what a handler reads of locals is what they were at the throw. Modes given by the host say which calls throw what.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from generators import callsites, consume
+from generators.arguments import Exported, callable_by_host, invocations
+from generators.callsites import Calls, can_import, import_callee
+from generators.choices import ChoiceSource, weighted
+from generators.config import MIXED, NARROW, WIDE, Config, draw_size, in_zone
+from generators.expressions import emit_statement
+from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.guards import Clause, Guard, GuardDrawer, Handler, Protector, Tags, settle
+from generators.operands import results_for
+from generators.produce import push_values
+from generators.regions import Region
+from generators.scaffold import Scaffold
+from generators.signatures import draw_type, draw_types
+from generators.throwers import DEPTH_SHIFT, MODE_BITS, MODES, Ends, Thrower, leaf, link
+from wasm.builder import FuncBuilder
+from wasm.case import Case
+from wasm.embedding import Value
+from wasm.features import Feature
+from wasm.hostmix import THROWN_TAG
+from wasm.isa import OPS
+from wasm.valtypes import EXNREF, I32, I64, FuncType, NumType, TagType, ValType
+
+NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.EXCEPTIONS})
+
+_ROLES: Final = weighted(("results", 110), ("payload", 80), ("both", 36), ("params", 30))
+_TAGS: Final = weighted((1, 60), (2, 90), (3, 66), (4, 40))
+_LINKS: Final = weighted((0, 90), (1, 96), (2, 50), (3, 20))
+_GUARDS: Final = weighted((1, 150), (2, 64), (3, 26), (4, 16))
+_AROUND: Final = weighted(("", 160), ("rounds", 48), ("retry", 48))
+_WATCHED: Final = weighted((0, 60), (1, 60), (2, 66), (4, 50), (7, 20))
+_SEVERAL: Final = 64
+_MANY: Final = 400
+"""Above these sizes a case has less of everything else: the tail of the distribution decides the throughput."""
+_ROOM: Final = 700
+"""How many values the handlers around one region may handle in all."""
+_TWO_DIGITS: Final = 0x3F
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case around one signature and up to five tags, of which results or a payload are drawn wide."""
+    module = _TriesModule(source, config)
+    module.functions()
+    return module.close()
+
+
+class _TriesModule:
+    """The module under construction: imports and tags, throwing functions, links, then what the host calls."""
+
+    def __init__(self, source: ChoiceSource, config: Config) -> None:
+        limit = min(config.max_params, config.max_results) - 1
+        size = draw_size(source, WIDE, limit + 1)
+        role = source.weighted(_ROLES)
+        if source.chance(3, 16):
+            config = config.without(Feature.FUNCTION_REFERENCES, Feature.GC)
+        if source.chance(6, 16):
+            config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
+        self.source, self.config = source, config
+        self.scaffold = Scaffold.open(source.fork("shell"), config)
+        if source.chance(3, 16):
+            self.scaffold.free_nans = True
+            self.scaffold.labels.add("free_nans")
+        self.calls = Calls(self.scaffold)
+        self.type = self._signature(size, role, limit)
+        self.values = size + len(self.type.params) + len(self.type.results)
+        self.thrown_import = False
+        self.tags = self._tags(size if role in ("payload", "both") else None, limit)
+        self.exports: list[tuple[Exported, tuple[int, ...]]] = []
+
+    # Types
+
+    def _signature(self, size: int, role: str, limit: int) -> FuncType:
+        source, config, references = self.source, self.config, self.scaffold.references()
+        params = min(size, limit) if role == "params" else draw_size(source, NARROW, limit)
+        rest = draw_types(source, config, params, references)
+        results = draw_size(source, NARROW if role in ("payload", "params") else MIXED, limit)
+        if role in ("results", "both"):
+            results = results_for(size, (I32, *rest)) if in_zone(size) else size
+        return FuncType((I32, *rest), draw_types(source, config, results, references))
+
+    def _tags(self, size: int | None, limit: int) -> Tags:
+        """One to four tags; the first may carry exactly the results of the calls, two may have the same type."""
+        source, scaffold, config = self.source, self.scaffold, self.config
+        payloads: list[tuple[ValType, ...]] = []
+        count = source.weighted(_TAGS)
+        for i in range(count):
+            wish = source.below(8)
+            if i == 0 and size is not None:
+                payloads.append(draw_types(source, config, size, scaffold.references()))
+            elif wish == 7 and len(self.type.results) <= limit and (size is None or size < _MANY):
+                payloads.append(self.type.results)
+            elif wish == 6 and i:
+                payloads.append(payloads[0])
+            else:
+                payloads.append(draw_types(source, config, draw_size(source, NARROW, limit), scaffold.references()))
+        if size is not None and size > _MANY:
+            del payloads[2:]
+        builder = scaffold.builder
+        self.thrown_import = source.below(6) == 5 and can_import(FuncType(payloads[0]))
+        for i, payload in enumerate(payloads):
+            if i == 0 and self.thrown_import:
+                builder.import_other(*THROWN_TAG, TagType(builder.func_type(payload)))
+            else:
+                builder.tag(payload, None if scaffold.private else f"tag{i}")
+        builder.tag()
+        references = config.allows(Feature.REFERENCE_TYPES)
+        typed = config.allows(Feature.FUNCTION_REFERENCES) and references and source.chance(1, 2)
+        return Tags(payloads, references, typed, None, limit)
+
+    # Functions
+
+    def functions(self) -> None:
+        """Imports first, the throwing function, links around it, and the consumers that the host calls."""
+        source, scaffold, tags = self.source, self.scaffold, self.tags
+        plain = self.values < _MANY and can_import(self.type)
+        thrown = import_callee(scaffold, "throw", "host1", self.type) if self.thrown_import and plain else None
+        kind = source.below(8)
+        integers = callsites.INTEGERS.issuperset(self.type.params + self.type.results)
+        reenter = import_callee(scaffold, "reenter", "back", self.type) if kind == 7 and integers else None
+        mixed = import_callee(scaffold, "env", "host0", self.type) if kind == 6 and plain else None
+        if tags.references and kind:
+            again = scaffold.builder.func((EXNREF,), ())
+            again.body += ((GET, 0), BARE["throw_ref"])
+            tags.again = again.index
+        count = len(tags.payloads)
+        ends: Ends = (None, *range(count), *[None] * (MODES - 1 - count))
+        hosted = source.below(8) >= 5 and callable_by_host(self.type)
+        name = "back" if reenter is not None else "w" if hosted else None
+        first = head = leaf(self.calls, source.fork("leaf"), tags, self.type, ends, name)
+        if reenter is not None:
+            scaffold.labels.add("reenter")
+            head = Thrower(reenter, ends, imported=True)
+        room = _ROOM
+        for i in range(source.weighted(_LINKS) if self.values < _MANY else source.below(2)):
+            kinds = [kind for kind in self.calls.kinds() if kind != "loop"]
+            head = link(self.calls, source.fork(f"link{i}"), tags, head, source.pick(kinds), room)
+            room //= 2
+        heads = [head, first]
+        if mixed is not None:
+            heads.insert(0, Thrower(mixed, (None,) * MODES, imported=True))
+        if thrown is not None:
+            heads.insert(0, Thrower(thrown, (0,) * MODES, imported=True))
+        extra = source.below(3) == 2 and self.values <= _SEVERAL
+        for i in range(max(1 + extra, len(heads) - 1)):
+            self._consumer(source.fork(f"consumer{i}"), f"c{i}", heads[i % len(heads)])
+        if name is not None and callable_by_host(self.type):
+            self._host(name)
+
+    def _host(self, name: str) -> None:
+        """The throwing function itself, called by the host; in a minority the exception gets there."""
+        modes = [0]
+        if self.source.chance(1, 6) and not self.scaffold.free_nans:
+            self.scaffold.labels.add("escapes")
+            modes.append(1 + self.source.below(len(self.tags.payloads)))
+        self.scaffold.sites.append(callsites.site("host", -1, 0, self.type))
+        self.exports.insert(0, (Exported(name, self.type, len(modes)), tuple(modes)))
+
+    def _consumer(self, source: ChoiceSource, name: str, thrower: Thrower) -> None:
+        """An exported function with guards around calls of ``thrower``; nothing leaves it but its hash."""
+        scaffold, tags, results = self.scaffold, self.tags, thrower.callee.type.results
+        always = thrower.ends[0] is not None
+        f = scaffold.builder.func((I32, *draw_types(source, self.config, source.below(4))), (I64,), export=name)
+        frame = Frame.of(scaffold, f, source)
+        frame.seed(source.bits(16))
+        for i, type_ in enumerate(f.type.params):
+            f.body += ((GET, i), *frame.fold(type_))
+        mode, later = f.local(I32), f.local(I32)
+        f.body += ((GET, 0), (TEE, mode), (SET, later))
+        watched = self._watched(frame, source)
+        drawer = GuardDrawer(tags, source, results, _ROOM)
+        guards: list[Guard] = []
+        for _ in range(source.weighted(_GUARDS) if self.values <= _SEVERAL else 1 + source.below(2)):
+            guards.append(drawer.draw(guards, not guards))
+        around = source.weighted(_AROUND) if not always else ""
+        if around:
+            scaffold.labels.add(around)
+            self._open_loop(frame, source, around, guards, (mode, later))
+        region = Region(self.calls, frame, source, tags, thrower, mode, watched)
+        protector = Protector(frame, source, tags, results, watched)
+        protector.emit(guards, region.body)
+        used = consume.use(frame, source, source.weighted(consume.MODES), results, region.between)
+        if protector.kept is not None:
+            self._throw_kept(frame, source, protector.kept, watched)
+        if around == "rounds":
+            f.body += ((GET, later), (BARE["i32.eqz"]), BARE["i32.eqz"], (OPS["br_if"], 0))
+        if around:
+            f.end()
+        for type_, local in watched:
+            f.body += ((GET, local), *frame.fold(type_))
+        frame.publish()
+        f.body.append((GET, frame.acc))
+        self._account(f, region, guards, used)
+        modes = self._modes(source, region.ends, thrower.deepest)
+        self.exports.append((Exported(name, f.type, len(modes)), modes))
+
+    def _watched(self, frame: Frame, source: ChoiceSource) -> tuple[tuple[NumType, int], ...]:
+        """Locals that change while guards are open, and are read by handlers and behind."""
+        found: list[tuple[NumType, int]] = []
+        for _ in range(source.weighted(_WATCHED)):
+            type_ = draw_type(source, self.config)
+            found.append((type_, emit_statement(frame, source, type_, source.below(3))))
+        return tuple(found)
+
+    def _open_loop(
+        self, frame: Frame, source: ChoiceSource, around: str, guards: list[Guard], modes: tuple[int, int]
+    ) -> None:
+        """A loop whose every round takes the next digit of the mode. ``retry``: a clause leads back to its head."""
+        f, (mode, later) = frame.f, modes
+        types: tuple[ValType, ...] = ()
+        tag = source.below(len(self.tags.payloads))
+        if around == "retry":
+            types = self.tags.payloads[tag]
+            push_values(frame, source, types)
+        label = f.open("loop", types)
+        if around == "retry":
+            handler = Handler(-1, tag, types, False, "results", label=label)
+            handler.used_at = consume.fold_stack(frame, types) if types else 0
+            source.pick(guards).clauses.insert(0, Clause("catch", tag, handler))
+        f.body += (
+            (GET, later), (SET, mode), (GET, later), (I32_CONST, (1 << DEPTH_SHIFT) - 1), BARE["i32.and"],
+            (I32_CONST, MODE_BITS), BARE["i32.shr_u"], (SET, later),
+        )  # fmt: skip
+
+    def _throw_kept(
+        self, frame: Frame, source: ChoiceSource, kept: int, watched: tuple[tuple[NumType, int], ...]
+    ) -> None:
+        """Throw a reference that a handler kept, long after its handler is done."""
+        self.scaffold.labels.add("kept")
+        f = frame.f
+        guard = GuardDrawer(self.tags, source, (), _ROOM // 4).draw([], True)
+        narrow = self.config.allows(Feature.FUNCTION_REFERENCES) and source.chance(1, 2)
+
+        def body(_: Guard) -> None:
+            f.body.append((GET, kept))
+            if narrow:
+                f.body += ((OPS["br_on_null"], 0), BARE["throw_ref"])
+                return
+            f.body += (BARE["ref.is_null"], BARE["i32.eqz"])
+            f.open("if")
+            f.body += ((GET, kept), BARE["throw_ref"])
+            f.end()
+
+        Protector(frame, source, self.tags, (), watched, kept).emit([guard], body)
+
+    def _account(self, f: FuncBuilder, region: Region, guards: list[Guard], used: int) -> None:
+        """The call sites and the throws whose payloads handlers of this function use."""
+        sites = self.scaffold.sites
+        for kind, type_ in region.passed:
+            sites.append(callsites.site(kind, f.index, used, type_))
+        seen: list[Handler] = []
+        for tag in dict.fromkeys(tag for tag in region.ends if tag is not None):
+            for handler in settle(guards, tag)[1]:
+                if handler.used_at and not any(handler is other for other in seen):
+                    seen.append(handler)
+                    sites.append(callsites.site("throw", f.index, handler.used_at, FuncType(handler.types)))
+
+    def _modes(self, source: ChoiceSource, ends: Ends, deepest: int) -> tuple[int, ...]:
+        """One call that returns, one for each tag that is thrown, and some for several rounds or deep recursion."""
+        found = [0, *(digit for digit, tag in enumerate(ends) if tag is not None and digit <= len(self.tags.payloads))]
+        found += [source.bits(8) & _TWO_DIGITS for _ in range(source.below(3))]
+        if deepest > 0:
+            found += [source.between(1, deepest) << DEPTH_SHIFT | source.below(MODES) for _ in range(2)]
+        return tuple(dict.fromkeys(found))
+
+    # The end
+
+    def close(self) -> Case:
+        scaffold = self.scaffold
+        source = self.source.fork("arguments")
+        for exported, modes in self.exports:
+            calls = invocations(source, exported)
+            ways = len(calls) // len(modes)
+            for i, call in enumerate(calls):
+                args = (Value(I32.name, modes[i // ways]), *call.args[1:])
+                scaffold.invocations.append(replace(call, args=args))
+        _, content, features = scaffold.finish()
+        return Case(
+            content=content,
+            invocations=tuple(scaffold.invocations),
+            features=features,
+            sites=tuple(scaffold.sites),
+            labels=frozenset(scaffold.labels),
+        )
