@@ -221,6 +221,9 @@ def test_exceptions_are_compared_by_tag_and_payload() -> None:
     want = reference(Threw("t", ONE))
     assert verdict(want, seen("a", Threw("t", ONE))) == Agree()
     assert verdict(want, seen("a", Threw("?", ONE))) == Agree()
+    assert verdict(want, seen("a", Threw("?"))) == Agree()
+    assert kinds(verdict(want, seen("a", Threw("?", TWO)))) == {"a": Kind.EXCEPTION}
+    assert kinds(verdict(want, seen("a", Threw("t")))) == {"a": Kind.EXCEPTION}
     for other in (Threw("u", ONE), Threw("t", TWO), ONE, trapped(TrapKind.UNREACHABLE)):
         assert kinds(verdict(want, seen("a", other))) == {"a": Kind.EXCEPTION}
     assert kinds(verdict(reference(ONE), seen("a", Threw("t", ONE)))) == {"a": Kind.EXCEPTION}
