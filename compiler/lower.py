@@ -117,6 +117,7 @@ class Lowering:
         self.staging = 0
         self.context_vreg = self.new(I64)
         self.area_vreg: VReg | None = None
+        self.hoisted: dict[tuple[str, int], VReg] = {}
         self.defined = defined
 
     # What rules use.
@@ -156,6 +157,13 @@ class Lowering:
             return self.make_constant(self.type_of(value), self.makers[value].imm)
         self.wanted.add(value)
         return value
+
+    def hoist(self, what: str, index: int) -> VReg:
+        """A pointer that stays the same while the function runs; the ISA's entry loads each that was asked for."""
+        found = self.hoisted.get((what, index))
+        if found is None:
+            found = self.hoisted[(what, index)] = self.new(I64)
+        return found
 
     def make_constant(self, type_: NumType, bits: int) -> VReg:
         made = self.new(type_)

@@ -70,10 +70,13 @@ class Emitter:
         self.area = area
         # A tail call to a longer argument list writes below rbp; what waits at the bottom must lie below that.
         self.frame = self.spill + area + staging + (grows + 32 if staging or grows else 0)
-        self.labels = [self.buffer.label() for _ in func.blocks]
-        self.block = 0
+        # A block that only jumps is its target: nothing is emitted for it.
+        self.goes_to = _skip_jumps(func, answer)
+        own = [self.buffer.label() for _ in func.blocks]
+        self.labels = [own[target] for target in self.goes_to]
+        self.following = -1
         self.stubs: list[tuple[int, Callable[[], None]]] = []
-        self._traps: dict[TrapKind, int] = {}
+        self._leaves: dict[tuple[int, int | None], int] = {}
 
     # The assembler.
 
@@ -149,12 +152,17 @@ class Emitter:
         self.buffer.code.append(0xE9)
         self.buffer.reloc("exit")
 
+    def leave_label(self, status: int, trap: int | None = None) -> int:
+        """The label of this function's exit for a status and kind of trap; written once, behind the function."""
+        label = self._leaves.get((status, trap))
+        if label is None:
+            label = self._leaves[(status, trap)] = self.buffer.label()
+            self.stubs.append((label, lambda: self.leave(status, trap)))
+        return label
+
     def trap_label(self, kind: TrapKind) -> int:
-        """The label of this function's exit for a kind of trap; written behind the function."""
-        if kind not in self._traps:
-            label = self._traps[kind] = self.buffer.label()
-            self.stubs.append((label, lambda: self.leave(STATUS_TRAP, TRAP_NUMBERS[kind])))
-        return self._traps[kind]
+        """The label of this function's exit for a kind of trap."""
+        return self.leave_label(STATUS_TRAP, TRAP_NUMBERS[kind])
 
     # The function.
 
@@ -165,8 +173,14 @@ class Emitter:
         lines = []
         number = 0
         self._prologue()
+        emitted = [index for index, target in enumerate(self.goes_to) if index == target]
+        after = dict(zip(emitted, [*emitted[1:], -1], strict=True))
         for index, block in enumerate(self.func.blocks):
-            self.block = index
+            if index not in after:
+                lines.append((len(self.buffer.code), number))
+                number += 1
+                continue
+            self.following = after[index]
             self.buffer.place(self.labels[index])
             for inst in block.insts:
                 lines.append((len(self.buffer.code), number))
@@ -186,14 +200,12 @@ class Emitter:
         """Open the frame; the limit is compared before sp moves, so that a huge frame cannot jump a guard page."""
         self.asm("push", RBP)
         self.asm("mov64", RBP, RSP)
-        overflow = self.buffer.label()
         runtime = self.runtime()
         self.asm("lea64", SCRATCH.hw, Mem(RSP, -self.frame))
         self.asm("cmp64_load", SCRATCH.hw, runtime._replace(disp=STACK_LIMIT))
-        self.jump(overflow, "b")
+        self.jump(self.leave_label(STATUS_STACK), "b")
         if self.frame:
             self.asm("mov64", RSP, SCRATCH.hw)
-        self.stubs.append((overflow, lambda: self.leave(STATUS_STACK)))
 
     def _inst(self, inst: MachineInst, found: Found) -> None:
         special = PSEUDO.get(inst.name)
@@ -221,7 +233,30 @@ class Emitter:
         self.buffer.code += encode(row, tuple(places), imm.imm)
 
     def next_is(self, block: int) -> bool:
-        return block == self.block + 1
+        """Whether control falls into the block, or what it goes to, without a jump."""
+        return self.goes_to[block] == self.following
+
+
+def _skip_jumps(func: MachineFunc, answer: Allocations) -> list[int]:
+    """For each block the one that its label stands for: chains of lone jumps without moves are followed to the end."""
+    moved = {edit.point.inst for edit in answer.edits}
+    number = 0
+    onward: list[int] = []
+    for index, block in enumerate(func.blocks):
+        lone = index > 0 and len(block.insts) == 1 and block.insts[0].name == "jmp" and number not in moved
+        onward.append(block.edges[0].block if lone else index)
+        number += len(block.insts)
+    found = []
+    for index in range(len(onward)):
+        target, seen = index, {index}
+        while onward[target] != target:
+            target = onward[target]
+            if target in seen:  # blocks that jump in a circle: an endless loop, which stays as it is
+                target = index
+                break
+            seen.add(target)
+        found.append(target)
+    return found
 
 
 def definitions(inst: MachineInst, found: Found) -> list[Allocation]:

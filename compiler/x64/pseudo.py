@@ -235,11 +235,9 @@ def _tail_call(e: Emitter, inst: MachineInst, _found: Found) -> None:
 
 @emits("fuel")
 def _fuel(e: Emitter, inst: MachineInst, _found: Found) -> None:
-    out = e.buffer.label()
     runtime = e.runtime()
     e.asm("sub64_store_i32", runtime._replace(disp=FUEL), imm=inst.imm)
-    e.jump(out, "s")
-    e.stubs.append((out, lambda: e.leave(STATUS_FUEL)))
+    e.jump(e.leave_label(STATUS_FUEL), "s")
 
 
 @emits("caught")

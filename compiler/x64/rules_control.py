@@ -39,7 +39,7 @@ from compiler.machine import (
 )
 from compiler.x64.build import Address, pseudo, row
 from compiler.x64.rules_int import INVERSE, condition_of, trap_if
-from compiler.x64.rules_memory import load, table_element
+from compiler.x64.rules_memory import load, load_hoisted, table_element
 from wasm.traps import TrapKind
 from wasm.valtypes import I32, I64, FuncType, NumType, RefType, ValType
 
@@ -89,6 +89,7 @@ def entry(c: Lowering) -> None:
     pseudo(c, "args", tuple(operands))
     for param, offset in loads:
         pseudo(c, "load_arg", (define(param, ANY),), (c.type_of(param), offset))
+    load_hoisted(c)
 
 
 def own_results(c: Lowering) -> Assignment:

@@ -221,13 +221,19 @@ def _wide_mul(c: Lowering, inst: Inst) -> None:
 
 
 def zero_extended(c: Lowering, value: ValueId) -> VReg:
-    """An i32 as an i64: upper halves of registers that hold an i32 are undefined."""
+    """An i32 as a 64-bit address or index.
+
+    Every instruction that makes, loads or moves an i32 zeroes the upper half of its register (Intel SDM, volume 1,
+    3.4.1.1), so the register can be used as it is; without optimization the extension is made all the same.
+    """
     type_: NumType = c.type_of(value)
     if type_ is I64:
         return c.use(value)
     known = c.constant(value)
     if known is not None:
         return c.make_constant(I64, known)
+    if c.settings.opt != "none":
+        return c.use(value)
     wide = c.new(I64)
     row(c, "mov32", c.use(value), out=wide)
     return wide

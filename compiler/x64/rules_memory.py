@@ -42,13 +42,48 @@ def _pointer(c: Lowering, offset: int) -> VReg:
     return load(c, I64, Address(c.context_vreg, offset))
 
 
+def _block(c: Lowering, what: str, index: int) -> VReg:
+    """The address of a memory's or table's block: the same all the time, so loaded once where code is optimized."""
+    if c.settings.opt == "none":
+        return _pointer(c, _offset(c, what, index))
+    return c.hoist(what, index)
+
+
+def _base(c: Lowering, what: str, index: int, block: VReg) -> VReg:
+    """Where the contents begin: they are reserved up to what they may grow to and never move."""
+    if c.settings.opt == "none":
+        return load(c, I64, Address(block, _BASES[what]))
+    return c.hoist(f"{what} base", index)
+
+
+_BASES: Final = {"memory": MEMORY_BASE, "table": TABLE_BASE}
+
+
+def _offset(c: Lowering, what: str, index: int) -> int:
+    return c.layout.memory(index) if what == "memory" else c.layout.table(index)
+
+
+def load_hoisted(c: Lowering) -> None:
+    """At the function's entry: the pointers that its instructions asked for. A base needs its block loaded first."""
+    for what in _BASES:
+        for (kind, index), vreg in c.hoisted.items():
+            if kind == what:
+                load(c, I64, Address(c.context_vreg, _offset(c, what, index)), vreg)
+        for (kind, index), vreg in c.hoisted.items():
+            if kind == f"{what} base":
+                load(c, I64, Address(c.hoisted[(what, index)], _BASES[what]), vreg)
+
+
 def _checked(c: Lowering, address: ValueId, offset: int, size: int, memory: int) -> Address:
     """The address of ``size`` bytes in a memory, after the bounds check (spec 4.6.12)."""
     start = zero_extended(c, address)
-    block = _pointer(c, c.layout.memory(memory))
+    block = _block(c, "memory", memory)
     index64 = c.context.memories[memory].index64
     if index64 or offset + size >= 1 << 31:
         # The sum may leave 64 bits (memory64) or a displacement: add in full, and a carry is out of bounds as well.
+        if c.type_of(start) is I32:
+            # The addition writes over a copy of its operand, and that copy must be 64 bits wide.
+            start = row(c, "mov32", start, out=c.new(I64))
         start = row(c, "add64", start, c.make_constant(I64, offset))
         trap_if(c, "b", TrapKind.MEMORY_OOB)
         end = row(c, "add64_i8", start, imm=size)
@@ -58,7 +93,7 @@ def _checked(c: Lowering, address: ValueId, offset: int, size: int, memory: int)
         end = row(c, "lea64", Address(start, offset + size))
     row(c, "cmp64_load", end, Address(block, MEMORY_SIZE))
     trap_if(c, "a", TrapKind.MEMORY_OOB)
-    return Address(load(c, I64, Address(block, MEMORY_BASE)), offset, start, 1)
+    return Address(_base(c, "memory", memory, block), offset, start, 1)
 
 
 @lowers("load")
@@ -126,10 +161,10 @@ def _global_set(c: Lowering, inst: Inst) -> None:
 def table_element(c: Lowering, table: int, index: ValueId, kind: TrapKind) -> Address:
     """The address of a table's element, after the bounds check."""
     element = zero_extended(c, index)
-    block = _pointer(c, c.layout.table(table))
+    block = _block(c, "table", table)
     row(c, "cmp64_load", element, Address(block, TABLE_SIZE))
     trap_if(c, "ae", kind)
-    return Address(load(c, I64, Address(block, TABLE_BASE)), 0, element, 8)
+    return Address(_base(c, "table", table, block), 0, element, 8)
 
 
 @lowers("table.get")
