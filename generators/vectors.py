@@ -27,8 +27,9 @@ _SCALARS: Final = (I32, I64, F32, F64)
 
 @lru_cache(maxsize=64)
 def vector_rows(features: frozenset[Feature]) -> tuple[Op, ...]:
-    """All vector instructions that the features allow."""
-    return tuple(r for r in ROWS if r.feature in (Feature.SIMD, Feature.RELAXED_SIMD) and r.feature in features)
+    """All vector instructions that the features allow; those without memory are simpler and come first."""
+    found = [r for r in ROWS if r.feature in (Feature.SIMD, Feature.RELAXED_SIMD) and r.feature in features]
+    return tuple(sorted(found, key=lambda r: r.access is not None))
 
 
 @lru_cache(maxsize=64)

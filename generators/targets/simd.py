@@ -25,8 +25,8 @@ from wasm.valtypes import I32, I64, V128, FuncType, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.SIMD})
 
-_STATEMENTS: Final = tuple(round(2 * 40 ** (i / 255)) for i in range(256))
-"""How many statements a function has: log-uniform, 2 to 80."""
+_STATEMENTS: Final = tuple(max(1, round(2 * 40 ** (i / 255)) - (1 if i < 4 else 0)) for i in range(256))
+"""How many statements a function has: log-uniform, 1 to 80."""
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
@@ -39,7 +39,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     module = _Module(source, config)
     functions = 1 + source.below(3)
     for i in range(functions):
-        module.function(source.fork(f"f{i}"), f"f{i}", max(2, count // functions))
+        module.function(source.fork(f"f{i}"), f"f{i}", max(1, count // functions))
     return module.program.close()
 
 
@@ -82,14 +82,13 @@ class _Module:
             settled = code.operand(V128, Nan.NONE, 3)
             code.keep(settled)
         last = [local for local, _ in code.known[len(code.known) - given :]]
-        self._fold(frame, code, source)
+        self._fold(code, source)
         self.program.close_function(frame, source, last)
 
-    def _fold(self, frame: Frame, code: Vectors, source: ChoiceSource) -> None:
+    def _fold(self, code: Vectors, source: ChoiceSource) -> None:
         """Fold all, or half: what is dead may be removed, and its traps and stores may not."""
         known = code.known
         code.fold(known if source.below(4) else known[::2])
-        frame.close_vectors()
 
     # Parts: each gives how many statements it was
 
