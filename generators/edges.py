@@ -42,7 +42,7 @@ def _amounts(width: int) -> tuple[int, ...]:
         0xFF,
         0x100,
     )
-    return (*often, *often, *rare)
+    return (*often, *often[:2] * 3, *often, *rare)
 
 
 @lru_cache(maxsize=2)
@@ -75,7 +75,7 @@ def _terms(width: int) -> tuple[int, ...]:
 
 
 _RELATIONS: Final = weighted(
-    ("same", 4), ("complement", 5), ("negative", 2), ("inverse", 2), ("next", 2), ("before", 2)
+    ("same", 3), ("complement", 14), ("negative", 2), ("inverse", 2), ("next", 2), ("before", 2)
 )
 
 
@@ -86,28 +86,36 @@ class Constants:
 
     def __init__(self, source: ChoiceSource) -> None:
         self._source = source
-        self._recent: dict[NumType, list[int]] = {}
+        self._recent: dict[tuple[NumType, bool], list[int]] = {}
 
     def operand(self, op: Op, position: int, type_: NumType) -> int:
         """A bit pattern for the operand of ``op`` at ``position``."""
-        bits = self._drawn(op.name.partition(".")[2], position, type_)
-        self._recent.setdefault(type_, []).append(bits)
+        word = op.name.partition(".")[2]
+        amount = position == 1 and word in SHIFTS
+        bits = self._amount(type_) if amount else self._drawn(word, type_)
+        self._recent.setdefault((type_, amount), []).append(bits)
         return bits
 
     def plain(self, type_: NumType) -> int:
         """A bit pattern for no instruction in particular."""
         if type_ is not V128 and self._source.below(16) == 15:
-            return self._related(type_)
+            return self._related(type_, False)
         return draw_bits(self._source, type_)
 
-    def _drawn(self, word: str, position: int, type_: NumType) -> int:
+    def _amount(self, type_: NumType) -> int:
+        """An amount to shift by; two of them often make up the width, as in a rotation or a shift of a pair."""
+        source = self._source
+        how = source.below(16)
+        if how < 7:
+            return source.pick(_amounts(type_.bits))
+        return self._related(type_, True) if how < 14 else source.below(type_.bits)
+
+    def _drawn(self, word: str, type_: NumType) -> int:
         source = self._source
         if type_ is V128 or type_ in CANONICAL_NAN or source.below(8) == 0:
             return draw_bits(source, type_)
         if source.below(4) == 3:
-            return self._related(type_)
-        if word in SHIFTS and position:
-            return source.below(type_.bits) if source.below(4) == 3 else source.pick(_amounts(type_.bits))
+            return self._related(type_, False)
         if word in _MASKED:
             return source.pick(_masks(type_.bits))
         if word == "mul":
@@ -116,12 +124,12 @@ class Constants:
             return source.pick(_terms(type_.bits))
         return draw_bits(source, type_)
 
-    def _related(self, type_: NumType) -> int:
+    def _related(self, type_: NumType, amount: bool) -> int:
         source = self._source
-        recent = self._recent.get(type_)
+        recent = self._recent.get((type_, amount))
         if not recent:
             return draw_bits(source, type_)
-        base = recent[-1 - source.below(min(4, len(recent)))]
+        base = recent[-1 - (source.below(min(4, len(recent))) if source.below(3) == 2 else 0)]
         how = source.weighted(_RELATIONS)
         if how == "same":
             return base

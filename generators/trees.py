@@ -23,7 +23,8 @@ from wasm.isa import OPS, Op
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
 
 _WORDS: Final = {
-    "bits": ("and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr"),
+    "logic": ("and", "or", "xor"),
+    "shifts": ("shl", "shr_s", "shr_u", "rotl", "rotr"),
     "sums": ("add", "sub", "mul", "div"),
     "counts": ("clz", "ctz", "popcnt", "extend8_s", "extend16_s", "extend32_s"),
     "division": ("div_s", "div_u", "rem_s", "rem_u"),
@@ -32,10 +33,13 @@ _WORDS: Final = {
 }
 _BY_WORD: Final = {word: family for family, words in _WORDS.items() for word in words}
 _WEIGHTS: Final = {
-    "bits": 30, "sums": 26, "compare": 10, "counts": 10, "convert": 14, "division": 8, "signs": 26, "rounding": 12,
-    "vector": 14,
+    "logic": 22, "shifts": 20, "sums": 26, "compare": 8, "counts": 8, "convert": 12, "division": 6, "signs": 26,
+    "rounding": 12, "vector": 14,
 }  # fmt: skip
 """How often a tree starts with each family, or changes to it; simplest first."""
+
+_NEAR: Final = {"logic": ("logic", "shifts"), "shifts": ("logic", "shifts", "sums"), "signs": ("signs", "sums")}
+"""The families that operands of one come from; it alone if it is not here."""
 
 _WIDE: Final = tuple(OPS[f"i64.{name}"] for name in ("add128", "sub128", "mul_wide_s", "mul_wide_u"))
 
@@ -66,7 +70,9 @@ def _comparisons(type_: NumType) -> tuple[Op, ...]:
     return tuple(OPS[f"{type_}.{word}"] for word in words.split())
 
 
-_BOTH: Final = weighted((("tree", "tree"), 6), (("tree", "const"), 5), (("const", "tree"), 3), (("tree", "same"), 1))
+_BOTH: Final = weighted(
+    (("tree", "tree"), 8), (("pair", "pair"), 4), (("tree", "const"), 4), (("const", "tree"), 2), (("tree", "same"), 1)
+)  # fmt: skip
 _SHIFTED: Final = weighted(
     (("tree", "const"), 10), (("tree", "tree"), 4), (("const", "tree"), 2), (("tree", "same"), 1)
 )
@@ -89,10 +95,10 @@ class Mix:
 
 PLAIN: Final = Mix(
     weighted(
-        ("leaf", 20), ("operation", 150), ("keep", 20), ("select", 16), ("if", 10), ("block", 8), ("loop", 4),
-        ("wide", 4),
+        ("leaf", 8), ("operation", 190), ("keep", 24), ("select", 12), ("if", 6), ("block", 5), ("loop", 3),
+        ("wide", 3),
     ),
-    weighted(("local", 60), ("const", 40)),
+    weighted(("local", 75), ("const", 25)),
 )  # fmt: skip
 LOADING: Final = Mix(
     weighted(
@@ -173,11 +179,20 @@ class Tree:
         return Nan.NONE
 
     def operation(self, type_: NumType, depth: int, family: str) -> Nan:
-        """An instruction of the family around it, five times in eight, or of another."""
+        """An instruction of a family near the one around it, six times in eight, or of any."""
+        family = self._near(type_, family)
+        return self.apply(
+            self.source.pick(families(self.frame.scaffold.config.features, type_)[1][family]), depth, family
+        )
+
+    def _near(self, type_: NumType, family: str) -> str:
         table, rows = families(self.frame.scaffold.config.features, type_)
-        if family not in rows or self.source.below(8) >= 5:
+        near = _NEAR.get(family)
+        if near is not None:
+            family = self.source.pick(near)
+        if family not in rows or self.source.below(8) >= 6:
             family = self.source.weighted(table)
-        return self.apply(self.source.pick(rows[family]), depth, family)
+        return family
 
     def apply(self, row: Candidate, depth: int, family: str) -> Nan:
         """One instruction with its operands."""
@@ -186,6 +201,7 @@ class Tree:
         if len(plan) == 2 and row.params[0] is row.params[1]:
             plan = source.weighted(_SHIFTED if op.name.partition(".")[2] in SHIFTS else _BOTH)
         nan = found = Nan.NONE
+        features, twin = self.frame.scaffold.config.features, ""
         guard = row.guard
         for i, type_ in enumerate(row.params):
             assert isinstance(type_, NumType)
@@ -197,6 +213,9 @@ class Tree:
             if plan[i] == "same":
                 t = self.frame.temp(type_)
                 body += ((TEE, t), (GET, t))
+            elif plan[i] == "pair":
+                twin = twin or self._near(type_, family)
+                found = self.apply(source.pick(families(features, type_)[1][twin]), 1, twin)
             else:
                 found = self.grow(type_, depth - 1, family)
             found = settle(self.frame, found, type_, row.takes[i])
@@ -288,6 +307,8 @@ class Tree:
         for i, how in enumerate(plan):
             if how == "const":
                 body.append((CONST[type_], self.constants.operand(op, i, type_)))
+            elif how == "pair":
+                self.operation(type_, 1, "")
             elif how == "same":
                 t = self.frame.temp(type_)
                 body += ((TEE, t), (GET, t))

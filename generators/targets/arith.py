@@ -10,7 +10,7 @@ from typing import Final
 
 from generators.arguments import Exported, draw_arguments, invocations
 from generators.callsites import site
-from generators.choices import ChoiceSource, spread, weighted
+from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.edges import conversion_ends
 from generators.expressions import Nan, settle
@@ -27,8 +27,11 @@ NEEDS: Final[frozenset[Feature]] = frozenset()
 
 _SCALARS: Final = weighted((I32, 32), (I64, 30), (F64, 22), (F32, 16))
 _FUNCTIONS: Final = weighted((1, 50), (2, 35), (3, 15))
-_STATEMENTS: Final = weighted((1, 16), (2, 24), (3, 24), (4, 16), (6, 12), (10, 8))
-_ROOM: Final = spread(sorted(round(8 * (500 / 8) ** (i / 63)) for i in range(64)), 64)
+_STATEMENTS: Final = weighted((1, 10), (2, 24), (4, 60), (7, 80), (12, 60), (20, 22))
+_ROOM: Final = tuple(round(30 * (1000 / 30) ** (i / 63)) for i in range(64))
+"""Nodes of one function's expressions."""
+
+_PARAMS: Final = weighted((0, 8), (1, 30), (2, 60), (3, 50), (4, 50), (6, 40), (9, 18))
 _ENDS: Final = weighted(("fold", 40), ("result", 36), ("store", 12), ("global", 12))
 _MOST_RESULTS: Final = 4
 _STORES: Final[dict[NumType, tuple[Op, ...]]] = {
@@ -73,7 +76,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
 
 def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:
     """Some values, each computed from those before it, and each used in its own way."""
-    params: list[ValType] = [source.weighted(_SCALARS) for _ in range(source.below(7))]
+    params: list[ValType] = [source.weighted(_SCALARS) for _ in range(source.weighted(_PARAMS))]
     count = source.weighted(_STATEMENTS)
     types = [source.weighted(_SCALARS) for _ in range(count)]
     ends = [source.weighted(_ENDS) for _ in range(count)]
@@ -84,7 +87,7 @@ def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:
     frame = Frame.of(scaffold, f, source)
     frame.seed(source.bits(16))
     tree = Tree(frame, source, PLAIN, _ROOM[source.below(64)])
-    values = [tree.statement(type_, source.between(2, 7)) for type_ in types]
+    values = [tree.statement(type_, source.between(4, 11)) for type_ in types]
     for i, (type_, (local, nan)) in enumerate(zip(types, values, strict=True)):
         if i in returned:
             continue
