@@ -1,0 +1,173 @@
+"""Branches: tables of up to 65,520 targets, labels with 1,000 values, loop-carried permutations, deep and dead code.
+
+Loops, branch tables, merges and ifs carry rows of values; state machines, nesting of up to 50,000 blocks and random
+statements join locals. The host varies the selector that decides what runs, at and beyond the ends of each table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from generators import callsites, consume
+from generators.arguments import Exported, invocations
+from generators.choices import ChoiceSource, weighted
+from generators.config import MIXED, NARROW, WIDE, Config, draw_size
+from generators.expressions import emit_statement
+from generators.frame import GET, Frame
+from generators.graphs import Statements, machine, nest
+from generators.labels import Row, chosen, looped, merged, table
+from generators.scaffold import Scaffold
+from generators.signatures import draw_type, draw_types
+from wasm.case import CallSite, Case
+from wasm.embedding import Value
+from wasm.features import Feature
+from wasm.limits import BR_TABLE_TARGETS
+from wasm.valtypes import I32, I64, NumType, ValType
+
+NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+
+_PARTS: Final = weighted(
+    ("loop", 60), ("merge", 44), ("table", 56), ("if", 32), ("machine", 24), ("statements", 30), ("nest", 10)
+)
+_COUNT: Final = weighted((1, 150), (2, 76), (3, 30))
+_TARGETS: Final = (
+    *range(10), *range(10, 40, 2), 63, 64, 65, 100, 127, 128, 129, 200, 255, 256, 257, 300, 500, 511, 512, 513, 700,
+    1000, 1023, 1024, 1025, 2000, 4095, 4096, 4097,
+)  # fmt: skip
+_MANY_TARGETS: Final = (10_000, 16_384, 32_767, 32_768, 65_519, BR_TABLE_TARGETS)
+_LABELS: Final = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32, 33, 64, 100, 200, 300)
+_STATES: Final = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48)
+_DEPTHS: Final = (*range(8, 128, 8), 128, 200, 255, 256, 257, 400, 600, 1000, 1024, 2000)
+_FAR_DEPTHS: Final = (5_000, 10_000, 20_000, 32_768, 50_000)
+_RARE: Final = 160
+"""One in so many tables has tens of thousands of targets; one in half as many nests is tens of thousands deep."""
+_VALUES: Final = 2500
+"""How many values a table's labels or a merge's ways may take in all."""
+_BIG: Final = 300
+_WATCHED: Final = 6
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case of one to three functions, each of one to three constructs."""
+    size = draw_size(source, WIDE, config.max_results)
+    if source.chance(5, 16):
+        config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
+    if source.chance(6, 16):
+        config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
+    scaffold = Scaffold.open(source.fork("shell"), config)
+    if source.chance(3, 16):
+        scaffold.free_nans = True
+        scaffold.labels.add("free_nans")
+    exports = []
+    for i in range(1 + source.below(2 if size < _BIG else 1)):
+        exports.append(_Function(scaffold, source.fork(f"c{i}"), f"c{i}", min(size, config.max_params)).build())
+        size = draw_size(source, NARROW, config.max_params)
+    arguments = source.fork("arguments")
+    for exported, selectors in exports:
+        calls = invocations(arguments, exported)
+        ways = len(calls) // len(selectors)
+        for i, call in enumerate(calls):
+            args = (Value(I32.name, selectors[i // ways]), *call.args[1:])
+            scaffold.invocations.append(replace(call, args=args))
+    _, content, features = scaffold.finish()
+    return Case(
+        content=content,
+        invocations=tuple(scaffold.invocations),
+        features=features,
+        sites=tuple(scaffold.sites),
+        labels=frozenset(scaffold.labels),
+    )
+
+
+class _Function:
+    """One exported function of (selector, ...) to a hash of everything that happened."""
+
+    def __init__(self, scaffold: Scaffold, source: ChoiceSource, name: str, size: int) -> None:
+        self.scaffold, self.source, self.name, self.size = scaffold, source, name, size
+        config = scaffold.config
+        params = (I32, *draw_types(source, config, source.below(4)))
+        self.f = scaffold.builder.func(params, (I64,), export=name)
+        self.frame = Frame.of(scaffold, self.f, source)
+        self.selectors = [0, source.between(1, 3)]
+        self.watched: list[tuple[NumType, int]] = []
+
+    def build(self) -> tuple[Exported, list[int]]:
+        """Write the body; gives the export and the selectors to call it with."""
+        f, frame, source = self.f, self.frame, self.source
+        frame.seed(source.bits(16))
+        for i, type_ in enumerate(f.type.params):
+            f.body += ((GET, i), *frame.fold(type_))
+        for _ in range(1 + source.below(_WATCHED)):
+            type_ = draw_type(source, self.scaffold.config)
+            self.watched.append((type_, emit_statement(frame, source, type_, source.below(3))))
+        for i in range(source.weighted(_COUNT) if self.size < _BIG else 1):
+            self._part(self.size if not i else draw_size(source, MIXED, min(self.size, 64)))
+        for type_, local in self.watched:
+            f.body += ((GET, local), *frame.fold(type_))
+        frame.publish()
+        f.body.append((GET, frame.acc))
+        selectors = list(dict.fromkeys(value & 0xFFFFFFFF for value in self.selectors))
+        if not self.scaffold.sites:
+            self.scaffold.sites.append(callsites.site("host", -1, 0, f.type))
+        return Exported(self.name, f.type, len(selectors)), selectors
+
+    def _part(self, size: int) -> None:
+        """One construct, around ``size`` values where it carries any."""
+        frame, source, scaffold = self.frame, self.source, self.scaffold
+        kind = source.weighted(_PARTS)
+        scaffold.labels.add(kind)
+        match kind:
+            case "machine":
+                machine(frame, source, self.watched, source.pick(_STATES))
+                self.selectors += [source.below(256) for _ in range(2)]
+            case "nest":
+                self._nest()
+            case "statements":
+                Statements(frame, source, self.watched, 40).emit(4)
+                self.selectors += [source.bits(8) for _ in range(3)]
+            case _:
+                self._row(kind, size)
+
+    def _nest(self) -> None:
+        source = self.source
+        far = source.chance(2, _RARE)
+        depth = source.pick(_FAR_DEPTHS if far else _DEPTHS)
+        if far:
+            self.scaffold.labels.add("far")
+        nest(self.frame, source, depth)
+        self.selectors += [source.below(16), 0xFFFFFFFF]
+
+    def _row(self, kind: str, size: int) -> None:
+        """A construct that leaves a row of values, which are then used."""
+        frame, source, scaffold = self.frame, self.source, self.scaffold
+        references = scaffold.references()
+        types: tuple[ValType, ...] = draw_types(source, scaffold.config, size, references)
+        row = Row(frame, source, types)
+        match kind:
+            case "loop":
+                looped(frame, source, row)
+            case "merge":
+                merged(frame, source, row, min(1 + source.below(6), max(1, _VALUES // (size + 1))))
+                self.selectors += [source.bits(8) for _ in range(2)]
+            case "table":
+                self._table(row)
+            case _:
+                other = draw_types(source, scaffold.config, draw_size(source, NARROW, scaffold.config.max_results))
+                chosen(frame, source, row, Row(frame, source, other))
+                types = other
+                self.selectors.append(source.bits(8))
+        mode = source.weighted(consume.MODES)
+        used = consume.use(frame, source, mode, types, lambda: None)
+        count = len(row.types)
+        scaffold.sites.append(CallSite("label", self.f.index, used, count, len(types), count + len(types)))
+
+    def _table(self, row: Row) -> None:
+        source, size = self.source, len(row.types)
+        targets = source.pick(_TARGETS)
+        if source.chance(1, _RARE):
+            self.scaffold.labels.add("far")
+            targets = source.pick(_MANY_TARGETS)
+        labels = min(source.pick(_LABELS), max(1, _VALUES // (size + 1)))
+        table(self.frame, source, row, targets, labels)
+        self.selectors += [targets - 1, targets, targets + 1, 0xFFFFFFFF, source.below(targets + 1)]
