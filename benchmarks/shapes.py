@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from generators.accounting import Counts, merge, shape_of
 from generators.operands import KINDS
 from generators.registry import make_case, wasm_target_names
 from wasm.case import Case
@@ -55,12 +55,12 @@ def main() -> None:
     options = parser.parse_args()
     targets = wasm_target_names()
     by_target: dict[str, list[Case]] = {target: [] for target in targets}
-    total: Counts = {}
+    grid: Counter[tuple[str, int]] = Counter()
     for i in range(options.cases):
         target = targets[i % len(targets)]
         case = make_case(target, options.seed, i // len(targets))
         by_target[target].append(case)
-        merge(total, shape_of(case))
+        grid.update((site.kind, site.operands) for site in case.sites)
     print(row(("target", "params", "results", "operands", "wide", "240+ operands", "sites per case")))
     print(row(["---"] * 7))
     for target, cases in by_target.items():
@@ -68,13 +68,12 @@ def main() -> None:
     for name, params, results, operands in PEERS:
         print(row((name, params, results, operands, "", "", "")))
     if options.grid:
-        edges = [str(n) for n in (*range(252, 260), *range(510, 515))]
+        edges = (*range(252, 260), *range(510, 515))
         print()
         print(row(("kind", *edges)))
         print(row(["---"] * (len(edges) + 1)))
         for kind in KINDS:
-            counts = total["kinds"].get(kind, {}).get("operands", {})
-            print(row((kind, *(counts.get(edge, 0) for edge in edges))))
+            print(row((kind, *(grid[kind, edge] for edge in edges))))
 
 
 if __name__ == "__main__":

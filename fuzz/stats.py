@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fuzz.target_yield import TargetYield
+
 _NUMBERS: Final = (
     "cases", "wide_cases", "many_operands", "passed_site", "wide_passed_site", "nan_cases", "disagreements", "unstable",
 )  # fmt: skip
@@ -25,7 +27,9 @@ class Stats:
     ``discarded`` cases that were not run, by reason, ``shapes`` the sizes of call sites by range, and
     ``operands_by_kind`` cases by ``kind:operands`` around the limits (240 to 260 operands).
     ``buckets`` counts findings by the key of their signature's bucket, stored or not.
-    ``engine_cpu`` is CPU seconds of each engine's workers, ``harness_cpu`` those of the slots and the parent.
+    ``engine_cpu`` is CPU seconds of each engine's workers, ``harness_cpu`` those of the slots and the parent, and
+    ``generator_cpu`` those of making cases (of programs that make them too), part of the harness's.
+    ``yields`` is what each target gave.
     """
 
     cases: int = 0
@@ -37,6 +41,7 @@ class Stats:
     disagreements: int = 0
     unstable: int = 0
     harness_cpu: float = 0.0
+    generator_cpu: float = 0.0
     targets: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     poisons: Counter[str] = field(default_factory=Counter)
@@ -46,6 +51,11 @@ class Stats:
     engine_cases: Counter[str] = field(default_factory=Counter)
     buckets: Counter[str] = field(default_factory=Counter)
     engine_cpu: dict[str, float] = field(default_factory=dict)
+    yields: dict[str, TargetYield] = field(default_factory=dict)
+
+    def of(self, target: str) -> TargetYield:
+        """The counts of one target, made where there are none yet."""
+        return self.yields.setdefault(target, TargetYield())
 
     def add(self, other: Stats) -> None:
         for name in _NUMBERS:
@@ -53,12 +63,17 @@ class Stats:
         for name in _COUNTERS:
             getattr(self, name).update(getattr(other, name))
         self.harness_cpu += other.harness_cpu
+        self.generator_cpu += other.generator_cpu
+        for target, found in other.yields.items():
+            self.of(target).add(found)
         for engine, seconds in other.engine_cpu.items():
             self.engine_cpu[engine] = self.engine_cpu.get(engine, 0.0) + seconds
 
     def to_json(self) -> dict[str, Any]:
         data: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
         data["harness_cpu"] = round(self.harness_cpu, 4)
+        data["generator_cpu"] = round(self.generator_cpu, 4)
+        data["yields"] = {target: found.to_json() for target, found in sorted(self.yields.items())}
         data |= {name: dict(sorted(getattr(self, name).items())) for name in _COUNTERS}
         data["engine_cpu"] = {engine: round(seconds, 4) for engine, seconds in sorted(self.engine_cpu.items())}
         return data
@@ -66,7 +81,12 @@ class Stats:
     @staticmethod
     def from_json(data: dict[str, Any]) -> Stats:
         """Read ``to_json``'s form; counts that an older release did not keep are zero."""
-        stats = Stats(harness_cpu=data.get("harness_cpu", 0.0), engine_cpu=dict(data.get("engine_cpu", {})))
+        stats = Stats(
+            harness_cpu=data.get("harness_cpu", 0.0),
+            generator_cpu=data.get("generator_cpu", 0.0),
+            engine_cpu=dict(data.get("engine_cpu", {})),
+            yields={target: TargetYield.from_json(found) for target, found in data.get("yields", {}).items()},
+        )
         for name in _NUMBERS:
             setattr(stats, name, data.get(name, 0))
         for name in _COUNTERS:
@@ -74,7 +94,7 @@ class Stats:
         return stats
 
 
-_RANGES: Final = (0, 1, 4, 6, 8, 16, 20, 32, 63, 127, 239, 252, 258, 511, 999, 1000)
+_RANGES: Final = (0, 1, 4, 6, 8, 16, 20, 32, 63, 127, 239, 252, 258, 511, 999, 1000, 5000, 20000, 65535)
 
 
 def size_range(count: int) -> str:

@@ -123,6 +123,8 @@ class Summary:
             "known_expired": self.expired_known,
             "known_unmatched": self.unmatched_known,
             "harness_cpu_seconds": round(stats.harness_cpu, 3),
+            "generator_cpu_seconds": round(stats.generator_cpu, 3),
+            "yields": {target: found.to_json() for target, found in sorted(stats.yields.items())},
             "wall_seconds": round(self.wall_seconds, 3),
             "shapes": dict(sorted(stats.shapes.items())),
             "operands_by_kind": dict(sorted(stats.operands_by_kind.items())),

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
 from fuzz.campaign.bench import REFERENCE, Trial
 from fuzz.stats import Stats, size_range
+from fuzz.target_yield import TargetYield, measure
+from oracles.interpreter import Budget, run_case
+from oracles.interpreter.runner import load
 from oracles.verdict import Disagree
-from wasm.case import Case
+from wasm.case import CallSite, Case, CaseKind
 from wasm.embedding import Exhausted, Observation, Outcome, Returned, Threw, TimedOut, Trapped
+from wasm.isa import Op
 
 _LIMIT_ZONE = range(240, 261)
+
+SAMPLE: Final = 20
+"""Every so manyth case of a target is run once more to count what it executes: under 1% of a run's CPU time."""
+
+_SAMPLE_STEPS: Final = 200_000
+"""Counting stops here: a case that runs on has long shown what it executes."""
 
 
 def account(stats: Stats, trial: Trial) -> None:
@@ -20,8 +34,9 @@ def account(stats: Stats, trial: Trial) -> None:
     passed = passed_sites(case, seen)
     stats.passed_site += bool(passed)
     stats.wide_passed_site += any(case.sites[i].wide for i in passed)
-    for outcome in seen.outcomes if seen.instantiated else (seen.instantiation,):
-        stats.outcomes[ending(outcome)] += 1
+    endings = Counter(ending(outcome) for outcome in (seen.outcomes if seen.instantiated else (seen.instantiation,)))
+    stats.outcomes.update(endings)
+    target_yield(stats.of(case.provenance.target), case, passed, endings)
     stats.nan_cases += seen.notes is not None and seen.notes.nan_observed_at is not None
     stats.disagreements += isinstance(trial.verdict, Disagree)
     for poison in trial.verdict.poisons:
@@ -30,6 +45,44 @@ def account(stats: Stats, trial: Trial) -> None:
     for other in trial.observations:
         stats.engine_cases[other.engine] += 1
         stats.engine_cpu[other.engine] = stats.engine_cpu.get(other.engine, 0.0) + sum(s for _, s in other.cpu)
+
+
+def target_yield(found: TargetYield, case: Case, passed: Iterable[int], endings: Counter[str]) -> None:
+    """Add one case to the counts of its target."""
+    reached = [case.sites[i] for i in passed]
+    found.cases += 1
+    found.wide += any(site.wide for site in case.sites)
+    found.passed_wide += any(site.wide for site in reached)
+    found.outcomes.update(endings)
+    found.asked.update(_largest(case.sites))
+    found.passed.update(_largest(reached))
+    found.features.update(case.features)
+    found.labels.update(case.labels)
+    if case.kind is CaseKind.WASM and case.provenance.index % SAMPLE == 0:
+        sample(found, case)
+
+
+def _largest(sites: Iterable[CallSite]) -> list[str]:
+    """The bars of the largest of these call sites, if there is any."""
+    sites = tuple(sites)
+    if not sites:
+        return []
+    sizes = {name: max(getattr(site, name) for site in sites) for name in ("results", "params", "operands")}
+    return [f"{name} {size_range(size)}" for name, size in sizes.items()]
+
+
+def sample(found: TargetYield, case: Case) -> None:
+    """Look at the module itself, and count the instructions that it executes on the interpreter's first tier."""
+    module = load(case.content)
+    if isinstance(module, Observation):
+        return
+    executed: dict[Op, int] = {}
+    run_case(case, module, Budget(steps=_SAMPLE_STEPS), counts=executed)
+    found.sampled += 1
+    found.measured.update(f"{name} {size_range(size)}" for name, size in measure(module).items())
+    found.generated.update({op.name for func in module.funcs for op, _ in func.body})
+    found.executed.update(op.name for op in executed)
+    found.executed_features.update({op.feature.value for op in executed if op.feature is not None})
 
 
 def shape(stats: Stats, case: Case) -> None:

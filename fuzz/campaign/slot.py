@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -140,6 +141,12 @@ def _die_with_parent() -> None:
             os._exit(1)
 
 
+def _children() -> float:
+    """CPU seconds of the children that have ended and been waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class _Slot:
     def __init__(self, pipe: Connection, plan: Plan) -> None:
         self.pipe, self.plan = pipe, plan
@@ -171,7 +178,7 @@ class _Slot:
                 break
             target, index = self.plan.series.case(number)
             try:
-                case = make_case(target, self.plan.series.seed, index)
+                case = self.make(target, index, stats)
                 self.one(case, batch, stats, order.full)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
@@ -185,8 +192,19 @@ class _Slot:
             done.append(number)
         interpreter = self.bench.reference_cpu - before
         stats.engine_cpu[REFERENCE] = interpreter
-        stats.harness_cpu = time.process_time() - start - interpreter
+        stats.harness_cpu += time.process_time() - start - interpreter
         self.send(Batch(tuple(done), stats))
+
+    def make(self, target: str, index: int, stats: Stats) -> Case:
+        """Make a case. Programs that generators start have ended by then, so their time is that of waited-for children;
+        this process's own was not yet counted, theirs is added to the harness's."""
+        own, others = time.process_time(), _children()
+        try:
+            return make_case(target, self.plan.series.seed, index)
+        finally:
+            spent = _children() - others
+            stats.harness_cpu += spent
+            stats.generator_cpu += spent + time.process_time() - own
 
     def one(self, case: Case, batch: list[Case], stats: Stats, full: frozenset[str]) -> None:
         trial = self.bench.run(case)

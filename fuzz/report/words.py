@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fuzz.stats import Stats
 from fuzz.summary import Summary
 
 
@@ -37,7 +38,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         cases = stats.engine_cases.get(engine, 0)
         each = f", {1000 * cpu / cases:.1f} ms a case" if cases else ""
         yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
-    yield f"  harness: {stats.harness_cpu:.1f} s CPU"
+    yield f"  harness: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
     yield from (f"  {note}" for note in summary.notes)
     yield from _yield(summary)
     yield from _findings(summary)
@@ -53,12 +54,34 @@ def _yield(summary: Summary) -> Iterator[str]:
         f"{percent(stats.many_operands, stats.cases)} with 240 or more operands at a call site; "
         f"{percent(stats.wide_passed_site, stats.wide_cases)} of the wide ones executed past their wide site"
     )
+    yield from _targets(stats)
     endings = ", ".join(f"{count} {ending}" for ending, count in stats.outcomes.most_common())
     yield f"  invocations by the reference: {endings or 'none'}"
     poisons = ", ".join(f"{count} {reason}" for reason, count in stats.poisons.most_common())
     yield f"  votes that did not count: {poisons or 'none'}; NaN bits observed in {stats.nan_cases} cases"
     if stats.discarded:
         yield "  discarded: " + ", ".join(f"{count} {reason}" for reason, count in stats.discarded.most_common())
+
+
+def _targets(stats: Stats) -> Iterator[str]:
+    for target, found in sorted(stats.yields.items()):
+        wide = f"{percent(found.wide, found.cases)} wide"
+        if found.wide:
+            wide += f" ({percent(found.passed_wide, found.wide)} of them executed past it)"
+        ends = [
+            f"{100 * share:.1f}% {word}"
+            for word, share in (
+                ("returned", found.share("returned")),
+                ("trapped or threw", found.share("trapped", "threw")),
+                ("exhausted", found.share("exhausted", "timed out", "outofmemory")),
+            )
+        ]
+        line = f"  {target}: {found.cases} cases, {wide}; invocations {', '.join(ends)}"
+        if found.sampled:
+            standing = len(found.generated)
+            executed = f"{len(found.executed)} of the {standing} instructions in them"
+            line += f"; {found.sampled} sampled cases executed {executed}, of {len(found.executed_features)} features"
+        yield line
 
 
 def _findings(summary: Summary) -> Iterator[str]:

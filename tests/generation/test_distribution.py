@@ -10,11 +10,10 @@ from collections import Counter
 
 import pytest
 
-from generators.accounting import bucket, merge, passed_wide_sites, shape_of
 from generators.config import MIXED, NARROW, WIDE
 from generators.operands import KINDS
 from generators.registry import make_case
-from wasm.case import CallSite, Case
+from wasm.case import Case
 from wasm.embedding import Entry
 from wasm.valtypes import NUM_TYPES
 
@@ -112,34 +111,3 @@ def test_size_tables_are_monotone() -> None:
         assert list(table) == sorted(table)
         assert table[0] == 0
         assert table[-1] <= 1000
-
-
-def test_shapes_add_up(cases: list[Case]) -> None:
-    total: dict[str, object] = {}
-    for case in cases[:200]:
-        merge(total, shape_of(case))
-    assert total["cases"] == 200
-    assert total["sites"] == sum(len(case.sites) for case in cases[:200])
-    assert sum(total["targets"].values()) == 200  # type: ignore[attr-defined]
-    assert sum(total["entries"].values()) == 200  # type: ignore[attr-defined]
-    halves = [merge(merge({}, shape_of(case)), shape_of(case)) for case in cases[:2]]
-    assert halves[0]["cases"] == 2
-    counted = sum(sum(bars["operands"].values()) for bars in total["kinds"].values())  # type: ignore[attr-defined]
-    assert counted == total["sites"]
-
-
-def test_buckets_cover_all_sizes() -> None:
-    names = [bucket(size) for size in range(1100)]
-    assert names[0] == "0"
-    assert names[20] == "9-20"
-    assert names[21] == "21-64"
-    assert [names[i] for i in (253, 258, 512, 1000)] == ["253", "258", "512", "1000"]
-    assert len(dict.fromkeys(names)) == len(set(names))
-
-
-def test_yield_asks_for_every_wide_site() -> None:
-    narrow, wide = CallSite("direct", 1, 2, 3, 20, 26), CallSite("direct", 1, 9, 3, 21, 27)
-    case = Case(b"", sites=(narrow, wide, wide))
-    assert passed_wide_sites(case, frozenset({1, 2})) is True
-    assert passed_wide_sites(case, frozenset({0, 1})) is False
-    assert passed_wide_sites(Case(b"", sites=(narrow,)), frozenset()) is None

@@ -1,0 +1,108 @@
+"""What a run counts of its targets: shapes, endings, what was executed; and that counts add up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fuzz.campaign.account import SAMPLE, account
+from fuzz.campaign.bench import Bench
+from fuzz.report.words import summary_lines
+from fuzz.stats import Stats, size_range
+from fuzz.summary import Summary
+from fuzz.target_yield import TargetYield, measure
+from generators.registry import make_case
+from wasm.builder import ModuleBuilder
+from wasm.valtypes import I32, I64
+
+
+def counted(*indices: int, target: str = "returns") -> Stats:
+    bench = Bench(())
+    stats = Stats()
+    for index in indices:
+        account(stats, bench.run(make_case(target, 1, index)))
+    return stats
+
+
+def test_every_case_is_counted_and_every_twentieth_sampled() -> None:
+    stats = counted(0, 1, 2, SAMPLE, SAMPLE + 1)
+    found = stats.of("returns")
+    assert (found.cases, found.sampled) == (5, 2)
+    assert sum(found.outcomes.values()) == sum(stats.outcomes.values()) > 5
+    assert sum(n for bar, n in found.asked.items() if bar.startswith("results ")) == 5
+    assert sum(n for bar, n in found.measured.items() if bar.startswith("instructions ")) == 2
+    assert found.passed == found.asked
+    assert found.passed_wide == found.wide
+
+
+def test_what_is_executed_is_in_the_module() -> None:
+    found = counted(0, target="calls").of("calls")
+    assert set(found.executed) <= set(found.generated)
+    assert {"call", "end"} & set(found.executed)
+    assert found.sampled == 1
+    assert set(found.executed.values()) == {1}
+
+
+def test_halves_add_up_to_the_whole() -> None:
+    whole, half = counted(0, 1, 2, 3), counted(0, 1)
+    half.add(counted(2, 3))
+    assert half.of("returns") == whole.of("returns")
+
+
+def test_counts_survive_json_and_older_journals() -> None:
+    stats = counted(0, 1)
+    stats.generator_cpu = 1.5
+    again = Stats.from_json(json.loads(json.dumps(stats.to_json())))
+    assert again.to_json() == stats.to_json()
+    assert Stats.from_json({"cases": 3}).yields == {}
+    assert TargetYield.from_json({}) == TargetYield()
+
+
+def test_a_module_is_measured_as_it_is() -> None:
+    m = ModuleBuilder()
+    m.import_func("env", "f", (I32,) * 30)
+    f = m.func((), (I64,) * 7)
+    f.local(I32, 12)
+    f.open("block", (), (I32,) * 5)
+    f.open("block")
+    outer = f.open("loop")
+    f.i32(0)
+    f.br_table([outer, outer, outer], outer)
+    f.end()
+    f.end()
+    f.emit("unreachable")
+    f.end()
+    f.emit("unreachable")
+    found = measure(m.finish())
+    assert found == {
+        "results": 7, "params": 30, "locals": 12, "block values": 5, "nesting": 3, "labels": 3, "functions": 1,
+        "instructions": 11,
+    }  # fmt: skip
+
+
+def test_shares() -> None:
+    found = TargetYield()
+    assert found.share("returned") == 0
+    found.outcomes.update({"returned": 6, "trapped": 3, "exhausted stack": 1})
+    assert found.share("returned") == pytest.approx(0.6)
+    assert found.share("exhausted", "trapped") == pytest.approx(0.4)
+
+
+def test_the_summary_has_a_line_for_each_target() -> None:
+    stats = counted(0, 1)
+    stats.add(counted(0, target="calls"))
+    lines = list(summary_lines(Summary(("returns", "calls"), 1, "1", out=__file__, stats=stats)))  # type: ignore[arg-type]
+    (returns,) = (line for line in lines if line.startswith("  returns: "))
+    (calls,) = (line for line in lines if line.startswith("  calls: "))
+    assert "2 cases" in returns
+    assert "1 sampled cases executed" in calls
+
+
+def test_ranges_cover_all_sizes() -> None:
+    names = [size_range(size) for size in range(1100)]
+    assert [names[i] for i in (0, 1, 20, 21, 255, 1000, 1001)] == [
+        "0", "1", "17..20", "21..32", "253..258", "1000", "1001..5000",
+    ]  # fmt: skip
+    assert len(dict.fromkeys(names)) == len(set(names))
+    assert size_range(1 << 20) == "65536.."
