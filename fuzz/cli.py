@@ -72,7 +72,7 @@ def _calls(parser: argparse.ArgumentParser) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     parser = _Parser(prog="fuzz", description="Find disagreements between WebAssembly code generators.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     run = commands.add_parser("run", help="generate cases, run them on all engines, keep every disagreement")
@@ -146,8 +146,24 @@ def build_parser() -> argparse.ArgumentParser:
     suite.add_argument("--offline", action="store_true", help="install nothing")
     suite.add_argument("--json", action="store_true", help="JSON lines (docs/json.md)")
 
+    _selfcheck(commands.add_parser("selfcheck", help="put known faults into the project and look for them"))
     _compile(commands.add_parser("compile", help="show what our own compiler makes of a module, stage by stage"))
     return parser
+
+
+def _selfcheck(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--list", action="store_true", help="name all faults")
+    parser.add_argument("--target", metavar="T[,T...]", help="what to generate, in turn (default: all targets)")
+    parser.add_argument("--fault", action="append", metavar="NAME", help="a fault; several times for several")
+    words = "mutants of the compiler instead of the named faults, or beside those given by --fault"
+    parser.add_argument("--mutants", type=_natural, default=0, metavar="N", help=words)
+    parser.add_argument("--mutant-seed", type=_natural, default=20261123, metavar="N", help="(default: 20261123)")
+    parser.add_argument("--baseline", action="store_true", help="no fault at all: nothing may be found")
+    parser.add_argument("--seconds", type=duration, default=20.0, metavar="T", help="CPU time per fault (default: 20s)")
+    parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="the cases' seed (default: 1)")
+    parser.add_argument("--jobs", type=_positive, metavar="N", help="searches at once (default: the CPUs)")
+    parser.add_argument("--offline", action="store_true", help="install nothing")
+    parser.add_argument("--json", action="store_true", help="JSON lines (docs/json.md)")
 
 
 def _compile(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +187,7 @@ _COMMANDS: Final = {
     "report": "fuzz.cli_report:report",
     "spectest": "fuzz.cli_engines:spectest",
     "compile": "fuzz.cli_compile:compile_file",
+    "selfcheck": "fuzz.cli_selfcheck:selfcheck",
 }
 
 
@@ -218,6 +235,7 @@ def _expected(error: Exception) -> int | None:
         "oracles.engine:EngineUnavailable": UNUSABLE,
         "fuzz.campaign.disk:ArchiveError": UNUSABLE,
         "generators.peer:PeerMissing": UNUSABLE,
+        "fuzz.faults.injection.patches:FaultError": UNUSABLE,
     }
     for name, code in names.items():
         module, _, attribute = name.partition(":")

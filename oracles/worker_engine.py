@@ -65,12 +65,15 @@ class Worker:
 
 
 class WorkerEngine:
-    """``Engine`` over one persistent worker, restarted when the next case needs it."""
+    """``Engine`` over one persistent worker, restarted when the next case needs it.
 
-    def __init__(self, id: EngineId, worker: Worker, limits: Limits) -> None:
+    ``known`` are its capabilities where they were found out before: then its worker is not probed for features.
+    """
+
+    def __init__(self, id: EngineId, worker: Worker, limits: Limits, known: Capabilities | None = None) -> None:
         self._id, self._worker, self._limits = id, worker, limits
         self._process: WorkerProcess | None = None
-        self._capabilities: Capabilities | None = None
+        self._capabilities = known
         self._state: Any = None
 
     @property

@@ -1,0 +1,128 @@
+"""Patches of loaded modules, made and undone from outside.
+
+``Rewrite`` replaces a piece of one function's source and gives the function the code object of the result, so that
+whoever holds the function (a table of rules, another module) runs the changed code. ``Entry`` replaces one entry of a
+table. Both say where by ``module:name`` or ``module:Class.method``, and refuse what no longer fits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FunctionType
+from typing import Any, TypeAlias
+
+
+class FaultError(Exception):
+    """A patch that does not fit the code any more: the fault has to be written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """In the function at ``place``, whose source has ``old`` exactly once, ``new`` stands instead."""
+
+    place: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The table at ``place`` (a mapping that can be changed) has ``value`` under ``key``."""
+
+    place: str
+    key: Any
+    value: Any
+
+
+Patch: TypeAlias = Rewrite | Entry
+
+
+@contextmanager
+def applied(patch: Patch) -> Iterator[None]:
+    """Apply a patch; it is gone at the end. Raises ``FaultError`` if it does not fit."""
+    if isinstance(patch, Entry):
+        with _entry(patch):
+            yield
+        return
+    function = function_at(patch.place)
+    original = function.__code__
+    function.__code__ = _rewritten(patch)
+    try:
+        yield
+    finally:
+        function.__code__ = original
+
+
+def target_of(place: str) -> Any:
+    """What ``module:name`` or ``module:Class.method`` names. Raises ``FaultError``."""
+    module, _, path = place.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise FaultError(f"there is no {place}: write the fault anew")
+        found = inspect.getattr_static(found, name)
+    return found
+
+
+def function_at(place: str) -> FunctionType:
+    """The plain function behind a place: under decorators that keep it, a static method or a property."""
+    found = target_of(place)
+    found = getattr(found, "fget", None) or getattr(found, "__func__", found)
+    found = inspect.unwrap(found)
+    if not isinstance(found, FunctionType):
+        raise FaultError(f"{place} is no function: write the fault anew")
+    return found
+
+
+@lru_cache(maxsize=256)
+def _rewritten(patch: Rewrite) -> CodeType:
+    """The code of the function with the patch in its source."""
+    function = function_at(patch.place)
+    path = inspect.getsourcefile(function) or ""
+    lines, first = inspect.getsourcelines(function)
+    own = "".join(lines)
+    count = own.count(patch.old)
+    if count != 1:
+        raise FaultError(f"{patch.place} has {patch.old!r} {count} times, not once: write the fault anew")
+    with open(path, encoding="utf-8") as file:
+        whole = file.readlines()
+    before, after = whole[: first - 1], whole[first - 1 + len(lines) :]
+    text = "".join((*before, own.replace(patch.old, patch.new), *after))
+    try:
+        made = compile(text, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise FaultError(f"{patch.place}: {patch.new!r} is no Python: {error}") from None
+    found = code_of(made, function.__qualname__)
+    if found is None or found.co_freevars != function.__code__.co_freevars:
+        raise FaultError(f"{patch.place} cannot be exchanged: write the fault anew")
+    return found
+
+
+def code_of(module: CodeType, qualname: str) -> CodeType | None:
+    """The last code object of that qualified name in a module's code, as the last definition is what the name means."""
+    found = None
+    for constant in module.co_consts:
+        if isinstance(constant, CodeType):
+            if constant.co_qualname == qualname:
+                found = constant
+            else:
+                found = code_of(constant, qualname) or found
+    return found
+
+
+@contextmanager
+def _entry(patch: Entry) -> Iterator[None]:
+    table = target_of(patch.place)
+    if patch.key not in table or table[patch.key] == patch.value:
+        raise FaultError(f"{patch.place} has no {patch.key!r} to change: write the fault anew")
+    before = table[patch.key]
+    table[patch.key] = patch.value
+    try:
+        yield
+    finally:
+        table[patch.key] = before

@@ -1,0 +1,149 @@
+"""``fuzz selfcheck``: the faults fit the code, go in and out, and some are found within seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fuzz.campaign.selfcheck import Search, capabilities, search
+from fuzz.cli import main
+from fuzz.faults.injection.catalogue import all_faults, with_partner
+from fuzz.faults.injection.fault import Area
+from fuzz.faults.injection.mutants import Mutant, describe, modules, mutated_text, sample, sites
+from fuzz.faults.injection.patches import Entry, FaultError, Rewrite, applied, function_at, target_of
+
+FAULTS = all_faults()
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_goes_in_and_out(name: str) -> None:
+    """Fails where the code has moved on: the fault then has to be written anew."""
+    fault = FAULTS[name]
+    assert fault.what
+    assert fault.reference
+    before = [_state(patch) for patch in fault.patches]
+    with fault.inject():
+        assert all(_state(patch) != old for patch, old in zip(fault.patches, before, strict=True))
+    assert [_state(patch) for patch in fault.patches] == before
+
+
+def _state(patch: Rewrite | Entry) -> object:
+    return function_at(patch.place).__code__ if isinstance(patch, Rewrite) else target_of(patch.place)[patch.key]
+
+
+def test_there_are_faults_everywhere() -> None:
+    assert {fault.area for fault in FAULTS.values()} == set(Area)
+
+
+def test_faults_of_the_checker_have_partners() -> None:
+    for fault in FAULTS.values():
+        if fault.area is Area.CHECK:
+            assert [one.area for one in with_partner(fault.name)] == [Area.CHECK, Area.ALLOCATE]
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    place = "compiler.regalloc.moves:resolve"
+    for patch in (
+        Rewrite(place, "no such text", ""),
+        Rewrite(place, "pending", "waiting"),
+        Rewrite(place, "ready = [", "ready = (["),
+        Rewrite("compiler.regalloc.moves:nothing", "a", "b"),
+        Entry("compiler.x64.rules_int:_SWAPPED", "xx", "b"),
+    ):
+        with pytest.raises(FaultError), applied(patch):
+            pass
+
+
+def test_the_code_under_test_knows_nothing_of_faults() -> None:
+    """Importing all of the compiler and its worker imports nothing of fuzz."""
+    code = "import sys, oracles.compiled.worker_main; print([name for name in sys.modules if name.startswith('fuzz')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, object]:
+    return capabilities(Search(("returns",), 1))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("name", "targets", "judges"),
+    [
+        ("clobber-set-short", ("calls",), {"value", "crash", "hang"}),
+        ("late-use-ends-early", ("regalloc",), {"checker"}),
+        ("checker-ignores-clobbers", ("calls",), {"value", "crash", "hang"}),
+    ],
+)
+def test_a_fault_is_found(name: str, targets: tuple[str, ...], judges: set[str], known: dict[str, object]) -> None:
+    result = search(name, Search(targets, 1, cases=60), known)  # type: ignore[arg-type]
+    assert not result.error
+    assert result.found is not None
+    assert result.found.judge in judges
+    assert result.found.target in targets
+
+
+def test_without_a_fault_nothing_is_found(known: dict[str, object]) -> None:
+    result = search("", Search(("calls", "regalloc", "returns"), 1, cases=9), known)  # type: ignore[arg-type]
+    assert result.found is None
+    assert (result.cases, result.noise, result.error) == (9, 0, "")
+
+
+def test_mutants_are_reproducible() -> None:
+    chosen = sample(5, 20261123)
+    assert chosen == sample(5, 20261123)
+    assert chosen != sample(5, 1)
+    for mutant in chosen:
+        assert Mutant.parse(mutant.name) == mutant
+        assert mutated_text(mutant) == mutated_text(mutant)
+        assert describe(mutant).startswith(mutant.module.replace(".", "/"))
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_kind_of_mutant_is_python(module: str) -> None:
+    """The first of each kind of change in each module differs from the module and compiles."""
+    import ast
+    import importlib
+    import inspect
+
+    original = ast.unparse(ast.parse(inspect.getsource(importlib.import_module(module))))
+    seen: set[str] = set()
+    for number, site in enumerate(sites(module)):
+        if site.kind not in seen:
+            seen.add(site.kind)
+            text = mutated_text(Mutant(module, number))
+            assert text != original
+            compile(text, module, "exec")
+    assert seen
+
+
+def test_a_mutant_reaches_the_worker(known: dict[str, object]) -> None:
+    """Integer addition becomes another instruction, or none at all: the first case with a call shows it."""
+    name = next(
+        Mutant("compiler.x64.rules_control", number).name
+        for number, site in enumerate(sites("compiler.x64.rules_control"))
+        if site.kind == "drop" and "'return'" in site.what
+    )
+    result = search(name, Search(("returns",), 1, cases=3), known)  # type: ignore[arg-type]
+    assert result.found is not None
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["selfcheck", "--fault", "clobber-set-short", "--target", "calls", "--json", "--jobs", "1"]
+    assert main(words) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["type"] for line in lines] == ["selfcheck", "search", "score"]
+    assert lines[1]["found"]["target"] == "calls"
+    assert lines[2]["groups"] == {"faults": {"found": 1, "all": 1}}
+
+
+@pytest.mark.parametrize("words", [["--fault", "nothing"], ["--target", "nothing"], ["--target", ","]])
+def test_usage(words: list[str]) -> None:
+    assert main(["selfcheck", *words]) == 2
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["selfcheck", "--list"]) == 0
+    assert capsys.readouterr().out.count("\n") == 2 * len(FAULTS)
