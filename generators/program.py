@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,13 +27,18 @@ TRAPS: Final = 64
 
 @dataclass(slots=True)
 class Program:
-    """A module, its exports in the order in which they are called, and its call sites."""
+    """A module, its exports in the order in which they are called, and its call sites.
+
+    ``kept`` is what parts keep for the whole module, by a name of theirs; ``at_end`` runs before the module is closed.
+    """
 
     source: ChoiceSource
     config: Config
     scaffold: Scaffold
     calls: Calls
     exports: list[Exported] = field(default_factory=list)
+    kept: dict[str, object] = field(default_factory=dict)
+    at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @staticmethod
     def open(source: ChoiceSource, config: Config) -> Program:
@@ -95,6 +100,8 @@ class Program:
     def close(self) -> Case:
         """The invocations, the host's last call as one more site, and the case."""
         scaffold = self.scaffold
+        for finish in self.at_end:
+            finish()
         source = self.source.fork("arguments")
         for exported in self.exports:
             scaffold.invocations += invocations(source, exported)
