@@ -9,13 +9,13 @@ from pathlib import Path
 
 from fuzz import VERSION
 from fuzz.campaign.archive import read_bundle
-from fuzz.campaign.bench import REFERENCE, Bench, Trial, canonical, default_engines
+from fuzz.campaign.bench import Bench, Trial, canonical, default_engines
 from fuzz.cases import parse_invocation, read_case
-from fuzz.finding import Finding
+from fuzz.finding import EngineRun, Finding
 from fuzz.report.live import emit
 from fuzz.summary import ExitCode
 from fuzz.triage.signature import split
-from oracles.engine import EngineId, EngineUnavailable, UsageError
+from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter
 from oracles.equality import show
 from oracles.verdict import Disagree, verdict_to_json
 from wasm.case import Case
@@ -62,13 +62,18 @@ def load(args: argparse.Namespace) -> tuple[Case, list[str]]:
 
 def pinned(finding: Finding) -> list[str]:
     """A finding's engines at the releases that showed it: it can be seen again when the default has moved on."""
-    found = []
-    for run in finding.runs:
-        id = EngineId.parse(run.engine)
-        if id.name != REFERENCE and not id.version and not id.path and run.version[:1].isdigit():
-            id = replace(id, version=run.version)
-        found.append(str(id))
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(_pinned(run) for run in finding.runs))
+
+
+def _pinned(run: EngineRun) -> str:
+    """Our own engines have no releases: what is replayed is the code that is here."""
+    id = EngineId.parse(run.engine)
+    if not id.version and not id.path and run.version[:1].isdigit():
+        try:
+            return str(adapter(id.name).check(replace(id, version=run.version)))
+        except UsageError:
+            return str(id)
+    return str(id)
 
 
 def _everyone(trial: Trial) -> tuple[Observation, ...]:
