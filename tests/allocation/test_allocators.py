@@ -85,8 +85,9 @@ def test_the_widest_instructions_allocate(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", BOTH)
 def test_one_operand_more_is_refused(name: str) -> None:
+    func = parse_machine(print_machine(wide(MAX_OPERANDS, 1)))
     with pytest.raises(TooManyOperands, match="65537 operands") as caught:
-        ALLOCATORS[name](wide(MAX_OPERANDS, 1), env_of(4))
+        ALLOCATORS[name](func, env_of(4))
     assert caught.value.inst == 1
 
 
