@@ -13,6 +13,7 @@ from generators.choices import ChoiceSource
 from generators.config import Config
 from generators.frame import BARE, GET, I32_CONST, I64_CONST, Frame
 from generators.scaffold import Scaffold
+from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.isa import OPS, MemArg
@@ -29,7 +30,7 @@ TRAPS: Final = 64
 class Program:
     """A module, its exports in the order in which they are called, and its call sites.
 
-    ``kept`` is what parts keep for the whole module, by a name of theirs; ``at_end`` runs before the module is closed.
+    ``at_end`` runs before the module is closed.
     """
 
     source: ChoiceSource
@@ -37,12 +38,12 @@ class Program:
     scaffold: Scaffold
     calls: Calls
     exports: list[Exported] = field(default_factory=list)
-    kept: dict[str, object] = field(default_factory=dict)
     at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @staticmethod
-    def open(source: ChoiceSource, config: Config) -> Program:
-        scaffold = Scaffold.open(source.fork("shell"), config)
+    def open(source: ChoiceSource, config: Config, imports: Callable[[ModuleBuilder], None] | None = None) -> Program:
+        """A new program; ``imports`` as in ``Scaffold.open``."""
+        scaffold = Scaffold.open(source.fork("shell"), config, imports)
         return Program(source, config, scaffold, Calls(scaffold))
 
     def function(

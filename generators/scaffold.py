@@ -6,8 +6,9 @@ private and export a function ``digest`` instead, since exporting changes the co
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from generators.choices import ChoiceSource
 from generators.config import Config
@@ -18,13 +19,17 @@ from wasm.encode import encode
 from wasm.feature_use import required_features
 from wasm.features import Feature
 from wasm.isa import OPS, Instr, MemArg
-from wasm.module import Module
+from wasm.module import ExternKind, Module
 from wasm.valtypes import (
     EXTERNREF,
+    F32,
+    F64,
     FUNCREF,
     I32,
     I64,
+    V128,
     Limits,
+    NumType,
     RefType,
     ValType,
     ref,
@@ -42,6 +47,8 @@ MULTIPLIER: Final = 0x100000001B3
 
 TYPED_ANSWERS: Final = 5
 
+_Kit = TypeVar("_Kit")
+
 
 @dataclass(slots=True)
 class Scaffold:
@@ -49,7 +56,7 @@ class Scaffold:
 
     ``first`` and ``last`` are invocations that go before and after all others. ``free_nans``: floats that functions of
     the module hand to each other, or return to the host, may be NaNs whose bits the specification leaves open, so
-    whoever looks at their bits makes them canonical first.
+    whoever looks at their bits makes them canonical first. ``kits`` is for ``kit``.
     """
 
     config: Config
@@ -73,15 +80,28 @@ class Scaffold:
     tables: dict[str, int] = field(default_factory=dict)
     free_nans: bool = False
     fuel: int | None = None
+    kits: dict[Callable[[Scaffold], Any], Any] = field(default_factory=dict)
 
     @staticmethod
-    def open(source: ChoiceSource, config: Config) -> Scaffold:
-        """A new module with its checksum; imports can still be added."""
+    def open(source: ChoiceSource, config: Config, imports: Callable[[ModuleBuilder], None] | None = None) -> Scaffold:
+        """A new module with its checksum. Functions, memories and tables can still be imported after it.
+
+        ``imports`` adds imports before anything is defined: imported globals can come in no other way.
+        """
         scaffold = Scaffold(config, source, private=source.chance(1, 2))
         builder = scaffold.builder
+        if imports is not None:
+            imports(builder)
         scaffold.answer_type = builder.func_type((), (I32,))
         scaffold.checksum = scaffold.global_(I64, source.below(256))
         return scaffold
+
+    def kit(self, make: Callable[[Scaffold], _Kit]) -> _Kit:
+        """What one kind of statements keeps in this module: one object per class, made of the scaffold at first."""
+        found: _Kit | None = self.kits.get(make)
+        if found is None:
+            found = self.kits[make] = make(self)
+        return found
 
     # Types
 
@@ -191,8 +211,10 @@ class Scaffold:
     def _fill_tables(self) -> None:
         sizes = {"functions": len(self.slots), "tokens": self.tokens, "sink": self.sunk, "scratch": 1}
         tables = self.builder.module.tables
+        imported = len(self.builder.module.imported(ExternKind.TABLE))
         for name, index in self.tables.items():
             limits = Limits(sizes[name], sizes[name])
+            index -= imported
             tables[index] = replace(tables[index], type=replace(tables[index].type, limits=limits))
         run: list[int] = []
         table = self.tables.get("functions", 0)
@@ -220,9 +242,10 @@ class Scaffold:
         """Fold the globals and the stored-to memory into one number; the last call of every invocation list."""
         f = self.builder.func((), (I64,), export="digest")
         h, p = f.local(I64), f.local(I32)
-        for index, item in enumerate(self.builder.module.globals):
-            if item.type.mutable and item.type.type in _TO_I64:
-                f.body += ((OPS["global.get"], index), *_TO_I64[item.type.type], *mix(h))
+        for index, item in enumerate(self.builder.module.global_types()):
+            if item.mutable and isinstance(item.type, NumType):
+                for part in _TO_I64[item.type]:
+                    f.body += ((OPS["global.get"], index), *part, *mix(h))
         if self.top > STORE_BASE:
             f.i32(STORE_BASE)
             f.emit("local.set", p)
@@ -245,7 +268,11 @@ def mix(h: int) -> tuple[Instr, ...]:
 
 
 _PLAIN_I64: Final = MemArg(3, 0)
-_TO_I64: Final[dict[ValType, tuple[Instr, ...]]] = {
-    I32: (OPS["i64.extend_i32_u"].bare,),
-    I64: (),
+_TO_I64: Final[dict[NumType, tuple[tuple[Instr, ...], ...]]] = {
+    I32: ((OPS["i64.extend_i32_u"].bare,),),
+    I64: ((),),
+    F32: ((OPS["i32.reinterpret_f32"].bare, OPS["i64.extend_i32_u"].bare),),
+    F64: ((OPS["i64.reinterpret_f64"].bare,),),
+    V128: (((OPS["i64x2.extract_lane"], 0),), ((OPS["i64x2.extract_lane"], 1),)),
 }
+"""All bits of a number as words of 64 bits."""
