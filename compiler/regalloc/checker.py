@@ -15,7 +15,8 @@ Transfer, in program order:
   their registers hold; (5) late definitions are written.
 - Definitions of a terminator are written on edge 0 only; on every other edge their allocations end.
 - An edge with arguments renames in parallel: an allocation that held argument a_i now also holds parameter p_i; the
-  parameters' former values end everywhere (a loop's last iteration).
+  parameters' former values end everywhere (a loop's last iteration). What no path from there uses is forgotten
+  (``checker_liveness``).
 
 Besides: every operand has an allocation that meets its constraint and that the environment allows; definitions of one
 instruction do not share a place, nor an early definition with a use, nor a late use with a late definition or a
@@ -29,6 +30,7 @@ The idea is regalloc2's ``checker.rs`` (and Watt and others'); edge definitions 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -50,6 +52,7 @@ from compiler.machine import (
     VReg,
 )
 from compiler.machine_text import allocation_text, inst_text
+from compiler.regalloc.checker_liveness import needs_of
 
 _NOTHING: Final[frozenset[VReg]] = frozenset()
 _WIDE: Final = 128
@@ -99,6 +102,18 @@ class _State:
         other.where = {vreg: set(places) for vreg, places in self.where.items()}
         return other
 
+    def knowing(self, vregs: Set[VReg]) -> _State:
+        """A copy that has forgotten all other values."""
+        other = _State(self.types)
+        where, holds = other.where, other.holds
+        for vreg in vregs & self.where.keys():
+            where[vreg] = places = set(self.where[vreg])
+            for place in places:
+                if place not in holds:
+                    held = self.holds[place]
+                    holds[place] = held if held <= vregs else held & vregs
+        return other
+
     def get(self, place: Allocation) -> frozenset[VReg]:
         return self.holds.get(place, _NOTHING)
 
@@ -106,7 +121,6 @@ class _State:
         for vreg in self.holds.get(place, _NOTHING):
             places = self.where[vreg]
             places.discard(place)
-            # A state is copied at every edge: values that are nowhere must not be copied along.
             if not places:
                 del self.where[vreg]
         if vregs:
@@ -177,6 +191,7 @@ class _Checker:
             count += len(block.insts)
         self.count = count
         self.moves: _Edits = {}
+        self.needs = needs_of(func)
 
     def run(self) -> list[CheckError]:
         if self._structure():
@@ -377,7 +392,7 @@ class _Checker:
         ]
         edges = inst.edges or ()
         for position, edge in enumerate(edges):
-            mine = state if position == len(edges) - 1 else state.copy()
+            mine = state.knowing(self.needs.before(edge))
             for vreg, place in definitions:
                 if position == 0:
                     mine.define(place, vreg)
