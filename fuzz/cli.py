@@ -153,14 +153,26 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _selfcheck(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", action="store_true", help="name all faults")
-    parser.add_argument("--target", metavar="T[,T...]", help="what to generate, in turn (default: all targets)")
-    parser.add_argument("--fault", action="append", metavar="NAME", help="a fault; several times for several")
+    parser.add_argument("--target", metavar="T[,T...]", help="what to generate (default: all targets that fit)")
+    words = "who generates, a column each: ours (the targets, the default), wasm-smith, wasm-smith:wide, ttf"
+    parser.add_argument("--generator", default="ours", metavar="G[,G...]", help=words)
+    parser.add_argument("--by-target", action="store_true", help="each target alone, a column each")
+    words = "a fault, or a mutant as MODULE#NUMBER; several times for several (default: all named faults)"
+    parser.add_argument("--fault", action="append", metavar="NAME", help=words)
     words = "mutants of the compiler instead of the named faults, or beside those given by --fault"
     parser.add_argument("--mutants", type=_natural, default=0, metavar="N", help=words)
     parser.add_argument("--mutant-seed", type=_natural, default=20261123, metavar="N", help="(default: 20261123)")
     parser.add_argument("--baseline", action="store_true", help="no fault at all: nothing may be found")
     parser.add_argument("--seconds", type=duration, default=20.0, metavar="T", help="CPU time per fault (default: 20s)")
     parser.add_argument("--seed", type=_natural, default=1, metavar="N", help="the cases' seed (default: 1)")
+    minimize = parser.add_mutually_exclusive_group()
+    minimize.add_argument("--no-minimize", action="store_true", help="do not make findings smaller")
+    words = "for making a finding smaller, beside the time to find it (default: 15s)"
+    minimize.add_argument("--minimize-time", type=duration, default=15.0, metavar="T", help=words)
+    words = "append JSON lines to this file, and leave out what it has already"
+    parser.add_argument("--out", type=Path, metavar="FILE", help=words)
+    words = "only print Markdown tables of what these files of --out hold, generators side by side"
+    parser.add_argument("--table", type=Path, nargs="+", metavar="FILE", help=words)
     parser.add_argument("--jobs", type=_positive, metavar="N", help="searches at once (default: the CPUs)")
     parser.add_argument("--offline", action="store_true", help="install nothing")
     parser.add_argument("--json", action="store_true", help="JSON lines (docs/json.md)")

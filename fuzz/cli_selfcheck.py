@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Final
 
 from fuzz.campaign.searches import run_searches
-from fuzz.campaign.selfcheck import Result, Search, capabilities
+from fuzz.campaign.selfcheck import Search, capabilities
 from fuzz.faults.injection.catalogue import all_faults
-from fuzz.faults.injection.fault import Area
-from fuzz.faults.injection.mutants import sample
-from generators.registry import GENERATOR_VERSION, load_target, target_names
+from fuzz.faults.injection.mutants import Mutant, sample
+from fuzz.report.selfcheck import Row, closing, heading, line, page, score
+from generators.peer import peer_names
+from generators.registry import load_target, target_names, version_of
 from oracles.engine import UsageError
 from wasm.case import CaseKind
+
+OURS: Final = "ours"
+"""The column of our own targets."""
 
 
 def selfcheck(args: argparse.Namespace) -> int:
@@ -24,27 +27,52 @@ def selfcheck(args: argparse.Namespace) -> int:
     if args.list:
         _list()
         return 0
-    names = _names(args)
-    how = Search(_targets(args.target), args.seed, args.seconds, offline=args.offline)
+    if args.table:
+        print(page([row for path in args.table for row in _read(path)[1]]), end="")
+        return 0
+    names, columns = _names(args), _columns(args)
+    how = [Search(targets, args.seed, args.seconds, offline=args.offline, generator=column,
+                  minimize=0.0 if args.no_minimize else args.minimize_time)
+           for column, targets in columns.items()]  # fmt: skip
+    every = [target for targets in columns.values() for target in targets]
+    head = {"type": "selfcheck", "version": 1, "generators": version_of(every), "seed": args.seed,
+            "seconds": args.seconds, "columns": columns}  # fmt: skip
+    rows = _earlier(args.out, head)
+    done = {(row["name"], row["generator"]) for row in rows}
+    wanted = [(name, one) for name in names for one in how if (name, one.generator) not in done]
+    if args.out and not rows:
+        _keep(args.out, head)
     if args.json:
-        _say({"type": "selfcheck", "version": 1, "generators": GENERATOR_VERSION, "targets": list(how.targets),
-              "seed": how.seed, "seconds": how.seconds, "searches": len(names)})  # fmt: skip
+        _say(head)
     else:
-        print(_row("found", "area", "fault", "target", "judge", "cases", "CPU s"))
-    results = []
-    for result in run_searches(names, how, capabilities(how), args.jobs or len(os.sched_getaffinity(0))):
-        results.append(result)
+        print(heading(), flush=True)
+    for result in run_searches(wanted, capabilities(how[0]), args.jobs or len(os.sched_getaffinity(0))):
+        row = {"type": "search", **result.to_json()}
+        rows.append(row)
+        if args.out:
+            _keep(args.out, row)
         if args.json:
-            _say({"type": "search", **result.to_json()})
+            _say(row)
         else:
-            print(_line(result), flush=True)
-    summary = score(results)
-    if args.json:
-        _say({"type": "score", **summary})
-    else:
-        print("\n".join(_closing(summary, results)))
-    failed = [result for result in results if result.error]
-    return 3 if failed else 0 if all(result.found for result in results if result.name) else 1
+            print(line(row), flush=True)
+    return _close(args, [row for row in rows if row["name"] in names])
+
+
+def _close(args: argparse.Namespace, rows: list[Row]) -> int:
+    """Print the scores, and give the exit code."""
+    for column in dict.fromkeys(row["generator"] for row in rows):
+        mine = [row for row in rows if row["generator"] == column]
+        summary = score(mine)
+        noise = sum(row["noise"] for row in mine)
+        if args.json:
+            _say({"type": "score", "generator": column, "noise": noise, **summary})
+            continue
+        print("\n".join(closing(column, summary)))
+        if noise:
+            print(f"{noise} cases disagree without any fault: run them with fuzz run")
+    if any(row["error"] for row in rows):
+        return 3
+    return 0 if all((row["found"] is not None) is bool(row["name"]) for row in rows) else 1
 
 
 def _names(args: argparse.Namespace) -> list[str]:
@@ -52,7 +80,7 @@ def _names(args: argparse.Namespace) -> list[str]:
     known = all_faults()
     chosen: list[str] = list(dict.fromkeys(args.fault or ()))
     for name in chosen:
-        if name not in known:
+        if name not in known and not _is_mutant(name):
             raise UsageError(f"no fault {name!r}: fuzz selfcheck --list names them")
     mutants = [mutant.name for mutant in sample(args.mutants, args.mutant_seed)]
     if args.baseline:
@@ -60,17 +88,32 @@ def _names(args: argparse.Namespace) -> list[str]:
     return chosen + mutants if chosen or mutants else list(known)
 
 
-def _targets(text: str | None) -> tuple[str, ...]:
-    """The named targets, or all that make modules to run or machine functions. Raises ``UsageError``."""
-    kinds = (CaseKind.WASM, CaseKind.MACHINE)
-    if text is None:
-        return tuple(name for name in target_names() if load_target(name).kind in kinds)
+def _is_mutant(name: str) -> bool:
+    try:
+        Mutant.parse(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _columns(args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
+    """Who makes the cases: a title to the targets that have their turn in one search. Raises ``UsageError``."""
+    ours = tuple(name for name in target_names() if load_target(name).kind in (CaseKind.WASM, CaseKind.MACHINE))
+    if args.target is not None:
+        ours = _listed(args.target, "target", target_names())
+    if args.by_target:
+        return {name: (name,) for name in ours}
+    columns = _listed(args.generator, "generator", (OURS, *peer_names()))
+    return {name: ours if name == OURS else (name,) for name in columns}
+
+
+def _listed(text: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
-        if name not in target_names():
-            raise UsageError(f"no target {name!r}: there are {', '.join(target_names())}")
+        if name not in known:
+            raise UsageError(f"no {what} {name!r}: there are {', '.join(known)}")
     if not names:
-        raise UsageError(f"--target names nothing: there are {', '.join(target_names())}")
+        raise UsageError(f"--{what} names nothing: there are {', '.join(known)}")
     return names
 
 
@@ -80,61 +123,34 @@ def _list() -> None:
         print(f"{fault.name:32} {fault.area.value:10} {fault.what}{pair}\n{'':44}after {fault.reference}")
 
 
-# What is printed.
+# The file that a long run goes on with.
 
 
-def score(results: Iterable[Result]) -> dict[str, Any]:
-    """Found and all: of the named faults but the checker's, of the checker's, of the mutants; by area; and how many
-    each target and each judge was the first to find."""
-    groups: dict[str, Counter[str]] = {}
-    areas: dict[str, Counter[str]] = {}
-    targets: Counter[str] = Counter()
-    judges: Counter[str] = Counter()
-    cpu = 0.0
-    for result in results:
-        cpu += result.cpu
-        group = "mutants" if result.area == "mutant" else "checker" if result.area == Area.CHECK.value else "faults"
-        for table, key in ((groups, group), (areas, result.area)):
-            count = table.setdefault(key, Counter(found=0, all=0))
-            count["all"] += 1
-            count["found"] += result.found is not None
-        if result.found is not None:
-            targets[result.found.target] += 1
-            judges[result.found.judge] += 1
-    counts = {name: {key: dict(count) for key, count in table.items()} for name, table in
-              (("groups", groups), ("areas", areas))}  # fmt: skip
-    return {**counts, "targets": dict(targets.most_common()), "judges": dict(judges.most_common()),
-            "cpu": round(cpu, 1)}  # fmt: skip
+def _read(path: Path) -> tuple[Row, list[Row]]:
+    """The head of a file that ``--out`` made, and its searches. Raises ``UsageError``."""
+    try:
+        lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from None
+    if not lines or lines[0].get("type") != "selfcheck" or lines[0].get("version") != 1:
+        raise UsageError(f"{path} was not made by fuzz selfcheck --out or --json")
+    return lines[0], [row for row in lines if row["type"] == "search"]
 
 
-def _row(*words: str) -> str:
-    found, area, name, target, judge, cases, cpu = words
-    return f"{found:6} {area:10} {name:40} {target:9} {judge:9} {cases:>6} {cpu:>7}"
+def _earlier(path: Path | None, head: Row) -> list[Row]:
+    """The searches that a file has already, if they were made as these are. Raises ``UsageError``."""
+    if path is None or not path.exists():
+        return []
+    before, rows = _read(path)
+    if before != json.loads(json.dumps(head)):
+        raise UsageError(f"{path} holds searches made in another way: name another file")
+    return rows
 
 
-def _line(result: Result) -> str:
-    found = result.found
-    word = "error" if result.error else "yes" if found else "no"
-    target, judge = (found.target, found.judge) if found else ("", "")
-    name = result.name or "(none)"
-    more = f"  {result.what}" if result.area == "mutant" and not found else ""
-    more += f"  {result.error.strip().splitlines()[-1][:120]}" if result.error else ""
-    return _row(word, result.area, name, target, judge, str(result.cases), f"{result.cpu:.1f}") + more
+def _keep(path: Path, row: Row) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
 
 
-def _closing(summary: dict[str, Any], results: list[Result]) -> list[str]:
-    lines = ["", *(f"{name}: {count['found']} of {count['all']} found" for name, count in summary["groups"].items())]
-    lines.append("areas: " + ", ".join(f"{k} {c['found']}/{c['all']}" for k, c in summary["areas"].items()))
-    lines += [
-        f"first found by {title}: " + ", ".join(f"{k} {n}" for k, n in summary[title].items())
-        for title in ("targets", "judges")
-    ]
-    lines.append(f"CPU seconds: {summary['cpu']}")
-    noise = sum(result.noise for result in results)
-    if noise:
-        lines.append(f"{noise} cases disagree without any fault: run them with fuzz run")
-    return lines
-
-
-def _say(line: dict[str, Any]) -> None:
-    print(json.dumps(line), flush=True)
+def _say(row: Row) -> None:
+    print(json.dumps(row), flush=True)

@@ -1,23 +1,32 @@
 """Looking for one fault that was put into the project on purpose, as a campaign would look for a real one.
 
-Cases come from the targets in turn and run on the faulty part and on what judges it. A disagreement counts if the same
-case shows none without the fault. For a fault of the compiler that is a worker with the fault beside the reference
-interpreter; for one of the allocators, target ``regalloc`` as well, with the fault in this process; for one of the
-interpreter, the interpreter with the fault beside the compiler and Wasmtime.
+Cases come from the target that has had the least CPU time so far, so that cheap targets get as much of it as dear ones,
+and run on the faulty part and on what judges it. A disagreement counts if the same case shows none without the fault.
+The targets may be other projects' generators (``generators.peer``): then the same judges look at their modules.
+
+For a fault of the compiler that is a worker with the fault beside the reference interpreter; generators are
+narrowed to the features that it has. For a fault of the allocators there is target ``regalloc`` as well, with the fault
+in this process; for one of the interpreter, the interpreter with the fault beside the compiler and Wasmtime.
 """
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from fuzz.campaign.bench import Bench, Trial
+from fuzz.campaign.minimize import minimized
+from fuzz.campaign.retry import TRIES, finding
 from fuzz.faults.injection.catalogue import with_partner
 from fuzz.faults.injection.fault import Area
 from fuzz.faults.injection.mutants import Mutant, describe
+from fuzz.triage.signature import split
+from generators.config import DEFAULT
+from generators.peer import NoModule, peer_names
 from generators.registry import load_target, make_case
 from oracles.engine import Capabilities, Engine, EngineId, Limits, open_engine
 from oracles.engines.compiler import FAMILY, worker_of
@@ -38,29 +47,50 @@ WORKER: Final = "fuzz.faults.injection.worker"
 LIMITS: Final = Limits(cpu_seconds=5.0)
 
 
+WEIGHTS: Final[dict[str, float]] = {}
+"""Targets that get more or less than one share of the CPU time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How to look: targets in turn from ``seed`` on, for so many CPU seconds (workers' included, but for their
-    start-up) and so many cases at most."""
+    """How to look: cases of these targets (or peers) from ``seed`` on, for so many CPU seconds and so many cases at
+    most. The time is that of generating, running and judging, workers' and peers' programs included, but not that of
+    starting workers, nor that of trying what was found again and making it smaller.
+
+    What is found is reduced for ``minimize`` seconds of wall time at most, 0 for not at all. ``generator`` is a name
+    for tables.
+    """
 
     targets: tuple[str, ...]
     seed: int
     seconds: float = 20.0
     cases: int = 100_000
     offline: bool = False
+    minimize: float = 0.0
+    generator: str = "ours"
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
     """Which case of which target shows the fault, on which engine, and who says so: the kind of dissent, or
     ``checker`` for the allocation checker, ``verifier`` for the compiler's verifiers, ``broken`` for a worker that
-    could not be started or failed itself."""
+    could not be started or failed itself. ``bytes`` is the size of the case, ``minimized`` that of the reduced one."""
 
     target: str
     index: int
     engine: str
     judge: str
     detail: str = ""
+    bytes: int = 0
+    minimized: int | None = None
+
+
+@dataclass(slots=True)
+class Spent:
+    """What a target had of a search: cases, and CPU seconds."""
+
+    cases: int = 0
+    cpu: float = 0.0
 
 
 @dataclass(slots=True)
@@ -71,33 +101,41 @@ class Result:
     area: str
     what: str
     reference: str = ""
+    generator: str = "ours"
     found: Discovery | None = None
     cpu: float = 0.0
     cases: int = 0
     noise: int = 0
     error: str = ""
-    per_target: dict[str, int] = field(default_factory=dict)
+    per_target: dict[str, Spent] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        found = None
-        if self.found is not None:
-            found = {name: getattr(self.found, name) for name in Discovery.__slots__}
-        rest = {name: getattr(self, name) for name in Result.__slots__ if name != "found"}
-        return {**rest, "cpu": round(self.cpu, 2), "found": found}
+        spent = {name: {"cases": one.cases, "cpu": round(one.cpu, 2)} for name, one in self.per_target.items()}
+        return {**asdict(self), "cpu": round(self.cpu, 2), "per_target": spent}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Result:
+        """Read ``to_json``'s form, whatever else is in it."""
+        rest = {name: data[name] for name in Result.__slots__ if name not in ("found", "per_target")}
+        found = Discovery(**data["found"]) if data["found"] else None
+        return Result(**rest, found=found, per_target={k: Spent(**v) for k, v in data["per_target"].items()})
 
 
-def subject_of(name: str) -> Result:
-    """An empty result for a fault or a mutant. Raises ``FaultError`` or ``ValueError`` for a name that is none."""
+def subject_of(name: str, generator: str = "ours") -> Result:
+    """An empty result for a fault, a mutant, or with "" for the baseline. Raises ``FaultError`` or ``ValueError`` for a
+    name that is none."""
+    if not name:
+        return Result("", "baseline", "no fault", generator=generator)
     if "#" in name:
-        return Result(name, "mutant", describe(Mutant.parse(name)))
+        return Result(name, "mutant", describe(Mutant.parse(name)), generator=generator)
     fault = with_partner(name)[0]
-    return Result(name, fault.area.value, fault.what, fault.reference)
+    return Result(name, fault.area.value, fault.what, fault.reference, generator)
 
 
 def search(name: str, how: Search, known: dict[str, Capabilities]) -> Result:
     """Look for a fault, or with the name "" for none at all, which is the baseline. ``known`` are the capabilities of
     the compiler without the fault, by id (``capabilities``): a worker with a fault is not asked for its own."""
-    result = subject_of(name) if name else Result("", "baseline", "no fault")
+    result = subject_of(name, how.generator)
     with _Search(result, how, known) as running:
         running.run()
     return result
@@ -113,7 +151,10 @@ class _Search:
         self.engines = (*self.settings, ALLOCATORS) if self._machines() else self.settings
         self.faulty = Bench(self.engines, LIMITS, how.offline, self._open_faulty)
         self.clean: Bench | None = None
-        self.targets = tuple(name for name in how.targets if self._fits(name))
+        self.config = DEFAULT
+        if self.settings is SETTINGS and known:
+            self.config = replace(DEFAULT, features=frozenset.intersection(*(one.features for one in known.values())))
+        result.per_target = {name: Spent() for name in how.targets if self._fits(name)}
 
     def __enter__(self) -> _Search:
         return self
@@ -126,9 +167,14 @@ class _Search:
     def _machines(self) -> bool:
         return self.result.area in (Area.ALLOCATE.value, "baseline")
 
-    def _fits(self, target: str) -> bool:
-        kind = load_target(target).kind
-        return kind is CaseKind.WASM or (kind is CaseKind.MACHINE and self._machines())
+    def _fits(self, name: str) -> bool:
+        """Whether what a target makes can be run here. Target ``regalloc`` is for faults of the allocators."""
+        if name in peer_names():
+            return True
+        target = load_target(name)
+        if target.kind is CaseKind.MACHINE:
+            return self._machines()
+        return target.kind is CaseKind.WASM and target.needs <= self.config.features
 
     def _open_faulty(self, id: str, limits: Limits, offline: bool) -> Engine:
         if not self.result.name or self.settings is JUDGES:
@@ -161,52 +207,96 @@ class _Search:
         if self.faulty.broken:
             result.error = next(iter(self.faulty.broken.values()))
             return
-        for number in range(how.cases):
-            if result.found is not None or result.cpu >= how.seconds or not self.targets:
-                return
-            target = self.targets[number % len(self.targets)]
-            turn = number // len(self.targets)
-            start = time.process_time()
-            case = make_case(target, how.seed, turn)
-            only = self._chosen(case, turn + number)
-            with self._fault(case):
-                trial = self.faulty.run(case, only)
-            result.cpu += time.process_time() - start + _worker_cpu(trial)
-            result.cases += 1
-            result.per_target[target] = result.per_target.get(target, 0) + 1
-            self._judge(trial, target, turn, only)
+        turns = dict.fromkeys(result.per_target, 0)
+        while turns and result.found is None and result.cpu < how.seconds and sum(turns.values()) < how.cases:
+            target = min(turns, key=self._share)
+            self._one(target, turns[target])
+            turns[target] += 1
 
-    def _chosen(self, case: Case, turn: int) -> frozenset[str]:
+    def _share(self, target: str) -> float:
+        return self.result.per_target[target].cpu / WEIGHTS.get(target, 1.0)
+
+    def _one(self, target: str, index: int) -> None:
+        start = time.process_time() + _children()
+        try:
+            case = make_case(target, self.how.seed, index, self.config)
+        except NoModule:
+            self._account(target, time.process_time() + _children() - start, 0)
+            return
+        spent = time.process_time() + _children() - start
+        start = time.process_time()
+        only = self._chosen(case, index)
+        with self._fault(case):
+            trial = self.faulty.run(case, only)
+        self._account(target, spent + time.process_time() - start + _worker_cpu(trial))
+        self._judge(trial, target, index, only)
+
+    def _account(self, target: str, seconds: float, cases: int = 1) -> None:
+        self.result.cpu += seconds
+        self.result.cases += cases
+        spent = self.result.per_target[target]
+        spent.cpu += seconds
+        spent.cases += cases
+
+    def _chosen(self, case: Case, index: int) -> frozenset[str]:
+        """The engines that a case meets: of the compiler's settings one after the other."""
         if case.kind is CaseKind.MACHINE:
             return frozenset((ALLOCATORS,))
         if self.settings is JUDGES:
             return frozenset(self.faulty.seats)
-        return frozenset((self.settings[turn % len(self.settings)],))
+        return frozenset((self.settings[index % len(self.settings)],))
 
     def _judge(self, trial: Trial, target: str, index: int, only: Collection[str]) -> None:
+        size = len(trial.case.content)
         found: Discovery | None = None
         if isinstance(trial.verdict, Disagree):
             for dissent in trial.verdict.dissents:
                 word = judge_of(dissent)
                 if len(self.faults) > 1 and dissent.phase == Phase.COMPILE.value:
                     continue  # what the faulty checker still sees says nothing about what it does not see
-                found = Discovery(target, index, dissent.engine, word, (dissent.message or dissent.detail)[:300])
+                text = (dissent.message or dissent.detail)[:300]
+                found = Discovery(target, index, dissent.engine, word, text, size)
                 break
         elif self.faulty.broken:
             engine, reason = next(iter(self.faulty.broken.items()))
-            found = Discovery(target, index, engine, "broken", reason[:300])
+            found = Discovery(target, index, engine, "broken", reason[:300], size)
         if found is None:
             return
         again = self._clean().run(trial.case, only)
         if isinstance(again.verdict, Disagree) or self._clean().broken:
             self.result.noise += 1
-        else:
-            self.result.found = found
+            return
+        self.result.found = found
+        if self.how.minimize and isinstance(trial.verdict, Disagree):
+            with self._fault(trial.case):
+                smaller = self._minimized(trial.case, found.engine, only)
+            self.result.found = replace(found, minimized=smaller)
+
+    def _minimized(self, case: Case, engine: str, only: Collection[str]) -> int | None:
+        """The size of the case when it is as small as it gets and ``engine`` still dissents; None if it is not steady
+        enough to be made smaller."""
+        bench = Bench(sorted(only), LIMITS, self.how.offline, self._open_faulty)
+        try:
+            trial = bench.run(case)
+            for signature, dissents in split(trial.verdict) if isinstance(trial.verdict, Disagree) else ():
+                if any(dissent.engine == engine for dissent in dissents):
+                    found = minimized(bench, finding(bench, trial, signature, TRIES), self.how.minimize)
+                    return len(found.minimized.content) if found.minimized else None
+            return None
+        finally:
+            bench.close()
 
     def _clean(self) -> Bench:
         if self.clean is None:
             self.clean = Bench(self.engines, LIMITS, self.how.offline, self._open_clean)
         return self.clean
+
+
+def _children() -> float:
+    """CPU seconds of the programs that have ended and been waited for; between two looks at it around a generator, its
+    programs'."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def judge_of(dissent: Dissent) -> str:
