@@ -1,0 +1,162 @@
+"""More live values of every class than any register file has, across calls of all kinds, loops and fixed registers.
+
+Up to 140 integers, 140 floats and vectors and 20 references at once: computed, permuted in loops, held on the stack,
+merged behind branches and br_tables, kept over divisions, shifts by variables, wide products, bulk instructions and
+exceptions. They are folded, stored, returned, or passed on by a tail call.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.callsites import Callee
+from generators.choices import ChoiceSource, spread, weighted
+from generators.config import Config, draw_size
+from generators.frame import BARE, GET, I32_CONST, Frame
+from generators.parts import Part
+from generators.pressure import STEPS, Around, Body
+from generators.program import REFERENCES, VECTORS, Program
+from generators.signatures import draw_types
+from generators.surroundings import draw_around, draw_imports
+from wasm.case import Case
+from wasm.features import Feature
+from wasm.isa import OPS
+from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, NumType, ValType
+
+NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+
+_FEW: Final = (0, 1, 2, 3, 4, 6, 8, 10)
+_REGISTERS: Final = (11, 12, 13, 14, 15, 16, 17, 18, 20, 24, 28, 29, 30, 31, 32, 33, 34)
+_LIVE: Final = spread(sorted([*_FEW, *_REGISTERS * 2, *(17, 18, 20, 24, 33, 36, 40) * 2, 48, 60, 64, 65, 80]), 256)
+_MANY: Final = spread([*_LIVE[::4], 100, 140], 4096)
+"""Live values of one class: all below a register file, each size around the known ones, and some far past them."""
+
+_REFS: Final = weighted((0, 170), (1, 20), (3, 20), (8, 26), (20, 20))
+_ROOM: Final = (8, *(round(60 * (700 / 60) ** (i / 63)) for i in range(1, 64)))
+_FUNCTIONS: Final = weighted((1, 220), (2, 36))
+_ENDS: Final = weighted(("use", 150), ("return", 40), ("tail", 40), ("self", 26))
+_INTS: Final = weighted((I32, 128), (I64, 128))
+_FLOATS: Final = weighted((F64, 140), (F32, 116))
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """One or two functions with many live values, and what they call."""
+    ints = draw_size(source, _MANY, config.max_locals // 2)
+    # Baseline compilers lack most of what came after multi-value: many cases go without.
+    plain = source.chance(5, 16)
+    if plain:
+        config = config.without(Feature.EXCEPTIONS, Feature.TAIL_CALL)
+    if plain or source.chance(4, 16):
+        config = config.without(*REFERENCES)
+    if source.chance(6, 16):
+        config = config.without(*VECTORS)
+    if not source.chance(1, 4):
+        config = config.without(Feature.WIDE_ARITHMETIC)
+    program = Program.open(source, config)
+    around = draw_around(program, source.fork("around"), draw_imports(program, source))
+    for i in range(source.weighted(_FUNCTIONS)):
+        _function(program, around, source.fork(f"f{i}"), f"f{i}", ints if not i else source.pick(_LIVE))
+    return program.close()
+
+
+def _live_types(program: Program, source: ChoiceSource, ints: int, floats: int, references: int) -> list[ValType]:
+    """Types of the live values: each class of up to two types, one class after the other or in turn."""
+    config = program.config
+    wholes = source.weighted(_INTS), source.weighted(_INTS)
+    reals: list[NumType] = [source.weighted(_FLOATS), source.weighted(_FLOATS)]
+    if config.allows(Feature.SIMD):
+        reals = [V128 if source.below(4) == 3 else type_ for type_ in reals]
+    kinds = program.scaffold.references()
+    rows: list[list[ValType]] = [[wholes[i & 1] for i in range(ints)], [reals[i & 1] for i in range(floats)]]
+    if kinds:
+        start = source.below(len(kinds))
+        rows.append([kinds[(start + i) % len(kinds)] for i in range(references)])
+    order = source.below(3)
+    if order == 2:
+        longest = max(map(len, rows))
+        return [row[i] for i in range(longest) for row in rows if i < len(row)]
+    if order == 1:
+        rows.reverse()
+    return [type_ for row in rows for type_ in row]
+
+
+def _function(program: Program, around: Around, source: ChoiceSource, name: str, ints: int) -> None:
+    """An exported function: the values, steps that fit the room, and their end."""
+    config = program.config
+    floats, references = source.pick(_LIVE), source.weighted(_REFS)
+    types = _live_types(program, source, ints, floats, references) or [I32]
+    end = source.weighted(_ENDS)
+    if end == "tail" and (not config.allows(Feature.TAIL_CALL) or len(types) > config.max_params):
+        end = "use"
+    numbers = [i for i, type_ in enumerate(types) if isinstance(type_, NumType)]
+    returned = numbers[: config.max_results - 1] if end == "return" else []
+    params: tuple[ValType, ...] = (I32, *draw_types(source, config, min(source.below(5), config.max_params - 1)))
+    sink = _sink(program, source.fork("sink"), types) if end == "tail" else None
+    frame = program.function(source, params, [*(types[i] for i in returned), I64], name)
+    body = Body.fresh(program, around, frame, source, types)
+    room = len(frame.f.body) + source.pick(_ROOM)
+    while True:
+        source.weighted(STEPS)(body, 2)
+        if len(frame.f.body) > room:
+            break
+    if end == "self":
+        _again(body)
+    program.scaffold.labels.add(end)
+    if sink is None:
+        if end != "return":
+            body.finish()
+        program.close_function(frame, source, [body.live[i] for i in returned])
+        return
+    frame.publish()
+    frame.f.body += [(GET, local) for local in body.live]
+    kinds = [kind for kind in ("tail", "tail_indirect", "tail_ref") if kind in program.calls.kinds()]
+    program.calls.call(frame, source, source.pick(kinds), sink)
+
+
+def _sink(program: Program, source: ChoiceSource, types: list[ValType]) -> Callee:
+    """A function of all live values, for a tail call."""
+    return program.calls.leaf(source, FuncType(tuple(types), (I64,)))
+
+
+def _again(body: Body) -> None:
+    """The function calls itself a few times, with everything live across; the innermost call winds the count up."""
+    frame, source, scaffold = body.frame, body.source, body.program.scaffold
+    f, depth = frame.f, source.between(1, 4)
+    count = scaffold.global_(I32, depth)
+    f.body.append((OPS["global.get"], count))
+    f.open("if")
+    f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
+    f.body += [(GET, i) for i in range(len(f.type.params))]
+    f.emit("call", f.index)
+    for type_ in reversed(f.type.results):
+        frame.take(type_)
+    f.else_()
+    f.body += ((I32_CONST, depth), (OPS["global.set"], count))
+    f.end()
+
+
+# What other targets draw
+
+
+def _part(program: Program, frame: Frame, source: ChoiceSource, size: int) -> None:
+    """As many live values as the size allows, a few steps, and their end."""
+    known = {type_: list(locals_) for type_, locals_ in frame.sources.items()}
+    most = max(4, min(80, size // 24))
+    around = draw_around(program, source, ()) if size > 150 else Around()
+    ints = 1 + source.below(most)
+    floats = source.below(most)
+    types = _live_types(program, source, ints, floats, source.below(4))
+    body = Body.fresh(program, around, frame, source, types)
+    # Who emits this may do so in a branch, or in a loop: then its calls are not passed in every call.
+    body.sure = False
+    end = len(frame.f.body) + size // 2
+    for _ in range(6):
+        source.weighted(STEPS)(body, 1)
+        if len(frame.f.body) > end:
+            break
+    body.finish()
+    # A reference that a skipped branch should have set is null: nothing outside may read it.
+    frame.sources = known
+
+
+PARTS: Final[tuple[Part, ...]] = (Part("pressure", NEEDS, _part),)
