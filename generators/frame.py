@@ -38,7 +38,8 @@ class Frame:
     """A function body with a 64-bit running hash ``acc`` into which every value is folded in order.
 
     ``style`` picks one of the ways to fold; all lose no bit and tell positions apart. ``sources`` lists the locals
-    (parameters, mostly) that may be read for a value of a type.
+    (parameters, mostly) that may be read for a value of a type. ``selector`` is an i32 local by which the host decides
+    what runs, once ``select`` has made sure that there is one.
     """
 
     scaffold: Scaffold
@@ -51,6 +52,7 @@ class Frame:
     scratch: dict[ValType, int] = field(default_factory=dict)
     vector_acc: int | None = None
     fragments: dict[ValType, tuple[Instr, ...]] = field(default_factory=dict)
+    selector: int = 0
 
     @staticmethod
     def of(scaffold: Scaffold, f: FuncBuilder, source: ChoiceSource) -> Frame:
@@ -65,6 +67,19 @@ class Frame:
         if found is None:
             found = self.scratch[type_] = self.f.local(type_)
         return found
+
+    def select(self) -> None:
+        """Make ``selector`` the first i32 parameter, or a number out of the hash in a function without one."""
+        params = self.f.type.params
+        if self.selector >= len(params):
+            return
+        found = next((i for i, type_ in enumerate(params) if type_ is I32), None)
+        if found is None:
+            found = self.f.local(I32)
+            self.f.body += (
+                (GET, self.acc), (I64_CONST, 41), BARE["i64.shr_u"], BARE["i32.wrap_i64"], (SET, found),
+            )  # fmt: skip
+        self.selector = found
 
     def seed(self, value: int) -> None:
         """Start the hash from a constant."""

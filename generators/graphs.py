@@ -25,7 +25,7 @@ def machine(frame: Frame, source: ChoiceSource, watched: Watched, states: int) -
     """A loop around a br_table on a state: any state may follow any other, which no nesting of ifs can say."""
     f = frame.f
     state, left = f.local(I32), f.local(I32)
-    f.body += ((GET, 0), (SET, state), (I32_CONST, source.between(3, 40)), (SET, left))
+    f.body += ((GET, frame.selector), (SET, state), (I32_CONST, source.between(3, 40)), (SET, left))
     out = f.open("block")
     head = f.open("loop")
     f.body += ((GET, left), BARE["i32.eqz"])
@@ -85,7 +85,7 @@ def nest(frame: Frame, source: ChoiceSource, depth: int) -> None:
         some = [*far, *(ends[source.below(len(ends))] for _ in range(source.between(1, 12))), ends[-1]]
         condition(frame, source)
         f.br(source.pick(some), "br_if")
-        f.body.append((GET, 0))
+        f.body.append((GET, frame.selector))
         f.br_table(some, some[-1])
         dead_code(frame, source)
     every = max(1, depth // 48)

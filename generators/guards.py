@@ -102,7 +102,8 @@ class Tags:
     """The tags of a module: payload types by tag index, and one tag more, ``decoy``, that nothing ever throws.
 
     ``references``: clauses may give references, of type (ref exn) where ``typed``. ``again`` is a function that throws
-    what it is given, if there is one. A clause takes at most ``max_values`` besides the reference.
+    what it is given, if there is one. A clause takes at most ``max_values`` besides the reference. ``base`` is the
+    module's index of the first tag; everywhere else tags are counted from it.
     """
 
     payloads: list[tuple[ValType, ...]]
@@ -110,6 +111,7 @@ class Tags:
     typed: bool
     again: int | None = None
     max_values: int = 999
+    base: int = 0
 
     @property
     def count(self) -> int:
@@ -221,7 +223,7 @@ class Protector:
         carried = self.source.weighted(_CARRIED)
         types = [type_ for type_, _ in self.watched[:carried]]
         f.body += [(GET, local) for _, local in self.watched[:carried]]
-        inner = f.open_try(clauses_of(guard), types, self.results)
+        inner = f.open_try(clauses_of(guard, self.tags.base), types, self.results)
         for type_ in reversed(types):
             f.body += self.frame.fold(type_)
         if self.watched:
@@ -269,7 +271,7 @@ class Protector:
                 body += ((GET, exn), (OPS["call"], self.tags.again), BARE["unreachable"])
             case "other":
                 push_values(frame, source, self.tags.payloads[handler.other])
-                body.append((OPS["throw"], handler.other))
+                body.append((OPS["throw"], self.tags.base + handler.other))
             case action:
                 if action == "keep":
                     if self.kept is None:
@@ -278,13 +280,13 @@ class Protector:
                 push_values(frame, source, self.results)
 
 
-def clauses_of(guard: Guard) -> list[tuple[str, int | None, Label]]:
-    """The clauses as ``FuncBuilder.open_try`` takes them."""
+def clauses_of(guard: Guard, base: int) -> list[tuple[str, int | None, Label]]:
+    """The clauses as ``FuncBuilder.open_try`` takes them; ``base`` is the first tag's index."""
     found: list[tuple[str, int | None, Label]] = []
     for clause in guard.clauses:
         label = clause.handler.label
         assert label is not None
-        found.append((clause.kind, clause.tag, label))
+        found.append((clause.kind, None if clause.tag is None else base + clause.tag, label))
     return found
 
 

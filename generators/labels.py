@@ -1,7 +1,7 @@
 """Values that travel through labels: loops, branch tables, merges and ifs with any number of parameters and results.
 
 Each function here emits one construct into a frame, around a row of types, and leaves the row's values on the stack.
-What runs is decided by the frame's first parameter, an i32 that the host varies.
+What runs is decided by the frame's ``selector``.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def condition(frame: Frame, source: ChoiceSource) -> None:
     """An i32 that the host's selector decides, or the running hash, or any expression."""
     kind, body = source.below(4), frame.f.body
     if kind < 2:
-        body += ((GET, 0), (I32_CONST, 1 << source.below(6)), BARE["i32.and"])
+        body += ((GET, frame.selector), (I32_CONST, 1 << source.below(6)), BARE["i32.and"])
     elif kind == 2:
         body += ((GET, frame.acc), (I64_CONST, 1 << 40 + source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
     else:
@@ -111,7 +111,14 @@ def looped(frame: Frame, source: ChoiceSource, row: Row) -> None:
     row.push()
     count = f.local(I32)
     if source.below(2):
-        f.body += ((GET, 0), (I32_CONST, 3), BARE["i32.and"], (I32_CONST, 1), BARE["i32.add"], (SET, count))
+        f.body += (
+            (GET, frame.selector),
+            (I32_CONST, 3),
+            BARE["i32.and"],
+            (I32_CONST, 1),
+            BARE["i32.add"],
+            (SET, count),
+        )
     else:
         f.body += ((I32_CONST, source.between(1, 6)), (SET, count))
     way = source.below(4)
@@ -148,7 +155,7 @@ def table(frame: Frame, source: ChoiceSource, row: Row, targets: int, labels: in
     out = f.open("block", (), types)
     blocks = [f.open("block", (), types) for _ in range(labels)]
     row.push()
-    f.body.append((GET, 0))
+    f.body.append((GET, frame.selector))
     if source.below(4) == 3:
         f.body += ((I32_CONST, source.between(1, 255)), BARE["i32.xor"])
     pattern, seed = source.weighted(_TARGET_PATTERNS), source.bits(16)

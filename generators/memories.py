@@ -39,17 +39,18 @@ _UPDATES: Final = (("add", "mul", "copysign"), ("add", "sub", "and", "or", "xor"
 
 @dataclass(slots=True)
 class Memory:
-    """One memory: ``pages`` at the start, ``end`` a mutable global with its size in bytes, if there is one."""
+    """One memory: ``pages`` of 2^``page_log2`` bytes at the start; ``end``, if there is one, is a mutable global with its
+    size in bytes."""
 
     index: int
     type: NumType
     pages: int
-    export: str | None
     end: int | None = None
+    page_log2: int = 16
 
     @property
     def bytes(self) -> int:
-        return self.pages * PAGE
+        return self.pages << self.page_log2
 
 
 @lru_cache(maxsize=64)
@@ -83,11 +84,30 @@ class Memories:
         imported = source.chance(1, 12)
         for i in range(count):
             found._add(source, config, imported and i == 0)
-        for memory in found.all:
-            if source.chance(1, 2):
-                memory.end = scaffold.global_(memory.type, memory.bytes & (1 << memory.type.bits) - 1)
-        found._segments(source)
+        found._describe(source)
         return found
+
+    @staticmethod
+    def of(scaffold: Scaffold) -> Memories:
+        """A kit for functions that others write too: the shell's memory, and one or two more in some modules."""
+        source, found = scaffold.source.fork("memories"), Memories(scaffold)
+        if not scaffold.pages:
+            scaffold.claim_memory(source.between(1, 2))
+        found.all.append(Memory(0, I32, scaffold.pages))
+        if scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(2, 16):
+            for _ in range(1 + source.below(2)):
+                found._add(source, scaffold.config, False)
+        found._describe(source)
+        if scaffold.private:
+            scaffold.closers.append(found.digest)
+        return found
+
+    def _describe(self, source: ChoiceSource) -> None:
+        """Globals with the sizes of some, and data."""
+        for memory in self.all:
+            if source.chance(1, 2):
+                memory.end = self.scaffold.global_(memory.type, memory.bytes & (1 << memory.type.bits) - 1)
+        self._segments(source)
 
     def _add(self, source: ChoiceSource, config: Config, imported: bool) -> None:
         builder = self.scaffold.builder
@@ -97,13 +117,17 @@ class Memories:
             pages = source.pick(_BIG64 if index64 else _BIG)
             self.scaffold.labels.add("big_memory")
         maximum = pages + (source.below(3) if pages < 3 else 0)
+        page_log2 = 16
+        if config.allows(Feature.CUSTOM_PAGE_SIZES) and source.chance(2, 16) and not imported:
+            page_log2 = 0
+            pages = maximum = source.between(LOW + HIGH, 2 * PAGE)
         export = None if self.scaffold.private else f"memory{len(self.all)}"
         if imported:
             type_ = MemType(Limits(pages, maximum), index64)
             index = builder.import_other("env", "memory", type_)
         else:
-            index = builder.memory(pages, maximum, index64=index64, export=export)
-        self.all.append(Memory(index, I64 if index64 else I32, pages, export))
+            index = builder.memory(pages, maximum, index64=index64, page_log2=page_log2, export=export)
+        self.all.append(Memory(index, I64 if index64 else I32, pages, page_log2=page_log2))
 
     def _segments(self, source: ChoiceSource) -> None:
         """Something to load at both ends, and a segment for ``memory.init``."""
@@ -142,7 +166,7 @@ class Memories:
         if place == "last" and not self.grows:
             # The size is known at run time only.
             t = CONST[type_]
-            body += ((OPS["memory.size"], memory.index), (t, 16), BARE[f"{type_}.shl"])
+            body += ((OPS["memory.size"], memory.index), (t, memory.page_log2), BARE[f"{type_}.shl"])
             body += ((t, size + _slack(source, store)), BARE[f"{type_}.sub"])
             return 0
         at = memory.bytes - size - _slack(source, store)
@@ -275,7 +299,7 @@ class Memories:
         """Grow by a little, or too much, and fold what that gives; the size before and after."""
         source, body, frame = tree.source, tree.frame.f.body, tree.frame
         memory = self.pick(source)
-        if may_grow and source.below(2):
+        if may_grow and memory.page_log2 == 16 and source.below(2):
             delta = source.pick((0, 1, 1, 2, 3, 0x10000, 0xFFFFFFFF))
             body += ((CONST[memory.type], delta), (OPS["memory.grow"], memory.index), *frame.fold(memory.type))
         body += ((OPS["memory.size"], memory.index), *frame.fold(memory.type))

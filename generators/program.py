@@ -28,17 +28,13 @@ TRAPS: Final = 64
 
 @dataclass(slots=True)
 class Program:
-    """A module, its exports in the order in which they are called, and its call sites.
-
-    ``at_end`` runs before the module is closed.
-    """
+    """A module, its exports in the order in which they are called, and its call sites."""
 
     source: ChoiceSource
     config: Config
     scaffold: Scaffold
     calls: Calls
     exports: list[Exported] = field(default_factory=list)
-    at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @staticmethod
     def open(source: ChoiceSource, config: Config, imports: Callable[[ModuleBuilder], None] | None = None) -> Program:
@@ -101,8 +97,6 @@ class Program:
     def close(self) -> Case:
         """The invocations, the host's last call as one more site, and the case."""
         scaffold = self.scaffold
-        for finish in self.at_end:
-            finish()
         source = self.source.fork("arguments")
         for exported in self.exports:
             scaffold.invocations += invocations(source, exported)

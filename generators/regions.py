@@ -111,12 +111,12 @@ class Region:
         for clause in guard.clauses:
             label = clause.handler.label
             if clause.tag is not None and label is not None and guard.catcher(clause.tag) is clause.handler:
-                known.append((clause.kind, clause.tag, label))
+                known.append((clause.kind, self.tags.base + clause.tag, label))
         out, never = f.open("block", (), results), f.open("block")
-        step = source.between(1, 5)
+        step, base = source.between(1, 5), self.tags.base
         for level in range(depth):
             f.body += ((I32_CONST, level), (SET, marker))
-            clauses: list[tuple[str, int | None, Label]] = [("catch", self.tags.decoy, never)]
+            clauses: list[tuple[str, int | None, Label]] = [("catch", base + self.tags.decoy, never)]
             if known and level % step == 0:
                 clauses.append(known[level // step % len(known)])
             f.open_try(clauses, (), results)

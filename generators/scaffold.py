@@ -42,6 +42,9 @@ STORE_BASE: Final = 4096
 """Stores go to regions from here on."""
 
 PAGE: Final = 65536
+_KEPT_BACK: Final = 256
+"""Bytes at the end of a memory of a fixed size that are left to others."""
+
 MULTIPLIER: Final = 0x100000001B3
 """The checksum's factor (FNV's 64-bit prime): odd, so that no bit of what went in is lost."""
 
@@ -56,7 +59,9 @@ class Scaffold:
 
     ``first`` and ``last`` are invocations that go before and after all others. ``free_nans``: floats that functions of
     the module hand to each other, or return to the host, may be NaNs whose bits the specification leaves open, so
-    whoever looks at their bits makes them canonical first. ``kits`` is for ``kit``.
+    whoever looks at their bits makes them canonical first. ``pages`` is the size of a memory that was made ahead by
+    ``claim_memory``. ``kits`` is for ``kit``; ``closers`` run before the module is
+    closed: they add the functions and calls that show what a kit keeps.
     """
 
     config: Config
@@ -80,7 +85,9 @@ class Scaffold:
     tables: dict[str, int] = field(default_factory=dict)
     free_nans: bool = False
     fuel: int | None = None
+    pages: int = 0
     kits: dict[Callable[[Scaffold], Any], Any] = field(default_factory=dict)
+    closers: list[Callable[[], None]] = field(default_factory=list)
 
     @staticmethod
     def open(source: ChoiceSource, config: Config, imports: Callable[[ModuleBuilder], None] | None = None) -> Scaffold:
@@ -135,7 +142,16 @@ class Scaffold:
         self.uses_memory = True
         address = self.top
         self.top += size + 15 & ~15
+        if self.pages and self.top > self.pages * PAGE - _KEPT_BACK:
+            # Full: from the start again, over what was stored there before.
+            address, self.top = STORE_BASE, self.pages * PAGE - _KEPT_BACK
         return address
+
+    def claim_memory(self, pages: int) -> None:
+        """Make the memory, index 0, ahead and with a fixed size, for code that must know where it ends."""
+        assert not self.builder.module.memories
+        self.uses_memory, self.pages = True, pages
+        self.builder.memory(pages, min(pages + 1, self.config.max_pages), export=None if self.private else "memory")
 
     def table(self, name: str, type_: RefType) -> int:
         """The index of a table by name, made when first asked for; its size is set at the end."""
@@ -186,6 +202,8 @@ class Scaffold:
     def finish(self) -> tuple[Module, bytes, frozenset[str]]:
         """Close everything: tables, segments, the digest. Gives the module, its binary form and needed features."""
         builder = self.builder
+        for close in self.closers:
+            close()
         if self.tokens:
             self._token_setter()
         if self.private:
@@ -196,8 +214,8 @@ class Scaffold:
             builder.elem(sorted(self.declared), declarative=True)
         self._fill_tables()
         if self.uses_memory:
-            pages = -(-self.top // PAGE)
-            builder.memory(pages, min(pages + 1, self.config.max_pages), export=None if self.private else "memory")
+            if not self.pages:
+                self.claim_memory(-(-self.top // PAGE))
             builder.data(self.source.fork("data").bytes(DATA_BYTES), 0)
         self.invocations[:0] = self.first
         if self.first:

@@ -65,7 +65,7 @@ def throw_by_mode(frame: Frame, source: ChoiceSource, tags: Tags, ends: Ends, mo
             f.body += ((GET, mode), (I32_CONST, MODES - 1), BARE["i32.and"], (I32_CONST, digit), BARE["i32.eq"])
             f.open("if")
             push_values(frame, source, tags.payloads[tag])
-            f.body.append((OPS["throw"], tag))
+            f.body.append((OPS["throw"], tags.base + tag))
             f.end()
         return
     out = f.open("block")
@@ -76,7 +76,7 @@ def throw_by_mode(frame: Frame, source: ChoiceSource, tags: Tags, ends: Ends, mo
     for _, tag in thrown:
         f.end()
         push_values(frame, source, tags.payloads[tag])
-        f.body.append((OPS["throw"], tag))
+        f.body.append((OPS["throw"], tags.base + tag))
     f.end()
 
 

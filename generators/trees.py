@@ -14,12 +14,13 @@ from functools import lru_cache
 from typing import Final
 
 from generators.choices import ChoiceSource, Weighted, weighted
+from generators.corners import corners
 from generators.edges import FLOATS, INTEGERS, SHIFTS, Constants, conversion_ends, divisors
 from generators.expressions import Candidate, Guard, Nan, candidates, immediate, settle
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
 from generators.values import CANONICAL_NAN, CONST
 from wasm.features import Feature
-from wasm.isa import OPS, Op
+from wasm.isa import OPS, MemArg, Op
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
 
 _WORDS: Final = {
@@ -81,6 +82,13 @@ _CONDITIONS: Final = weighted(
 )  # fmt: skip
 _COMPARED: Final = weighted((I32, 34), (I64, 30), (F64, 20), (F32, 16))
 
+_STORES: Final[dict[NumType, tuple[Op, ...]]] = {
+    I32: tuple(OPS[f"i32.store{bits}"] for bits in ("", "8", "16")),
+    I64: tuple(OPS[f"i64.store{bits}"] for bits in ("", "8", "16", "32")),
+    F32: (OPS["f32.store"],),
+    F64: (OPS["f64.store"],),
+}
+
 Load = Callable[["Tree", NumType, int], None]
 """Puts a value of the type on the stack that came out of a memory, a global or a table; never an open NaN."""
 
@@ -129,6 +137,18 @@ class Tree:
         for i, type_ in enumerate(self.frame.f.type.params):
             if isinstance(type_, NumType):
                 self.know(type_, i, Nan.NONE)
+
+    @staticmethod
+    def within(frame: Frame, source: ChoiceSource, mix: Mix, room: int, load: Load | None = None) -> Tree:
+        """A tree in a function that others write too: it reads the locals that ``frame.sources`` has."""
+        tree = Tree(frame, source, mix, room, load)
+        tree.pool.clear()
+        for type_, locals_ in frame.sources.items():
+            if isinstance(type_, NumType):
+                open_ = frame.scaffold.free_nans and type_ in CANONICAL_NAN
+                for local in locals_:
+                    tree.know(type_, local, Nan.SCALAR if open_ else Nan.NONE)
+        return tree
 
     def know(self, type_: NumType, local: int, nan: Nan) -> None:
         """Let later expressions read a local."""
@@ -197,6 +217,8 @@ class Tree:
     def apply(self, row: Candidate, depth: int, family: str) -> Nan:
         """One instruction with its operands."""
         source, body, op = self.source, self.frame.f.body, row.op
+        if source.below(8) == 7 and corners(op):
+            return self._corner(row)
         plan: tuple[str, ...] = ("tree",) * len(row.params)
         if len(plan) == 2 and row.params[0] is row.params[1]:
             plan = source.weighted(_SHIFTED if op.name.partition(".")[2] in SHIFTS else _BOTH)
@@ -226,6 +248,26 @@ class Tree:
         if row.passes:
             return row.gives if nan is not Nan.NONE else Nan.NONE
         return row.gives
+
+    def _corner(self, row: Candidate) -> Nan:
+        """An instruction with operands that meet at a corner of it; a compiler sees most of them only when they run.
+
+        Corners of conversions that can trap are inside their ranges.
+        """
+        source, body, op = self.source, self.frame.f.body, row.op
+        rows = corners(op)
+        first, second = source.pick(rows), source.pick(rows)
+        for type_, one, other in zip(row.params, first, second, strict=True):
+            assert isinstance(type_, NumType)
+            body.append((CONST[type_], one))
+            if source.below(4) < 3:
+                body.append((CONST[type_], other))
+                self.condition(0)
+                body.append(BARE["select"])
+        if row.guard is not None and row.guard is not Guard.IN_RANGE:
+            self._guard(row)
+        body.append((op, immediate(source, op)) if op.imms else op.bare)
+        return Nan.NONE if row.passes else row.gives
 
     # Instructions that can trap
 
@@ -410,6 +452,22 @@ _FORMS: Final[dict[str, Callable[[Tree, NumType, int, str], Nan]]] = {
     "loop": Tree.loop,
     "wide": Tree.wide,
 }
+
+
+def used(tree: Tree, how: str, type_: NumType, local: int, nan: Nan) -> None:
+    """Use a local's value: ``store`` all of it or its low bits, put it into a ``global``, or fold it."""
+    frame, body = tree.frame, tree.frame.f.body
+    if how == "store" and type_ in _STORES:
+        body += ((I32_CONST, frame.scaffold.reserve(8)), (GET, local))
+        settle(frame, nan, type_, Nan.NONE)
+        body.append((tree.source.pick(_STORES[type_]), MemArg(0, 0)))
+    elif how == "global":
+        body.append((GET, local))
+        settle(frame, nan, type_, Nan.NONE)
+        body.append((OPS["global.set"], frame.scaffold.global_(type_, 0)))
+    else:
+        body.append((GET, local))
+        folded(tree, type_, nan)
 
 
 def folded(tree: Tree, type_: NumType, nan: Nan) -> None:

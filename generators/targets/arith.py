@@ -13,14 +13,16 @@ from generators.callsites import site
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.edges import conversion_ends
-from generators.expressions import Nan, settle
+from generators.expressions import Nan
 from generators.frame import BARE, GET, SET, Frame
+from generators.parts import Part
+from generators.program import Program
 from generators.scaffold import Scaffold
-from generators.trees import PLAIN, Tree, folded
+from generators.trees import PLAIN, Tree, used
 from wasm.case import Case
 from wasm.embedding import Invocation, Value
 from wasm.features import Feature
-from wasm.isa import OPS, MemArg, Op
+from wasm.isa import OPS, Op
 from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
@@ -34,12 +36,6 @@ _ROOM: Final = tuple(round(30 * (1000 / 30) ** (i / 63)) for i in range(64))
 _PARAMS: Final = weighted((0, 8), (1, 30), (2, 60), (3, 50), (4, 50), (6, 40), (9, 18))
 _ENDS: Final = weighted(("fold", 40), ("result", 36), ("store", 12), ("global", 12))
 _MOST_RESULTS: Final = 4
-_STORES: Final[dict[NumType, tuple[Op, ...]]] = {
-    I32: tuple(OPS[f"i32.store{bits}"] for bits in ("", "8", "16")),
-    I64: tuple(OPS[f"i64.store{bits}"] for bits in ("", "8", "16", "32")),
-    F32: (OPS["f32.store"],),
-    F64: (OPS["f64.store"],),
-}
 _TRAPPING: Final = tuple(
     OPS[f"{t}.{word}"]
     for t in ("i32", "i64")
@@ -62,8 +58,10 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     for exported in exports:
         scaffold.sites.append(site("host", -1, len(scaffold.invocations), exported.type))
         scaffold.invocations += invocations(arguments, exported)
-    if source.chance(1, 10):
-        _trapping(scaffold, source.fork("traps"))
+    if source.chance(1, 4):
+        traps = source.fork("traps")
+        for i in range(traps.between(2, 6)):
+            _trapping(scaffold, traps, f"t{i}")
     _, content, features = scaffold.finish()
     return Case(
         content=content,
@@ -91,15 +89,7 @@ def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:
     for i, (type_, (local, nan)) in enumerate(zip(types, values, strict=True)):
         if i in returned:
             continue
-        if ends[i] == "store":
-            _store(tree, type_, local, nan)
-        elif ends[i] == "global":
-            f.body.append((GET, local))
-            settle(frame, nan, type_, Nan.NONE)
-            f.body.append((OPS["global.set"], scaffold.global_(type_, 0)))
-        else:
-            f.body.append((GET, local))
-            folded(tree, type_, nan)
+        used(tree, ends[i], type_, local, nan)
     if source.below(2):
         frame.publish()
     # A result may be a NaN with open bits: the host sees which ones are.
@@ -108,15 +98,7 @@ def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:
     return Exported(name, f.type, source.between(1, 3))
 
 
-def _store(tree: Tree, type_: NumType, local: int, nan: Nan) -> None:
-    """Store all of a value, or its low bits."""
-    scaffold, body = tree.frame.scaffold, tree.frame.f.body
-    body += ((OPS["i32.const"], scaffold.reserve(8)), (GET, local))
-    settle(tree.frame, nan, type_, Nan.NONE)
-    body.append((tree.source.pick(_STORES[type_]), MemArg(0, 0)))
-
-
-def _trapping(scaffold: Scaffold, source: ChoiceSource) -> None:
+def _trapping(scaffold: Scaffold, source: ChoiceSource, name: str) -> None:
     """A function around one instruction that traps for some operands, called at and beyond the ends of its range."""
     op = source.pick(_TRAPPING)
     assert op.params is not None
@@ -124,7 +106,7 @@ def _trapping(scaffold: Scaffold, source: ChoiceSource) -> None:
     (result,) = op.results
     params = tuple(type_ for type_ in op.params if isinstance(type_, NumType))
     assert isinstance(result, NumType)
-    f = scaffold.builder.func(params, (result,), export="t")
+    f = scaffold.builder.func(params, (result,), export=name)
     tree = Tree(Frame.of(scaffold, f, source), source, PLAIN, 8)
     f.body += [(GET, i) for i in range(len(params))]
     f.body.append(op.bare)
@@ -135,7 +117,7 @@ def _trapping(scaffold: Scaffold, source: ChoiceSource) -> None:
     f.body += ((GET, local), BARE[f"{result}.xor"])
     scaffold.labels.add("traps")
     for _ in range(source.between(1, 4)):
-        scaffold.last.append(Invocation("t", _edge_arguments(source, op, params)))
+        scaffold.last.append(Invocation(name, _edge_arguments(source, op, params)))
 
 
 def _edge_arguments(source: ChoiceSource, op: Op, params: tuple[NumType, ...]) -> tuple[Value, ...]:
@@ -159,3 +141,18 @@ def _edge_arguments(source: ChoiceSource, op: Op, params: tuple[NumType, ...]) -
 def _is_nan(bits: int, type_: NumType) -> bool:
     infinity = 0x7F800000 if type_ is F32 else 0x7FF0000000000000
     return type_ in (F32, F64) and bits & ~(1 << type_.bits - 1) > infinity
+
+
+def _scalars(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+    """A few values, each computed from those before it, and each used in its own way."""
+    del program
+    tree = Tree.within(frame, source, PLAIN, room)
+    for _ in range(source.between(1, 1 + min(room // 16, 7))):
+        type_ = source.weighted(_SCALARS)
+        local, nan = tree.statement(type_, source.between(3, 9))
+        used(tree, source.weighted(_ENDS), type_, local, nan)
+        if nan is Nan.NONE:
+            frame.sources.setdefault(type_, []).append(local)
+
+
+PARTS: Final = (Part("scalars", frozenset(), _scalars),)

@@ -6,7 +6,7 @@ statements join locals. The host varies the selector that decides what runs, at 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from generators import callsites, consume
@@ -17,6 +17,8 @@ from generators.expressions import emit_statement
 from generators.frame import GET, Frame
 from generators.graphs import Statements, machine, nest
 from generators.labels import Row, chosen, looped, merged, table
+from generators.parts import Part
+from generators.program import Program
 from generators.scaffold import Scaffold
 from generators.signatures import draw_type, draw_types
 from wasm.case import CallSite, Case
@@ -45,6 +47,8 @@ _RARE: Final = 160
 _VALUES: Final = 2500
 """How many values a table's labels or a merge's ways may take in all."""
 _BIG: Final = 300
+_SMALL: Final = 1000
+"""Below so much room nothing is drawn that takes tens of thousands of instructions."""
 _WATCHED: Final = 6
 
 
@@ -84,55 +88,80 @@ class _Function:
     """One exported function of (selector, ...) to a hash of everything that happened."""
 
     def __init__(self, scaffold: Scaffold, source: ChoiceSource, name: str, size: int) -> None:
-        self.scaffold, self.source, self.name, self.size = scaffold, source, name, size
+        self.source, self.name, self.size = source, name, size
         config = scaffold.config
         params = (I32, *draw_types(source, config, source.below(4)))
         self.f = scaffold.builder.func(params, (I64,), export=name)
-        self.frame = Frame.of(scaffold, self.f, source)
-        self.selectors = [0, source.between(1, 3)]
-        self.watched: list[tuple[NumType, int]] = []
+        self.flow = _Flow(Frame.of(scaffold, self.f, source), source)
+        self.flow.selectors = [0, source.between(1, 3)]
 
     def build(self) -> tuple[Exported, list[int]]:
         """Write the body; gives the export and the selectors to call it with."""
-        f, frame, source = self.f, self.frame, self.source
+        f, flow, source = self.f, self.flow, self.source
+        frame, scaffold = flow.frame, flow.frame.scaffold
         frame.seed(source.bits(16))
         for i, type_ in enumerate(f.type.params):
             f.body += ((GET, i), *frame.fold(type_))
-        for _ in range(1 + source.below(_WATCHED)):
-            type_ = draw_type(source, self.scaffold.config)
-            self.watched.append((type_, emit_statement(frame, source, type_, source.below(3))))
+        flow.watch(1 + source.below(_WATCHED))
         for i in range(source.weighted(_COUNT) if self.size < _BIG else 1):
-            self._part(self.size if not i else draw_size(source, MIXED, min(self.size, 64)))
-        for type_, local in self.watched:
-            f.body += ((GET, local), *frame.fold(type_))
+            kind = source.weighted(_PARTS)
+            flow.emit(kind, self.size if not i else draw_size(source, MIXED, min(self.size, 64)))
+        flow.finish()
         frame.publish()
         f.body.append((GET, frame.acc))
-        selectors = list(dict.fromkeys(value & 0xFFFFFFFF for value in self.selectors))
-        if not self.scaffold.sites:
-            self.scaffold.sites.append(callsites.site("host", -1, 0, f.type))
+        selectors = list(dict.fromkeys(value & 0xFFFFFFFF for value in flow.selectors))
+        if not scaffold.sites:
+            scaffold.sites.append(callsites.site("host", -1, 0, f.type))
         return Exported(self.name, f.type, len(selectors)), selectors
 
-    def _part(self, size: int) -> None:
+
+@dataclass(slots=True)
+class _Flow:
+    """Constructs in one function. ``selectors`` are worth calling it with, ``watched`` are locals that they change.
+
+    ``room`` bounds what a construct may cost: targets, states, depth, statements.
+    """
+
+    frame: Frame
+    source: ChoiceSource
+    room: int = 1 << 20
+    selectors: list[int] = field(default_factory=list)
+    watched: list[tuple[NumType, int]] = field(default_factory=list)
+
+    @property
+    def scaffold(self) -> Scaffold:
+        return self.frame.scaffold
+
+    def watch(self, count: int) -> None:
+        for _ in range(count):
+            type_ = draw_type(self.source, self.scaffold.config)
+            self.watched.append((type_, emit_statement(self.frame, self.source, type_, self.source.below(3))))
+
+    def finish(self) -> None:
+        for type_, local in self.watched:
+            self.frame.f.body += ((GET, local), *self.frame.fold(type_))
+
+    def emit(self, kind: str, size: int) -> None:
         """One construct, around ``size`` values where it carries any."""
-        frame, source, scaffold = self.frame, self.source, self.scaffold
-        kind = source.weighted(_PARTS)
-        scaffold.labels.add(kind)
+        frame, source = self.frame, self.source
+        self.scaffold.labels.add(kind)
         match kind:
             case "machine":
-                machine(frame, source, self.watched, source.pick(_STATES))
+                machine(frame, source, self.watched, min(source.pick(_STATES), 2 + self.room // 12))
                 self.selectors += [source.below(256) for _ in range(2)]
             case "nest":
                 self._nest()
             case "statements":
-                Statements(frame, source, self.watched, 40).emit(4)
+                few = self.room < _SMALL
+                Statements(frame, source, self.watched, 4 + self.room // 12 if few else 40).emit(3 if few else 4)
                 self.selectors += [source.bits(8) for _ in range(3)]
             case _:
                 self._row(kind, size)
 
     def _nest(self) -> None:
         source = self.source
-        far = source.chance(2, _RARE)
-        depth = source.pick(_FAR_DEPTHS if far else _DEPTHS)
+        far = source.chance(2, _RARE) and self.room > _SMALL
+        depth = min(source.pick(_FAR_DEPTHS if far else _DEPTHS), self.room)
         if far:
             self.scaffold.labels.add("far")
         nest(self.frame, source, depth)
@@ -148,7 +177,8 @@ class _Function:
             case "loop":
                 looped(frame, source, row)
             case "merge":
-                merged(frame, source, row, min(1 + source.below(6), max(1, _VALUES // (size + 1))))
+                ways = min(1 + source.below(6), max(1, min(_VALUES, self.room) // (size + 1)))
+                merged(frame, source, row, ways)
                 self.selectors += [source.bits(8) for _ in range(2)]
             case "table":
                 self._table(row)
@@ -160,14 +190,31 @@ class _Function:
         mode = source.weighted(consume.MODES)
         used = consume.use(frame, source, mode, types, lambda: None)
         count = len(row.types)
-        scaffold.sites.append(CallSite("label", self.f.index, used, count, len(types), count + len(types)))
+        scaffold.sites.append(CallSite("label", frame.f.index, used, count, len(types), count + len(types)))
 
     def _table(self, row: Row) -> None:
         source, size = self.source, len(row.types)
-        targets = source.pick(_TARGETS)
-        if source.chance(1, _RARE):
+        targets = min(source.pick(_TARGETS), 4 * self.room)
+        if source.chance(1, _RARE) and self.room > _SMALL:
             self.scaffold.labels.add("far")
             targets = source.pick(_MANY_TARGETS)
-        labels = min(source.pick(_LABELS), max(1, _VALUES // (size + 1)))
+        labels = min(source.pick(_LABELS), max(1, min(_VALUES, self.room) // (size + 4)))
         table(self.frame, source, row, targets, labels)
         self.selectors += [targets - 1, targets, targets + 1, 0xFFFFFFFF, source.below(targets + 1)]
+
+
+def _construct(kind: str) -> Part:
+    """A part of one construct, around a narrow row mostly."""
+
+    def emit(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+        frame.select()
+        flow = _Flow(frame, source, max(8, room))
+        flow.watch(1 + source.below(3))
+        sizes = MIXED if source.chance(1, 8) else NARROW
+        flow.emit(kind, min(draw_size(source, sizes, program.config.max_results), max(4, room)))
+        flow.finish()
+
+    return Part(kind, NEEDS, emit)
+
+
+PARTS: Final = tuple(_construct(kind) for kind in dict.fromkeys(_PARTS))

@@ -16,8 +16,10 @@ from generators.expressions import Nan
 from generators.frame import GET, Frame
 from generators.memories import Memories
 from generators.memory_ends import Group, add_ends
+from generators.parts import Part
+from generators.program import Program
 from generators.scaffold import Scaffold
-from generators.trees import LOADING, Tree, folded
+from generators.trees import LOADING, Tree, folded, used
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
@@ -25,6 +27,8 @@ from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
 NEEDS: Final[frozenset[Feature]] = frozenset()
 
 _TYPES: Final = weighted((I32, 28), (I64, 26), (F64, 26), (F32, 16), (V128, 10))
+_SCALARS: Final = weighted((I32, 28), (I64, 26), (F64, 28), (F32, 18))
+_USES: Final = weighted(("fold", 70), ("store", 15), ("global", 15))
 _STATEMENTS: Final = weighted((1, 20), (2, 40), (4, 60), (6, 60), (9, 50), (14, 26))
 _STEPS: Final = weighted(("value", 110), ("store", 60), ("update", 46), ("bulk", 24), ("size", 12))
 _ROOM: Final = tuple(round(8 * (160 / 8) ** (i / 63)) for i in range(64))
@@ -64,32 +68,13 @@ def generate(source: ChoiceSource, config: Config) -> Case:
 def _function(memories: Memories, source: ChoiceSource, name: str) -> Exported:
     """Values and what is done to memory between them."""
     scaffold = memories.scaffold
-    vectors = scaffold.config.allows(Feature.SIMD)
-
-    def draw() -> NumType:
-        type_ = source.weighted(_TYPES)
-        return F64 if type_ is V128 and not vectors else type_
-
     params: list[ValType] = [source.weighted(_TYPES) for _ in range(source.below(5))]
     params = [I64 if param is V128 else param for param in params]
     f = scaffold.builder.func(params, (I64,), export=name)
     frame = Frame.of(scaffold, f, source)
     frame.seed(source.bits(16))
     tree = Tree(frame, source, LOADING, _ROOM[source.below(64)], memories.load)
-    values: list[tuple[NumType, int, Nan]] = []
-    for _ in range(source.weighted(_STATEMENTS)):
-        step = source.weighted(_STEPS)
-        if step == "value":
-            type_ = draw()
-            values.append((type_, *tree.statement(type_, source.between(1, 5))))
-        elif step == "store":
-            memories.store(tree, source.between(0, 4))
-        elif step == "update":
-            memories.update(tree)
-        elif step == "bulk" and scaffold.config.allows(Feature.BULK_MEMORY):
-            memories.bulk(tree)
-        else:
-            memories.size(tree, memories.grows)
+    values = _steps(memories, tree, source.weighted(_STATEMENTS))
     for type_, local, nan in values:
         f.body.append((GET, local))
         folded(tree, type_, nan)
@@ -98,3 +83,52 @@ def _function(memories: Memories, source: ChoiceSource, name: str) -> Exported:
         frame.publish()
     f.body.append((GET, frame.acc))
     return Exported(name, f.type, source.between(1, 2))
+
+
+def _steps(memories: Memories, tree: Tree, count: int) -> list[tuple[NumType, int, Nan]]:
+    """Values with loads in them, and what changes memory between; gives the locals with the values."""
+    source, config = tree.source, memories.scaffold.config
+    values: list[tuple[NumType, int, Nan]] = []
+    for _ in range(count):
+        step = source.weighted(_STEPS)
+        if step == "value":
+            type_ = source.weighted(_TYPES)
+            type_ = F64 if type_ is V128 and not config.allows(Feature.SIMD) else type_
+            values.append((type_, *tree.statement(type_, source.between(1, 5))))
+        elif step == "store":
+            memories.store(tree, source.between(0, 4))
+        elif step == "update":
+            memories.update(tree)
+        elif step == "bulk" and config.allows(Feature.BULK_MEMORY):
+            memories.bulk(tree)
+        else:
+            memories.size(tree, memories.grows)
+    return values
+
+
+def _accesses(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+    """The steps of this target in any function."""
+    memories = program.scaffold.kit(Memories.of)
+    tree = Tree.within(frame, source, LOADING, room, memories.load)
+    _finish(tree, _steps(memories, tree, source.between(1, 1 + min(room // 12, 9))))
+
+
+def _loads(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+    """Numbers of any type out of expressions with loads as operands everywhere."""
+    memories = program.scaffold.kit(Memories.of)
+    tree = Tree.within(frame, source, LOADING, room, memories.load)
+    values: list[tuple[NumType, int, Nan]] = []
+    for _ in range(source.between(1, 1 + min(room // 12, 7))):
+        type_ = source.weighted(_SCALARS)
+        values.append((type_, *tree.statement(type_, source.between(1, 4))))
+    _finish(tree, values)
+
+
+def _finish(tree: Tree, values: list[tuple[NumType, int, Nan]]) -> None:
+    for type_, local, nan in values:
+        used(tree, tree.source.weighted(_USES), type_, local, nan)
+        if nan is Nan.NONE:
+            tree.frame.sources.setdefault(type_, []).append(local)
+
+
+PARTS: Final = (Part("accesses", NEEDS, _accesses), Part("loads", NEEDS, _loads))

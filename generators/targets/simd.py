@@ -15,6 +15,7 @@ from generators.config import MIXED, NARROW, Config, draw_size
 from generators.consume import MODES, use
 from generators.expressions import Nan, emit_clean
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.parts import Part
 from generators.program import REFERENCES, Program
 from generators.signatures import draw_type, draw_types
 from generators.vectors import Vectors
@@ -200,3 +201,17 @@ def _nothing() -> None:
 _PARTS: Final = weighted(
     (_Module._plain, 120), (_Module._call, 34), (_Module._loop, 40), (_Module._branches, 20), (_Module._block, 24)
 )
+
+
+def _statements(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+    """Statements over every vector instruction, on the vectors of the function; all or half of the values are used."""
+    del program
+    code = Vectors.of(frame, source)
+    before = len(code.known)
+    for _ in range(1 + source.below(min(1 + room // 10, 16))):
+        code.statement(1 + source.below(3))
+    made = code.known[before:]
+    code.fold(made if source.below(4) else made[::2])
+
+
+PARTS: Final = (Part("vectors", frozenset({Feature.SIMD}), _statements),)

@@ -6,7 +6,7 @@ and what a handler reads of locals is what they were at the throw. Modes given b
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from generators import callsites, consume
@@ -18,7 +18,9 @@ from generators.expressions import emit_statement
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
 from generators.guards import Clause, Guard, GuardDrawer, Handler, Protector, Tags, settle
 from generators.operands import results_for
+from generators.parts import Part
 from generators.produce import push_values
+from generators.program import Program
 from generators.regions import Region
 from generators.scaffold import Scaffold
 from generators.signatures import draw_type, draw_types
@@ -177,20 +179,16 @@ class _TriesModule:
         mode, later = f.local(I32), f.local(I32)
         f.body += ((GET, 0), (TEE, mode), (SET, later))
         watched = self._watched(frame, source)
-        drawer = GuardDrawer(tags, source, results, _ROOM)
-        guards: list[Guard] = []
-        for _ in range(source.weighted(_GUARDS) if self.values <= _SEVERAL else 1 + source.below(2)):
-            guards.append(drawer.draw(guards, not guards))
+        count = source.weighted(_GUARDS) if self.values <= _SEVERAL else 1 + source.below(2)
+        guards = _guards(tags, source, results, count)
         around = source.weighted(_AROUND) if not always else ""
         if around:
             scaffold.labels.add(around)
             self._open_loop(frame, source, around, guards, (mode, later))
         region = Region(self.calls, frame, source, tags, thrower, mode, watched)
-        protector = Protector(frame, source, tags, results, watched)
-        protector.emit(guards, region.body)
-        used = consume.use(frame, source, source.weighted(consume.MODES), results, region.between)
-        if protector.kept is not None:
-            self._throw_kept(frame, source, protector.kept, watched)
+        used, kept = _protected(region, guards)
+        if kept is not None:
+            self._throw_kept(frame, source, kept, watched)
         if around == "rounds":
             f.body += ((GET, later), (BARE["i32.eqz"]), BARE["i32.eqz"], (OPS["br_if"], 0))
         if around:
@@ -291,3 +289,87 @@ class _TriesModule:
             sites=tuple(scaffold.sites),
             labels=frozenset(scaffold.labels),
         )
+
+
+def _guards(tags: Tags, source: ChoiceSource, results: tuple[ValType, ...], count: int) -> list[Guard]:
+    """Guards around a region with these results, outermost first."""
+    drawer = GuardDrawer(tags, source, results, _ROOM)
+    guards: list[Guard] = []
+    for _ in range(count):
+        guards.append(drawer.draw(guards, not guards))
+    return guards
+
+
+def _protected(region: Region, guards: list[Guard]) -> tuple[int, int | None]:
+    """Emit a region under its guards, and use its results. Gives where the last is used, and the local in which a
+    handler keeps a reference to what it caught, if one does."""
+    frame, source, results = region.frame, region.source, region.thrower.callee.type.results
+    protector = Protector(frame, source, region.tags, results, tuple(region.watched))
+    protector.emit(guards, region.body)
+    used = consume.use(frame, source, source.weighted(consume.MODES), results, region.between)
+    return used, protector.kept
+
+
+# In other programs
+
+
+@dataclass(frozen=True, slots=True)
+class _Throwing:
+    """What throws in a program: up to three tags, and functions that return or throw as their first argument says."""
+
+    calls: Calls
+    tags: Tags
+    throwers: tuple[Thrower, ...]
+
+    @staticmethod
+    def of(scaffold: Scaffold) -> _Throwing:
+        source, config, builder = scaffold.source.fork("tries"), scaffold.config, scaffold.builder
+        limit = min(config.max_params, config.max_results) - 1
+        sizes = MIXED if source.chance(1, 8) else NARROW
+        references = scaffold.references()
+        params = draw_types(source, config, draw_size(source, NARROW, limit), references)
+        type_ = FuncType((I32, *params), draw_types(source, config, draw_size(source, sizes, limit), references))
+        payloads = [
+            draw_types(source, config, draw_size(source, sizes, limit), references)
+            for _ in range(min(source.weighted(_TAGS), 3))
+        ]
+        base = builder.tag(payloads[0])
+        for payload in (*payloads[1:], ()):
+            builder.tag(payload)
+        nullable = config.allows(Feature.REFERENCE_TYPES)
+        typed = config.allows(Feature.FUNCTION_REFERENCES) and nullable and source.chance(1, 2)
+        tags = Tags(payloads, nullable, typed, None, limit, base)
+        if nullable and source.chance(1, 2):
+            again = builder.func((EXNREF,), ())
+            again.body += ((GET, 0), BARE["throw_ref"])
+            tags.again = again.index
+        ends: Ends = (None, *range(tags.count), *[None] * (MODES - 1 - tags.count))
+        calls = Calls(scaffold)
+        throwers = [leaf(calls, source.fork("leaf"), tags, type_, ends)]
+        if source.chance(1, 2):
+            kinds = [kind for kind in calls.kinds() if kind != "loop"]
+            throwers.append(link(calls, source.fork("link"), tags, throwers[0], source.pick(kinds), _ROOM // 4))
+        return _Throwing(calls, tags, tuple(throwers))
+
+
+def _caught(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+    """Calls that may throw, under one or two guards; the selector decides how they end."""
+    del room
+    found = program.scaffold.kit(_Throwing.of)
+    thrower = source.pick(found.throwers)
+    frame.select()
+    mode = frame.f.local(I32)
+    deep = 3 << DEPTH_SHIFT if thrower.deepest >= 3 else 0
+    frame.f.body += ((GET, frame.selector), (I32_CONST, MODES - 1 | deep), BARE["i32.and"], (SET, mode))
+    watched = [draw_type(source, program.config) for _ in range(min(source.weighted(_WATCHED), 3))]
+    locals_ = tuple((type_, emit_statement(frame, source, type_, source.below(3))) for type_ in watched)
+    guards = _guards(found.tags, source, thrower.callee.type.results, 1 + source.below(2))
+    region = Region(found.calls, frame, source, found.tags, thrower, mode, locals_)
+    used, _ = _protected(region, guards)
+    for type_, local in locals_:
+        frame.f.body += ((GET, local), *frame.fold(type_))
+    for how, called in region.passed:
+        program.scaffold.sites.append(callsites.site(how, frame.f.index, used, called))
+
+
+PARTS: Final = (Part("caught", NEEDS, _caught),)
