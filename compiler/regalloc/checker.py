@@ -29,10 +29,10 @@ The idea is regalloc2's ``checker.rs`` (and Watt and others'); edge definitions 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from heapq import heappop, heappush
+from typing import Final, NamedTuple, TypeAlias
 
 from compiler.dominators import reverse_postorder
 from compiler.machine import (
@@ -56,6 +56,7 @@ from compiler.regalloc.checker_liveness import needs_of
 
 _NOTHING: Final[frozenset[VReg]] = frozenset()
 _WIDE: Final = 128
+_EASY: Final = (ConstraintKind.ANY, ConstraintKind.REG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,26 @@ class _State:
 _Edits: TypeAlias = dict[tuple[int, int], list[Move]]
 
 
+class _Step(NamedTuple):
+    """An instruction as the transfer function sees it: operands' numbers with their VRegs and allocations."""
+
+    early_uses: list[tuple[int, VReg, Allocation]]
+    early_defs: list[tuple[VReg, Allocation]]
+    late_uses: list[tuple[int, VReg, Allocation]]
+    late_defs: list[tuple[VReg, Allocation]]
+
+
+def _step(inst: MachineInst, found: tuple[Allocation, ...]) -> _Step:
+    step = _Step([], [], [], [])
+    early_uses, early_defs, late_uses, late_defs = step
+    for k, ((vreg, _, kind, pos), place) in enumerate(zip(inst.operands, found, strict=True)):
+        if kind is OperandKind.USE:
+            (early_uses if pos is OperandPos.EARLY else late_uses).append((k, vreg, place))
+        else:
+            (early_defs if pos is OperandPos.EARLY else late_defs).append((vreg, place))
+    return step
+
+
 class _Checker:
     def __init__(self, func: MachineFunc, env: MachineEnv, answer: Allocations) -> None:
         self.func, self.env, self.answer = func, env, answer
@@ -191,14 +212,13 @@ class _Checker:
             count += len(block.insts)
         self.count = count
         self.moves: _Edits = {}
+        self.steps: list[_Step] = []
         self.needs = needs_of(func)
 
     def run(self) -> list[CheckError]:
         if self._structure():
-            order = reverse_postorder(self.func.successors())
-            entries = self._solve(order)
-            for block in order:
-                self._block(block, entries[block].copy(), report=True)
+            for errors in self._solve().values():
+                self.errors += errors
         self.errors.sort(key=lambda error: error.inst)
         return self.errors
 
@@ -219,8 +239,11 @@ class _Checker:
                 if len(found) != len(inst.operands):
                     self._fail(index, number, f"{len(found)} allocations for {len(inst.operands)} operands")
                     complete = False
-                else:
-                    self._constraints(index, number, inst, found)
+                    continue
+                step = _step(inst, found)
+                self.steps.append(step)
+                self._constraints(index, number, inst, found)
+                if step.early_defs or step.late_uses or len(step.late_defs) > 1:
                     self._conflicts(index, number, inst, found)
         self._edits()
         return complete
@@ -264,6 +287,8 @@ class _Checker:
 
     def _constraints(self, block: int, number: int, inst: MachineInst, found: tuple[Allocation, ...]) -> None:
         for k, (operand, place) in enumerate(zip(inst.operands, found, strict=True)):
+            if operand.constraint.kind in _EASY and place in self.allowed[self.func.class_of(operand.vreg)]:
+                continue
             problem = self._constraint(operand, place, found)
             if problem:
                 self._fail(block, number, f"operand {k} of {inst_text(inst, self.func, found)}: {problem}")
@@ -320,77 +345,63 @@ class _Checker:
 
     # Data flow.
 
-    def _solve(self, order: list[int]) -> dict[int, _State]:
-        """The greatest fixed point: the state at each block's start."""
+    def _solve(self) -> dict[int, list[CheckError]]:
+        """Go to the greatest fixed point of the states at the blocks' starts; each block's errors at its last visit."""
+        order = reverse_postorder(self.func.successors())
+        rank = {block: i for i, block in enumerate(order)}
         entries = {order[0]: _State(self.bits)}
-        queue = deque(order[:1])
-        queued = {order[0]}
-        while queue:
-            block = queue.popleft()
-            queued.discard(block)
-            for edge, state in self._block(block, entries[block].copy(), report=False):
+        waiting = [0]
+        queued = {0}
+        errors: dict[int, list[CheckError]] = {}
+        while waiting:
+            position = heappop(waiting)
+            queued.discard(position)
+            block = order[position]
+            errors[block] = []
+            for edge, state in self._block(block, entries[block].copy(), errors[block]):
                 known = entries.get(edge.block)
                 if known is None:
                     entries[edge.block] = state
                 elif not known.meet(state):
                     continue
-                if edge.block not in queued:
-                    queued.add(edge.block)
-                    queue.append(edge.block)
-        return entries
+                if rank[edge.block] not in queued:
+                    queued.add(rank[edge.block])
+                    heappush(waiting, rank[edge.block])
+        return errors
 
-    def _block(self, index: int, state: _State, report: bool) -> list[tuple[Edge, _State]]:
+    def _block(self, index: int, state: _State, errors: list[CheckError]) -> list[tuple[Edge, _State]]:
         """Run a block's transfer function; the state on each outgoing edge."""
-        block = self.func.blocks[index]
         number = self.first[index]
-        for inst in block.insts:
-            for move in self.moves.get((number, 0), ()):
+        moves, holds, bits = self.moves, state.holds, self.bits
+        for inst in self.func.blocks[index].insts:
+            for move in moves.get((number, 0), ()):
                 state.move(move)
-            found = self.answer.operands[number]
-            self._uses(index, number, inst, found, state, OperandPos.EARLY, report)
-            for operand, place in zip(inst.operands, found, strict=True):
-                if operand.kind is OperandKind.DEF and operand.pos is OperandPos.EARLY:
-                    state.define(place, operand.vreg)
-            self._uses(index, number, inst, found, state, OperandPos.LATE, report)
+            early_uses, early_defs, late_uses, late_defs = self.steps[number]
+            errors += [
+                _missing(index, number, use, state) for use in early_uses if use[1] not in holds.get(use[2], _NOTHING)
+            ]
+            for vreg, place in early_defs:
+                state.define(place, vreg)
+            errors += [
+                _missing(index, number, use, state) for use in late_uses if use[1] not in holds.get(use[2], _NOTHING)
+            ]
             for preg in inst.clobbers:
-                state.write(preg, _NOTHING, 64)
-            if inst.is_terminator:
-                return self._leave(inst, found, state)
-            for operand, place in zip(inst.operands, found, strict=True):
-                if operand.kind is OperandKind.DEF and operand.pos is OperandPos.LATE:
-                    state.define(place, operand.vreg)
-            for move in self.moves.get((number, 1), ()):
+                if preg in holds:
+                    state.write(preg, _NOTHING, 64)
+            if inst.edges is not None:
+                return self._leave(inst.edges, late_defs, state)
+            for vreg, place in late_defs:
+                state.end(vreg)
+                state.write(place, frozenset((vreg,)), bits[vreg])
+            for move in moves.get((number, 1), ()):
                 state.move(move)
             number += 1
         return []
 
-    def _uses(
-        self,
-        block: int,
-        number: int,
-        inst: MachineInst,
-        found: tuple[Allocation, ...],
-        state: _State,
-        pos: OperandPos,
-        report: bool,
-    ) -> None:
-        if not report:
-            return
-        for k, (operand, place) in enumerate(zip(inst.operands, found, strict=True)):
-            if operand.kind is OperandKind.USE and operand.pos is pos and operand.vreg not in state.get(place):
-                held = ", ".join(f"v{v}" for v in sorted(state.get(place))) or "nothing known"
-                self._fail(
-                    block, number, f"operand {k}: {allocation_text(place)} should hold v{operand.vreg}, holds {held}"
-                )
-
-    def _leave(self, inst: MachineInst, found: tuple[Allocation, ...], state: _State) -> list[tuple[Edge, _State]]:
+    def _leave(
+        self, edges: tuple[Edge, ...], definitions: list[tuple[VReg, Allocation]], state: _State
+    ) -> list[tuple[Edge, _State]]:
         leaving = []
-        definitions = [
-            (operand.vreg, place)
-            for operand, place in zip(inst.operands, found, strict=True)
-            if operand.kind is OperandKind.DEF and operand.pos is OperandPos.LATE
-        ]
-        edges = inst.edges or ()
         for position, edge in enumerate(edges):
             mine = state.knowing(self.needs.before(edge))
             for vreg, place in definitions:
@@ -401,6 +412,12 @@ class _Checker:
             mine.rename(edge.args, self.func.blocks[edge.block].params)
             leaving.append((edge, mine))
         return leaving
+
+
+def _missing(block: int, number: int, use: tuple[int, VReg, Allocation], state: _State) -> CheckError:
+    k, vreg, place = use
+    held = ", ".join(f"v{v}" for v in sorted(state.get(place))) or "nothing known"
+    return CheckError(block, number, f"operand {k}: {allocation_text(place)} should hold v{vreg}, holds {held}")
 
 
 def _move_text(move: Move) -> str:

@@ -15,7 +15,7 @@ FAULTS: Final = (
         "checker-skips-branches", _CHECK,
         "uses by terminators are not checked",
         "regalloc2 #191 and #224, wasmtime #10585",
-        (Rewrite(f"{_PLACE}:_Checker._uses", "if not report:", "if not report or inst.is_terminator:"),),
+        (Rewrite(f"{_PLACE}:_Checker._block", "in early_uses if", "in early_uses if inst.edges is None and"),),
         "live-range-misses-loop",
     ),
     Fault(
@@ -43,8 +43,8 @@ FAULTS: Final = (
         "checker-trusts-operands", _CHECK,
         "what an operand should hold is taken to be what it holds",
         "regalloc2 #191 (operands that were not looked at)",
-        (Rewrite(f"{_PLACE}:_Checker._uses", "operand.vreg not in state.get(place):",
-                 "operand.vreg not in state.get(place) and operand.constraint.kind is not ConstraintKind.REG:"),),
+        (Rewrite(f"{_PLACE}:_Checker._block", "in early_uses if",
+                 "in early_uses if inst.operands[use[0]].constraint.kind is not ConstraintKind.REG and"),),
         "move-cycle-not-kept",
     ),
     Fault(
