@@ -157,11 +157,11 @@ class Body:
         callee, imported = source.pick(self.around.callees)
         kinds = self.program.calls.kinds()
         how = "import" if imported else source.pick(("direct", "indirect", "ref" if "ref" in kinds else "direct"))
-        held = self._hold(source.below(1 + min(len(self.live), 20))) if depth and source.below(2) else []
+        held = self.hold(source.below(1 + min(len(self.live), 20))) if depth and source.below(2) else []
         push_values(frame, source, callee.type.params, clean=imported)
         self.program.calls.call(frame, source, "direct" if imported else how, callee)
         self._use(callee.type.results)
-        self._release(held)
+        self.release(held)
         if self.sure:
             self.program.passed(frame, callee, how)
 
@@ -216,14 +216,14 @@ class Body:
             else:
                 self.frame.take(type_)
 
-    def _hold(self, count: int) -> list[int]:
+    def hold(self, count: int) -> list[int]:
         """Put some values on the stack; gives their positions."""
         start, step = self.source.below(len(self.live)), 1 + self.source.below(3)
         held = [(start + i * step) % len(self.live) for i in range(count)]
         self.frame.f.body += [self.get(i) for i in held]
         return held
 
-    def _release(self, held: list[int]) -> None:
+    def release(self, held: list[int]) -> None:
         """Take values off the stack into places of their types, in an order of their own."""
         turn = self.source.below(1 + len(held))
         by_type: dict[ValType, list[int]] = {}
@@ -234,10 +234,10 @@ class Body:
 
     def stack(self, depth: int) -> None:
         """Values on the stack below other code, then moved at once: a parallel move with cycles."""
-        held = self._hold(1 + self.source.below(len(self.live)))
+        held = self.hold(1 + self.source.below(len(self.live)))
         if depth:
             self.source.weighted(INNER)(self, depth - 1)
-        self._release(held)
+        self.release(held)
 
     def permute(self) -> None:
         """Turn or reverse the values of each type: nothing but moves."""
@@ -259,7 +259,7 @@ class Body:
     def loop(self, depth: int) -> None:
         """Values carried round a loop in permuted locals, changed on the way."""
         body, source = self.frame.f.body, self.source
-        count = self._rounds()
+        count = self.rounds()
         self.frame.f.open("loop")
         for _ in range(1 + source.below(3)):
             source.weighted(INNER)(self, 0)
@@ -269,7 +269,7 @@ class Body:
         body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
         self.frame.f.end()
 
-    def _rounds(self) -> int:
+    def rounds(self) -> int:
         count, body = self.frame.f.local(I32), self.frame.f.body
         if self.source.below(2):
             self.small(3)
@@ -286,7 +286,7 @@ class Body:
         types = self.types[:width]
         by_type = {type_: [i for i in range(width) if types[i] is type_] for type_ in dict.fromkeys(types)}
         turned = {a: b for same in by_type.values() for a, b in zip(same, [*same[1:], same[0]], strict=True)}
-        count = self._rounds()
+        count = self.rounds()
         body += [self.get(i) for i in range(width)]
         frame.f.open("loop", types, types)
         body += [self.set(i) for i in reversed(range(width))]

@@ -8,14 +8,15 @@ from typing import Final
 
 from generators.callsites import TAILS, Callee, import_callee
 from generators.choices import ChoiceSource, weighted
-from generators.frame import Frame
+from generators.frame import BARE, GET, I32_CONST
 from generators.guards import Tags
-from generators.pressure import Around
+from generators.pressure import Around, Body
 from generators.program import Program
 from generators.signatures import draw_types
 from generators.throwers import MODES, Ends, Thrower, leaf
 from wasm.features import Feature
-from wasm.valtypes import EXTERNREF, I32, FuncType, NumType, ValType
+from wasm.isa import OPS
+from wasm.valtypes import I32, FuncType, ValType
 
 _PARAMS: Final = weighted((0, 30), (1, 60), (2, 60), (4, 44), (6, 26), (9, 16), (14, 10), (20, 5), (26, 5))
 _RESULTS: Final = weighted((0, 20), (1, 124), (2, 50), (3, 26), (6, 14), (10, 10), (18, 6), (26, 6))
@@ -74,11 +75,18 @@ def draw_around(program: Program, source: ChoiceSource, imports: tuple[tuple[Cal
     return Around(callees, *draw_thrower(program, source))
 
 
-def scalars(frame: Frame) -> list[int]:
-    """The frame's parameters that are numbers."""
-    return [i for i, type_ in enumerate(frame.f.type.params) if isinstance(type_, NumType)]
-
-
-def passable(types: Sequence[ValType]) -> bool:
-    """Whether the host takes values of these types as results of an export."""
-    return all(isinstance(type_, NumType) or type_ is EXTERNREF for type_ in types)
+def again(body: Body) -> None:
+    """The function calls itself a few times, with everything live across; the innermost call winds the count up."""
+    frame, source, scaffold = body.frame, body.source, body.program.scaffold
+    f, depth = frame.f, source.between(1, 4)
+    count = scaffold.global_(I32, depth)
+    f.body.append((OPS["global.get"], count))
+    f.open("if")
+    f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
+    f.body += [(GET, i) for i in range(len(f.type.params))]
+    f.emit("call", f.index)
+    for type_ in reversed(f.type.results):
+        frame.take(type_)
+    f.else_()
+    f.body += ((I32_CONST, depth), (OPS["global.set"], count))
+    f.end()

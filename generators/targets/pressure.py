@@ -12,15 +12,14 @@ from typing import Final
 from generators.callsites import Callee
 from generators.choices import ChoiceSource, spread, weighted
 from generators.config import Config, draw_size
-from generators.frame import BARE, GET, I32_CONST, Frame
+from generators.frame import GET, Frame
 from generators.parts import Part
 from generators.pressure import STEPS, Around, Body
 from generators.program import REFERENCES, VECTORS, Program
 from generators.signatures import draw_types
-from generators.surroundings import draw_around, draw_imports
+from generators.surroundings import again, draw_around, draw_imports
 from wasm.case import Case
 from wasm.features import Feature
-from wasm.isa import OPS
 from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
@@ -100,7 +99,7 @@ def _function(program: Program, around: Around, source: ChoiceSource, name: str,
         if len(frame.f.body) > room:
             break
     if end == "self":
-        _again(body)
+        again(body)
     program.scaffold.labels.add(end)
     if sink is None:
         if end != "return":
@@ -116,23 +115,6 @@ def _function(program: Program, around: Around, source: ChoiceSource, name: str,
 def _sink(program: Program, source: ChoiceSource, types: list[ValType]) -> Callee:
     """A function of all live values, for a tail call."""
     return program.calls.leaf(source, FuncType(tuple(types), (I64,)))
-
-
-def _again(body: Body) -> None:
-    """The function calls itself a few times, with everything live across; the innermost call winds the count up."""
-    frame, source, scaffold = body.frame, body.source, body.program.scaffold
-    f, depth = frame.f, source.between(1, 4)
-    count = scaffold.global_(I32, depth)
-    f.body.append((OPS["global.get"], count))
-    f.open("if")
-    f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
-    f.body += [(GET, i) for i in range(len(f.type.params))]
-    f.emit("call", f.index)
-    for type_ in reversed(f.type.results):
-        frame.take(type_)
-    f.else_()
-    f.body += ((I32_CONST, depth), (OPS["global.set"], count))
-    f.end()
 
 
 # What other targets draw

@@ -1,0 +1,205 @@
+"""Functions of up to 50,000 locals of all types in many declarations, live across calls and loops, read before set.
+
+Indexes at the ends of LEB128 lengths, at both ends and at the borders of declarations are read as zeros or nulls,
+written by chains of tees, permuted, changed while old values lie on the stack, in branches, before throws and traps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from generators.callsites import Callee
+from generators.choices import ChoiceSource, spread
+from generators.config import Config, draw_size
+from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.many_locals import LOCAL_STEPS, Space, drain, fill, local_count, rotate, settable
+from generators.parts import Part
+from generators.pressure import Around, Body
+from generators.produce import push_values
+from generators.program import REFERENCES, VECTORS, Program
+from generators.signatures import draw_types
+from generators.surroundings import again, draw_around, draw_imports
+from wasm.case import Case
+from wasm.features import Feature
+from wasm.isa import OPS
+from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
+
+NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+
+
+def _logarithmic(low: int, high: int, count: int) -> list[int]:
+    return [round(low * (high / low) ** ((i + 0.5) / count)) for i in range(count)]
+
+
+_EDGES: Final = (126, 127, 128, 129, 130, 254, 255, 256, 257, 258, 512, 513, 1000, 1024, 1025)
+_HIGH_EDGES: Final = (4095, 4096, 4097, 4098, 16383, 16384, 16385, 16386, 32767, 32768, 32769, 49_999, 50_000, 50_000)
+_COUNTS: Final = spread(
+    sorted([*_logarithmic(3, 300, 2600), *_logarithmic(300, 4000, 480), *_logarithmic(4000, 50_000, 160),
+            *_EDGES * 36, *_HIGH_EDGES * 22]),
+    4096,
+)  # fmt: skip
+"""Locals of a case's main function, parameters too."""
+
+_WATCHED: Final = (3, 4, 6, 8, 8, 10, 10, 12, 12, 14, 16, 18, 20, 24, 30, 40)
+_ROOM: Final = (8, *(round(60 * (600 / 60) ** (i / 63)) for i in range(1, 64)))
+_DENSE: Final = spread([*[0] * 36, *_logarithmic(4, 60, 20), *_logarithmic(60, 700, 7), 2000], 256)
+_ALL: Final = 400
+"""In one of so many cases every local is written and read, however many there are."""
+
+_FOR_FRAME: Final = 400
+"""Locals that the steps of a function may declare for themselves."""
+
+_TURNED: Final = 300
+"""Up to this many locals trade places at once."""
+
+_LOW_STACK: Final = 3000
+"""Up to this many locals a function may call itself."""
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """One function of many locals, sometimes a second that calls it."""
+    count = draw_size(source, _COUNTS, config.max_locals)
+    plain = source.chance(5, 16)
+    if plain:
+        config = config.without(Feature.EXCEPTIONS, Feature.TAIL_CALL)
+    if plain or source.chance(4, 16):
+        config = config.without(*REFERENCES)
+    if source.chance(5, 16):
+        config = config.without(*VECTORS)
+    program = Program.open(source, config)
+    around = draw_around(program, source.fork("around"), draw_imports(program, source))
+    frame = _function(program, around, source.fork("f0"), "f0", count)
+    if source.chance(3, 16):
+        first = Callee(frame.f.index, frame.f.type_index, frame.f.type)
+        around = replace(around, callees=(*around.callees, (first, False)))
+        _function(program, around, source.fork("f1"), "f1", min(3 + source.below(300), config.max_locals))
+    return program.close()
+
+
+def _params(source: ChoiceSource, config: Config, count: int) -> tuple[ValType, ...]:
+    few = min(source.below(6), config.max_params - 1)
+    many = min(source.pick((20, 60, 126, 127, 128, 200)), config.max_params - 1, count)
+    return (I32, *draw_types(source, config, many if source.chance(1, 16) else few))
+
+
+def _function(program: Program, around: Around, source: ChoiceSource, name: str, count: int) -> Frame:
+    """An exported function of ``count`` locals, or some more where these are few."""
+    scaffold, config = program.scaffold, program.config
+    frame = program.function(source, _params(source, config, count), (I64,), name)
+    room = count - local_count(frame)
+    many = room > 2 * _FOR_FRAME
+    space = Space.declare(frame, source, room - _FOR_FRAME if many else max(1, room))
+    filler = source.pick((I64, I32, F64, F32))
+    dense = source.pick(_DENSE)
+    if source.chance(1, _ALL):
+        scaffold.labels.add("all")
+        dense = count
+    if many:
+        space.beyond[count - 1] = filler
+    work = _Work(program, around, frame, source, space, source.pick(_WATCHED), dense)
+    work.start()
+    work.steps(len(frame.f.body) + source.pick(_ROOM), source.chance(1, 64))
+    if count <= _LOW_STACK and source.chance(1, 10):
+        again(work.body)
+    work.finish()
+    # The frame took an unknown number: now there are exactly as many as were drawn.
+    left = count - local_count(frame)
+    if left > 0:
+        frame.f.local(filler, left)
+    program.close_function(frame, source)
+    return frame
+
+
+class _Work:
+    """What is done in one function: ``watched`` locals in steps, a dense range of locals all at once."""
+
+    def __init__(
+        self, program: Program, around: Around, frame: Frame, source: ChoiceSource, space: Space, watched: int,
+        dense: int,
+    ) -> None:  # fmt: skip
+        self.program, self.frame, self.source, self.space = program, frame, source, space
+        if not space.beyond:
+            space.beyond[frame.f.local(I64)] = I64
+        chosen = [*space.beyond, *space.choose(watched)]
+        self.watched = [i for i in chosen if settable(space.type_of(i))]
+        self.unset = [i for i in chosen if not settable(space.type_of(i))]
+        first = space.first + source.below(max(1, space.end - space.first - dense))
+        taken = frozenset(chosen)
+        self.dense = [i for i in range(first, min(first + dense, space.end)) if i not in taken]
+        self.types = [space.type_of(i) for i in self.watched]
+        self.body = Body(program, around, frame, source, self.types, self.watched)
+
+    def start(self) -> None:
+        """Read zeros and nulls, then set what may not be null and most of the rest."""
+        source, frame = self.source, self.frame
+        step = 1 + source.below(4)
+        self.space.fold_unset(self.watched[::step] + self.unset + self.dense[:3])
+        kept = source.below(8)
+        chosen = [
+            (i, type_) for i, type_ in zip(self.watched, self.types, strict=True)
+            if not isinstance(type_, NumType) or (i + kept) % 4
+        ]  # fmt: skip
+        push_values(frame, source, [type_ for _, type_ in chosen])
+        frame.f.body += [(SET, i) for i, _ in reversed(chosen)]
+        for i, type_ in zip(self.watched, self.types, strict=True):
+            frame.sources.setdefault(type_, []).append(i)
+        self.dense = fill(frame, source, self.space, self.dense)
+
+    def steps(self, room: int, traps: bool) -> None:
+        """Steps until there are ``room`` instructions; in between all dense locals trade places, at times in a loop."""
+        source, frame = self.source, self.frame
+        most = local_count(frame) + _FOR_FRAME // 2
+        turns = source.below(3) if 1 < len(self.dense) <= _TURNED else 0
+        while True:
+            source.weighted(LOCAL_STEPS)(self.body, 2)
+            if turns:
+                self._turn(turns == 2)
+                turns = 0
+            if len(frame.f.body) > room or local_count(frame) > most:
+                break
+        if traps:
+            self.body.checksum(0)
+            frame.publish()
+            self.program.trap(frame, source)
+
+    def _turn(self, looped: bool) -> None:
+        f = self.frame.f
+        if not looped:
+            rotate(self.frame, self.space, self.dense)
+            return
+        count = self.body.rounds()
+        f.open("loop")
+        rotate(self.frame, self.space, self.dense)
+        self.source.weighted(LOCAL_STEPS)(self.body, 0)
+        f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
+        f.end()
+
+    def finish(self) -> None:
+        """Everything into the hash, and what nothing has written: it is zero or null still."""
+        drain(self.frame, self.source, self.space, self.dense)
+        self.body.finish()
+        space, taken = self.space, {*self.watched, *self.dense}
+        near = [i + by for i in self.watched for by in (1, -1)]
+        clean = [i for i in dict.fromkeys(near) if space.first <= i < space.end and i not in taken]
+        space.fold_unset([*clean[: 2 + self.source.below(6)], *self.unset])
+
+
+# What other targets draw
+
+
+def _part(program: Program, frame: Frame, source: ChoiceSource, size: int) -> None:
+    """Some hundred locals more, and a few steps on some of them."""
+    known = {type_: list(locals_) for type_, locals_ in frame.sources.items()}
+    space = Space.declare(frame, source, 3 + source.pick((5, 20, 60, 130, 260, 400)))
+    watched = max(3, min(source.pick(_WATCHED), size // 24))
+    work = _Work(program, Around(), frame, source, space, watched, min(source.pick(_DENSE), size // 16))
+    work.body.sure = False
+    work.start()
+    work.steps(len(frame.f.body) + size // 3, False)
+    work.finish()
+    # A reference that a skipped branch should have set is null: nothing outside may read it.
+    frame.sources = known
+
+
+PARTS: Final[tuple[Part, ...]] = (Part("locals", NEEDS, _part),)
