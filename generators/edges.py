@@ -102,6 +102,10 @@ class Constants:
             return self._related(type_, False)
         return draw_bits(self._source, type_)
 
+    def amount(self, type_: NumType) -> int:
+        """A number of bits to shift by, as one that code generators may look at more closely."""
+        return self._source.pick(_amounts(type_.bits)) if self._source.below(4) else self._source.below(type_.bits)
+
     def _amount(self, type_: NumType) -> int:
         """An amount to shift by; two of them often make up the width, as in a rotation or a shift of a pair."""
         source = self._source

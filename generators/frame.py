@@ -52,7 +52,7 @@ class Frame:
     scratch: dict[ValType, int] = field(default_factory=dict)
     vector_acc: int | None = None
     fragments: dict[ValType, tuple[Instr, ...]] = field(default_factory=dict)
-    selector: int = 0
+    selector: int = -1
 
     @staticmethod
     def of(scaffold: Scaffold, f: FuncBuilder, source: ChoiceSource) -> Frame:
@@ -70,10 +70,9 @@ class Frame:
 
     def select(self) -> None:
         """Make ``selector`` the first i32 parameter, or a number out of the hash in a function without one."""
-        params = self.f.type.params
-        if self.selector >= len(params):
+        if self.selector >= 0:
             return
-        found = next((i for i, type_ in enumerate(params) if type_ is I32), None)
+        found = next((i for i, type_ in enumerate(self.f.type.params) if type_ is I32), None)
         if found is None:
             found = self.f.local(I32)
             self.f.body += (

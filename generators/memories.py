@@ -93,6 +93,7 @@ class Memories:
         source, found = scaffold.source.fork("memories"), Memories(scaffold)
         if not scaffold.pages:
             scaffold.claim_memory(source.between(1, 2))
+        found.grows = source.chance(1, 16)
         found.all.append(Memory(0, I32, scaffold.pages))
         if scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(2, 16):
             for _ in range(1 + source.below(2)):

@@ -18,6 +18,7 @@ from generators.corners import corners
 from generators.edges import FLOATS, INTEGERS, SHIFTS, Constants, conversion_ends, divisors
 from generators.expressions import Candidate, Guard, Nan, candidates, immediate, settle
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.scalar_idioms import emit_idiom
 from generators.values import CANONICAL_NAN, CONST
 from wasm.features import Feature
 from wasm.isa import OPS, MemArg, Op
@@ -103,15 +104,15 @@ class Mix:
 
 PLAIN: Final = Mix(
     weighted(
-        ("leaf", 8), ("operation", 190), ("keep", 24), ("select", 12), ("if", 6), ("block", 5), ("loop", 3),
-        ("wide", 3),
+        ("leaf", 8), ("operation", 166), ("idiom", 26), ("keep", 24), ("select", 12), ("if", 6), ("block", 5),
+        ("loop", 3), ("wide", 3),
     ),
     weighted(("local", 75), ("const", 25)),
 )  # fmt: skip
 LOADING: Final = Mix(
     weighted(
-        ("leaf", 16), ("load", 70), ("operation", 150), ("keep", 10), ("select", 14), ("if", 6), ("block", 6),
-        ("loop", 3),
+        ("leaf", 16), ("load", 70), ("operation", 132), ("idiom", 20), ("keep", 10), ("select", 14), ("if", 6),
+        ("block", 6), ("loop", 3),
     ),
     weighted(("local", 30), ("const", 20), ("load", 50)),
 )  # fmt: skip
@@ -205,6 +206,12 @@ class Tree:
             self.source.pick(families(self.frame.scaffold.config.features, type_)[1][family]), depth, family
         )
 
+    def idiom(self, type_: NumType, depth: int, family: str) -> Nan:
+        """A combination that instruction selection may turn into one instruction."""
+        if type_ is V128:
+            return self.operation(type_, depth, family)
+        return emit_idiom(self, type_, min(depth - 1, self.source.below(3)))
+
     def _near(self, type_: NumType, family: str) -> str:
         table, rows = families(self.frame.scaffold.config.features, type_)
         near = _NEAR.get(family)
@@ -217,7 +224,7 @@ class Tree:
     def apply(self, row: Candidate, depth: int, family: str) -> Nan:
         """One instruction with its operands."""
         source, body, op = self.source, self.frame.f.body, row.op
-        if source.below(8) == 7 and corners(op):
+        if source.below(8) >= (5 if family == "convert" else 7) and corners(op):
             return self._corner(row)
         plan: tuple[str, ...] = ("tree",) * len(row.params)
         if len(plan) == 2 and row.params[0] is row.params[1]:
@@ -445,6 +452,7 @@ _FORMS: Final[dict[str, Callable[[Tree, NumType, int, str], Nan]]] = {
     "leaf": Tree.leaf,
     "load": Tree.loaded,
     "operation": Tree.operation,
+    "idiom": Tree.idiom,
     "keep": Tree.keep,
     "select": Tree.select,
     "if": Tree.if_,

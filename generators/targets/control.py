@@ -99,6 +99,7 @@ class _Function:
         """Write the body; gives the export and the selectors to call it with."""
         f, flow, source = self.f, self.flow, self.source
         frame, scaffold = flow.frame, flow.frame.scaffold
+        frame.select()
         frame.seed(source.bits(16))
         for i, type_ in enumerate(f.type.params):
             f.body += ((GET, i), *frame.fold(type_))

@@ -1,0 +1,268 @@
+"""Swarm: functions made of parts of all targets, features and sizes drawn per case, calls of every kind between them.
+
+Each case draws which features and which parts are in, how often each is taken, how large functions and signatures are.
+Scalar arithmetic and loads as operands are in most of them, since that is what compilers have most rules for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Final
+
+from generators import targets
+from generators.arguments import callable_by_host
+from generators.callsites import TAILS, Callee, can_import, import_callee
+from generators.choices import ChoiceSource, weighted
+from generators.config import MIXED, NARROW, WIDE, Config, draw_size
+from generators.consume import MODES, use
+from generators.frame import GET, I32_CONST, SET, TEE, Frame
+from generators.memories import Memories
+from generators.memory_ends import add_ends
+from generators.mixed_atomics import ATOMICS
+from generators.parts import Part
+from generators.produce import push_values
+from generators.program import Program
+from generators.registry import target_names
+from generators.signatures import draw_types
+from wasm.case import Case
+from wasm.features import Feature
+from wasm.isa import OPS
+from wasm.valtypes import I32, I64, FuncType, RefType, ValType
+
+NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+
+PARTS: Final = (ATOMICS,)
+
+_FEATURES: Final = (
+    (Feature.REFERENCE_TYPES, 6),
+    (Feature.FUNCTION_REFERENCES, 8),
+    (Feature.GC, 8),
+    (Feature.SIMD, 5),
+    (Feature.RELAXED_SIMD, 5),
+    (Feature.TAIL_CALL, 6),
+    (Feature.EXCEPTIONS, 3),
+    (Feature.BULK_MEMORY, 8),
+    (Feature.MULTI_MEMORY, 3),
+    (Feature.MEMORY64, 4),
+    (Feature.EXTENDED_CONST, 8),
+    (Feature.THREADS, 1),
+    (Feature.WIDE_ARITHMETIC, 1),
+    (Feature.CUSTOM_PAGE_SIZES, 1),
+)
+"""In how many of 16 cases each feature is in, those that it builds on being in."""
+
+_BUILDS_ON: Final = {
+    Feature.FUNCTION_REFERENCES: Feature.REFERENCE_TYPES,
+    Feature.GC: Feature.FUNCTION_REFERENCES,
+    Feature.RELAXED_SIMD: Feature.SIMD,
+}
+
+_OFTEN: Final = {"scalars": 12, "loads": 12}
+"""In how many of 16 cases a part is in that most compiler rules are about, and how much more often it is taken."""
+_SELDOM: Final = 4
+
+_ROOM: Final = tuple(round(8 * (700 / 8) ** ((i / 255) ** 1.4)) for i in range(256))
+"""About how many instructions the functions of a case have."""
+_FUNCTIONS: Final = weighted((1, 90), (2, 80), (3, 50), (4, 26), (6, 10))
+_SHARES: Final = (1, 1, 2, 3)
+_WRAPPED: Final = 10
+"""One part in so many runs in a loop."""
+_MOST_STEPS: Final = 4000
+
+
+@lru_cache(maxsize=1)
+def all_parts() -> tuple[Part, ...]:
+    """The parts of all targets, in the order of the targets' names."""
+    found: list[Part] = []
+    for name in target_names():
+        module = import_module(f"{targets.__name__}.{name}")
+        found += getattr(module, "PARTS", ())
+    return tuple(found)
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case of one to six functions of parts, which call each other."""
+    room = _ROOM[source.below(256)]
+    config = _swarm(source, config)
+    return _Module(source, config, room).build()
+
+
+def _swarm(source: ChoiceSource, config: Config) -> Config:
+    """Some of the features."""
+    on: set[Feature] = {feature for feature in config.features if feature is Feature.MULTI_VALUE}
+    for feature, share in _FEATURES:
+        drawn = source.chance(share, 16)
+        base = _BUILDS_ON.get(feature)
+        if drawn and feature in config.features and (base is None or base in on):
+            on.add(feature)
+    return config.without(*(config.features - on))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A function that later ones may call; ``steps`` is about how many instructions a call executes."""
+
+    callee: Callee
+    steps: int
+    imported: bool = False
+
+
+@dataclass(slots=True)
+class _Body:
+    """One function under construction, and about how many instructions one call of it executes."""
+
+    frame: Frame
+    source: ChoiceSource
+    steps: int = 0
+
+
+class _Module:
+    """The module under construction. Functions that are called come before those that call them."""
+
+    def __init__(self, source: ChoiceSource, config: Config, room: int) -> None:
+        self.source, self.config, self.room = source, config, room
+        self.program = Program.open(source, config)
+        self.made: list[_Made] = []
+        scaffold = self.program.scaffold
+        if source.chance(2, 16):
+            scaffold.free_nans = True
+            scaffold.labels.add("free_nans")
+        self.parts = self._draw_parts()
+        if source.chance(1, 10):
+            self._import()
+
+    def _draw_parts(self) -> tuple[Part, ...]:
+        """The parts of this case, each as often as it is to be taken; the first are the simplest."""
+        source, found = self.source, []
+        usable = [part for part in all_parts() if part.needs <= self.config.features]
+        usable.sort(key=lambda part: part.name not in _OFTEN)
+        for part in usable:
+            often = _OFTEN.get(part.name, _SELDOM)
+            drawn = not source.chance(16 - often, 16) if part.name in _OFTEN else source.chance(often, 16)
+            share = source.pick(_SHARES) * (4 if part.name in _OFTEN else 1)
+            if drawn:
+                found += [part] * share
+        return tuple(found) or (usable[0],)
+
+    def _import(self) -> None:
+        """A function of the host."""
+        type_ = self._signature(self.source)
+        if can_import(type_):
+            self.made.append(_Made(import_callee(self.program.scaffold, "env", "host0", type_), 4, True))
+
+    def build(self) -> Case:
+        count = self.source.weighted(_FUNCTIONS)
+        for i in range(count):
+            self._function(self.source.fork(f"f{i}"), i, max(8, self.room // count), i == count - 1)
+        if "loads" in {part.name for part in self.parts} and self.source.chance(1, 20):
+            self._ends()
+        return self.program.close()
+
+    def _ends(self) -> None:
+        """After all else, accesses around the end of a memory, some of which trap."""
+        scaffold = self.program.scaffold
+        scaffold.labels.add("traps")
+        group = add_ends(scaffold.kit(Memories.of), self.source.fork("ends"), "ends")
+        scaffold.last += group.calls
+
+    # Functions
+
+    def _signature(self, source: ChoiceSource) -> FuncType:
+        """Narrow mostly, wide sometimes; the first parameter is an i32 in most."""
+        config, references = self.config, self.program.scaffold.references()
+        kind = source.below(16)
+        tables = {14: (MIXED, MIXED), 15: (WIDE, NARROW) if source.below(2) else (NARROW, WIDE)}.get(
+            kind, (NARROW, NARROW)
+        )
+        limit = min(config.max_params, config.max_results) - 1
+        params = draw_types(source, config, draw_size(source, tables[0], limit), references)
+        results = draw_types(source, config, draw_size(source, tables[1], limit), references)
+        return FuncType((I32, *params) if source.below(8) < 7 else params, results)
+
+    def _function(self, source: ChoiceSource, number: int, room: int, last: bool) -> None:
+        """Parts and calls in a row, then a row of results and the hash."""
+        type_ = self._signature(source)
+        by_host = callable_by_host(type_) and (last or source.chance(1, 2))
+        if last and not by_host:
+            type_ = FuncType(tuple(t for t in type_.params if not isinstance(t, RefType)), type_.results)
+        export = f"f{number}" if by_host or last else ""
+        frame = self.program.function(source, type_.params, (*type_.results, I64), export, 1 + source.below(3))
+        body = _Body(frame, source)
+        while room > 0:
+            share = min(room, max(8, source.below(room + 1)))
+            part = source.pick(self.parts)
+            if source.chance(1, _WRAPPED):
+                self._looped(body, part, share)
+            else:
+                self._part(body, part, share)
+            room -= share
+            if self.made and source.chance(5, 16):
+                self._call(body)
+        push_values(frame, source, type_.results)
+        self.program.close_function(frame, source)
+        self._offer(source, frame, body.steps)
+
+    def _part(self, body: _Body, part: Part, room: int) -> None:
+        before = len(body.frame.f.body)
+        part.emit(self.program, body.frame, body.source, room)
+        body.steps += len(body.frame.f.body) - before
+
+    def _looped(self, body: _Body, part: Part, room: int) -> None:
+        """A part that runs up to four times. What it sets of references is not known to be set behind the loop."""
+        frame, source = body.frame, body.source
+        count = frame.f.local(I32)
+        rounds = source.between(1, 4)
+        frame.f.body += ((I32_CONST, rounds), (SET, count))
+        known = {type_: list(found) for type_, found in frame.sources.items() if isinstance(type_, RefType)}
+        frame.f.open("loop")
+        before = body.steps
+        self._part(body, part, max(8, room // 2))
+        body.steps += (body.steps - before) * (rounds - 1)
+        frame.f.body += ((GET, count), (I32_CONST, 1), OPS["i32.sub"].bare, (TEE, count), (OPS["br_if"], 0))
+        frame.f.end()
+        for type_ in list(frame.sources):
+            if isinstance(type_, RefType):
+                frame.sources[type_] = known.get(type_, [])
+
+    def _offer(self, source: ChoiceSource, frame: Frame, steps: int) -> None:
+        """Let later functions call this one, perhaps through one more that hands its results on."""
+        f = frame.f
+        made = _Made(Callee(f.index, f.type_index, f.type), steps + 8)
+        self.made.append(made)
+        if source.chance(3, 16) and steps < _MOST_STEPS:
+            kind = source.pick(self.program.calls.kinds())
+            link = self.program.calls.link(source, made.callee, kind, kind in TAILS and source.chance(1, 3))
+            self.made.append(_Made(link, (steps + 8) * (8 if kind in ("recursive", "loop") else 1)))
+
+    def _call(self, body: _Body) -> None:
+        """A call of an earlier function, its results used in one of the ways that compilers tell apart."""
+        frame, source = body.frame, body.source
+        made = source.pick(self.made)
+        if body.steps + made.steps > _MOST_STEPS:
+            return
+        body.steps += made.steps
+        callee = made.callee
+        kinds = self.program.calls.kinds()
+        how = source.pick(("direct", "direct", "indirect", "ref" if "ref" in kinds else "direct"))
+        how = "direct" if made.imported else how
+        push_values(frame, source, callee.type.params, made.imported)
+        self.program.calls.call(frame, source, how, callee)
+        self._use(frame, source, callee.type.results)
+        self.program.passed(frame, callee, "import" if made.imported else how)
+
+    def _use(self, frame: Frame, source: ChoiceSource, results: tuple[ValType, ...]) -> None:
+        """Fold, store, drop, or keep in locals that everything behind may read."""
+        mode = source.weighted(MODES)
+        if mode not in ("pass", "two") or len(results) > 40:
+            use(frame, source, mode, results, _nothing)
+            return
+        kept = [frame.f.local(type_) for type_ in results]
+        frame.f.body += [(SET, local) for local in reversed(kept)]
+        for type_, local in zip(results, kept, strict=True):
+            frame.sources.setdefault(type_, []).append(local)
+
+
+def _nothing() -> None:
+    pass
