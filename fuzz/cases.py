@@ -14,7 +14,7 @@ from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
 from wasm.embedding import Entry, Invocation, Value
 from wasm.errors import WasmError
-from wasm.feature_use import required_features
+from wasm.feature_use import features_of_bytes, required_features
 from wasm.module import ExternKind, Module
 from wasm.validate import validate
 from wasm.valtypes import FuncType, NumType, ValType
@@ -73,7 +73,7 @@ def read_case(path: Path, calls: Sequence[str] = (), entry: Entry = Entry.WRAPPE
     except WasmError as error:
         if invocations:
             raise UsageError(f"{path} is no valid module, so nothing in it can be called: {error}") from None
-        return Case(content, (), CaseKind.BYTES)
+        return Case(content, (), CaseKind.BYTES, features_of_bytes(content))
     features = frozenset(feature.value for feature in required_features(module))
     for invocation in invocations:
         _check_call(module, path, invocation)

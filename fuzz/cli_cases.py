@@ -9,13 +9,12 @@ from pathlib import Path
 
 from fuzz.campaign.account import passed_sites
 from fuzz.campaign.disk import explained, write_file
+from fuzz.campaign.wast import to_wat
 from generators.registry import load_target, make_case, target_names
 from oracles.engine import UsageError
 from oracles.equality import show
 from oracles.interpreter import run_case
 from wasm.case import Case, CaseKind
-from wasm.decode import decode
-from wasm.text import print_wat
 
 
 def targets(args: argparse.Namespace) -> int:  # noqa: ARG001
@@ -38,7 +37,7 @@ def show_case(args: argparse.Namespace) -> int:
     if case.kind is CaseKind.MACHINE:
         print(case.content.decode().rstrip())
         return 0
-    print(print_wat(decode(case.content)).rstrip())
+    print(to_wat(case.content).rstrip())
     print()
     for line in describe(case):
         print(f";; {line}")

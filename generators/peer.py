@@ -26,7 +26,7 @@ from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
 from wasm.embedding import Invocation
 from wasm.errors import WasmError
-from wasm.feature_use import required_features
+from wasm.feature_use import features_of_bytes, required_features
 from wasm.features import Feature
 from wasm.module import Module
 from wasm.validate import validate
@@ -94,7 +94,7 @@ def peer_case(name: str, seed: int, index: int, config: Config) -> Case:
         module = decode(content)
         validate(module)
     except WasmError:
-        return Case(content, kind=CaseKind.BYTES, provenance=origin)
+        return Case(content, kind=CaseKind.BYTES, features=features_of_bytes(content), provenance=origin)
     features = frozenset(feature.value for feature in required_features(module))
     return Case(content, peer.calls(module), features=features, provenance=origin)
 

@@ -66,6 +66,8 @@ _EXCUSABLE: Final[dict[type, tuple[Kind, str]]] = {
     TimedOut: (Kind.HANG, "timed out"),
     OutOfMemory: (Kind.MEMORY, "out of memory"),
 }
+_APART: Final = frozenset(("exceptions", "legacy_exceptions"))
+"""Both in one module: the first replaced the second in 3.0 and no text says that they go together; V8 refuses it."""
 _ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS})
 """Kinds that state another answer: these can outvote the reference, and growth or a profile may explain them."""
 _VOTES: Final = _ANSWERS | {Kind.ACCEPT, Kind.REJECT, Kind.PROFILE}
@@ -190,9 +192,15 @@ class _Court:
     def validity(self, seen: Observation, at: int, want: Outcome, got: Outcome) -> Dissent | Poison | None:
         """Validity is no matter of taste (spec 3 and 5); what an engine may lack or limit is (spec A.2 and A.3)."""
         if isinstance(want, Rejected):
-            return None if isinstance(got, Rejected) else self.dissent(seen, Kind.ACCEPT, at, got, want)
+            if isinstance(got, Rejected):
+                return None
+            if beyond_limits(self.case):
+                return Poison(seen.engine, "limits", at)
+            return self.dissent(seen, Kind.ACCEPT, at, got, want)
         features = self.voters[seen.engine].features
         if features is not None and not self.case.features <= features:
+            return Poison(seen.engine, "feature", at)
+        if self.case.features >= _APART:
             return Poison(seen.engine, "feature", at)
         if beyond_limits(self.case):
             return Poison(seen.engine, "limits", at)
@@ -417,7 +425,9 @@ class _Court:
         where = "instantiate" if at < 0 else f"invoke {at}"
         line = detail or (f"expected: {show(want)}; got: {show(got)}" if want is not None else show(got))
         crash = got if isinstance(got, Crashed) else Crashed(0)
-        message = got.message if isinstance(got, Rejected) else crash.text
+        # What an engine accepts and should not has no message of its own: the rule that it breaks tells it apart.
+        refusal = want if kind is Kind.ACCEPT else got
+        message = refusal.message if isinstance(refusal, Rejected) else crash.text
         family = self.voters[seen.engine].family
         return Dissent(seen.engine, family, kind, phase.value, where, line, message, crash.location)
 

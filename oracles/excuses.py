@@ -8,7 +8,9 @@ from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Observation
 from wasm.errors import WasmError
+from wasm.features import ALL
 from wasm.module import ExternKind, Module
+from wasm.validate import validate
 from wasm.valtypes import FuncType
 
 MAX_BYTES: Final = 7_654_321
@@ -27,9 +29,11 @@ def beyond_limits(case: Case) -> bool:
     """Whether an engine may refuse the module for its size (spec A.2.1 and A.2.2)."""
     if len(case.content) > MAX_BYTES:
         return True
-    module = _decoded(case)
-    if module is None:  # our own decoder keeps the same limits
-        return True
+    try:
+        module = decode(case.content)
+        validate(module, ALL)
+    except WasmError as error:
+        return error.limit  # our own decoder and validator have limits, too
     types = [sub.composite for sub in module.flat_types()]
     return (
         any(len(t.params) > MAX_PARAMS or len(t.results) > MAX_RESULTS for t in types if isinstance(t, FuncType))

@@ -35,7 +35,7 @@ from oracles.interface import (
     read_interface,
 )
 from oracles.wrapper import EXACT_READ, NoWrapper, global_reader, wrapper_for
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.embedding import (
     SLOT,
     Crashed,
@@ -201,9 +201,13 @@ class _Blobs:
 
 
 def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
-    """A case as a request frame. Any bytes can be encoded: a module whose outside is unreadable is only compiled."""
+    """A case as a request frame. Any bytes can be encoded: a module whose outside is unreadable is only compiled, and
+    so is one of a case about validity, with all features of the engine: how numbers may be encoded depends on some.
+    """
     blobs = _Blobs()
     header: dict[str, Any] = {"do": "case", "module": blobs.add(case.content or b"\0")}
+    if case.kind is CaseKind.BYTES:
+        return _compile_only(header, blobs)
     if flavour.exact_features:
         header["features"] = sorted(case.features)
     try:
@@ -212,8 +216,7 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     except NoImport as error:
         return Request(b"", None, None, (), refused=Unsupported(str(error)))
     except Unreadable:
-        header["blobs"] = [len(one) for one in blobs.items]
-        return Request(encode_frame(header, blobs.items), None, None, ())
+        return _compile_only(header, blobs)
     tags = known_tags(interface)
     tag_indices = tuple(tag for tag, _, _ in tags)
     calls = tuple([prepare_call(interface, one, flavour, tag_indices) for one in case.invocations])
@@ -247,6 +250,11 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     header["blobs"] = [len(one) for one in blobs.items]
     params = tuple(type_words(s.signature.params) if s.signature else () for s in plan.sources)
     return Request(encode_frame(header, blobs.items), interface, plan, calls, None, dumps, kinds, params)
+
+
+def _compile_only(header: dict[str, Any], blobs: _Blobs) -> Request:
+    header["blobs"] = [len(one) for one in blobs.items]
+    return Request(encode_frame(header, blobs.items), None, None, ())
 
 
 def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:

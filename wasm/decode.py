@@ -81,7 +81,7 @@ def decode(data: bytes) -> Module:
     Raises Malformed, and nothing else, with the offset at which the bytes stop being one.
     """
     if len(data) > MODULE_BYTES:
-        raise Malformed(f"module of {len(data)} bytes, the limit is {MODULE_BYTES}", MODULE_BYTES)
+        raise Malformed(f"module of {len(data)} bytes, the limit is {MODULE_BYTES}", MODULE_BYTES, limit=True)
     if data[:4] != _MAGIC:
         raise Malformed("magic header not detected", 0)
     if data[4:8] != _VERSION:
@@ -222,7 +222,8 @@ def _data_count(reader: Reader, state: _State) -> None:
     state.data_count = reader.u32()
     state.module.has_data_count = True
     if state.data_count > DATA_SEGMENTS:
-        raise reader.fail(f"too many data segments: {state.data_count}, the limit is {DATA_SEGMENTS}", start)
+        message = f"too many data segments: {state.data_count}, the limit is {DATA_SEGMENTS}"
+        raise reader.fail(message, start, limit=True)
 
 
 def _code(reader: Reader, state: _State) -> None:
@@ -234,7 +235,7 @@ def _code(reader: Reader, state: _State) -> None:
         start = reader.pos
         size = reader.u32()
         if size > BODY_BYTES:
-            raise reader.fail(f"function body of {size} bytes, the limit is {BODY_BYTES}", start)
+            raise reader.fail(f"function body of {size} bytes, the limit is {BODY_BYTES}", start, limit=True)
         if size > reader.left:
             raise reader.fail("length out of bounds", start)
         offset = reader.base + reader.pos
@@ -249,7 +250,7 @@ def _func(reader: Reader, type_index: int, state: _State) -> Func:
         count = reader.u32()
         total += count
         if total > LOCALS:
-            raise reader.fail(f"too many locals: {total}, the limit is {LOCALS}", start)
+            raise reader.fail(f"too many locals: {total}, the limit is {LOCALS}", start, limit=True)
         runs.append((count, val_type(reader)))
     offset = reader.base + reader.pos
     body = read_instrs(reader)

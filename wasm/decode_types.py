@@ -148,7 +148,7 @@ def type_section(reader: Reader) -> list[RecGroup]:
             group = plain.setdefault(single, (single,))
         total += len(group)
         if total > TYPES:
-            raise reader.fail(f"too many types: the limit is {TYPES}", start)
+            raise reader.fail(f"too many types: the limit is {TYPES}", start, limit=True)
         groups.append(group)
     return groups
 

@@ -7,12 +7,13 @@ class WasmError(Exception):
     """Why bytes are not a valid module: one line, and the byte offset where it shows.
 
     ``offset`` counts from the start of the module; for a module that was built and never encoded it is None, and the
-    message names the function and the instruction instead.
+    message names the function and the instruction instead. ``limit`` says that no rule is broken, only one of the
+    limits that an implementation may set (spec A.2): an engine with a higher one is right to accept the module.
     """
 
-    def __init__(self, message: str, offset: int | None = None) -> None:
+    def __init__(self, message: str, offset: int | None = None, *, limit: bool = False) -> None:
         super().__init__(message if offset is None else f"{message} (at byte {offset:#x})")
-        self.message, self.offset = message, offset
+        self.message, self.offset, self.limit = message, offset, limit
 
 
 class Malformed(WasmError):

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
+from wasm.decode import decode
+from wasm.errors import WasmError
 from wasm.features import ALL, Feature
 from wasm.isa import OPS, Imm, Instr, Op
 from wasm.module import Elem, Expr, ExternType, Module, SegmentMode
@@ -68,6 +70,17 @@ def required_features(module: Module) -> frozenset[Feature]:
     if TAGS in found and F.LEGACY_EXCEPTIONS not in found:
         found.add(F.EXCEPTIONS)
     return frozenset(feature for feature in found if feature is not None)
+
+
+def features_of_bytes(content: bytes) -> frozenset[str]:
+    """The names of the features that bytes use if they decode, whether they are valid or not; none if they do not.
+
+    What is no module under any set of features is none for an engine that lacks some.
+    """
+    try:
+        return frozenset(feature.value for feature in required_features(decode(content)))
+    except WasmError:
+        return frozenset()
 
 
 def first_refused(module: Module, features: frozenset[Feature]) -> Use | None:

@@ -50,9 +50,9 @@ class Reader:
         self.pos = 0
         self.uses_data = False
 
-    def fail(self, message: str, at: int | None = None) -> Malformed:
+    def fail(self, message: str, at: int | None = None, *, limit: bool = False) -> Malformed:
         """The error to raise for position ``at`` (default: where the cursor stands)."""
-        return Malformed(message, self.base + (self.pos if at is None else at))
+        return Malformed(message, self.base + (self.pos if at is None else at), limit=limit)
 
     @property
     def left(self) -> int:
@@ -129,20 +129,20 @@ class Reader:
         """The length of a vector whose elements take at least ``smallest`` bytes each; at most ``limit``."""
         start = self.pos
         count = self.u32()
-        if count > limit:
-            raise self.fail(f"too many {what}: {count}, the limit is {limit}", start)
         if count * smallest > len(self.data) - self.pos:
             raise self.fail(f"length out of bounds: {count} {what}", start)
+        if count > limit:
+            raise self.fail(f"too many {what}: {count}, the limit is {limit}", start, limit=True)
         return count
 
     def name(self) -> str:
         """A name (spec 5.2.4)."""
         start = self.pos
         size = self.u32()
-        if size > NAME_BYTES:
-            raise self.fail(f"name of {size} bytes, the limit is {NAME_BYTES}", start)
         if size > len(self.data) - self.pos:
             raise self.fail("length out of bounds", start)
+        if size > NAME_BYTES:
+            raise self.fail(f"name of {size} bytes, the limit is {NAME_BYTES}", start, limit=True)
         raw = self.take(size)
         try:
             return raw.decode("utf-8")

@@ -107,7 +107,8 @@ def _array_new_fixed(context: ModuleContext, imm: tuple[int, int]) -> Signature:
     index, length = imm
     element = _unpacked(_array(context, index))
     if length > ARRAY_NEW_FIXED:
-        raise Invalid(f"array.new_fixed has {length} operands, more than the limit of {ARRAY_NEW_FIXED}")
+        message = f"array.new_fixed has {length} operands, more than the limit of {ARRAY_NEW_FIXED}"
+        raise Invalid(message, limit=True)
     return (element,) * length, (ref(index, False),)
 
 

@@ -51,11 +51,13 @@ def validate(module: Module, features: frozenset[Feature] = DEFAULT, data: bytes
     _Validator(module, data).run()
 
 
-def _at_instruction(module: Module, data: bytes | None, func: int, instr: int, message: str) -> Invalid:
+def _at_instruction(
+    module: Module, data: bytes | None, func: int, instr: int, message: str, *, limit: bool = False
+) -> Invalid:
     """The error for an instruction of a defined function, with its offset where the bytes are known."""
     index = len(module.imported(ExternKind.FUNC)) + func
     offset = None if data is None else instruction_offset(data, func, instr)
-    return Invalid(f"{message} (function {index}, instruction {instr})", offset)
+    return Invalid(f"{message} (function {index}, instruction {instr})", offset, limit=limit)
 
 
 class _Validator:
@@ -77,7 +79,7 @@ class _Validator:
             self._exports()
             self._segments(bodies)
         except Invalid as error:
-            raise Invalid(f"{error.message} ({self._place})") from None
+            raise Invalid(f"{error.message} ({self._place})", limit=error.limit) from None
         self._bodies(bodies)
 
     def _bodies(self, bodies: BodyValidator) -> None:
@@ -85,7 +87,8 @@ class _Validator:
             try:
                 bodies.func(func)
             except Invalid as error:
-                raise _at_instruction(self._module, self._data, index, bodies.at, error.message) from None
+                where = self._module, self._data, index, bodies.at
+                raise _at_instruction(*where, error.message, limit=error.limit) from None
 
     def _types(self) -> None:
         """The type section (spec 3.2.12 to 3.2.14)."""
@@ -152,7 +155,7 @@ class _Validator:
         ):
             self._place = what
             if count > limit:
-                raise Invalid(f"too many {what}: {count}, more than the limit of {limit}")
+                raise Invalid(f"too many {what}: {count}, more than the limit of {limit}", limit=True)
 
     def _initialisers(self, bodies: BodyValidator) -> None:
         context, module = self._context, self._module
@@ -217,11 +220,11 @@ def _check_indices(composite: CompositeType, bound: int) -> None:
     match composite:
         case FuncType(params, results):
             if len(params) > PARAMS or len(results) > RESULTS:
-                raise Invalid(f"a function type has at most {PARAMS} parameters and {RESULTS} results")
+                raise Invalid(f"a function type has at most {PARAMS} parameters and {RESULTS} results", limit=True)
             found = {*params, *results}
         case StructType(fields):
             if len(fields) > STRUCT_FIELDS:
-                raise Invalid(f"a struct type has at most {STRUCT_FIELDS} fields")
+                raise Invalid(f"a struct type has at most {STRUCT_FIELDS} fields", limit=True)
             found = [field.storage for field in fields]
         case ArrayType(field):
             found = (field.storage,)
@@ -243,7 +246,7 @@ def _check_supertypes(sub: SubType, index: int, types: Types, depths: list[int])
         raise Invalid(f"sub type {index} extends the final type {parent}")
     depth = depths[parent] + 1
     if depth > SUBTYPE_DEPTH:
-        raise Invalid(f"sub type hierarchy too deep: more than {SUBTYPE_DEPTH} super types")
+        raise Invalid(f"sub type hierarchy too deep: more than {SUBTYPE_DEPTH} super types", limit=True)
     return depth
 
 

@@ -76,7 +76,7 @@ class BodyValidator:
         type_ = self._context.func_type_at(func.type_index)
         total = len(type_.params) + sum(count for count, _ in func.locals)
         if total > LOCALS:
-            raise Invalid(f"too many locals: {total}, more than the limit of {LOCALS}")
+            raise Invalid(f"too many locals: {total}, more than the limit of {LOCALS}", limit=True)
         local_types = list(type_.params)
         locals_: list[ValType | None] | None = None
         for count, local in func.locals:
@@ -180,7 +180,7 @@ def _check(checker: Checker, context: ModuleContext) -> None:
                     checker.pop_all(params)
             stack += results
             if len(stack) > MAX_OPERANDS:
-                raise Invalid(f"more than {MAX_OPERANDS} operands are on the stack")
+                raise Invalid(f"more than {MAX_OPERANDS} operands are on the stack", limit=True)
         elif kind <= _STORE:
             align, offset, memory = imm
             type_ = address
@@ -212,4 +212,4 @@ def _check(checker: Checker, context: ModuleContext) -> None:
                 checker.pop_all(list(params))
             stack += results
             if len(stack) > MAX_OPERANDS:
-                raise Invalid(f"more than {MAX_OPERANDS} operands are on the stack")
+                raise Invalid(f"more than {MAX_OPERANDS} operands are on the stack", limit=True)

@@ -85,7 +85,8 @@ def _br_if(checker: Checker, depth: int) -> None:
 def _br_table(checker: Checker, imm: tuple[tuple[int, ...], int]) -> None:
     depths, default = imm
     if len(depths) > BR_TABLE_TARGETS:
-        raise Invalid(f"br_table has {len(depths)} targets, more than the limit of {BR_TABLE_TARGETS}")
+        message = f"br_table has {len(depths)} targets, more than the limit of {BR_TABLE_TARGETS}"
+        raise Invalid(message, limit=True)
     checker.pop(I32)
     labels = checker.label(default).labels
     checker.check_top(labels)
@@ -272,7 +273,7 @@ def _throw_ref(checker: Checker, _: None) -> None:
 def _try_table(checker: Checker, imm: tuple[ValType | int | None, tuple[Catch, ...]]) -> None:
     block_type, catches = imm
     if len(catches) > CATCHES:
-        raise Invalid(f"try_table has {len(catches)} clauses, more than the limit of {CATCHES}")
+        raise Invalid(f"try_table has {len(catches)} clauses, more than the limit of {CATCHES}", limit=True)
     for kind, tag, depth in catches:
         carried = [] if tag is None else list(checker.context.tag_params(tag))
         if kind.endswith("_ref"):

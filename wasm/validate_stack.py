@@ -200,7 +200,7 @@ class Checker:
         """Open a block whose parameters have been popped."""
         self._below += len(self.stack)
         if self._below > MAX_OPERANDS:
-            raise Invalid(f"more than {MAX_OPERANDS} operands are on the stack")
+            raise Invalid(f"more than {MAX_OPERANDS} operands are on the stack", limit=True)
         self.frame = frame = Frame(kind, plan)
         self.frames.append(frame)
         self.stack = frame.stack

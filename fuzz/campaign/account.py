@@ -34,7 +34,7 @@ def account(stats: Stats, trial: Trial) -> None:
     passed = passed_sites(case, seen)
     stats.passed_site += bool(passed)
     stats.wide_passed_site += any(case.sites[i].wide for i in passed)
-    endings = Counter(ending(outcome) for outcome in (seen.outcomes if seen.instantiated else (seen.instantiation,)))
+    endings = Counter(_endings(case, seen))
     stats.outcomes.update(endings)
     target_yield(stats.of(case.provenance.target), case, passed, endings)
     stats.nan_cases += seen.notes is not None and seen.notes.nan_observed_at is not None
@@ -45,6 +45,13 @@ def account(stats: Stats, trial: Trial) -> None:
     for other in trial.observations:
         stats.engine_cases[other.engine] += 1
         stats.engine_cpu[other.engine] = stats.engine_cpu.get(other.engine, 0.0) + sum(s for _, s in other.cpu)
+
+
+def _endings(case: Case, seen: Observation) -> list[str]:
+    """How the invocations ended, or the module if it came to none."""
+    if case.kind is CaseKind.BYTES:
+        return ["valid" if seen.instantiated else "not valid"]
+    return [ending(outcome) for outcome in (seen.outcomes if seen.instantiated else (seen.instantiation,))]
 
 
 def target_yield(found: TargetYield, case: Case, passed: Iterable[int], endings: Counter[str]) -> None:

@@ -11,7 +11,7 @@ from fuzz.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, reduce_case
 from fuzz.triage.signature import refined, split
 from oracles.verdict import Disagree
-from wasm.case import Case, CaseKind
+from wasm.case import Case
 from wasm.decode import decode
 from wasm.errors import WasmError
 
@@ -48,9 +48,9 @@ def minimized(
 ) -> Finding:
     """The finding with its minimized case, refined signature, and what the engines do with that case.
 
-    Unstable findings and raw bytes come back as they are.
+    Unstable findings come back as they are.
     """
-    if not found.repeats or found.case.kind is CaseKind.BYTES:
+    if not found.repeats:
         return found
     bench.fresh()
     question = same_finding(bench, found)

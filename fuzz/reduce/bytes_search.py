@@ -8,11 +8,12 @@ that of a name, a string or a body around the cut, and the section's count of it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fuzz.reduce.cache import Answers
 from fuzz.reduce.engine import Meter, PassStats, Predicate, Progress, digest_of
-from wasm.case import Case
+from wasm.case import Case, CaseKind
+from wasm.feature_use import features_of_bytes
 
 HEADER = 8
 
@@ -98,6 +99,8 @@ class ByteSearch:
             self.stats.larger += 1
             return False
         case = self.best.with_content(data)
+        if case.kind is CaseKind.BYTES:
+            case = replace(case, features=features_of_bytes(data))
         if not self.ask(case):
             return False
         self.stats.accepted += 1

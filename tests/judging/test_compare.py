@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from fuzz.triage.signature import signature
 from oracles.compare import Voter, judge
+from oracles.interpreter import run_case
 from oracles.verdict import Agree, Disagree, Kind, Poison, Verdict
 from wasm.builder import ModuleBuilder
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.embedding import (
     Crashed,
     Entry,
@@ -327,6 +329,36 @@ def test_refusing_a_feature_that_the_engine_does_not_claim_is_legal() -> None:
     assert legal == Agree((Poison("a", "feature", -1),))
     claimed = judge(case(1, features="simd"), [failed("a", Rejected("simd"))], reference(ONE), voters)
     assert kinds(claimed) == {"a": Kind.REJECT}
+
+
+def test_the_two_exception_proposals_need_not_go_together() -> None:
+    voters = {"a": Voter("liftoff", frozenset({"exceptions", "legacy_exceptions"}))}
+    refused = failed("a", Rejected("a mix of legacy and new exception handling"))
+    both = judge(case(0, features="exceptions legacy_exceptions"), [refused], seen("interpreter"), voters)
+    assert both == Agree((Poison("a", "feature", -1),))
+    assert kinds(judge(case(0, features="exceptions"), [refused], seen("interpreter"), voters)) == {"a": Kind.REJECT}
+
+
+def test_accepting_beyond_a_limit_is_legal() -> None:
+    """Where only a limit of the interpreter's is passed, it has no answer, and the engines may differ."""
+    many = Case(module_bytes(results=1001), kind=CaseKind.BYTES)
+    reference_ = run_case(many)
+    assert isinstance(reference_.instantiation, Unsupported)
+    for first, second in ((seen("a"), failed("b", Rejected("no"))), (failed("a", Rejected("no")), seen("b"))):
+        found = judge(many, [first, second, seen("c")], reference_, VOTERS)
+        assert isinstance(found, Agree)
+    broken = Case(module_bytes()[:-1], kind=CaseKind.BYTES)
+    found = judge(broken, [seen("a"), failed("b", Rejected("no"))], run_case(broken), VOTERS)
+    assert kinds(found) == {"a": Kind.ACCEPT}
+
+
+def test_what_is_wrongly_accepted_is_told_apart_by_the_rule_that_it_breaks() -> None:
+    texts = ("type mismatch: expected i32, found i64 (at byte 0x22)", "unknown label 3 (at byte 0x9)")
+    found = [judge(case(0), [seen("a")], failed("interpreter", Rejected(text)), VOTERS) for text in texts]
+    signatures = [signature(verdict.dissents[0]) for verdict in found if isinstance(verdict, Disagree)]
+    assert [item.message for item in signatures] == [
+        "type mismatch: expected T, found T (at byte N)", "unknown label N (at byte N)",
+    ]  # fmt: skip
 
 
 def test_accepting_what_is_invalid_is_a_finding() -> None:
