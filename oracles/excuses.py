@@ -11,14 +11,19 @@ from wasm.errors import WasmError
 from wasm.features import ALL
 from wasm.module import ExternKind, Module
 from wasm.validate import validate
-from wasm.valtypes import FuncType
+from wasm.valtypes import FuncType, Limits
 
 MAX_BYTES: Final = 7_654_321
 MAX_PARAMS: Final = 1000
 MAX_RESULTS: Final = 1000
 MAX_LOCALS: Final = 50_000
 MAX_BR_TABLE: Final = 65_520
-"""Up to these every engine known takes a module (the JS API's limits, and measured); above, refusal is legal."""
+MAX_MEMORY_BYTES: Final = 262_144 << 16
+MAX_TABLE: Final = 10_000_000
+"""Up to these every engine known takes a module (the JS API's limits, and measured); above, refusal is legal.
+
+A memory's is for its declared maximum, too: V8 reads the JS API's limit of 262,144 pages that way. A table's is for its
+initial size."""
 
 GUARANTEED_BYTES: Final = 64 << 16
 GUARANTEED_SLOTS: Final = 10_000
@@ -39,7 +44,13 @@ def beyond_limits(case: Case) -> bool:
         any(len(t.params) > MAX_PARAMS or len(t.results) > MAX_RESULTS for t in types if isinstance(t, FuncType))
         or _most_locals(module) > MAX_LOCALS
         or _longest_br_table(module) > MAX_BR_TABLE
+        or any(_most(memory.limits) << memory.page_log2 > MAX_MEMORY_BYTES for memory in module.memory_types())
+        or any(table.limits.minimum > MAX_TABLE for table in module.table_types())
     )
+
+
+def _most(limits: Limits) -> int:
+    return limits.minimum if limits.maximum is None else max(limits.minimum, limits.maximum)
 
 
 def _decoded(case: Case) -> Module | None:

@@ -27,7 +27,7 @@ KIND: Final = CaseKind.BYTES
 
 _BASES: Final = weighted(("declared", 170), ("drawn", 86))
 _CHANGES: Final = weighted(("none", 8), ("types", 140), ("bytes", 108))
-_VALUES: Final = 4
+_VALUES: Final = 12
 """Parameters and results in bases that other targets make: engines check thousands of small ones in a second."""
 
 

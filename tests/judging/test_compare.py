@@ -35,8 +35,9 @@ from wasm.embedding import (
     Value,
 )
 from wasm.encode import encode
+from wasm.module import Module, Table
 from wasm.traps import TrapKind
-from wasm.valtypes import I32
+from wasm.valtypes import FUNCREF, I32, Limits, MemType, TableType
 
 VOTERS = {
     "a": Voter("cranelift"),
@@ -337,6 +338,22 @@ def test_the_two_exception_proposals_need_not_go_together() -> None:
     both = judge(case(0, features="exceptions legacy_exceptions"), [refused], seen("interpreter"), voters)
     assert both == Agree((Poison("a", "feature", -1),))
     assert kinds(judge(case(0, features="exceptions"), [refused], seen("interpreter"), voters)) == {"a": Kind.REJECT}
+
+
+@pytest.mark.parametrize(
+    ("memory", "table", "legal"),
+    [
+        (Limits(1, 262_144), 10_000_000, False),
+        (Limits(1, 262_145), 1, True),
+        (Limits(262_145), 1, True),
+        (Limits(1), 10_000_001, True),
+    ],
+)
+def test_sizes_that_an_engine_may_refuse(memory: Limits, table: int, legal: bool) -> None:
+    module = Module(memories=[MemType(memory, index64=True)], tables=[Table(TableType(FUNCREF, Limits(table)))])
+    large = Case(encode(module), kind=CaseKind.BYTES)
+    found = judge(large, [failed("a", Rejected("no"))], run_case(large), VOTERS)
+    assert isinstance(found, Agree) is legal
 
 
 def test_accepting_beyond_a_limit_is_legal() -> None:
