@@ -17,7 +17,7 @@ from generators.callsites import TAILS, Callee, can_import, import_callee
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
 from generators.consume import MODES, use
-from generators.frame import GET, I32_CONST, SET, TEE, Frame
+from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
 from generators.memories import Memories
 from generators.memory_ends import add_ends
 from generators.mixed_atomics import ATOMICS
@@ -59,9 +59,10 @@ _BUILDS_ON: Final = {
     Feature.RELAXED_SIMD: Feature.SIMD,
 }
 
-_OFTEN: Final = {"scalars": 12, "loads": 12}
-"""In how many of 16 cases a part is in that most compiler rules are about, and how much more often it is taken."""
-_SELDOM: Final = 4
+_OFTEN: Final = ("arith", "memory")
+"""Targets whose parts are in most cases, and taken more often: what compilers have most rules for."""
+_IN: Final = {"often": 12, "able": 9, "else": 4}
+"""In how many of 16 cases a target's parts are in: those targets; those that need a feature, where it is in; others."""
 
 _ROOM: Final = tuple(round(8 * (700 / 8) ** ((i / 255) ** 1.4)) for i in range(256))
 """About how many instructions the functions of a case have."""
@@ -73,13 +74,14 @@ _MOST_STEPS: Final = 4000
 
 
 @lru_cache(maxsize=1)
-def all_parts() -> tuple[Part, ...]:
-    """The parts of all targets, in the order of the targets' names."""
-    found: list[Part] = []
+def all_parts() -> tuple[tuple[str, tuple[Part, ...]], ...]:
+    """The targets with parts and these, simplest first."""
+    found: list[tuple[str, tuple[Part, ...]]] = []
     for name in target_names():
-        module = import_module(f"{targets.__name__}.{name}")
-        found += getattr(module, "PARTS", ())
-    return tuple(found)
+        parts: tuple[Part, ...] = getattr(import_module(f"{targets.__name__}.{name}"), "PARTS", ())
+        if parts:
+            found.append((name, parts))
+    return tuple(sorted(found, key=lambda item: item[0] not in _OFTEN))
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
@@ -118,6 +120,11 @@ class _Body:
     steps: int = 0
 
 
+def _in(usable: tuple[Part, ...]) -> int:
+    """In how many of 16 cases these parts are to be."""
+    return _IN["able" if all(part.needs - NEEDS for part in usable) else "else"]
+
+
 class _Module:
     """The module under construction. Functions that are called come before those that call them."""
 
@@ -133,18 +140,22 @@ class _Module:
         if source.chance(1, 10):
             self._import()
 
-    def _draw_parts(self) -> tuple[Part, ...]:
-        """The parts of this case, each as often as it is to be taken; the first are the simplest."""
-        source, found = self.source, []
-        usable = [part for part in all_parts() if part.needs <= self.config.features]
-        usable.sort(key=lambda part: part.name not in _OFTEN)
-        for part in usable:
-            often = _OFTEN.get(part.name, _SELDOM)
-            drawn = not source.chance(16 - often, 16) if part.name in _OFTEN else source.chance(often, 16)
-            share = source.pick(_SHARES) * (4 if part.name in _OFTEN else 1)
+    def _draw_parts(self) -> tuple[tuple[Part, ...], ...]:
+        """The parts of this case by target, each target as often as it is to be taken; the first is the simplest."""
+        source, features = self.source, self.config.features
+        found: list[tuple[Part, ...]] = []
+        first: tuple[Part, ...] = ()
+        for name, parts in all_parts():
+            usable = tuple(part for part in parts if part.needs <= features)
+            if not usable:
+                continue
+            first = first or usable
+            often = name in _OFTEN
+            drawn = not source.chance(16 - _IN["often"], 16) if often else source.chance(_in(usable), 16)
+            share = source.pick(_SHARES) * (4 if often else 1)
             if drawn:
-                found += [part] * share
-        return tuple(found) or (usable[0],)
+                found += [usable] * share
+        return tuple(found) or (first,)
 
     def _import(self) -> None:
         """A function of the host."""
@@ -156,7 +167,7 @@ class _Module:
         count = self.source.weighted(_FUNCTIONS)
         for i in range(count):
             self._function(self.source.fork(f"f{i}"), i, max(8, self.room // count), i == count - 1)
-        if "loads" in {part.name for part in self.parts} and self.source.chance(1, 20):
+        if self.program.scaffold.pages and self.source.chance(1, 16):
             self._ends()
         return self.program.close()
 
@@ -192,7 +203,9 @@ class _Module:
         body = _Body(frame, source)
         while room > 0:
             share = min(room, max(8, source.below(room + 1)))
-            part = source.pick(self.parts)
+            part = source.pick(source.pick(self.parts))
+            if source.below(64) == 63:
+                frame.f.body.append(BARE["nop"])
             if source.chance(1, _WRAPPED):
                 self._looped(body, part, share)
             else:
@@ -220,7 +233,7 @@ class _Module:
         before = body.steps
         self._part(body, part, max(8, room // 2))
         body.steps += (body.steps - before) * (rounds - 1)
-        frame.f.body += ((GET, count), (I32_CONST, 1), OPS["i32.sub"].bare, (TEE, count), (OPS["br_if"], 0))
+        frame.f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
         frame.f.end()
         for type_ in list(frame.sources):
             if isinstance(type_, RefType):
