@@ -180,9 +180,14 @@ class Calls:
         f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
         f.end()
 
-    def leaf(self, source: ChoiceSource, type_: FuncType, export: str | None = None) -> Callee:
-        """A function that folds all its parameters in order and makes up results from them."""
-        f = self.scaffold.builder.func(type_.params, type_.results, export=export)
+    def leaf(
+        self, source: ChoiceSource, type_: FuncType, export: str | None = None, type_index: int | None = None
+    ) -> Callee:
+        """A function that folds all its parameters in order and makes up results from them.
+
+        ``type_index`` is that of ``type_`` where it is a subtype, or is otherwise not the plain type.
+        """
+        f = self.scaffold.builder.func(type_.params, type_.results, export=export, type_index=type_index)
         frame = Frame.of(self.scaffold, f, source)
         frame.seed(source.bits(32) + f.index)
         if source.chance(1, 2):

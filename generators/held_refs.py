@@ -44,7 +44,7 @@ def draw_held(scaffold: Scaffold, source: ChoiceSource, nullable: bool = False) 
     if allows(Feature.FUNCTION_REFERENCES):
         kinds += ["answer", "answer"]
     if allows(Feature.FUNCTION_REFERENCES, Feature.GC):
-        kinds += ["i31", "any", "eq", "pair"]
+        kinds += ["i31", "any", "eq", "pair"] * 2
     kind = source.pick(kinds)
     if kind in ("func", "extern", "any", "eq"):
         return ref(kind)

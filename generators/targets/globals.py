@@ -67,8 +67,8 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     kind = source.below(8)
     if kind >= 3:
         config = config.without(Feature.GC, *((Feature.FUNCTION_REFERENCES,) if kind >= 5 else ()))
-    if kind == 7:
-        config = config.without(Feature.REFERENCE_TYPES)
+    if kind >= 6:
+        config = config.without(Feature.REFERENCE_TYPES, Feature.EXCEPTIONS)
     drawn = source.fork("imports")
     hosted: list[Callee] = []
     program = Program.open(source, config, lambda builder: _imports(builder, drawn, config, hosted))
