@@ -95,7 +95,8 @@ class Memories:
             scaffold.claim_memory(source.between(1, 2))
         found.grows = source.chance(1, 16)
         found.all.append(Memory(0, I32, scaffold.pages))
-        if scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(2, 16):
+        young = scaffold.config.allows(Feature.MEMORY64) or scaffold.config.allows(Feature.CUSTOM_PAGE_SIZES)
+        if scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(8 if young else 4, 16):
             for _ in range(1 + source.below(2)):
                 found._add(source, scaffold.config, False)
         found._describe(source)
@@ -119,7 +120,7 @@ class Memories:
             self.scaffold.labels.add("big_memory")
         maximum = pages + (source.below(3) if pages < 3 else 0)
         page_log2 = 16
-        if config.allows(Feature.CUSTOM_PAGE_SIZES) and source.chance(2, 16) and not imported:
+        if config.allows(Feature.CUSTOM_PAGE_SIZES) and source.chance(8, 16) and not imported:
             page_log2 = 0
             pages = maximum = source.between(LOW + HIGH, 2 * PAGE)
         export = None if self.scaffold.private else f"memory{len(self.all)}"

@@ -36,20 +36,20 @@ NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 PARTS: Final = (ATOMICS,)
 
 _FEATURES: Final = (
-    (Feature.REFERENCE_TYPES, 6),
-    (Feature.FUNCTION_REFERENCES, 8),
-    (Feature.GC, 8),
+    (Feature.REFERENCE_TYPES, 7),
+    (Feature.FUNCTION_REFERENCES, 9),
+    (Feature.GC, 10),
     (Feature.SIMD, 5),
     (Feature.RELAXED_SIMD, 5),
     (Feature.TAIL_CALL, 6),
     (Feature.EXCEPTIONS, 3),
     (Feature.BULK_MEMORY, 8),
-    (Feature.MULTI_MEMORY, 3),
+    (Feature.MULTI_MEMORY, 4),
     (Feature.MEMORY64, 4),
     (Feature.EXTENDED_CONST, 8),
     (Feature.THREADS, 1),
     (Feature.WIDE_ARITHMETIC, 1),
-    (Feature.CUSTOM_PAGE_SIZES, 1),
+    (Feature.CUSTOM_PAGE_SIZES, 3),
 )
 """In how many of 16 cases each feature is in, those that it builds on being in."""
 
@@ -57,6 +57,7 @@ _BUILDS_ON: Final = {
     Feature.FUNCTION_REFERENCES: Feature.REFERENCE_TYPES,
     Feature.GC: Feature.FUNCTION_REFERENCES,
     Feature.RELAXED_SIMD: Feature.SIMD,
+    Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY,
 }
 
 _OFTEN: Final = ("arith", "memory")
@@ -67,7 +68,7 @@ _IN: Final = {"often": 12, "able": 9, "else": 4}
 _ROOM: Final = tuple(round(8 * (700 / 8) ** ((i / 255) ** 1.4)) for i in range(256))
 """About how many instructions the functions of a case have."""
 _FUNCTIONS: Final = weighted((1, 90), (2, 80), (3, 50), (4, 26), (6, 10))
-_SHARES: Final = (1, 1, 2, 3)
+_SHARES: Final = (1, 2, 3, 5)
 _WRAPPED: Final = 10
 """One part in so many runs in a loop."""
 _MOST_STEPS: Final = 4000
@@ -126,12 +127,16 @@ def _in(usable: tuple[Part, ...]) -> int:
 
 
 class _Module:
-    """The module under construction. Functions that are called come before those that call them."""
+    """The module under construction. Functions that are called come before those that call them.
+
+    ``made`` can be called; those of them that are ``waiting`` have no caller yet, neither in the module nor the host.
+    """
 
     def __init__(self, source: ChoiceSource, config: Config, room: int) -> None:
         self.source, self.config, self.room = source, config, room
         self.program = Program.open(source, config)
         self.made: list[_Made] = []
+        self.waiting: list[_Made] = []
         scaffold = self.program.scaffold
         if source.chance(2, 16):
             scaffold.free_nans = True
@@ -152,7 +157,7 @@ class _Module:
             first = first or usable
             often = name in _OFTEN
             drawn = not source.chance(16 - _IN["often"], 16) if often else source.chance(_in(usable), 16)
-            share = source.pick(_SHARES) * (4 if often else 1)
+            share = source.pick(_SHARES) * (3 if often else 1)
             if drawn:
                 found += [usable] * share
         return tuple(found) or (first,)
@@ -212,10 +217,15 @@ class _Module:
                 self._part(body, part, share)
             room -= share
             if self.made and source.chance(5, 16):
-                self._call(body)
+                made = source.pick(self.waiting if self.waiting and source.below(2) else self.made)
+                if body.steps + made.steps <= _MOST_STEPS:
+                    self._call(body, made)
+        while last and self.waiting:
+            self._call(body, self.waiting[0])
         push_values(frame, source, type_.results)
         self.program.close_function(frame, source)
-        self._offer(source, frame, body.steps)
+        if not last:
+            self._offer(source, frame, body.steps, bool(export))
 
     def _part(self, body: _Body, part: Part, room: int) -> None:
         before = len(body.frame.f.body)
@@ -239,22 +249,25 @@ class _Module:
             if isinstance(type_, RefType):
                 frame.sources[type_] = known.get(type_, [])
 
-    def _offer(self, source: ChoiceSource, frame: Frame, steps: int) -> None:
+    def _offer(self, source: ChoiceSource, frame: Frame, steps: int, exported: bool) -> None:
         """Let later functions call this one, perhaps through one more that hands its results on."""
         f = frame.f
         made = _Made(Callee(f.index, f.type_index, f.type), steps + 8)
         self.made.append(made)
-        if source.chance(3, 16) and steps < _MOST_STEPS:
+        if source.chance(4, 16) and steps < _MOST_STEPS:
             kind = source.pick(self.program.calls.kinds())
             link = self.program.calls.link(source, made.callee, kind, kind in TAILS and source.chance(1, 3))
-            self.made.append(_Made(link, (steps + 8) * (8 if kind in ("recursive", "loop") else 1)))
+            made = _Made(link, (steps + 8) * (8 if kind in ("recursive", "loop") else 1))
+            self.made.append(made)
+            exported = False
+        if not exported:
+            self.waiting.append(made)
 
-    def _call(self, body: _Body) -> None:
+    def _call(self, body: _Body, made: _Made) -> None:
         """A call of an earlier function, its results used in one of the ways that compilers tell apart."""
         frame, source = body.frame, body.source
-        made = source.pick(self.made)
-        if body.steps + made.steps > _MOST_STEPS:
-            return
+        if made in self.waiting:
+            self.waiting.remove(made)
         body.steps += made.steps
         callee = made.callee
         kinds = self.program.calls.kinds()
