@@ -395,6 +395,16 @@ def test_host_calls_are_compared_in_order_with_their_arguments() -> None:
         assert kinds(verdict(want, seen("a", ONE, host_calls=other))) == {"a": Kind.HOST_CALLS}
 
 
+def test_host_calls_before_a_failed_instantiation_are_compared() -> None:
+    calls = tuple(HostCall("env", "x", value) for value in (ONE, TWO))
+    for end in (trapped(TrapKind.UNREACHABLE), Threw("e", ONE)):
+        want = replace(failed("interpreter", end), host_calls=calls, notes=MODEST)
+        assert verdict(want, replace(failed("a", end), host_calls=calls)) == Agree()
+        assert kinds(verdict(want, failed("a", end))) == {"a": Kind.HOST_CALLS}
+        open_ = replace(want, notes=replace(MODEST, nan_observed_at=-1))
+        assert not isinstance(judge(case(1), [failed("a", end)], open_, VOTERS), Disagree)
+
+
 def test_globals_are_compared_by_name_where_both_can_read_them() -> None:
     want = reference(ONE, globals=(("g", Value("i32", 1)), ("h", Value("f32", NAN))))
     assert verdict(want, seen("a", ONE, globals=(("g", Value("i32", 1)),))) == Agree()

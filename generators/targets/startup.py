@@ -1,0 +1,226 @@
+"""Start functions, segments of every form and place, element and offset expressions, imports of every kind.
+
+Some instantiations trap: a segment that does not fit by a byte, or a start function that traps or throws after it told
+the host what it saw (labels ``segment_traps``, ``start_traps``, ``start_throws``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.arguments import Exported
+from generators.callsites import Callee
+from generators.cell_parts import Thrown, Writers, across, branch, references, update
+from generators.cells import Cells
+from generators.choices import ChoiceSource, weighted
+from generators.config import Config
+from generators.frame import BARE, GET, I32_CONST, Frame
+from generators.parts import Part
+from generators.program import Program
+from generators.segments import Areas, init, look, offset_expression
+from generators.slot_parts import STEPS, Step
+from generators.slots import Slots, Tables
+from wasm.builder import ModuleBuilder, const
+from wasm.case import Case
+from wasm.features import Feature
+from wasm.isa import OPS
+from wasm.module import Elem, Expr, ExternKind, SegmentMode
+from wasm.valtypes import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    FuncType,
+    GlobalType,
+    Limits,
+    MemType,
+    NumType,
+    RefType,
+    TableType,
+    TagType,
+    ValType,
+)
+
+NEEDS: Final[frozenset[Feature]] = frozenset({Feature.BULK_MEMORY, Feature.REFERENCE_TYPES})
+PARTS: Final[tuple[Part, ...]] = ()
+
+_STEPS: Final = weighted(
+    *((step, weight) for step, _, weight in STEPS.values()), (look, 90), (init, 90),
+    (lambda p, f, s: update(p, f, s, 12), 40), (lambda p, f, s: across(p, f, s, 12), 20),
+    (lambda p, f, s: branch(p, f, s, 12), 16), (lambda p, f, s: references(p, f, s, 12), 16),
+)  # fmt: skip
+_GLOBALS: Final[tuple[ValType, ...]] = (I32, I64, I32, I64, F64, F32, EXTERNREF, FUNCREF)
+_SEGMENTS: Final = weighted((0, 20), (1, 50), (2, 60), (4, 60), (8, 40), (20, 16), (60, 4))
+_ENDS: Final = weighted(("returns", 92), ("traps", 5), ("throws", 3))
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """Imports, memories and tables with their segments, a start function, and functions that look at what it left."""
+    if source.chance(9, 16):
+        config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
+    kind = source.below(8)
+    if kind >= 3:
+        config = config.without(Feature.GC, *((Feature.FUNCTION_REFERENCES,) if kind >= 6 else ()))
+    drawn = source.fork("imports")
+    hosted: list[tuple[str, Callee]] = []
+    program = Program.open(source, config, lambda builder: _imports(builder, drawn, config, hosted))
+    scaffold = program.scaffold
+    areas, tables, cells = scaffold.kit(Areas), scaffold.kit(Tables), scaffold.kit(Cells)
+    made = source.fork("items")
+    _memories(areas, made, config)
+    scaffold.kit(Writers).all += [(callee, True) for name, callee in hosted if name == "env.mix"]
+    for i in range(made.below(4)):
+        tables.add(made, held=i > 0)
+    for _ in range(made.below(5)):
+        cells.add(made, cells.draw_type(made), made.below(4) < 3)
+    for _ in range(made.weighted(_SEGMENTS)):
+        if tables.all and made.below(3) == 2:
+            _elements(program, made, made.pick(tables.all))
+        else:
+            areas.active(made, made.pick(areas.all))
+    _start(program, source.fork("start"), dict(hosted))
+    for i in range(source.between(1, 2)):
+        _function(program, source.fork(i), f"f{i}")
+    if source.below(20) == 19:
+        _misfit(program, source.fork("misfit"))
+    return program.close()
+
+
+def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config, hosted: list[tuple[str, Callee]]) -> None:
+    """Of each kind none, one or two; in half of the modules none at all."""
+    if not source.below(2):
+        return
+    for i in range(source.below(5)):
+        type_ = GlobalType(source.pick(_GLOBALS), source.below(3) == 2)
+        builder.import_other("env", f"g{i}", type_)
+    for name, params, results in (("begin", (), ()), ("log", (I64,), ()), ("mix", (I32,), (I32,))):
+        if source.below(2):
+            index = builder.import_func("env", name, params, results)
+            type_index = builder.func_type(params, results)
+            hosted.append((f"env.{name}", Callee(index, type_index, FuncType(params, results))))
+    if source.below(2):
+        pages = source.between(1, 2)
+        builder.import_other("env", "memory", MemType(Limits(pages, pages + source.below(2))))
+        if config.allows(Feature.MULTI_MEMORY) and source.below(3) == 2:
+            # The same one again, or another.
+            other = Limits(pages, pages + source.below(2))
+            builder.import_other("env", source.pick(("memory", "memory2")), MemType(other))
+    for i in range(source.below(3)):
+        limits = Limits(source.between(1, 12), source.between(12, 40))
+        builder.import_other("env", f"t{i}", TableType(source.pick((FUNCREF, EXTERNREF)), limits))
+    if config.allows(Feature.EXCEPTIONS) and source.below(2):
+        builder.import_other("env", "tag", TagType(builder.func_type((I32,))))
+
+
+def _memories(areas: Areas, source: ChoiceSource, config: Config) -> None:
+    """Memory 0 has 32-bit addresses and serves the scaffold too; others only where there may be several."""
+    scaffold = areas.scaffold
+    if not areas.all:
+        pages = source.between(1, 2)
+        areas.add(pages, pages + source.below(2), False)
+    if config.allows(Feature.MULTI_MEMORY):
+        for _ in range(max(0, source.below(4) - 1)):
+            index64 = config.allows(Feature.MEMORY64) and source.below(2) == 1
+            areas.add(1, 1 + source.below(2), index64)
+    scaffold.pages, scaffold.uses_memory = areas.all[0].type.limits.minimum, True
+
+
+def _elements(program: Program, source: ChoiceSource, slots: Slots) -> None:
+    """An active segment that fits, up to the last element in some cases; or a declarative one."""
+    scaffold = program.scaffold
+    length = min(slots.size, source.pick((1, 0, 2, 3, 8)))
+    init_ = tuple(_element(program, source, slots) for _ in range(length))
+    elems = scaffold.builder.module.elems
+    if source.below(8) == 7:
+        elems.append(Elem(slots.type.ref, init_, SegmentMode.DECLARATIVE))
+        return
+    at = slots.size - length if source.below(2) else source.below(slots.size - length + 1)
+    offset = offset_expression(scaffold, source, slots.index_type, at)
+    elems.append(Elem(slots.type.ref, init_, SegmentMode.ACTIVE, slots.index, offset))
+
+
+def _element(program: Program, source: ChoiceSource, slots: Slots) -> Expr:
+    """What a table takes, a constant global's value among it."""
+    type_ = slots.type.ref
+    known = program.scaffold.kit(Cells).constants(type_)
+    if known and not slots.families and (not slots.full or not type_.nullable) and source.below(2):
+        return const("global.get", source.pick(known).index)
+    return program.scaffold.kit(Tables).element(source, slots)
+
+
+def _misfit(program: Program, source: ChoiceSource) -> None:
+    """One segment that does not fit, at any place among the others."""
+    scaffold = program.scaffold
+    scaffold.labels.add("segment_traps")
+    areas, tables = scaffold.kit(Areas), scaffold.kit(Tables)
+    if tables.all and source.below(2):
+        slots = source.pick(tables.all)
+        length = source.below(3)
+        init_ = tuple(tables.element(source, slots) for _ in range(length))
+        most = (1 << slots.index_type.bits) - 1
+        at = source.pick((slots.size - length + 1, slots.size + 1, most, slots.size + 7))
+        offset = ((OPS[f"{slots.index_type}.const"], at),)
+        scaffold.builder.module.elems.append(Elem(slots.type.ref, init_, SegmentMode.ACTIVE, slots.index, offset))
+    else:
+        areas.outside(source, source.pick(areas.all))
+
+
+def _start(program: Program, source: ChoiceSource, hosted: dict[str, Callee]) -> None:
+    """None, the host's, or one of the module's own, which the host calls again in some cases."""
+    scaffold = program.scaffold
+    module = scaffold.builder.module
+    kind = source.below(8)
+    if kind == 0:
+        return
+    if kind == 1 and "env.begin" in hosted:
+        module.start = hosted["env.begin"].func
+        return
+    again = source.below(4) == 3
+    frame = program.function(source, (), ())
+    if again:
+        scaffold.builder.export("start", ExternKind.FUNC, frame.f.index)
+    module.start = frame.f.index
+    for _ in range(source.between(1, 6)):
+        _statement(program, frame, source)
+    frame.publish()
+    log = hosted.get("env.log")
+    if log is not None:
+        frame.f.body += ((GET, frame.acc), (OPS["call"], log.func))
+    end = source.weighted(_ENDS)
+    if end == "throws" and program.config.allows(Feature.EXCEPTIONS):
+        scaffold.labels.add("start_throws")
+        frame.f.body += ((I32_CONST, source.below(1000)), (OPS["throw"], scaffold.kit(Thrown).tag))
+    elif end != "returns":
+        scaffold.labels.add("start_traps")
+        _past_the_end(program, frame, source)
+    elif again:
+        program.exports.append(Exported("start", frame.f.type, 1))
+
+
+def _past_the_end(program: Program, frame: Frame, source: ChoiceSource) -> None:
+    """The last thing that a start function does."""
+    areas, body = program.scaffold.kit(Areas), frame.f.body
+    if source.below(2):
+        which, length = areas.segment(source)
+        area = source.pick(areas.all)
+        body += ((OPS[f"{area.address}.const"], area.bytes - length + 1), (I32_CONST, 0), (I32_CONST, length))
+        body.append((OPS["memory.init"], (which, area.index)))
+    else:
+        body.append(BARE["unreachable"])
+
+
+def _statement(program: Program, frame: Frame, source: ChoiceSource) -> None:
+    step: Step = source.weighted(_STEPS)
+    step(program, frame, source)
+
+
+def _function(program: Program, source: ChoiceSource, name: str) -> None:
+    """Look at what there is, and go on using segments."""
+    params: tuple[NumType | RefType, ...] = (I32, I64)[: source.below(3)]
+    frame = program.function(source, params, (I64,), name, source.between(1, 2))
+    look(program, frame, source)
+    for _ in range(source.below(8)):
+        _statement(program, frame, source)
+    program.close_function(frame, source)
