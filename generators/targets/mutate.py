@@ -1,0 +1,177 @@
+"""Typed edits of corpus modules and of other targets' cases, and functions spliced between two of them.
+
+Constants become edge values, instructions others of the same type, operands change places, expressions are replaced,
+wrapped, repeated or made one arm of a choice. The conditions of loops and the operands of what may trap keep their
+values; loops that depend on anything else get fuel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from generators.bases import any_case
+from generators.callsites import site
+from generators.choices import ChoiceSource, weighted
+from generators.config import Config
+from generators.edits import Editor
+from generators.fuel import add_fuel, fuelled
+from generators.merging import Moved, merged
+from generators.spans import UnknownCode, deep_functions, guarded, read_graph
+from wasm.case import CallSite, Case
+from wasm.context import ModuleContext
+from wasm.decode import decode
+from wasm.encode import encode
+from wasm.errors import Invalid
+from wasm.feature_use import required_features
+from wasm.features import Feature
+from wasm.isa import OPS
+from wasm.module import ExternKind, Func, Module
+from wasm.validate import validate
+
+NEEDS: Final[frozenset[Feature]] = frozenset()
+
+_EDITS: Final = weighted((0, 8), (1, 40), (2, 60), (4, 80), (8, 60), (16, 8))
+_SPLICED: Final = 5
+"""One case in so many has the functions of two."""
+
+_FUEL: Final = 20_000
+_LARGEST: Final = 12_000
+"""Bases of more bytes are left as they are: reading them takes longer than running them."""
+
+_PREFIX: Final = "b_"
+_CALLS: Final = frozenset((OPS["call"], OPS["return_call"]))
+
+Moves = dict[int, list[tuple[int, int, int]]]
+"""By function, what its edits moved: (start, end, delta) in order."""
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case like another one."""
+    count = source.weighted(_EDITS)
+    base = any_case(source.fork("base"), config)
+    if not count or len(base.content) > _LARGEST:
+        return _labelled(base, "base")
+    whole = _spliced(base, source.fork("splice"), config) if not source.below(_SPLICED) - (_SPLICED - 1) else base
+    module = decode(whole.content)
+    labels = set(base.labels) | ({"spliced"} if whole is not base else set())
+    moves: Moves = {}
+    done, failed = _edit(module, config, source.fork("edits"), count, moves)
+    labels |= {"edited"} if done else set()
+    labels |= {"edit taken back"} if failed else set()
+    if done or whole is not base:
+        _fuel(module, moves)
+    try:
+        validate(module, config.features)
+    except Invalid:
+        return _labelled(base, "unedited")
+    return _closed(whole, module, moves, frozenset(labels))
+
+
+def _labelled(case: Case, label: str) -> Case:
+    return replace(case, labels=case.labels | {label})
+
+
+def _edit(module: Module, config: Config, source: ChoiceSource, count: int, moves: Moves) -> tuple[int, int]:
+    """Edit up to three functions; how many edits were made and how many were taken back."""
+    context = ModuleContext.of(module)
+    imported = len(context.funcs) - len(module.funcs)
+    deep = deep_functions(module)
+    done = failed = 0
+    for turn in range(min(3, count)):
+        index = imported + source.below(len(module.funcs))
+        editor = Editor.open(module, context, config, source.fork(turn), index, deep)
+        if editor is None:
+            continue
+        for _ in range(-(-count // 3)):
+            result = editor.edit()
+            done += result is True
+            failed += result is False
+        moves.setdefault(index, []).extend(editor.moves)
+    return done, failed
+
+
+def _fuel(module: Module, moves: Moves) -> None:
+    """Give fuel to loops that end by what they read from outside of their function, which may be another value now."""
+    context = ModuleContext.of(module)
+    deep = deep_functions(module)
+    imported = len(context.funcs) - len(module.funcs)
+    fuel = None
+    for index, func in enumerate(module.funcs, imported):
+        if any(row.name == "loop" for row, _ in func.body) and _uncertain(func, context, index in deep, deep):
+            fuel = add_fuel(module, _FUEL) if fuel is None else fuel
+            moves.setdefault(index, []).extend(fuelled(func, context.func_type(index), fuel))
+
+
+def _uncertain(func: Func, context: ModuleContext, recursive: bool, deep: frozenset[int]) -> bool:
+    try:
+        return guarded(read_graph(func, context), func.body, recursive, deep).open_loops
+    except (UnknownCode, Invalid):
+        return True
+
+
+# --- splicing ---
+
+
+def _spliced(base: Case, source: ChoiceSource, config: Config) -> Case:
+    """The functions of another case beside those of ``base``, which calls some of them in place of its own.
+
+    The other one calls none of the first, so that no recursion comes about. ``base`` itself if they don't go together.
+    """
+    other = any_case(source.fork("other"), config)
+    if len(other.content) > _LARGEST:
+        return base
+    own = decode(base.content)
+    module, first, second = merged(own, decode(other.content), _PREFIX)
+    if not required_features(module) <= config.features:
+        return base
+    _cross(module, source, len(own.funcs))
+    shift = len(base.invocations)
+    calls = tuple(replace(call, export=_PREFIX + call.export) for call in other.invocations)
+    sites = _moved_sites(base.sites, first, 0) + _moved_sites(other.sites, second, shift)
+    return Case(
+        content=encode(module),
+        invocations=base.invocations + calls,
+        sites=sites,
+        labels=base.labels | other.labels,
+    )
+
+
+def _moved_sites(sites: tuple[CallSite, ...], moved: Moved, shift: int) -> tuple[CallSite, ...]:
+    return tuple(
+        replace(one, use_at=one.use_at + shift)
+        if one.func < 0
+        else replace(one, func=moved.index(ExternKind.FUNC, one.func))
+        for one in sites
+    )
+
+
+def _cross(module: Module, source: ChoiceSource, count: int) -> None:
+    """Half of the calls in the first ``count`` functions go to functions of the second module of the same type."""
+    types = module.func_types()
+    imported = len(types) - len(module.funcs)
+    theirs = list(range(imported + count, len(types)))
+    for func in module.funcs[:count]:
+        for at, (row, imm) in enumerate(func.body):
+            same = [index for index in theirs if types[index] == types[imm]] if row in _CALLS else []
+            if same and source.below(2):
+                func.body[at] = row, source.pick(same)
+
+
+def _closed(whole: Case, module: Module, moves: Moves, labels: frozenset[str]) -> Case:
+    sites = []
+    for one in whole.sites:
+        at: int | None = one.use_at
+        for start, end, delta in moves.get(one.func, ()) if one.func >= 0 else ():
+            if at is not None and at >= end:
+                at += delta
+            elif at is not None and at >= start:
+                at = None
+        if at is not None:
+            sites.append(replace(one, use_at=at))
+    if not sites and whole.invocations:
+        last = whole.invocations[-1].export
+        index = next(item.index for item in module.exports if item.name == last and item.kind is ExternKind.FUNC)
+        sites.append(site("host", -1, len(whole.invocations) - 1, module.func_types()[index]))
+    features = frozenset(feature.value for feature in required_features(module))
+    return Case(encode(module), whole.invocations, features=features, sites=tuple(sites), labels=labels)
