@@ -69,6 +69,8 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(Feature.GC, *((Feature.FUNCTION_REFERENCES,) if kind >= 5 else ()))
     if kind >= 6:
         config = config.without(Feature.REFERENCE_TYPES, Feature.EXCEPTIONS)
+    if not config.allows(Feature.REFERENCE_TYPES):
+        config = config.without(Feature.GC, Feature.FUNCTION_REFERENCES)
     drawn = source.fork("imports")
     hosted: list[Callee] = []
     program = Program.open(source, config, lambda builder: _imports(builder, drawn, config, hosted))

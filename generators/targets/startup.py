@@ -15,10 +15,10 @@ from generators.cells import Cells
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.frame import BARE, GET, I32_CONST, Frame
-from generators.parts import Part
 from generators.program import Program
 from generators.segments import Areas, init, look, offset_expression
-from generators.slot_parts import STEPS, Step
+from generators.slot_parts import STEPS, Step, call, copy
+from generators.slot_parts import init as table_init
 from generators.slots import Slots, Tables
 from wasm.builder import ModuleBuilder, const
 from wasm.case import Case
@@ -41,16 +41,22 @@ from wasm.valtypes import (
     TableType,
     TagType,
     ValType,
+    ref,
 )
 
-NEEDS: Final[frozenset[Feature]] = frozenset({Feature.BULK_MEMORY, Feature.REFERENCE_TYPES})
-PARTS: Final[tuple[Part, ...]] = ()
+NEEDS: Final[frozenset[Feature]] = frozenset({Feature.BULK_MEMORY})
 
 _STEPS: Final = weighted(
     *((step, weight) for step, _, weight in STEPS.values()), (look, 90), (init, 90),
     (lambda p, f, s: update(p, f, s, 12), 40), (lambda p, f, s: across(p, f, s, 12), 20),
     (lambda p, f, s: branch(p, f, s, 12), 16), (lambda p, f, s: references(p, f, s, 12), 16),
 )  # fmt: skip
+_PLAIN_STEPS: Final = weighted(
+    (call, 50), (copy, 30), (table_init, 30), (look, 90), (init, 90), (lambda p, f, s: update(p, f, s, 12), 40),
+    (lambda p, f, s: branch(p, f, s, 12), 16),
+)  # fmt: skip
+"""Without reference types there is but one table."""
+
 _GLOBALS: Final[tuple[ValType, ...]] = (I32, I64, I32, I64, F64, F32, EXTERNREF, FUNCREF)
 _SEGMENTS: Final = weighted((0, 20), (1, 50), (2, 60), (4, 60), (8, 40), (20, 16), (60, 4))
 _ENDS: Final = weighted(("returns", 92), ("traps", 5), ("throws", 3))
@@ -63,6 +69,10 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     kind = source.below(8)
     if kind >= 3:
         config = config.without(Feature.GC, *((Feature.FUNCTION_REFERENCES,) if kind >= 6 else ()))
+    if kind == 7:
+        config = config.without(Feature.REFERENCE_TYPES, Feature.EXCEPTIONS)
+    if not config.allows(Feature.REFERENCE_TYPES):
+        config = config.without(Feature.GC, Feature.FUNCTION_REFERENCES)
     drawn = source.fork("imports")
     hosted: list[tuple[str, Callee]] = []
     program = Program.open(source, config, lambda builder: _imports(builder, drawn, config, hosted))
@@ -92,8 +102,9 @@ def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config, hoste
     """Of each kind none, one or two; in half of the modules none at all."""
     if not source.below(2):
         return
+    references = config.allows(Feature.REFERENCE_TYPES)
     for i in range(source.below(5)):
-        type_ = GlobalType(source.pick(_GLOBALS), source.below(3) == 2)
+        type_ = GlobalType(source.pick(_GLOBALS if references else _GLOBALS[:-2]), source.below(3) == 2)
         builder.import_other("env", f"g{i}", type_)
     for name, params, results in (("begin", (), ()), ("log", (I64,), ()), ("mix", (I32,), (I32,))):
         if source.below(2):
@@ -107,7 +118,7 @@ def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config, hoste
             # The same one again, or another.
             other = Limits(pages, pages + source.below(2))
             builder.import_other("env", source.pick(("memory", "memory2")), MemType(other))
-    for i in range(source.below(3)):
+    for i in range(source.below(3) if references else 0):
         limits = Limits(source.between(1, 12), source.between(12, 40))
         builder.import_other("env", f"t{i}", TableType(source.pick((FUNCREF, EXTERNREF)), limits))
     if config.allows(Feature.EXCEPTIONS) and source.below(2):
@@ -133,12 +144,17 @@ def _elements(program: Program, source: ChoiceSource, slots: Slots) -> None:
     length = min(slots.size, source.pick((1, 0, 2, 3, 8)))
     init_ = tuple(_element(program, source, slots) for _ in range(length))
     elems = scaffold.builder.module.elems
-    if source.below(8) == 7:
+    if source.below(8) == 7 and program.config.allows(Feature.REFERENCE_TYPES):
         elems.append(Elem(slots.type.ref, init_, SegmentMode.DECLARATIVE))
         return
     at = slots.size - length if source.below(2) else source.below(slots.size - length + 1)
     offset = offset_expression(scaffold, source, slots.index_type, at)
-    elems.append(Elem(slots.type.ref, init_, SegmentMode.ACTIVE, slots.index, offset))
+    elems.append(Elem(_type(program, slots), init_, SegmentMode.ACTIVE, slots.index, offset))
+
+
+def _type(program: Program, slots: Slots) -> RefType:
+    """The type of a segment for a table; without reference types only the form that lists functions."""
+    return slots.type.ref if program.config.allows(Feature.REFERENCE_TYPES) else ref("func", False)
 
 
 def _element(program: Program, source: ChoiceSource, slots: Slots) -> Expr:
@@ -162,7 +178,9 @@ def _misfit(program: Program, source: ChoiceSource) -> None:
         most = (1 << slots.index_type.bits) - 1
         at = source.pick((slots.size - length + 1, slots.size + 1, most, slots.size + 7))
         offset = ((OPS[f"{slots.index_type}.const"], at),)
-        scaffold.builder.module.elems.append(Elem(slots.type.ref, init_, SegmentMode.ACTIVE, slots.index, offset))
+        scaffold.builder.module.elems.append(
+            Elem(_type(program, slots), init_, SegmentMode.ACTIVE, slots.index, offset)
+        )
     else:
         areas.outside(source, source.pick(areas.all))
 
@@ -212,7 +230,8 @@ def _past_the_end(program: Program, frame: Frame, source: ChoiceSource) -> None:
 
 
 def _statement(program: Program, frame: Frame, source: ChoiceSource) -> None:
-    step: Step = source.weighted(_STEPS)
+    steps = _STEPS if program.config.allows(Feature.REFERENCE_TYPES) else _PLAIN_STEPS
+    step: Step = source.weighted(steps)
     step(program, frame, source)
 
 

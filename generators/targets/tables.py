@@ -44,6 +44,8 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(Feature.GC, *((Feature.FUNCTION_REFERENCES,) if kind >= 6 else ()))
     if kind == 7:
         config = config.without(Feature.REFERENCE_TYPES)
+    if not config.allows(Feature.REFERENCE_TYPES):
+        config = config.without(Feature.GC, Feature.FUNCTION_REFERENCES)
     drawn = source.fork("imports")
     program = Program.open(source, config, lambda builder: _imports(builder, drawn, config))
     tables = program.scaffold.kit(Tables)
