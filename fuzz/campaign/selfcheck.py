@@ -47,8 +47,11 @@ WORKER: Final = "fuzz.faults.injection.worker"
 LIMITS: Final = Limits(cpu_seconds=5.0)
 
 
-WEIGHTS: Final[dict[str, float]] = {}
-"""Targets that get more or less than one share of the CPU time."""
+WEIGHTS: Final[dict[str, float]] = {
+    "arith": 4.0, "control": 2.0, "globals": 0.5, "locals": 0.5, "memory": 3.0, "mixed": 4.0, "refs": 0.5,
+    "regalloc": 4.0, "simd": 6.0, "startup": 0.5,
+}  # fmt: skip
+"""Shares of the CPU time, 1 for a target that is not here: more for those that are about more instructions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +262,8 @@ class _Search:
                 break
         elif self.faulty.broken:
             engine, reason = next(iter(self.faulty.broken.items()))
-            found = Discovery(target, index, engine, "broken", reason[:300], size)
+            word = "verifier" if "InvalidMachineFunc" in reason or "InvalidFunction" in reason else "broken"
+            found = Discovery(target, index, engine, word, reason[:300], size)
         if found is None:
             return
         again = self._clean().run(trial.case, only)

@@ -10,7 +10,13 @@ from fuzz.faults.injection.patches import Entry, Rewrite
 
 _INTERPRET = Area.INTERPRET
 _MEMORY: Final = "oracles.interpreter.memory:Memory"
-_HOT: Final = "oracles.interpreter.inline"
+
+
+def _meaning(row: str, function: str) -> Rewrite:
+    """Another function for an instruction, where a store looks it up."""
+    return Rewrite("oracles.interpreter.store:Store.meaning", "guarded(op, pure, self.meter)",
+                   f"guarded(op, ({function}) if op.name == {row!r} else pure, self.meter)")  # fmt: skip
+
 
 FAULTS: Final = (
     Fault(
@@ -29,23 +35,23 @@ FAULTS: Final = (
         "interpreter-shift-not-masked", _INTERPRET,
         "i32.shr_u takes an amount modulo 64",
         "wasmtime #12318 (shift by the width)",
-        (Entry(f"{_HOT}:VALUES", "i32.shr_u", "({a} >> ({b} & 63))"),),
+        (_meaning("i32.shr_u", "lambda a, b: a >> (b & 63)"),),
     ),
     Fault(
         "interpreter-compare-signed-as-unsigned", _INTERPRET,
         "i64.lt_s compares as i64.lt_u does",
         "wazero #2503 (interpreter and compiler disagreed)",
-        (Entry(f"{_HOT}:TESTS", "i64.lt_s", "{a} < {b}"),),
+        (_meaning("i64.lt_s", "lambda a, b: 1 if a < b else 0"),),
     ),
     Fault(
         "interpreter-extend-unsigned", _INTERPRET,
         "i64.extend_i32_s extends with zeros",
         "CVE-2021-32629 (extension of an i32)",
-        (Entry(f"{_HOT}:VALUES", "i64.extend_i32_s", "{a}"),),
+        (_meaning("i64.extend_i32_s", "lambda a: a"),),
     ),
     Fault(
         "interpreter-store-width", _INTERPRET,
-        "a narrow store of an i64 in a hot function writes four bytes too many",
+        "a store of four bytes writes eight",
         "wasmtime #12435 and #8112 (an access wider than it should be)",
         (Entry("oracles.interpreter.operators_memory:PACK", 4, Struct("<Q").pack_into),),
     ),
@@ -58,11 +64,10 @@ FAULTS: Final = (
     ),
     Fault(
         "interpreter-select-swapped", _INTERPRET,
-        "select in a hot function takes the other operand where the condition is negative",
+        "select takes the other operand where the condition is negative",
         "wasmtime #4322 (select)",
-        (Rewrite("oracles.interpreter.transpile:_Compiler.select",
-                 "({a.number()} if {c.condition()} else {b.number()})",
-                 "({a.number()} if 0 < {c.number()} < 2147483648 else {b.number()})"),),
+        (Rewrite("oracles.interpreter.machine:run", "if not condition:\n                            stack[-1] = right",
+                 "if not 0 < condition < 1 << 31:\n                            stack[-1] = right"),),
     ),
 )  # fmt: skip
 """The judge has to be judged as well."""

@@ -13,10 +13,10 @@ _RULES: Final = "compiler.translate_rules"
 
 FAULTS: Final = (
     Fault(
-        "loop-misses-tee", _TRANSLATE,
-        "a local that a loop changes by local.tee only keeps its value from before the loop",
+        "loop-misses-local", _TRANSLATE,
+        "of the locals that a loop changes, the last one keeps its value from before the loop",
         "wazero #2503 (locals that revert)",
-        (Rewrite(f"{_STATE}:_assigned_in_loops", '(OPS["local.set"], OPS["local.tee"])', '(OPS["local.set"],)'),),
+        (Rewrite(f"{_RULES}:_loop", "locals_ = t.assigned[t.position]", "locals_ = t.assigned[t.position][:-1]"),),
     ),
     Fault(
         "handlers-outermost-first", _TRANSLATE,
@@ -59,11 +59,12 @@ FAULTS: Final = (
                  "t.branch(null, frame, values, when=False)"),),
     ),
     Fault(
-        "i31-sign", _TRANSLATE,
-        "i31.get_s and i31.get_u change places",
-        "class: signedness of i31 (the official suite's i31.wast)",
-        (Rewrite(f"{_RULES}:_i31_get", '{OPS["i31.get_s"]: "i32.shr_s", OPS["i31.get_u"]: "i32.shr_u"}',
-                 '{OPS["i31.get_s"]: "i32.shr_u", OPS["i31.get_u"]: "i32.shr_s"}'),),
+        "br-if-values-reversed", _TRANSLATE,
+        "a conditional branch with several values of one type passes them in the opposite order",
+        "class: order of a label's values (multi-value; wasm3 #220)",
+        (Rewrite(f"{_RULES}:_br_if", "values = tuple(t.stack[-frame.arity :]) if frame.arity else ()",
+                 "values = tuple(t.stack[-frame.arity :]) if frame.arity else ()\n"
+                 "    values = values[::-1] if len({t.type_of(value) for value in values}) == 1 else values"),),
     ),
     Fault(
         "results-rotated", _TRANSLATE,

