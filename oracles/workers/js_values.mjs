@@ -97,8 +97,9 @@ const TRAPS = [
   [/array element access out of bounds|array access out of bounds|out of bounds array/i, ["ARRAY_OOB"]],
   [/array is too large|array too large/i, ["ALLOCATION_TOO_LARGE"]],
   [/table index is out of bounds|table access out of bounds|Out of bounds table access/i, ["TABLE_OOB", "UNDEFINED_ELEMENT"]],
-  // V8 has one message for a null and for a function of another type.
+  // V8 had one message for a null and for a function of another type, and newer releases have two.
   [/function signature mismatch/, ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]],
+  [/null function/, ["UNINITIALIZED_ELEMENT"]],
   [/signature.*does not match/, ["INDIRECT_TYPE_MISMATCH"]],
   [/indirect call to null/, ["UNINITIALIZED_ELEMENT"]],
   [/null pointer|null reference|rethrowing null|null value/i, ["NULL_REFERENCE"]],

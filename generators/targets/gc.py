@@ -1,0 +1,69 @@
+"""Structs, arrays and i31 in lattices of subtypes: fields, bulk, casts of every form; every bit is folded.
+
+Types come in recursion groups with chains of subtypes up to 60 deep; objects out of a table have types that no compiler
+knows. Functions of one instruction trap at ends, on null and by casts, after all else was seen.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.choices import ChoiceSource, weighted
+from generators.config import Config
+from generators.heap_shapes import bulk, cast, equal, linked, made, pooled, read, small, written
+from generators.program import VECTORS
+from generators.ref_programs import build, part_of
+from generators.ref_shapes import (
+    called,
+    carried,
+    converted,
+    function_value,
+    held,
+    labelled,
+    nullness,
+    switched,
+    tabled,
+    thrown,
+)
+from wasm.case import Case
+from wasm.features import Feature
+
+NEEDS: Final = frozenset(
+    {
+        Feature.MULTI_VALUE,
+        Feature.REFERENCE_TYPES,
+        Feature.FUNCTION_REFERENCES,
+        Feature.BULK_MEMORY,
+        Feature.GC,
+    }
+)
+
+_COUNTS: Final = tuple(round(14 ** (i / 255)) for i in range(256))
+_STATEMENTS: Final = weighted(
+    (made, 30), (read, 26), (written, 30), (cast, 44), (bulk, 30), (linked, 14), (equal, 12), (small, 10),
+    (pooled, 16), (function_value, 10), (called, 8), (held, 6), (tabled, 8), (carried, 6), (labelled, 4),
+    (switched, 4), (nullness, 6), (converted, 6), (thrown, 4),
+)  # fmt: skip
+
+
+def generate(source: ChoiceSource, config: Config) -> Case:
+    """A case of one to three exported functions."""
+    count = _COUNTS[source.below(256)]
+    if source.below(16) >= 6:
+        config = config.without(*VECTORS)
+    return build(source, config, _STATEMENTS, count)
+
+
+PARTS: Final = tuple(
+    part_of(name, statement, Feature.FUNCTION_REFERENCES, Feature.BULK_MEMORY, Feature.GC)
+    for name, statement in (
+        ("object", made),
+        ("write", written),
+        ("cast", cast),
+        ("bulk", bulk),
+        ("list", linked),
+        ("equal", equal),
+        ("small", small),
+        ("pool", pooled),
+    )
+)

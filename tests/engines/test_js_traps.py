@@ -1,0 +1,36 @@
+"""What JavaScript engines say when they trap, as kinds of traps: messages that differ from release to release."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from oracles.engine import EngineId
+from oracles.engines import v8
+
+VALUES = Path(v8.__file__).parents[1] / "workers" / "js_values.mjs"
+
+
+@pytest.mark.parametrize(
+    ("message", "kinds"),
+    [
+        ("null function", ["UNINITIALIZED_ELEMENT"]),
+        ("function signature mismatch", ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]),
+        ("null function or function signature mismatch", ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]),
+        ("dereferencing a null pointer", ["NULL_REFERENCE"]),
+    ],
+)
+def test_messages(message: str, kinds: list[str], tmp_path: Path) -> None:
+    """Node 26 tells a call of null through a table from a call of another type; earlier ones did not."""
+    script = tmp_path / "told.mjs"
+    script.write_text(
+        f"import {{ ended }} from {json.dumps(VALUES.as_uri())};\n"
+        f"const error = new WebAssembly.RuntimeError({json.dumps(message)});\n"
+        "console.log(JSON.stringify(ended(error, [], {}).outcome));\n"
+    )
+    node = v8.find_node(EngineId("v8"), offline=True)
+    result = subprocess.run([node, str(script)], capture_output=True, text=True, check=True)
+    assert json.loads(result.stdout)[:2] == ["trapped", kinds]
