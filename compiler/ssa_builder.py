@@ -3,12 +3,14 @@
 Braun, Buchwald, Hack, Leissa, Mallon and Zwinkau, "Simple and Efficient Construction of Static Single Assignment Form"
 (2013), without recursion (bodies nest 50,000 deep) and without incomplete blocks: structured control knows all
 predecessors of a forward merge when it is entered, and a loop's header gets a parameter for each local that the loop
-assigns. Parameters that turn out to have one value are removed at the end.
+assigns. A local that nothing assigns between ``block`` and ``end`` is at the end what it was at the start: the
+merge takes no parameter for it. Parameters that turn out to have one value are removed at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +18,10 @@ from compiler.ir import Block, Function, Inst, Target, Terminator, ValueId
 from compiler.rewrite import map_terminator
 from wasm.isa import OPS
 from wasm.valtypes import NumType
+
+_EIGHTH: Final = 8
+"""A local's value is noted in every so many of the blocks that a search for it went through: noting it in all takes
+memory for each pair of a block and a local, in none time."""
 
 ZERO: Final = {name: OPS[f"{name}.const"] for name in ("i32", "i64", "f32", "f64", "v128")}
 
@@ -43,13 +49,21 @@ class Draft:
     preds: list[DraftEdge] = field(default_factory=list)
     finish: Callable[[], Terminator] | None = None
     passes: bool = False
+    opened: tuple[int, int, int] | None = None
 
 
 class SsaBuilder:
-    """The function under construction; ``current`` is the block that instructions are appended to."""
+    """The function under construction; ``current`` is the block that instructions are appended to.
 
-    def __init__(self, name: str, results: tuple[NumType, ...], params: list[NumType], locals_: list[NumType]) -> None:
+    ``assigned`` has for each local that is assigned where in the body that is, in order.
+    """
+
+    def __init__(
+        self, name: str, results: tuple[NumType, ...], params: list[NumType], locals_: list[NumType],
+        assigned: Mapping[int, Sequence[int]],
+    ) -> None:  # fmt: skip
         self.func = Function(name, results)
+        self.assigned = assigned
         self.local_types = params + locals_
         self.drafts: list[Draft] = [Draft()]
         self.current = 0
@@ -95,22 +109,29 @@ class SsaBuilder:
         """Walk up to a definition; at a merge make a parameter, whose arguments on the returned edges are due."""
         path = []
         due: list[DraftEdge] = []
+        places = self.assigned.get(local, ())
         while True:
             draft = self.drafts[block]
             value = draft.defs.get(local)
             if value is not None:
                 break
             path.append(draft)
+            if draft.opened is not None:
+                before, start, end = draft.opened
+                at = bisect_left(places, start)
+                if at == len(places) or places[at] >= end:
+                    block = before
+                    continue
             if not draft.preds:
-                value = self._zero(local)
+                value = draft.defs[local] = self._zero(local)
                 break
             if len(draft.preds) > 1 and not draft.passes:
-                value = self.func.new_value(self.local_types[local])
+                value = draft.defs[local] = self.func.new_value(self.local_types[local])
                 draft.params.append(value)
                 due = list(draft.preds)
                 break
             block = draft.preds[0].source
-        for draft in path:
+        for draft in path[::_EIGHTH]:
             draft.defs[local] = value
         return value, due
 

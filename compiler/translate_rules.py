@@ -41,8 +41,11 @@ def _block(t: Translator, imm: Any) -> None:
 
 
 def _merge(t: Translator, results: tuple[ValType, ...]) -> int:
+    """The block behind the construct that begins here."""
     after = t.ssa.new_block()
-    t.ssa.drafts[after].params = [t.ssa.func.new_value(machine_type(type_)) for type_ in results]
+    draft = t.ssa.drafts[after]
+    draft.params = [t.ssa.func.new_value(machine_type(type_)) for type_ in results]
+    draft.opened = t.ssa.current, t.position, t.ends[t.position]
     return after
 
 

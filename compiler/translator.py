@@ -89,10 +89,10 @@ class Translator:
         self.context, self.func, self.type, self.fuel = context, func, type_, fuel
         declared = [machine_type(t) for count, t in func.locals for _ in range(count)]
         params = [machine_type(t) for t in type_.params]
-        self.ssa = SsaBuilder(name, tuple(map(machine_type, type_.results)), params, declared)
+        places, self.ends, self.assigned = _scan(func.body)
+        self.ssa = SsaBuilder(name, tuple(map(machine_type, type_.results)), params, declared, places)
         self.stack: list[ValueId] = []
         self.frames = [Frame("func", None, -1, len(type_.results), len(type_.results), 0)]
-        self.assigned = _assigned_in_loops(func.body)
         self.dead = False
         self.skipped = 0
         self.position = 0
@@ -291,15 +291,20 @@ _ELSE: Final = OPS["else"]
 _OPENERS: Final = frozenset(OPS[name] for name in ("block", "loop", "if", "try_table", "try"))
 
 
-def _assigned_in_loops(body: list[Instr]) -> dict[int, tuple[int, ...]]:
-    """For each loop, by position in the body, the locals that are assigned inside it."""
+def _scan(body: list[Instr]) -> tuple[dict[int, list[int]], dict[int, int], dict[int, tuple[int, ...]]]:
+    """Where each local is assigned, in order; where each construct ends, by where it begins; for each loop, by where
+    it begins, the locals that are assigned inside it."""
     loop, sets = OPS["loop"], (OPS["local.set"], OPS["local.tee"])
+    places: dict[int, list[int]] = {}
+    ends: dict[int, int] = {}
     found: dict[int, tuple[int, ...]] = {}
     open_: list[tuple[int, set[int] | None]] = []
     loops: list[set[int]] = []
     for position, (op, imm) in enumerate(body):
-        if op in sets and loops:
-            loops[-1].add(imm)
+        if op in sets:
+            places.setdefault(imm, []).append(position)
+            if loops:
+                loops[-1].add(imm)
         elif op in _OPENERS:
             mine: set[int] | None = set() if op is loop else None
             open_.append((position, mine))
@@ -307,9 +312,10 @@ def _assigned_in_loops(body: list[Instr]) -> dict[int, tuple[int, ...]]:
                 loops.append(mine)
         elif op is _END and open_:
             start, done = open_.pop()
+            ends[start] = position
             if done is not None:
                 loops.pop()
                 found[start] = tuple(sorted(done))
                 if loops:
                     loops[-1] |= done
-    return found
+    return places, ends, found

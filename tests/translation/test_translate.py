@@ -12,6 +12,7 @@ from compiler.translate import translate
 from wasm.builder import ModuleBuilder
 from wasm.context import ModuleContext
 from wasm.decode import decode
+from wasm.isa import OPS
 from wasm.module import Module
 from wasm.valtypes import I32, I64
 
@@ -105,3 +106,24 @@ def test_a_call_with_a_thousand_results_under_try_table_is_one_instruction() -> 
     assert len(call.call.results) == 1000
     payloads = [inst for block in found.blocks for inst in block.insts if inst.op.name == "payload"]
     assert len(payloads) == 1000
+
+
+def test_merges_take_what_was_assigned() -> None:
+    """200 locals live over 100 ifs that assign one each: values grow with locals and ifs, not with their product."""
+    builder = ModuleBuilder()
+    f = builder.func((I32,), (I32,))
+    first = f.local(I32, 200)
+    for i in range(200):
+        f.body += ((OPS["local.get"], 0), (OPS["local.set"], first + i))
+    for i in range(100):
+        f.body.append((OPS["local.get"], 0))
+        f.open("if")
+        f.body += ((OPS["i32.const"], i), (OPS["local.set"], first + i))
+        f.end()
+    f.i32(0)
+    for i in range(200):
+        f.body += ((OPS["local.get"], first + i), OPS["i32.add"].bare)
+    module = builder.finish()
+    function = translate(module, ModuleContext.of(module), 0)
+    assert len(function.types) < 1000
+    assert sum(len(block.params) for block in function.blocks[1:]) == 100
