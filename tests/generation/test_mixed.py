@@ -18,6 +18,7 @@ from generators.frame import Frame
 from generators.parts import Emit, Part
 from generators.program import Program
 from generators.registry import load_target, make_case, source_of, target_names
+from generators.scaffold import MULTIPLIER
 from generators.targets import mixed
 from oracles.interpreter import Budget, run_case
 from wasm.case import Case
@@ -160,6 +161,9 @@ def shift_pairs(module: Module) -> list[tuple[int, int, int]]:
                 continue
             second, amount = body[at - 1], body[at - 2]
             if second[0].name.partition(".")[2] not in SHIFTS or not amount[0].name.endswith(".const"):
+                continue
+            if body[at - 4][1] == MULTIPLIER:
+                # The running hash, folded twice in a row.
                 continue
             for back in range(at - 3, max(at - 9, 1), -1):
                 first, other = body[back], body[back - 1]
