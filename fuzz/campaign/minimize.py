@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from fuzz.campaign.bench import Bench
 from fuzz.campaign.retry import finding as finding_of
 from fuzz.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, reduce_case
 from fuzz.triage.signature import refined, split
+from oracles.interpreter import Budget as Steps
+from oracles.interpreter import run_case
 from oracles.verdict import Disagree
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.decode import decode
+from wasm.embedding import Exhausted
 from wasm.errors import WasmError
 
 
 def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
-    """The question that the reducer asks of each candidate: one dissenter first, the others only if it dissents."""
+    """The question that the reducer asks of each candidate: one dissenter first, the others only if it dissents.
+
+    A candidate that runs on for much longer than the finding is refused at once: a loop whose counter was taken away
+    would cost each engine its whole deadline.
+    """
     signature = found.signature.bucket
     dissenters = {dissent.engine for dissent in found.verdict.dissents}
     agreeing = set(found.verdict.agreeing)
     first = [min(dissenters)] if dissenters & set(bench.seats) else None
+    steps = _allowed(found.case)
 
     def is_interesting(case: Case) -> bool:
+        if steps is not None and case.kind is CaseKind.WASM and _steps_of(case, steps) is None:
+            return False
         if first is not None and not any(_bucket(bench, case, signature, first)):
             return False
         verdict = bench.run(case).verdict
@@ -33,6 +44,24 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
         return bool(mine) and {d.engine for d in mine[0]} == dissenters and agreeing <= set(verdict.agreeing)
 
     return is_interesting
+
+
+def _steps_of(case: Case, most: int | None = None) -> int | None:
+    """How many steps the reference takes; None if it does not end within ``most``, or within its own limits."""
+    seen = run_case(case, None, Steps(steps=most) if most else None)
+    if seen.notes is None or any(isinstance(outcome, Exhausted) for outcome in (seen.instantiation, *seen.outcomes)):
+        return None
+    return seen.notes.steps
+
+
+def _allowed(case: Case) -> int | None:
+    """How many steps a candidate may take; None for a finding that is about ends that do not come."""
+    steps = _steps_of(case) if case.kind is CaseKind.WASM else None
+    return None if steps is None else _LONGER * steps + _FEW
+
+
+_LONGER: Final = 4
+_FEW: Final = 20_000
 
 
 def _bucket(bench: Bench, case: Case, signature: Signature, only: list[str]) -> list[bool]:
