@@ -35,7 +35,7 @@ def corners(op: Op) -> tuple[Row, ...]:
     ):
         return ()
     if type_name in _FORMATS and word.startswith("convert_i"):
-        return tuple((value,) for value in _ties(int(word[9:11]), _FORMATS[type_name][0]))
+        return tuple((value,) for value in _ties(int(word[9:11]), _FORMATS[type_name][0], word[-1] == "s"))
     if word.startswith(("trunc_sat_f", "trunc_f")):
         inside, outside = conversion_ends(op.name)
         found = (*inside, *_within(op.name), *(outside if "sat" in word else ()))
@@ -64,16 +64,18 @@ def _floats(name: str, word: str) -> tuple[Row, ...]:
     return ()
 
 
-def _ties(width: int, fraction: int) -> tuple[int, ...]:
-    """Integers halfway between two floats, and next to halfway; the ends of the range."""
-    found = [(1 << width) - 1, 1 << width - 1, (1 << width - 1) - 1, (1 << width - 1) + 1]
-    for top in (width - 1, width - 2, fraction + 2, fraction + 1):
-        if fraction < top < width:
-            step = 1 << top - fraction
-            half = (1 << top) + (step >> 1)
-            found += [half, half + 1, half - 1, half + step, half + step - 1, (1 << top + 1) - (step >> 1)]
-            found += [-half, -half - 1]
-    return tuple(dict.fromkeys(value & (1 << width) - 1 for value in found))
+def _ties(width: int, fraction: int, signed: bool) -> tuple[int, ...]:
+    """Integers next to halfway between two floats, where a bit that is lost decides, and the ends of the range."""
+    top = width - (2 if signed else 1)
+    found = [(1 << top + 1) - 1, 1 << top]
+    for place in (top, top - 1, fraction + 2):
+        if fraction < place <= top:
+            step = 1 << place - fraction
+            half = (1 << place) + (step >> 1)
+            found += [half + 1, half + step - 1]
+            found += [half, half + 1 + 2 * step, half + 1 + 10 * step] if place == top else []
+            found += [-half - 1] if signed else []
+    return tuple(dict.fromkeys(value & (1 << width) - 1 for value in (*found, 0)))
 
 
 def _within(name: str) -> tuple[int, ...]:
@@ -103,11 +105,9 @@ def _integers(width: int, word: str, count: int) -> tuple[Row, ...]:
         found = [0, 1, least, ones, most, 0x7F, 0x80, 0xFF, 0x17F, 0x7FFF, 0x8000, 0xFFFF, 0x18000]
         found += [0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x100000000, 0x180000000] if width == 64 else []
         return tuple((value,) for value in found)
-    if word in SHIFTS:
-        return tuple((value, amount) for value in (ones, least, 5) for amount in (width, 0, width - 1, width + 1, ones))
-    if word in ("div_s", "div_u", "rem_u"):
+    if word in SHIFTS or word in ("div_s", "div_u", "rem_u"):
         return ()
     if word == "rem_s":
         return (least, ones), (least, 1), (ones, 1 << 1 | 1), (ones - 6, 3), (7, ones)
-    near = ((0, 0), (1, 0), (0, 1), (ones, 1), (1, ones), (most, 1), (ones, ones))
-    return (*near, (least, most), (most, least), (least, 0), (0, least), (least, ones), (least, least))
+    near = ((0, 0), (1, 0), (0, 1), (ones, 1), (1, ones), (most, 1), (ones, ones), (5, 5), (most, most), (least, least))
+    return (*near, (least, most), (most, least), (least, 0), (0, least), (least, ones))

@@ -155,9 +155,12 @@ def table(frame: Frame, source: ChoiceSource, row: Row, targets: int, labels: in
     out = f.open("block", (), types)
     blocks = [f.open("block", (), types) for _ in range(labels)]
     row.push()
-    f.body.append((GET, frame.selector))
-    if source.below(4) == 3:
-        f.body += ((I32_CONST, source.between(1, 255)), BARE["i32.xor"])
+    if source.below(8) == 7:
+        f.body.append((I32_CONST, source.pick((targets, 0, max(targets, 1) - 1, targets + 1, 0xFFFFFFFF))))
+    else:
+        f.body.append((GET, frame.selector))
+        if source.below(4) == 3:
+            f.body += ((I32_CONST, source.between(1, 255)), BARE["i32.xor"])
     pattern, seed = source.weighted(_TARGET_PATTERNS), source.bits(16)
     step = 1 + source.below(7)
     chosen: list[Label] = []

@@ -257,24 +257,27 @@ class Tree:
         return row.gives
 
     def _corner(self, row: Candidate) -> Nan:
-        """An instruction with operands that meet at a corner of it; a compiler sees most of them only when they run.
-
-        Corners of conversions that can trap are inside their ranges.
-        """
-        source, body, op = self.source, self.frame.f.body, row.op
-        rows = corners(op)
-        first, second = source.pick(rows), source.pick(rows)
-        for type_, one, other in zip(row.params, first, second, strict=True):
-            assert isinstance(type_, NumType)
-            body.append((CONST[type_], one))
-            if source.below(4) < 3:
-                body.append((CONST[type_], other))
-                self.condition(0)
-                body.append(BARE["select"])
+        """An instruction with operands that meet at a corner of it; those of conversions are inside their ranges."""
+        self._meet(row.op)
         if row.guard is not None and row.guard is not Guard.IN_RANGE:
             self._guard(row)
-        body.append((op, immediate(source, op)) if op.imms else op.bare)
+        op = row.op
+        self.frame.f.body.append((op, immediate(self.source, op)) if op.imms else op.bare)
         return Nan.NONE if row.passes else row.gives
+
+    def _meet(self, op: Op) -> None:
+        """Operands from one of two rows of corners by a condition, so that a compiler cannot compute them; one in four
+        is a constant."""
+        source, body = self.source, self.frame.f.body
+        first, second = source.pick(corners(op)), source.pick(corners(op))
+        types = [type_ for type_ in op.params or () if isinstance(type_, NumType)]
+        decides = self.frame.temp(I32)
+        self.condition(0)
+        body.append((SET, decides))
+        for type_, one, other in zip(types, first, second, strict=True):
+            body.append((CONST[type_], one))
+            if source.below(4):
+                body += ((CONST[type_], other), (GET, decides), BARE["select"])
 
     # Instructions that can trap
 
@@ -296,7 +299,7 @@ class Tree:
                 body += ((CONST[type_], 1), BARE[f"{type_}.shr_u"])
             body.append((CONST[type_], (1 << type_.bits) - 1))
         else:
-            body.append((CONST[type_], source.pick(divisors(type_))))
+            body.append((CONST[type_], source.pick(divisors(type_)) if source.below(8) else 1))
         body.append(op.bare)
         return True
 
@@ -351,6 +354,10 @@ class Tree:
     def _compare(self, depth: int) -> None:
         type_ = self.source.weighted(_COMPARED)
         op = self.source.pick(_comparisons(type_))
+        if depth > 0 and self.source.below(2):
+            self._meet(op)
+            self.frame.f.body.append(op.bare)
+            return
         plan = self.source.weighted(_BOTH) if len(op.params or ()) == 2 else ("tree",)
         body = self.frame.f.body
         for i, how in enumerate(plan):

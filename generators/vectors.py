@@ -10,12 +10,13 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.expressions import Candidate, Nan, candidate_of, emit, settle
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.lane_corners import draw_operands, lane_rows
 from generators.scaffold import DATA_BYTES
 from generators.values import constant
 from generators.vector_idioms import Tree, idioms
 from generators.vector_values import draw_mask, draw_shift, draw_vector, lane_count
 from wasm.features import Feature
-from wasm.isa import OPS, ROWS, Imm, MemArg, Op
+from wasm.isa import OPS, ROWS, Imm, Instr, MemArg, Op
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
 
 REGION: Final = 64
@@ -122,11 +123,15 @@ class Vectors:
         """One pure instruction on operands nested up to ``depth``."""
         found = _candidate(row)
         source, body = self.source, self.frame.f.body
-        same = source.below(8) == 7
+        same = source.below(8) >= (4 if row.imms == (Imm.LANES,) else 7)
+        corner = self._corner(row) if not same and source.below(8) >= 5 else []
         nan = Nan.NONE
         shift = row.params == (V128, I32) and not row.imms
         for i, param in enumerate(found.params):
             assert isinstance(param, NumType)
+            if corner and param is V128:
+                body += corner.pop(0)
+                continue
             if shift and i == 1 and source.below(4):
                 bits = 128 // lane_count(row.name.partition(".")[0])
                 body.append((I32_CONST, draw_shift(source, bits)))
@@ -142,6 +147,20 @@ class Vectors:
             nan = got if got is not Nan.NONE else nan
         return self._finish(found, nan)
 
+    def _corner(self, row: Op) -> list[tuple[Instr, ...]]:
+        """Operands that meet at corners of the instruction, lane by lane: three times in four one of two constants, by
+        an argument, which a compiler cannot compute with."""
+        width, rows = lane_rows(row)
+        if not rows:
+            return []
+        count = (row.params or ()).count(V128)
+        first = draw_operands(self.source, width, rows, count)
+        locals_ = self.frame.sources.get(I32)
+        if not locals_ or self.source.below(4) == 3:
+            return [((_CONST, one),) for one in first]
+        second, by = draw_operands(self.source, width, rows, count), (GET, self.source.pick(locals_))
+        return [((_CONST, a), (_CONST, b), by, BARE["select"]) for a, b in zip(first, second, strict=True)]
+
     def _finish(self, found: Candidate, nan: Nan) -> Nan:
         row = found.op
         self.frame.f.body.append((row, self.immediate(row)) if row.imms else row.bare)
@@ -155,6 +174,10 @@ class Vectors:
             return self.source.below(lane_count(row.name.partition(".")[0]))
         assert row.imms == (Imm.LANES,), row
         return draw_mask(self.source)
+
+    def _shuffle(self, depth: int) -> Nan:
+        """The instruction with the most rules."""
+        return self.operation(OPS["i8x16.shuffle"], depth - 1)
 
     def _idiom(self, depth: int) -> Nan:
         """A combination that instruction selection may turn into one instruction."""
@@ -315,7 +338,8 @@ class Vectors:
 
 _SHAPES: Final = ("i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2")
 _VECTOR_FORMS: Final[tuple[Callable[[Vectors, int], Nan], ...]] = weighted(
-    (Vectors._leaf, 60), (Vectors._produce, 100), (Vectors._idiom, 36), (Vectors._load, 18), (Vectors._select, 16),
+    (Vectors._leaf, 50), (Vectors._produce, 100), (Vectors._idiom, 36), (Vectors._shuffle, 10), (Vectors._load, 18),
+    (Vectors._select, 16),
     (Vectors._if, 8), (Vectors._block, 6),
 )  # fmt: skip
 """The forms of a vector that is not a leaf for lack of depth, simplest first."""

@@ -19,6 +19,7 @@ from generators.parts import Part
 from generators.program import Program
 from generators.scaffold import Scaffold
 from generators.trees import PLAIN, Tree, used
+from generators.values import CONST
 from wasm.case import Case
 from wasm.embedding import Invocation, Value
 from wasm.features import Feature
@@ -99,25 +100,34 @@ def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:
 
 
 def _trapping(scaffold: Scaffold, source: ChoiceSource, name: str) -> None:
-    """A function around one instruction that traps for some operands, called at and beyond the ends of its range."""
+    """A function around one instruction that traps for some operands, called at and beyond the ends of its range, or
+    with them as constants; now and then nobody needs what it gives."""
     op = source.pick(_TRAPPING)
     assert op.params is not None
     assert op.results is not None
     (result,) = op.results
-    params = tuple(type_ for type_ in op.params if isinstance(type_, NumType))
+    types = tuple(type_ for type_ in op.params if isinstance(type_, NumType))
     assert isinstance(result, NumType)
-    f = scaffold.builder.func(params, (result,), export=name)
+    fixed = source.below(4) == 3
+    f = scaffold.builder.func(() if fixed else types, (result,), export=name)
     tree = Tree(Frame.of(scaffold, f, source), source, PLAIN, 8)
-    f.body += [(GET, i) for i in range(len(params))]
+    if fixed:
+        f.body += [(CONST[type_], v.bits) for type_, v in zip(types, _edge_arguments(source, op, types), strict=True)]
+    else:
+        f.body += [(GET, i) for i in range(len(types))]
     f.body.append(op.bare)
-    local = f.local(result)
-    f.body.append((SET, local))
-    tree.know(result, local, Nan.NONE)
-    tree.clean(result, 2)
-    f.body += ((GET, local), BARE[f"{result}.xor"])
+    if source.below(4) == 3:
+        f.body.append(BARE["drop"])
+        tree.clean(result, 2)
+    else:
+        local = f.local(result)
+        f.body.append((SET, local))
+        tree.know(result, local, Nan.NONE)
+        tree.clean(result, 2)
+        f.body += ((GET, local), BARE[f"{result}.xor"])
     scaffold.labels.add("traps")
-    for _ in range(source.between(1, 4)):
-        scaffold.last.append(Invocation(name, _edge_arguments(source, op, params)))
+    for _ in range(1 if fixed else source.between(1, 4)):
+        scaffold.last.append(Invocation(name, () if fixed else _edge_arguments(source, op, types)))
 
 
 def _edge_arguments(source: ChoiceSource, op: Op, params: tuple[NumType, ...]) -> tuple[Value, ...]:

@@ -30,7 +30,7 @@ _TYPES: Final = weighted((I32, 28), (I64, 26), (F64, 26), (F32, 16), (V128, 10))
 _SCALARS: Final = weighted((I32, 28), (I64, 26), (F64, 28), (F32, 18))
 _USES: Final = weighted(("fold", 70), ("store", 15), ("global", 15))
 _STATEMENTS: Final = weighted((1, 20), (2, 40), (4, 60), (6, 60), (9, 50), (14, 26))
-_STEPS: Final = weighted(("value", 110), ("store", 60), ("update", 46), ("bulk", 24), ("size", 12))
+_STEPS: Final = weighted(("value", 110), ("store", 60), ("update", 46), ("bulk", 24), ("size", 24))
 _ROOM: Final = tuple(round(8 * (160 / 8) ** (i / 63)) for i in range(64))
 
 
@@ -42,7 +42,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
     scaffold = Scaffold.open(source.fork("shell"), config)
     memories = Memories.open(scaffold, source.fork("memories"))
-    memories.grows = source.chance(3, 16)
+    memories.grows = source.chance(6, 16)
     count = source.between(1, 2)
     edges = source.below(4)
     exports = [_function(memories, source.fork(i), f"f{i}") for i in range(count)]

@@ -26,8 +26,8 @@ from wasm.valtypes import I32, I64, V128, FuncType, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.SIMD})
 
-_STATEMENTS: Final = tuple(max(1, round(2 * 40 ** (i / 255)) - (1 if i < 4 else 0)) for i in range(256))
-"""How many statements a function has: log-uniform, 1 to 80."""
+_STATEMENTS: Final = tuple(max(1, round(2 * 30 ** (i / 255)) - (1 if i < 4 else 0)) for i in range(256))
+"""How many statements a function has: log-uniform, 1 to 60."""
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
@@ -53,7 +53,7 @@ class _Module:
         self.callees: list[Callee] = []
         for i in range(1 + source.below(2)):
             fork = source.fork(f"leaf{i}")
-            sizes = MIXED if source.chance(1, 4) else NARROW
+            sizes = MIXED if source.chance(1, 8) else NARROW
             params = self._types(fork, draw_size(fork, sizes, config.max_params))
             results = self._types(fork, draw_size(fork, sizes, config.max_results))
             self.callees.append(self.program.calls.leaf(fork, FuncType(params, results)))
@@ -97,7 +97,7 @@ class _Module:
         del frame
         count = 1 + code.source.below(room)
         for _ in range(count):
-            code.statement(1 + code.source.below(3))
+            code.statement(2 + code.source.below(3))
         return count
 
     def _loop(self, frame: Frame, code: Vectors, room: int) -> int:
@@ -209,7 +209,7 @@ def _statements(program: Program, frame: Frame, source: ChoiceSource, room: int)
     code = Vectors.of(frame, source)
     before = len(code.known)
     for _ in range(1 + source.below(min(1 + room // 10, 16))):
-        code.statement(1 + source.below(3))
+        code.statement(2 + source.below(3))
     made = code.known[before:]
     code.fold(made if source.below(4) else made[::2])
 
