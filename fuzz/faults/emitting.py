@@ -149,10 +149,10 @@ FAULTS: Final = (
         (Rewrite(f"{_PSEUDO}:_jcc", "e.jump(e.labels[otherwise], inverse)", "e.jump(e.labels[otherwise], condition)"),),
     ),
     Fault(
-        "landing-without-sp", _EMIT,
-        "a handler goes on with the stack pointer of the call that threw",
+        "landing-without-frame", _EMIT,
+        "a handler goes on with its frame popped: the next call writes over it",
         "wasmtime #10593 (try_call fixes)",
-        (Rewrite(f"{_PSEUDO}:_landing", "Mem(RBP, -e.frame)", "Mem(RSP, -64)"),),
+        (Rewrite(f"{_PSEUDO}:_landing", "Mem(RBP, -e.frame)", "Mem(RBP, 0)"),),
     ),
 )  # fmt: skip
 """Wrong bytes for right instructions."""
