@@ -39,8 +39,8 @@ _UPDATES: Final = (("add", "mul", "copysign"), ("add", "sub", "and", "or", "xor"
 
 @dataclass(slots=True)
 class Memory:
-    """One memory: ``pages`` of 2^``page_log2`` bytes at the start; ``end``, if there is one, is a mutable global with its
-    size in bytes."""
+    """One memory: ``pages`` of 2^``page_log2`` bytes at the start; ``end``, if there is one, is a mutable global that
+    holds its size in bytes."""
 
     index: int
     type: NumType
