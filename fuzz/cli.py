@@ -88,6 +88,8 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=_positive, metavar="N", help="slots that run cases (default: the CPUs)")
     run.add_argument("--out", type=Path, metavar="DIR", help="where to record (default: a new folder in reports/)")
     run.add_argument("--known", type=Path, metavar="FILE", help="known issues (TOML)")
+    words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
+    run.add_argument("--feedback", type=Path, metavar="DIR", help=words)
     run.add_argument(
         "--max-per-signature", type=_positive, default=3, metavar="N", help="examples to store of one kind"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
+from fuzz.campaign import feedback
 from fuzz.campaign.archive import Archive, Series
 from fuzz.campaign.bench import canonical, default_engines
 from fuzz.campaign.loop import Campaign, Settings
@@ -38,12 +39,14 @@ def run(args: argparse.Namespace) -> int:
         max_per_signature=args.max_per_signature,
         minimize_seconds=0.0 if args.no_minimize else args.minimize_time,
     )
+    if args.feedback is not None:
+        feedback.begin(args.feedback)
     folder = args.out or _new_folder()
     archive = Archive(folder)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         series = Series(targets, _seed(args.seed, archive, targets, version), version)
-        plan = Plan(tuple(engines), series, offline=args.offline)
+        plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback)
         summary = Campaign(plan, settings, archive, issues, observer(args.json)).run()
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -62,9 +62,17 @@ def seeds(config: Config, folder: Path = SEEDS) -> tuple[Case, ...]:
     )
 
 
+def forget_seeds() -> None:
+    """Read the folders again from now on."""
+    seeds.cache_clear()
+    _seeds.cache_clear()
+
+
 def any_case(source: ChoiceSource, config: Config) -> Case:
     """A case of one of the other targets, or half of the time one of the corpus, if there are any."""
     known = seeds(config)
+    if config.seeds is not None and source.below(4):
+        known = seeds(config, config.seeds) or known
     if source.below(2) and known:
         return source.pick(known)
     return drawn_case(source, config)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeVar, TypeVarTuple, Unpack
 
 from generators.choices import ChoiceSource, spread
 from wasm import limits
@@ -69,7 +71,8 @@ NARROW: Final = _table(
 class Config:
     """Features that may be used, and limits in values, pages and bytes.
 
-    ``overflows`` is in how many of 1,000 cases recursion may run into the stack's end on purpose.
+    ``overflows`` is in how many of 1,000 cases recursion may run into the stack's end on purpose. ``seeds`` is a folder
+    of cases for the target ``mutate`` to start from, besides the project's own.
     """
 
     features: frozenset[Feature] = field(default=WASM3)
@@ -79,6 +82,7 @@ class Config:
     max_pages: int = 64
     max_stack_bytes: int = 256 * 1024
     overflows: int = 4
+    seeds: Path | None = None
 
     def allows(self, *features: Feature) -> bool:
         return self.features.issuperset(features)
@@ -94,6 +98,29 @@ class Config:
 
 DEFAULT: Final = Config()
 EVERYTHING: Final = Config(features=ALL - {Feature.LEGACY_EXCEPTIONS})
+
+
+_OF_OPERANDS: Final = frozenset({Feature.SIMD, Feature.RELAXED_SIMD})
+_Args = TypeVarTuple("_Args")
+_Found = TypeVar("_Found")
+
+
+def by_instructions(
+    make: Callable[[frozenset[Feature], Unpack[_Args]], _Found],
+) -> Callable[[frozenset[Feature], Unpack[_Args]], _Found]:
+    """Remember what a function of features and more gives, where only the vector features make a difference.
+
+    Programs draw their features one by one, so that nearly every set of them is a new one.
+    """
+    known: dict[tuple[object, ...], _Found] = {}
+
+    def found(features: frozenset[Feature], /, *rest: Unpack[_Args]) -> _Found:
+        key = features & _OF_OPERANDS, *rest
+        if key not in known:
+            known[key] = make(features & _OF_OPERANDS, *rest)
+        return known[key]
+
+    return found
 
 
 def draw_size(source: ChoiceSource, table: tuple[int, ...], limit: int) -> int:

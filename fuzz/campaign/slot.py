@@ -12,17 +12,20 @@ import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TypeAlias
 
 from fuzz.campaign.account import account
 from fuzz.campaign.archive import Series
 from fuzz.campaign.bench import REFERENCE, Bench, OpenEngine, Trial
+from fuzz.campaign.feedback import Feedback
 from fuzz.campaign.retry import confirm
 from fuzz.finding import Finding
 from fuzz.stats import Stats
 from fuzz.triage.signature import split
+from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import make_case
 from oracles.engine import Limits, open_engine
@@ -32,12 +35,16 @@ from wasm.case import Case
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What all slots of a run have in common. ``opener`` opens engines; it is replaced in tests only."""
+    """What all slots of a run have in common. ``feedback`` is the folder of ``fuzz.campaign.feedback``, if it is on.
+
+    ``opener`` opens engines; it is replaced in tests only.
+    """
 
     engines: tuple[str, ...]
     series: Series
     limits: Limits = field(default_factory=Limits)
     offline: bool = False
+    feedback: Path | None = None
     opener: OpenEngine = open_engine
 
 
@@ -152,6 +159,8 @@ class _Slot:
         self.pipe, self.plan = pipe, plan
         self.bench = Bench(plan.engines, plan.limits, plan.offline, plan.opener)
         self.told: set[str] = set(self.bench.broken)
+        self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
+        self.config = replace(DEFAULT, seeds=plan.feedback)
 
     def send(self, report: Report) -> None:
         self.pipe.send(report)
@@ -200,7 +209,7 @@ class _Slot:
         this process's own was not yet counted, theirs is added to the harness's."""
         own, others = time.process_time(), _children()
         try:
-            return make_case(target, self.plan.series.seed, index)
+            return make_case(target, self.plan.series.seed, index, self.config)
         finally:
             spent = _children() - others
             stats.harness_cpu += spent
@@ -209,6 +218,8 @@ class _Slot:
     def one(self, case: Case, batch: list[Case], stats: Stats, full: frozenset[str]) -> None:
         trial = self.bench.run(case)
         account(stats, trial)
+        if self.feedback is not None:
+            self.feedback.consider(case)
         for name, reason in self.bench.broken.items():
             if name not in self.told:
                 self.told.add(name)

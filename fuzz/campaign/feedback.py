@@ -1,0 +1,98 @@
+"""Feedback: a folder of cases that executed something new, from which the target ``mutate`` draws (``--feedback``).
+
+What is new is told by words: pairs of instructions executed one after the other, shapes of the module by size, and
+ways in which invocations ended. What a run keeps goes into the subfolder ``new`` and is there for the next run, so that
+the cases of a run depend on the folder as it was at its start and on nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from fuzz.campaign.disk import explained, write_file
+from fuzz.stats import size_range
+from fuzz.target_yield import measure
+from oracles.interpreter import Budget, run_case
+from oracles.interpreter.runner import load
+from wasm.case import Case, CaseKind
+from wasm.embedding import Observation
+from wasm.isa import Op
+
+_STEPS: Final = 20_000
+"""Following a case costs several times what running it does; what comes later is mostly more rounds of the same."""
+
+_LARGEST: Final = 8_000
+"""Larger modules are not kept: every edit reads its function again."""
+
+
+_NEW: Final = "new"
+
+
+@dataclass(slots=True)
+class _Pairs:
+    """The interpreter's tracer: every two instructions in a row."""
+
+    seen: set[tuple[Op | None, Op]] = field(default_factory=set)
+    last: Op | None = None
+
+    def step(self, func: int, at: int, op: Op, imm: Any, stack: list[Any], locals_: list[Any]) -> None:  # noqa: ARG002
+        self.seen.add((self.last, op))
+        self.last = op
+
+
+def words_of(case: Case) -> frozenset[str]:
+    """What a case executes and is, in words; none for a case that is not run."""
+    if case.kind is not CaseKind.WASM:
+        return frozenset()
+    module = load(case.content)
+    if isinstance(module, Observation):
+        return frozenset()
+    pairs = _Pairs()
+    seen = run_case(case, module, Budget(steps=_STEPS), tracer=pairs)
+    found = {f"{first.name if first else 'start'} {second.name}" for first, second in pairs.seen}
+    found |= {f"shape {name} {size_range(size)}" for name, size in measure(module).items()}
+    found |= {f"outcome {type(outcome).__name__}" for outcome in (seen.instantiation, *seen.outcomes)}
+    return frozenset(found)
+
+
+@dataclass(slots=True)
+class Feedback:
+    """The folder and what is known. Several slots keep cases of their own; names come from the contents."""
+
+    folder: Path
+    known: set[str] = field(default_factory=set)
+
+    @staticmethod
+    def open(folder: Path) -> Feedback:
+        """Read what the folder's cases showed. Raises ``ArchiveError``."""
+        with explained(folder):
+            known = {word for path in sorted(folder.glob("*.words")) for word in path.read_text().splitlines()}
+        return Feedback(folder, known)
+
+    def consider(self, case: Case) -> int:
+        """Keep the case if it shows anything new; how much."""
+        if len(case.content) > _LARGEST:
+            return 0
+        found = words_of(case) - self.known
+        if found:
+            self.known |= found
+            self._keep(case, found)
+        return len(found)
+
+    def _keep(self, case: Case, words: Iterable[str]) -> None:
+        name = sha256(case.content).hexdigest()[:16]
+        write_file(self.folder / _NEW / f"{name}.words", "".join(f"{word}\n" for word in sorted(words)).encode())
+        write_file(self.folder / _NEW / f"{name}.json", json.dumps(case.to_json()).encode() + b"\n")
+
+
+def begin(folder: Path) -> None:
+    """Make the folder if there is none, and take in what earlier runs kept. Raises ``ArchiveError``."""
+    with explained(folder):
+        (folder / _NEW).mkdir(parents=True, exist_ok=True)
+        for path in sorted((folder / _NEW).iterdir()):
+            path.replace(folder / path.name)

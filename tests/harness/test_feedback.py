@@ -1,0 +1,40 @@
+"""Feedback: what is new is kept, what is not is left, and the next run's ``mutate`` starts from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from fuzz.campaign.feedback import Feedback, begin, words_of
+from generators.bases import forget_seeds, seeds
+from generators.config import DEFAULT
+from generators.registry import make_case
+from wasm.case import CaseKind
+
+
+def test_words_say_what_is_executed() -> None:
+    words = words_of(make_case("arith", 1, 3))
+    assert "outcome Returned" in words
+    assert any(word.startswith("shape instructions ") for word in words)
+    assert any(word.startswith("start ") for word in words)
+    assert "local.get local.get" in words
+    assert words_of(make_case("modules", 1, 0)) == frozenset()
+    assert make_case("modules", 1, 0).kind is CaseKind.BYTES
+
+
+def test_only_what_is_new_is_kept_and_only_for_the_next_run(tmp_path: Path) -> None:
+    begin(tmp_path)
+    feedback = Feedback.open(tmp_path)
+    case = make_case("arith", 1, 3)
+    assert feedback.consider(case) == len(words_of(case))
+    assert feedback.consider(case) == 0
+    config = replace(DEFAULT, seeds=tmp_path)
+    before = [make_case("mutate", 1, index, config) for index in range(12)]
+    assert Feedback.open(tmp_path).known == set()
+    begin(tmp_path)
+    assert Feedback.open(tmp_path).consider(case) == 0
+    forget_seeds()
+    assert [item.content for item in seeds(config, tmp_path)] == [case.content]
+    after = [make_case("mutate", 1, index, config) for index in range(12)]
+    assert after != before
+    assert after == [make_case("mutate", 1, index, config) for index in range(12)]
