@@ -114,7 +114,7 @@ def by_instructions(
     """
     known: dict[tuple[object, ...], _Found] = {}
 
-    def found(features: frozenset[Feature], /, *rest: Unpack[_Args]) -> _Found:
+    def found(features: frozenset[Feature], /, *rest: *_Args) -> _Found:
         key = features & _OF_OPERANDS, *rest
         if key not in known:
             known[key] = make(features & _OF_OPERANDS, *rest)
