@@ -63,10 +63,10 @@ FAULTS: Final = (
     ),
     Fault(
         "callee-pops-too-much", _ABI,
-        "a callee with an odd multiple of 128 bytes of arguments pops 256 bytes more",
+        "a callee with 128 bytes of arguments or more pops 256 bytes too many",
         "wasmtime #13703 and #13662 (600 to 800 parameters)",
         (Rewrite(f"{_PSEUDO}:_pop_and_return", 'e.asm("ret_pop", imm=size)',
-                 'e.asm("ret_pop", imm=size + 2 * (size & 0x80))'),),
+                 'e.asm("ret_pop", imm=size + 256 * (size >= 128))'),),
     ),
     Fault(
         "stack-argument-offset-wraps", _ABI,

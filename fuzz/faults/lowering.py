@@ -36,13 +36,15 @@ FAULTS: Final = (
         "compare-operands-swapped", _LOWER,
         "a comparison with a constant on the left keeps its strictness the wrong way round",
         "class: condition codes of swapped operands",
-        (Entry(f"{_INT}:_SWAPPED", "b", "ae"),),
+        (Entry(f"{_INT}:_SWAPPED", "b", "ae"), Entry(f"{_INT}:_SWAPPED", "l", "ge"),
+         Entry(f"{_INT}:_SWAPPED", "a", "be"), Entry(f"{_INT}:_SWAPPED", "g", "le")),
     ),
     Fault(
         "inverse-condition-wrong", _LOWER,
-        "the opposite of signed greater-or-equal is less-or-equal",
+        "the opposite of greater-or-equal is less-or-equal, and the other way round",
         "class: condition codes of inverted branches (cranelift #916)",
-        (Entry(f"{_INT}:INVERSE", "ge", "le"),),
+        (Entry(f"{_INT}:INVERSE", "ge", "le"), Entry(f"{_INT}:INVERSE", "le", "ge"),
+         Entry(f"{_INT}:INVERSE", "ae", "be"), Entry(f"{_INT}:INVERSE", "be", "ae")),
     ),
     Fault(
         "immediate-not-sign-extended", _LOWER,
