@@ -60,7 +60,7 @@ def _read(code: Code, type_: Defined, local: int) -> None:
         storage = type_.fields[i].storage
         read = getter(storage, "struct", source.below(2))
         body += ((GET, local), (OPS[read], (type_.index, i)))
-        code.fold(value_type(storage), source.below(3))
+        code.fold(value_type(storage), 1 + source.below(2))
 
 
 def _element(code: Code, type_: Defined, local: int) -> None:
@@ -73,7 +73,7 @@ def _element(code: Code, type_: Defined, local: int) -> None:
     code.number(I32, 1)
     body += ((GET, local), BARE["array.len"], BARE["i32.rem_u"])
     body.append((OPS[getter(storage, "array", code.source.below(2))], type_.index))
-    code.fold(value_type(storage), code.source.below(3))
+    code.fold(value_type(storage), 1 + code.source.below(2))
     f.end()
 
 
@@ -116,7 +116,7 @@ def written(program: Program, code: Code) -> None:
         f.end()
         code.leave(mark)
     body.append((GET, local))
-    code.fold(ref(type_.index, False), source.below(3))
+    code.fold(ref(type_.index, False), 1 + source.below(2))
 
 
 def cast(program: Program, code: Code) -> None:
@@ -194,7 +194,7 @@ def _use(code: Code, type_: RefType) -> None:
         code.f.body.append(BARE[("i31.get_s", "i31.get_u")[code.source.below(2)]])
         code.fold(I32)
     else:
-        code.fold(type_, code.source.below(3))
+        code.fold(type_, 1 + code.source.below(2))
 
 
 def bulk(program: Program, code: Code) -> None:

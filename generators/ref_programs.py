@@ -47,7 +47,7 @@ def _function(program: Program, source: ChoiceSource, name: str, table: Weighted
         source.weighted(table)(program, code)
     for type_, local in code.known:
         frame.f.body.append((GET, local))
-        code.fold(type_, 1)
+        code.fold(type_, 2)
     program.close_function(frame, source)
 
 

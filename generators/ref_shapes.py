@@ -34,7 +34,7 @@ def value(program: Program, code: Code) -> None:
     if code.source.below(2):
         local = code.keep(type_)
         code.f.body.append((GET, local))
-    code.fold(type_, code.source.below(3))
+    code.fold(type_, 1 + code.source.below(2))
 
 
 def nullness(program: Program, code: Code) -> None:
@@ -208,7 +208,7 @@ def tabled(program: Program, code: Code) -> None:
     if source.below(2):
         code.keep(type_)
         body.append((GET, code.known[-1][1]))
-    code.fold(type_, source.below(3))
+    code.fold(type_, 1 + source.below(2))
 
 
 def _index(code: Code, size: int) -> None:
@@ -418,7 +418,7 @@ def switched(program: Program, code: Code) -> None:
     code.push(type_, 1)
     code.bit()
     code.f.body.append((OPS["select_t"], (type_,)))
-    code.fold(type_, code.source.below(3))
+    code.fold(type_, 1 + code.source.below(2))
 
 
 def converted(program: Program, code: Code) -> None:
