@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeVar, TypeVarTuple, Unpack
+from typing import Final, TypeVar, TypeVarTuple
 
 from generators.choices import ChoiceSource, spread
 from wasm import limits
@@ -106,8 +106,8 @@ _Found = TypeVar("_Found")
 
 
 def by_instructions(
-    make: Callable[[frozenset[Feature], Unpack[_Args]], _Found],
-) -> Callable[[frozenset[Feature], Unpack[_Args]], _Found]:
+    make: Callable[[frozenset[Feature], *_Args], _Found],
+) -> Callable[[frozenset[Feature], *_Args], _Found]:
     """Remember what a function of features and more gives, where only the vector features make a difference.
 
     Programs draw their features one by one, so that nearly every set of them is a new one.

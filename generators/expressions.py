@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
+from generators.config import by_instructions
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
 from generators.scaffold import DATA_BYTES
 from generators.values import CANONICAL_NAN, INTERESTING, constant
@@ -105,7 +106,7 @@ def candidate_of(row: Op) -> Candidate | None:
     return Candidate(row, params, takes, passes and not row.nan, gives, _guard(row))
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def candidates(features: frozenset[Feature], result: NumType) -> tuple[Candidate, ...]:
     """The pure instructions with this result type, less what needs features that are off, and relaxed ones."""
     found = []
@@ -119,7 +120,7 @@ def candidates(features: frozenset[Feature], result: NumType) -> tuple[Candidate
     return tuple(found)
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def _loads(features: frozenset[Feature], result: NumType) -> tuple[Op, ...]:
     return tuple(
         row
@@ -133,7 +134,7 @@ def _loads(features: frozenset[Feature], result: NumType) -> tuple[Op, ...]:
     )
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def binary_rows(features: frozenset[Feature], type_: NumType, nans: bool) -> tuple[Op, ...]:
     """Instructions from two values of a type to one that never trap; with ``nans`` those that may make an open NaN.
 

@@ -7,11 +7,10 @@ anywhere. Every address is in bounds by construction; accesses that trap belong 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.config import Config
+from generators.config import Config, by_instructions
 from generators.expressions import Nan, settle
 from generators.frame import BARE, GET, SET, TEE, Frame
 from generators.scaffold import PAGE, Scaffold
@@ -53,7 +52,7 @@ class Memory:
         return self.pages << self.page_log2
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def accesses(features: frozenset[Feature], kind: str, type_: NumType) -> tuple[Op, ...]:
     """Plain loads to, or stores from, a type; lanes of vectors among them. The full width stands first."""
     found = []

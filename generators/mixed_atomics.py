@@ -42,7 +42,7 @@ class _Atomics:
     @staticmethod
     def of(scaffold: Scaffold) -> _Atomics:
         source = scaffold.source.fork("atomics")
-        shared = scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(1, 2)
+        shared = scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(3, 4)
         if not scaffold.pages:
             scaffold.claim_memory(1)
         if not shared:

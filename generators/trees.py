@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from generators.choices import ChoiceSource, Weighted, weighted
+from generators.config import by_instructions
 from generators.corners import corners
 from generators.edges import FLOATS, INTEGERS, SHIFTS, Constants, conversion_ends, divisors
 from generators.expressions import Candidate, Guard, Nan, candidates, immediate, settle
@@ -56,7 +57,7 @@ def family_of(row: Op) -> str:
     return "compare" if word == "eqz" or word[:2] in ("eq", "ne", "lt", "gt", "le", "ge") else "convert"
 
 
-@lru_cache(maxsize=256)
+@by_instructions
 def families(features: frozenset[Feature], type_: NumType) -> tuple[Weighted[str], dict[str, tuple[Candidate, ...]]]:
     """The instructions with a result of ``type_`` by family, and a table to draw a family from."""
     rows: dict[str, list[Candidate]] = {}

@@ -7,9 +7,9 @@ amount and ``number`` for a scalar.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
+from generators.config import by_instructions
 from generators.vector_values import LANE_BITS, splat
 from wasm.features import Feature
 from wasm.isa import OPS, Op
@@ -143,7 +143,7 @@ def _rows(tree: object) -> list[Op]:
 _ALL: Final = tuple(parse(text) for text in (*_BITS, *_integer_idioms(), *_float_idioms(), *_RELAXED))
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def idioms(features: frozenset[Feature], result: NumType) -> tuple[Tree, ...]:
     """The idioms that give a value of this type and need none but these features."""
     found = []

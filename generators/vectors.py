@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
+from generators.config import by_instructions
 from generators.expressions import Candidate, Nan, candidate_of, emit, settle
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
 from generators.lane_corners import draw_operands, lane_rows
@@ -26,14 +27,14 @@ _CONST: Final = OPS["v128.const"]
 _SCALARS: Final = (I32, I64, F32, F64)
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def vector_rows(features: frozenset[Feature]) -> tuple[Op, ...]:
     """All vector instructions that the features allow; those without memory are simpler and come first."""
     found = [r for r in ROWS if r.feature in (Feature.SIMD, Feature.RELAXED_SIMD) and r.feature in features]
     return tuple(sorted(found, key=lambda r: r.access is not None))
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def _producers(features: frozenset[Feature]) -> tuple[Op, ...]:
     """Those of them that give a vector and take any, each as often as the others."""
     return tuple(r for r in vector_rows(features) if r.results == (V128,) and candidate_of(r) is not None)
@@ -46,7 +47,7 @@ def _candidate(row: Op) -> Candidate:
     return found
 
 
-@lru_cache(maxsize=64)
+@by_instructions
 def _scalar_rows(features: frozenset[Feature], type_: NumType) -> tuple[Op, ...]:
     """Vector instructions that give a scalar of this type."""
     return tuple(r for r in vector_rows(features) if r.results == (type_,) and r.params == (V128,))

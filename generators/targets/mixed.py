@@ -47,7 +47,7 @@ _FEATURES: Final = (
     (Feature.MULTI_MEMORY, 4),
     (Feature.MEMORY64, 4),
     (Feature.EXTENDED_CONST, 8),
-    (Feature.THREADS, 1),
+    (Feature.THREADS, 2),
     (Feature.WIDE_ARITHMETIC, 1),
     (Feature.CUSTOM_PAGE_SIZES, 3),
 )
