@@ -91,7 +91,7 @@ def _call(program: Program, source: ChoiceSource, name: str, slots: Slots) -> li
     """Call an element by the type of any family of the module: in place, as a tail call, or by reference."""
     tables, config = program.scaffold.kit(Tables), program.config
     own = slots.families[0]
-    family = source.pick(tables.families) if source.below(2) and slots.type.ref.heap == "func" else own
+    family = source.pick(tables.families) if source.below(4) and slots.type.ref.heap == "func" else own
     kind = source.below(4)
     numbers = all(isinstance(type_, NumType) and type_ is not V128 for type_ in family.type.results)
     tail = kind == 1 and config.allows(Feature.TAIL_CALL) and numbers
@@ -116,7 +116,10 @@ def _call(program: Program, source: ChoiceSource, name: str, slots: Slots) -> li
             frame.take(type_)
         frame.close_vectors()
         f.body.append((GET, frame.acc))
-    return _calls(program, source, name, slots, 1)
+    calls = _calls(program, source, name, slots, 1)
+    # What stands inside may be of another type, or nothing.
+    inside = [Value(slots.index_type.name, source.below(slots.size)) for _ in range(4)] if slots.size else []
+    return [*calls, *(Invocation(name, (index,), Entry.HOST) for index in inside)]
 
 
 def _bulk(program: Program, frame: Frame, source: ChoiceSource, slots: Slots) -> int:
