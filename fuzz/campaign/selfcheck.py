@@ -49,7 +49,8 @@ LIMITS: Final = Limits(cpu_seconds=5.0)
 
 WEIGHTS: Final[dict[str, float]] = {
     "arith": 3.0, "calls": 2.0, "control": 2.0, "globals": 0.5, "locals": 0.5, "memory": 2.5, "mixed": 4.0,
-    "params": 2.0, "refs": 0.5, "regalloc": 4.0, "returns": 3.0, "simd": 5.0, "startup": 0.5, "tries": 1.5,
+    "params": 2.0, "refs": 0.5, "regalloc": 4.0, "returns": 3.0, "simd": 5.0, "startup": 0.5, "tables": 1.5,
+    "tries": 1.5,
 }  # fmt: skip
 """Shares of the CPU time, 1 for a target that is not here: more for those that are about more instructions, or whose
 cases are dear."""
