@@ -280,6 +280,20 @@ class Tree:
             if source.below(4):
                 body += ((CONST[type_], other), (GET, decides), BARE["select"])
 
+    def _close(self, type_: NumType) -> None:
+        """A constant, on either side, and a value that is the same or next to it."""
+        source, body = self.source, self.frame.f.body
+        bits = self.constants.plain(type_)
+        left = source.below(2)
+        if left:
+            body.append((CONST[type_], bits))
+        near = bits + (1, -1)[source.below(2)] & (1 << type_.bits) - 1
+        body += ((CONST[type_], bits), (CONST[type_], near))
+        self.condition(0)
+        body.append(BARE["select"])
+        if not left:
+            body.append((CONST[type_], bits))
+
     # Instructions that can trap
 
     def _known_operand(self, row: Candidate, type_: NumType) -> bool:
@@ -356,7 +370,10 @@ class Tree:
         type_ = self.source.weighted(_COMPARED)
         op = self.source.pick(_comparisons(type_))
         if depth > 0 and self.source.below(2):
-            self._meet(op)
+            if type_ in INTEGERS and len(op.params or ()) == 2 and self.source.below(2):
+                self._close(type_)
+            else:
+                self._meet(op)
             self.frame.f.body.append(op.bare)
             return
         plan = self.source.weighted(_BOTH) if len(op.params or ()) == 2 else ("tree",)
