@@ -272,7 +272,9 @@ class Campaign:
         path = self.archive.record_finding(finding)
         self._collect()
         self.observer.found(finding, path, admission is Admission.FIRST)
-        wanted = admission is Admission.FIRST and not finding.known and self.settings.minimize_seconds > 0
+        # Wrong values of different causes look alike until they are small: each that is stored is minimized.
+        first = admission is Admission.FIRST or finding.signature.provisional
+        wanted = first and not finding.known and self.settings.minimize_seconds > 0
         if wanted and finding.repeats:
             self.tasks.append(Minimize(finding, path.name, self.settings.minimize_seconds))
 
