@@ -244,7 +244,7 @@ class References:
         if not type_.nullable or (self.typed and source.below(2)):
             init = self.constant(source, type_, 1)
         visible = not self.scaffold.private and type_.heap in ("extern", "func")
-        name = f"table{len(self.tables)}" if visible else None
+        name = f"refs{len(self.tables)}" if visible else None
         found = type_, self.builder.table(size, size + 40, type_, init=init, export=name), size
         self.tables.append(found)
         return found
