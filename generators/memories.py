@@ -67,7 +67,10 @@ def accesses(features: frozenset[Feature], kind: str, type_: NumType) -> tuple[O
 
 @dataclass(slots=True)
 class Memories:
-    """The memories of one module and the instructions on them. ``segment`` is a passive data segment's index."""
+    """The memories of one module and the instructions on them.
+
+    ``segment`` is the index of a passive data segment; the one after it may have been dropped.
+    """
 
     scaffold: Scaffold
     all: list[Memory] = field(default_factory=list)
@@ -139,7 +142,7 @@ class Memories:
                 datas.append(Data(source.bytes(size), SegmentMode.ACTIVE, memory.index, offset))
         if self.scaffold.config.allows(Feature.BULK_MEMORY) and source.chance(1, 2):
             self.segment = len(datas)
-            datas.append(Data(source.bytes(SEGMENT)))
+            datas += (Data(source.bytes(SEGMENT)), Data(bytes(SEGMENT)))
 
     def pick(self, source: ChoiceSource) -> Memory:
         return source.pick(self.all)
@@ -270,6 +273,11 @@ class Memories:
         length = 0 if source.below(8) == 7 else source.below(96)
         if kind == 3 and self.segment is not None:
             length = min(length, SEGMENT)
+            if source.below(6) == 5:
+                # Dropped or not, it has no bytes at its start that are out of bounds.
+                body.append((OPS["data.drop"], self.segment + 1))
+                self._span(tree, memory, 0, True)
+                body += ((CONST[I32], 0), (CONST[I32], 0), (OPS["memory.init"], (self.segment + 1, memory.index)))
             self._span(tree, memory, length, True)
             body += ((CONST[I32], source.below(SEGMENT - length + 1)), (CONST[I32], length))
             body.append((OPS["memory.init"], (self.segment, memory.index)))
