@@ -14,7 +14,8 @@ from generators.choices import ChoiceSource, weighted
 from generators.expressions import Nan
 from generators.frame import BARE, GET, Frame
 from generators.memories import SEGMENT, Memories, Memory, accesses
-from generators.trees import LOADING, Tree, folded
+from generators.tree_uses import folded
+from generators.trees import LOADING, Tree
 from generators.values import CONST, INTERESTING
 from wasm.embedding import Entry, Invocation, Value
 from wasm.features import Feature

@@ -10,67 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from generators.choices import ChoiceSource, Weighted, weighted
-from generators.config import by_instructions
 from generators.corners import corners
-from generators.edges import FLOATS, INTEGERS, SHIFTS, Constants, conversion_ends, divisors
-from generators.expressions import Candidate, Guard, Nan, candidates, immediate, settle
+from generators.edges import INTEGERS, SHIFTS, Constants, conversion_ends, divisors
+from generators.expressions import Candidate, Guard, Nan, immediate, settle
+from generators.families import NEAR, comparisons, families
 from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
 from generators.scalar_idioms import emit_idiom
 from generators.values import CANONICAL_NAN, CONST
 from wasm.features import Feature
-from wasm.isa import OPS, MemArg, Op
+from wasm.isa import OPS, Op
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
 
-_WORDS: Final = {
-    "logic": ("and", "or", "xor"),
-    "shifts": ("shl", "shr_s", "shr_u", "rotl", "rotr"),
-    "sums": ("add", "sub", "mul", "div"),
-    "counts": ("clz", "ctz", "popcnt", "extend8_s", "extend16_s", "extend32_s"),
-    "division": ("div_s", "div_u", "rem_s", "rem_u"),
-    "signs": ("min", "max", "copysign", "abs", "neg"),
-    "rounding": ("ceil", "floor", "trunc", "nearest", "sqrt"),
-}
-_BY_WORD: Final = {word: family for family, words in _WORDS.items() for word in words}
-_WEIGHTS: Final = {
-    "logic": 22, "shifts": 20, "sums": 26, "compare": 8, "counts": 8, "convert": 12, "division": 6, "signs": 26,
-    "rounding": 12, "vector": 14,
-}  # fmt: skip
-"""How often a tree starts with each family, or changes to it; simplest first."""
-
-_NEAR: Final = {"logic": ("logic", "shifts"), "shifts": ("logic", "shifts", "sums"), "signs": ("signs", "sums")}
-"""The families that operands of one come from; it alone if it is not here."""
-
 _WIDE: Final = tuple(OPS[f"i64.{name}"] for name in ("add128", "sub128", "mul_wide_s", "mul_wide_u"))
-
-
-def family_of(row: Op) -> str:
-    """The family that a pure instruction belongs to."""
-    if row.feature is Feature.SIMD:
-        return "vector"
-    word = row.name.partition(".")[2]
-    if word in _BY_WORD:
-        return _BY_WORD[word]
-    return "compare" if word == "eqz" or word[:2] in ("eq", "ne", "lt", "gt", "le", "ge") else "convert"
-
-
-@by_instructions
-def families(features: frozenset[Feature], type_: NumType) -> tuple[Weighted[str], dict[str, tuple[Candidate, ...]]]:
-    """The instructions with a result of ``type_`` by family, and a table to draw a family from."""
-    rows: dict[str, list[Candidate]] = {}
-    for candidate in candidates(features, type_):
-        rows.setdefault(family_of(candidate.op), []).append(candidate)
-    table = weighted(*((name, weight) for name, weight in _WEIGHTS.items() if name in rows))
-    return table, {name: tuple(found) for name, found in rows.items()}
-
-
-@lru_cache(maxsize=64)
-def _comparisons(type_: NumType) -> tuple[Op, ...]:
-    words = "eq ne lt gt le ge" if type_ in FLOATS else "eqz eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u"
-    return tuple(OPS[f"{type_}.{word}"] for word in words.split())
 
 
 _BOTH: Final = weighted(
@@ -83,13 +37,6 @@ _CONDITIONS: Final = weighted(
     ("compare", 60), ("not", 12), ("logic", 14), ("value", 12), ("against", 8), ("mask", 6)
 )  # fmt: skip
 _COMPARED: Final = weighted((I32, 34), (I64, 30), (F64, 20), (F32, 16))
-
-_STORES: Final[dict[NumType, tuple[Op, ...]]] = {
-    I32: tuple(OPS[f"i32.store{bits}"] for bits in ("", "8", "16")),
-    I64: tuple(OPS[f"i64.store{bits}"] for bits in ("", "8", "16", "32")),
-    F32: (OPS["f32.store"],),
-    F64: (OPS["f64.store"],),
-}
 
 Load = Callable[["Tree", NumType, int], None]
 """Puts a value of the type on the stack that came out of a memory, a global or a table; never an open NaN."""
@@ -215,7 +162,7 @@ class Tree:
 
     def _near(self, type_: NumType, family: str) -> str:
         table, rows = families(self.frame.scaffold.config.features, type_)
-        near = _NEAR.get(family)
+        near = NEAR.get(family)
         if near is not None:
             family = self.source.pick(near)
         if family not in rows or self.source.below(8) >= 6:
@@ -358,7 +305,7 @@ class Tree:
             self.grow(I32, depth - 1)
         elif how == "against":
             self.condition(depth - 1)
-            body += ((I32_CONST, source.below(2)), source.pick(_comparisons(I32)[1:]).bare)
+            body += ((I32_CONST, source.below(2)), source.pick(comparisons(I32)[1:]).bare)
         else:
             type_ = source.pick(INTEGERS)
             self.grow(type_, depth - 1)
@@ -368,7 +315,7 @@ class Tree:
 
     def _compare(self, depth: int) -> None:
         type_ = self.source.weighted(_COMPARED)
-        op = self.source.pick(_comparisons(type_))
+        op = self.source.pick(comparisons(type_))
         if depth > 0 and self.source.below(2):
             if type_ in INTEGERS and len(op.params or ()) == 2 and self.source.below(2):
                 self._close(type_)
@@ -485,28 +432,3 @@ _FORMS: Final[dict[str, Callable[[Tree, NumType, int, str], Nan]]] = {
     "loop": Tree.loop,
     "wide": Tree.wide,
 }
-
-
-def used(tree: Tree, how: str, type_: NumType, local: int, nan: Nan) -> None:
-    """Use a local's value: ``store`` all of it or its low bits, put it into a ``global``, or fold it."""
-    frame, body = tree.frame, tree.frame.f.body
-    if how == "store" and type_ in _STORES:
-        body += ((I32_CONST, frame.scaffold.reserve(8)), (GET, local))
-        settle(frame, nan, type_, Nan.NONE)
-        body.append((tree.source.pick(_STORES[type_]), MemArg(0, 0)))
-    elif how == "global":
-        body.append((GET, local))
-        settle(frame, nan, type_, Nan.NONE)
-        body.append((OPS["global.set"], frame.scaffold.global_(type_, 0)))
-    else:
-        body.append((GET, local))
-        folded(tree, type_, nan)
-
-
-def folded(tree: Tree, type_: NumType, nan: Nan) -> None:
-    """Fold the value on the stack into the function's hash; a vector's lanes too."""
-    settle(tree.frame, nan, type_, Nan.NONE)
-    if type_ is V128 or type_ not in CANONICAL_NAN:
-        tree.frame.take(type_)
-        return
-    tree.frame.f.body += tree.frame.fold(type_)

@@ -18,7 +18,8 @@ from generators.frame import BARE, GET, SET, Frame
 from generators.parts import Part
 from generators.program import Program
 from generators.scaffold import Scaffold
-from generators.trees import PLAIN, Tree, used
+from generators.tree_uses import used
+from generators.trees import PLAIN, Tree
 from generators.values import CONST
 from wasm.case import Case
 from wasm.embedding import Invocation, Value

@@ -19,7 +19,8 @@ from generators.memory_ends import Group, add_ends
 from generators.parts import Part
 from generators.program import Program
 from generators.scaffold import Scaffold
-from generators.trees import LOADING, Tree, folded, used
+from generators.tree_uses import folded, used
+from generators.trees import LOADING, Tree
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
