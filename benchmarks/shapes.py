@@ -33,8 +33,9 @@ PEERS = (
     ("cranelift-fuzzgen", 16, 16, "", "", "", "", "", ""),
     ("regalloc2's ion fuzzer", "", "", 41, "", "", "", "", ""),
 )
-"""Name and hard caps, in the order of ``HEAD``; read in sources of 2026. 100 instructions, wasm-smith's default, bound its
-nesting too."""
+"""Name and hard caps, in the order of ``HEAD``; read in sources of 2026.
+
+What bounds nesting in wasm-smith is its default of 100 instructions."""
 
 
 def row(cells: Iterable[object]) -> str:
