@@ -7,7 +7,7 @@ and more of the exports without vectors are called both by the host directly and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
@@ -49,6 +49,13 @@ def invocations(source: ChoiceSource, exported: Exported) -> list[Invocation]:
         _select(args, i)
         found += [Invocation(exported.name, tuple(args), entry) for entry in entries]
     return found
+
+
+def selecting(source: ChoiceSource, exported: Exported, selectors: Sequence[int]) -> list[Invocation]:
+    """The calls of one export whose first parameter, an i32, takes each of ``selectors`` in turn."""
+    calls = invocations(source, exported)
+    ways = len(calls) // len(selectors)
+    return [replace(call, args=(Value(I32.name, selectors[i // ways]), *call.args[1:])) for i, call in enumerate(calls)]
 
 
 def _entries(source: ChoiceSource, type_: FuncType) -> tuple[Entry, ...]:

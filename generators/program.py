@@ -103,11 +103,4 @@ class Program:
             if exported is self.exports[-1]:
                 last = len(scaffold.invocations) - 1
                 scaffold.sites.append(callsites.site("host", -1, last, exported.type))
-        _, content, features = scaffold.finish()
-        return Case(
-            content=content,
-            invocations=tuple(scaffold.invocations),
-            features=features,
-            sites=tuple(scaffold.sites),
-            labels=frozenset(scaffold.labels),
-        )
+        return scaffold.case()

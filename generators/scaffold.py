@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from generators.choices import ChoiceSource
 from generators.config import Config
 from wasm.builder import ModuleBuilder, const
-from wasm.case import CallSite
+from wasm.case import CallSite, Case
 from wasm.embedding import Invocation, Value
 from wasm.encode import encode
 from wasm.feature_use import required_features
@@ -225,6 +225,17 @@ class Scaffold:
         module = builder.finish()
         needed = frozenset(feature.value for feature in required_features(module))
         return module, encode(module), needed
+
+    def case(self) -> Case:
+        """Close everything, as a case with the calls, call sites and labels gathered so far."""
+        _, content, features = self.finish()
+        return Case(
+            content=content,
+            invocations=tuple(self.invocations),
+            features=features,
+            sites=tuple(self.sites),
+            labels=frozenset(self.labels),
+        )
 
     def _fill_tables(self) -> None:
         sizes = {"functions": len(self.slots), "tokens": self.tokens, "sink": self.sunk, "scratch": 1}

@@ -332,14 +332,7 @@ class _WideModule:
             scaffold.invocations += invocations(source, exported)
         if self.config.overflows and source.chance(self.config.overflows, 1000):
             self._overflow(source)
-        _, content, features = scaffold.finish()
-        return Case(
-            content=content,
-            invocations=tuple(scaffold.invocations),
-            features=features,
-            sites=tuple(scaffold.sites),
-            labels=frozenset(scaffold.labels),
-        )
+        return scaffold.case()
 
     def _overflow(self, source: ChoiceSource) -> None:
         """A recursion without an end, as the last call: every engine must report that its stack is used up."""

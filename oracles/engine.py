@@ -159,6 +159,23 @@ class Pending(Protocol):
         """Wait for the end. Whatever the engine does is in the observation; only a broken harness raises."""
 
 
+@dataclass(frozen=True, slots=True)
+class Immediate:
+    """A case of an engine in this process, which runs when its result is asked for."""
+
+    run: Callable[[Case], Observation]
+    case: Case
+
+    def fileno(self) -> int | None:
+        return None
+
+    def poll(self) -> Observation | None:
+        return self.result()
+
+    def result(self) -> Observation:
+        return self.run(self.case)
+
+
 class Session(Protocol):
     """Instances that see each other, for scripts such as the official suite's. One session per engine at a time.
 

@@ -64,14 +64,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         traps = source.fork("traps")
         for i in range(traps.between(2, 6)):
             _trapping(scaffold, traps, f"t{i}")
-    _, content, features = scaffold.finish()
-    return Case(
-        content=content,
-        invocations=tuple(scaffold.invocations),
-        features=features,
-        sites=tuple(scaffold.sites),
-        labels=frozenset(scaffold.labels),
-    )
+    return scaffold.case()
 
 
 def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:

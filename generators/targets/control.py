@@ -6,11 +6,11 @@ statements join locals. The host varies the selector that decides what runs, at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from generators import callsites, consume
-from generators.arguments import Exported, invocations
+from generators.arguments import Exported, selecting
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
 from generators.expressions import emit_statement
@@ -22,7 +22,6 @@ from generators.program import Program
 from generators.scaffold import Scaffold
 from generators.signatures import draw_type, draw_types
 from wasm.case import CallSite, Case
-from wasm.embedding import Value
 from wasm.features import Feature
 from wasm.limits import BR_TABLE_TARGETS
 from wasm.valtypes import I32, I64, NumType, ValType
@@ -69,19 +68,8 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         size = draw_size(source, NARROW, config.max_params)
     arguments = source.fork("arguments")
     for exported, selectors in exports:
-        calls = invocations(arguments, exported)
-        ways = len(calls) // len(selectors)
-        for i, call in enumerate(calls):
-            args = (Value(I32.name, selectors[i // ways]), *call.args[1:])
-            scaffold.invocations.append(replace(call, args=args))
-    _, content, features = scaffold.finish()
-    return Case(
-        content=content,
-        invocations=tuple(scaffold.invocations),
-        features=features,
-        sites=tuple(scaffold.sites),
-        labels=frozenset(scaffold.labels),
-    )
+        scaffold.invocations += selecting(arguments, exported, selectors)
+    return scaffold.case()
 
 
 class _Function:

@@ -56,14 +56,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         scaffold.invocations += group.calls
     if scaffold.private:
         memories.digest()
-    _, content, features = scaffold.finish()
-    return Case(
-        content=content,
-        invocations=tuple(scaffold.invocations),
-        features=features,
-        sites=tuple(scaffold.sites),
-        labels=frozenset(scaffold.labels),
-    )
+    return scaffold.case()
 
 
 def _function(memories: Memories, source: ChoiceSource, name: str) -> Exported:

@@ -6,11 +6,11 @@ and what a handler reads of locals is what they were at the throw. Modes given b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from generators import callsites, consume
-from generators.arguments import Exported, callable_by_host, invocations
+from generators.arguments import Exported, callable_by_host, selecting
 from generators.callsites import Calls, can_import, import_callee
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size, in_zone
@@ -27,7 +27,6 @@ from generators.signatures import draw_type, draw_types
 from generators.throwers import DEPTH_SHIFT, MODE_BITS, MODES, Ends, Thrower, leaf, link
 from wasm.builder import FuncBuilder
 from wasm.case import Case
-from wasm.embedding import Value
 from wasm.features import Feature
 from wasm.hostmix import THROWN_TAG
 from wasm.isa import OPS
@@ -276,19 +275,8 @@ class _TriesModule:
         scaffold = self.scaffold
         source = self.source.fork("arguments")
         for exported, modes in self.exports:
-            calls = invocations(source, exported)
-            ways = len(calls) // len(modes)
-            for i, call in enumerate(calls):
-                args = (Value(I32.name, modes[i // ways]), *call.args[1:])
-                scaffold.invocations.append(replace(call, args=args))
-        _, content, features = scaffold.finish()
-        return Case(
-            content=content,
-            invocations=tuple(scaffold.invocations),
-            features=features,
-            sites=tuple(scaffold.sites),
-            labels=frozenset(scaffold.labels),
-        )
+            scaffold.invocations += selecting(source, exported, modes)
+        return scaffold.case()
 
 
 def _guards(tags: Tags, source: ChoiceSource, results: tuple[ValType, ...], count: int) -> list[Guard]:

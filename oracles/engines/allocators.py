@@ -14,7 +14,7 @@ from typing import Final
 
 from compiler.machine_text import MachineTextError
 from compiler.regalloc.run import judge_machine
-from oracles.engine import Capabilities, Engine, EngineId, Limits, Session, UsageError
+from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, Session, UsageError
 from wasm.case import Case, CaseKind
 from wasm.embedding import Crashed, Observation, Outcome, Phase, Rejected, Returned, TimedOut, Unsupported
 
@@ -39,23 +39,6 @@ class _Late(Exception):
     """The CPU time is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A case that runs when its result is asked for."""
-
-    engine: AllocatorsEngine
-    case: Case
-
-    def fileno(self) -> int | None:
-        return None
-
-    def poll(self) -> Observation | None:
-        return self.result()
-
-    def result(self) -> Observation:
-        return self.engine.run(self.case)
-
-
 @dataclass(slots=True)
 class AllocatorsEngine:
     """What an allocator does wrong is a ``Crashed``, its place the allocator and the kind of problem.
@@ -71,8 +54,8 @@ class AllocatorsEngine:
     def capabilities(self) -> Capabilities:
         return Capabilities("1", frozenset(), FAMILY, kinds=frozenset({CaseKind.MACHINE}))
 
-    def start(self, case: Case) -> Done:
-        return Done(self, case)
+    def start(self, case: Case) -> Immediate:
+        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         start = time.process_time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from oracles.engine import Capabilities, Engine, EngineId, Limits, UsageError
+from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, UsageError
 from oracles.interpreter import BLOCK, Budget, Instance, Store, instantiate, invoke, load, run_case
 from oracles.interpreter.store import Extern
 from oracles.interpreter.values import Global, to_value
@@ -39,23 +39,6 @@ def budget_of(limits: Limits) -> Budget:
     return Budget(steps=limits.steps, depth=limits.depth, pages=max(limits.pages, Budget().pages))
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A case that runs when its result is asked for."""
-
-    engine: InterpreterEngine
-    case: Case
-
-    def fileno(self) -> int | None:
-        return None
-
-    def poll(self) -> Observation | None:
-        return self.result()
-
-    def result(self) -> Observation:
-        return self.engine.run(self.case)
-
-
 @dataclass(slots=True)
 class InterpreterEngine:
     """The reference interpreter under the deterministic profile of relaxed SIMD."""
@@ -67,8 +50,8 @@ class InterpreterEngine:
     def capabilities(self) -> Capabilities:
         return Capabilities("1", DEFAULT, FAMILY)
 
-    def start(self, case: Case) -> Done:
-        return Done(self, case)
+    def start(self, case: Case) -> Immediate:
+        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         return run_case(case, budget=budget_of(self.limits))

@@ -11,7 +11,7 @@ import os
 import signal
 from dataclasses import dataclass, replace
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits, Session
+from oracles.engine import Capabilities, EngineId, EngineUnavailable, Immediate, Limits, Session
 from oracles.engines.interpreter import budget_of
 from oracles.interpreter import run_case
 from wasm.case import Case
@@ -33,8 +33,8 @@ class Faulty:
     def capabilities(self) -> Capabilities:
         return Capabilities("1.2.3", DEFAULT, "faulty")
 
-    def start(self, case: Case) -> Done:
-        return Done(self, case)
+    def start(self, case: Case) -> Immediate:
+        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         seen = replace(run_case(case, budget=budget_of(self.limits)), engine=str(self.id), notes=None)
@@ -65,21 +65,6 @@ class Faulty:
 
     def close(self) -> None:
         """There is nothing to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    engine: Faulty
-    case: Case
-
-    def fileno(self) -> int | None:
-        return None
-
-    def poll(self) -> Observation | None:
-        return self.result()
-
-    def result(self) -> Observation:
-        return self.engine.run(self.case)
 
 
 def _wide(outcome: Outcome) -> bool:
