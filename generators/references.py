@@ -26,6 +26,9 @@ SEGMENT: Final = 96
 ELEMENTS: Final = 5
 """Entries of an element segment for arrays and tables."""
 
+_BRANCHING: Final = 6
+"""Constants of structs with more fields than this have no objects below their own."""
+
 VARIANTS: Final = 2
 """Functions of each function type, so that a wrong one shows."""
 
@@ -185,7 +188,9 @@ class References:
         if type_.kind == "struct":
             if kind == 3 and plain:
                 return [(OPS["struct.new_default"], type_.index)]
-            values = [instr for f in type_.fields for instr in self.item(source, f.storage, depth - 1)]
+            # A wide struct of references to wide structs would be as large as the product of their widths.
+            below = depth - 1 if len(type_.fields) <= _BRANCHING else -1
+            values = [instr for f in type_.fields for instr in self.item(source, f.storage, below)]
             return [*values, (OPS["struct.new"], type_.index)]
         (element,) = type_.fields
         count = source.below(7)

@@ -39,8 +39,8 @@ PROBES: Final[dict[Feature, bytes]] = {
     Feature.LEGACY_EXCEPTIONS: _module([_VOID], [(0, b"\x06\x40\x19\x0b")], between=section(13, [b"\0\0"])),
     # (memory 1) (memory 1)
     Feature.MULTI_MEMORY: _module([], [], between=section(5, [b"\0\1", b"\0\1"])),
-    # (memory i64 1)
-    Feature.MEMORY64: _module([], [], between=section(5, [b"\4\1"])),
+    # (table i64 1 funcref) (memory i64 1): the proposal is both, and early releases had memories only
+    Feature.MEMORY64: _module([], [], between=section(4, [b"\x70\4\1"]) + section(5, [b"\4\1"])),
     # (global i32 (i32.add (i32.const 1) (i32.const 1)))
     Feature.EXTENDED_CONST: _module([], [], between=section(6, [b"\x7f\0\x41\1\x41\1\x6a\x0b"])),
     # (func (drop (ref.as_non_null (ref.null func))))
