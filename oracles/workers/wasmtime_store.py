@@ -148,22 +148,31 @@ class Store:
         """The pending exception as an outcome, its payload slots last."""
         if not api.has("wasmtime_context_take_exception"):
             return None
-        exn = api.B.wasmtime_exnref_t()
-        if not api.B.wasmtime_context_take_exception(self.context, byref(exn)):
+        # The first releases with exceptions hand out the exception itself, later ones a reference to it.
+        itself = api.has("wasmtime_exn_tag")
+        held = ctypes.POINTER(api.B.wasmtime_exn_t)() if itself else api.B.wasmtime_exnref_t()
+        if not api.B.wasmtime_context_take_exception(self.context, byref(held)):
             return None
+        exn = held if itself else byref(held)
         tag = api.B.wasmtime_tag_t()
-        if error := api.B.wasmtime_exnref_tag(self.context, byref(exn), byref(tag)):
+        tag_of = api.B.wasmtime_exn_tag if itself else api.B.wasmtime_exnref_tag
+        if error := tag_of(self.context, exn, byref(tag)):
             take_error(error)
+        found = ["threw", "?", "", [], b""]
         for name, kinds, known in self.tags:
             if api.B.wasmtime_tag_eq(self.context, byref(known.of.tag), byref(tag)):
-                return ["threw", name, kinds, *self._payload(exn, kinds)]
-        return ["threw", "?", "", [], b""]
+                field_of = api.B.wasmtime_exn_field if itself else api.B.wasmtime_exnref_field
+                found = ["threw", name, kinds, *self._payload(exn, field_of, kinds)]
+                break
+        if itself:
+            api.B.wasmtime_exn_delete(exn)
+        return found
 
-    def _payload(self, exn, kinds: str) -> tuple[list[str], bytes]:
+    def _payload(self, exn, field_of, kinds: str) -> tuple[list[str], bytes]:
         refs, slots = [], b""
         for i, kind in enumerate(kinds):
             value = api.B.wasmtime_val_t()
-            if error := api.B.wasmtime_exnref_field(self.context, byref(exn), i, byref(value)):
+            if error := field_of(self.context, exn, i, byref(value)):
                 take_error(error)
             data, ref = self.read_value(value, kind)
             slots += data
