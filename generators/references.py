@@ -26,7 +26,7 @@ SEGMENT: Final = 96
 ELEMENTS: Final = 5
 """Entries of an element segment for arrays and tables."""
 
-_BRANCHING: Final = 6
+_BRANCHING: Final = 24
 """Constants of structs with more fields than this have no objects below their own."""
 
 VARIANTS: Final = 2

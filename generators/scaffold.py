@@ -216,7 +216,8 @@ class Scaffold:
         if self.uses_memory:
             if not self.pages:
                 self.claim_memory(-(-self.top // PAGE))
-            builder.data(self.source.fork("data").bytes(DATA_BYTES), 0)
+            data = self.source.fork("data").bytes(DATA_BYTES)
+            builder.data(data if any(data) else b"", 0)  # memory is zeros to begin with: the simplest case is small
         self.invocations[:0] = self.first
         if self.first:
             ahead = len(self.first)
