@@ -139,7 +139,7 @@ class Memories:
         for memory in self.all:
             for at, size in ((0, 128), (memory.bytes - 64, 64)):
                 offset = const(f"{memory.type}.const", at)
-                datas.append(Data(source.bytes(size), SegmentMode.ACTIVE, memory.index, offset))
+                datas.append(Data(source.bytes(size).rstrip(b"\0"), SegmentMode.ACTIVE, memory.index, offset))
         if self.scaffold.config.allows(Feature.BULK_MEMORY) and source.chance(1, 2):
             self.segment = len(datas)
             datas += (Data(source.bytes(SEGMENT)), Data(bytes(SEGMENT)))
