@@ -152,10 +152,11 @@ def held(program: Program, code: Code) -> None:
     del program
     space, source, body = code.space, code.source, code.f.body
     found = [g for g in space.globals if g[2]]
-    if found and source.below(3):
+    if found and source.below(3) == 2:
         type_, index, mutable = source.pick(found)
     else:
-        type_ = space.draw(source)
+        # Globals of the module's own types come about as operands; those above them only here.
+        type_ = ref(space.draw_above(source)) if space.gc and source.below(4) else space.draw(source)
         if not space.initial(type_):
             type_ = ref(type_.heap)
         type_, index, mutable = space.global_(source, type_)

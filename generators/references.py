@@ -99,6 +99,10 @@ class References:
             return source.pick(own)
         return source.pick(ABSTRACT)
 
+    def draw_above(self, source: ChoiceSource) -> HeapType:
+        """An abstract heap type, ``any`` most often: using what it holds takes casts."""
+        return source.pick(("any", "any", *ABSTRACT))
+
     def matches(self, sub: RefType, above: RefType) -> bool:
         """Whether a value of the one type serves as one of the other. A plain function reference that no cast can look
         into leads to one of the five functions without parameters only."""

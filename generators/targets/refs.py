@@ -32,7 +32,7 @@ NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.REFERENCE_TYPES})
 
 _COUNTS: Final = tuple(round(10 ** (i / 255)) for i in range(256))
 _STATEMENTS: Final = weighted(
-    (value, 26), (nullness, 40), (called, 76), (function_value, 28), (held, 20), (tabled, 44), (carried, 20),
+    (value, 26), (nullness, 40), (called, 64), (function_value, 28), (held, 32), (tabled, 44), (carried, 20),
     (labelled, 20), (switched, 12), (thrown, 20), (converted, 14),
 )  # fmt: skip
 
