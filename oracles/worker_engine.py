@@ -20,15 +20,14 @@ from oracles.protocol import (
     Reply,
     ReplyReader,
     Request,
-    decode_case,
     decode_dumps,
-    encode_case,
     encode_frame,
     prepare_call,
     type_words,
 )
 from oracles.relaxed_question import relaxed_answers, relaxed_question
 from oracles.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
+from oracles.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
 from oracles.wrapper import EXACT_READ, global_reader
 from wasm.case import Case
 from wasm.embedding import (
@@ -36,11 +35,9 @@ from wasm.embedding import (
     Invocation,
     Observation,
     Outcome,
-    OutOfMemory,
     Phase,
     Rejected,
     Returned,
-    TimedOut,
     Unsupported,
     Value,
 )
@@ -110,7 +107,7 @@ class WorkerEngine:
         frame = encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs)
         try:
             process.send(frame)
-            reply = _await(process, START_SECONDS)
+            reply = await_reply(process, START_SECONDS)
         except Died as died:
             crash = read_crash(died.args[0], died.args[1])
             text = crash.text if isinstance(crash, Crashed) else crash.message
@@ -186,69 +183,6 @@ class WorkerEngine:
 
     def close(self) -> None:
         self.drop()
-
-
-_SHARED: list[tuple[Case, Flavour, tuple[tuple[str, int], ...], Request]] = []
-
-
-def shared_request(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]) -> Request:
-    """``encode_case``, remembered for the last few cases: all settings of an engine get the same bytes."""
-    for known, its_flavour, its_dumps, request in _SHARED:
-        if known is case and its_flavour == flavour and its_dumps == dumps:
-            return request
-    request = encode_case(case, flavour, dumps=dumps)
-    _SHARED.insert(0, (case, flavour, dumps, request))
-    del _SHARED[8:]
-    return request
-
-
-_READ: list[tuple[Request, bytes, Observation]] = []
-
-
-def shared_reading(id: EngineId, request: Request, reply: Reply) -> Observation:
-    """``decode_case``, remembered for the last few replies: most engines answer a request with the same bytes.
-
-    Raises ``EngineUnavailable`` if the worker says that it failed itself.
-    """
-    for known, content, observation in _READ:
-        if known is request and content == reply.content:
-            return observation
-    header, body = reply.parse()
-    broken(id, header)
-    observation = decode_case(request, str(id), header, body)
-    _READ.insert(0, (request, reply.content, observation))
-    del _READ[4:]
-    return observation
-
-
-def _await(process: WorkerProcess, seconds: float) -> tuple[dict[str, Any], bytes] | None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if reply := process.receive():
-            return reply.parse()
-        wait_any([process], TICK)
-    return None
-
-
-def broken(id: EngineId, header: dict[str, Any]) -> None:
-    """Raise ``EngineUnavailable`` if the worker says that it failed itself."""
-    if text := header.get("broken"):
-        lines = [line.strip() for line in text.strip().splitlines()]
-        raise EngineUnavailable(f"{id}: its worker failed ({' | '.join(lines[-4:])}): please report it")
-
-
-def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemory | None:
-    """Whether a busy worker has gone too far; looks at most every ``TICK`` seconds."""
-    now = time.monotonic()
-    if now < process.next_look:
-        return None
-    process.next_look = now + TICK
-    cpu, resident = process.usage()
-    if cpu > limits.cpu_seconds or now - process.started > limits.wall_seconds:
-        return TimedOut(round(cpu, 2))
-    if resident > limits.memory_bytes:
-        return OutOfMemory(f"the worker held {resident >> 20} MiB")
-    return None
 
 
 class CasePending:

@@ -372,7 +372,7 @@ class _Checker:
     def _block(self, index: int, state: _State, errors: list[CheckError]) -> list[tuple[Edge, _State]]:
         """Run a block's transfer function; the state on each outgoing edge."""
         number = self.first[index]
-        moves, holds, bits = self.moves, state.holds, self.bits
+        moves, holds = self.moves, state.holds
         for inst in self.func.blocks[index].insts:
             for move in moves.get((number, 0), ()):
                 state.move(move)
@@ -391,8 +391,7 @@ class _Checker:
             if inst.edges is not None:
                 return self._leave(inst.edges, late_defs, state)
             for vreg, place in late_defs:
-                state.end(vreg)
-                state.write(place, frozenset((vreg,)), bits[vreg])
+                state.define(place, vreg)
             for move in moves.get((number, 1), ()):
                 state.move(move)
             number += 1

@@ -9,7 +9,7 @@ from fuzz.faults.injection.patches import Rewrite
 
 _ALLOC = Area.ALLOCATE
 _BACK: Final = "compiler.regalloc.backtracking"
-_SINGLE: Final = "compiler.regalloc.single_pass"
+_SINGLE: Final = "compiler.regalloc.single_pass_inst"
 
 FAULTS: Final = (
     Fault(
@@ -37,7 +37,7 @@ FAULTS: Final = (
         "reuse-index-5-bits-single-pass", _ALLOC,
         "the index of a reused input is kept in 5 bits (single pass)",
         "regalloc2 operand encoding: Reuse(index) has 5 bits behind a debug assertion",
-        (Rewrite(f"{_SINGLE}:_InstScan._fixed", "self.reused[constraint.number] = k",
+        (Rewrite(f"{_SINGLE}:InstScan._fixed", "self.reused[constraint.number] = k",
                  "self.reused[constraint.number & 31] = k"),),
     ),
     Fault(
@@ -78,14 +78,14 @@ FAULTS: Final = (
         "clobbers-ignored-single-pass", _ALLOC,
         "values stay in registers that a call clobbers",
         "wasmtime #10593 (clobbers of try_call)",
-        (Rewrite(f"{_SINGLE}:_InstScan._pass_through", "for place in {*self.early, *self.late, *self.clobbers}:",
+        (Rewrite(f"{_SINGLE}:InstScan._pass_through", "for place in {*self.early, *self.late, *self.clobbers}:",
                  "for place in {*self.early, *self.late}:"),),
     ),
     Fault(
         "evicted-not-reloaded", _ALLOC,
         "what single pass evicts from a register is not loaded back",
         "regalloc2 #217 and #233, wasmtime #10554",
-        (Rewrite(f"{_SINGLE}:_InstScan._commit_definitions",
+        (Rewrite(f"{_SINGLE}:InstScan._commit_definitions",
                  "scan.groups.add(number, 1, DEFINITION, (scan.slot(vreg), home, scan.types[vreg]))",
                  "scan.slot(vreg)"),),
     ),
@@ -93,14 +93,14 @@ FAULTS: Final = (
         "terminator-def-not-stored", _ALLOC,
         "a value that a branch itself defines does not reach its slot",
         "regalloc2 #240 and #246, wasmtime #11545 and #11850",
-        (Rewrite(f"{_SINGLE}:_InstScan._commit_definitions", "if slot != source:",
+        (Rewrite(f"{_SINGLE}:InstScan._commit_definitions", "if slot != source:",
                  "if slot != source and not self.inst.edges:"),),
     ),
     Fault(
         "input-home-not-its-own", _ALLOC,
         "an input that may be anywhere is read from a register that something else gets in the same instruction",
         "regalloc2 #229 (fastalloc's Any operands)",
-        (Rewrite(f"{_SINGLE}:_InstScan._any", "and place not in self.early\n", "\n"),),
+        (Rewrite(f"{_SINGLE}:InstScan._any", "and place not in self.early\n", "\n"),),
     ),
     Fault(
         "slots-shared-too-soon", _ALLOC,

@@ -24,7 +24,7 @@ from compiler.machine import (
     OperandPos,
     reuse,
 )
-from compiler.regalloc import backtracking, single_pass
+from compiler.regalloc import backtracking, single_pass, single_pass_inst
 from compiler.regalloc.backtracking.ranges import REUSED, Ranges
 from compiler.regalloc.checker import check
 from compiler.regalloc.flow import Flow, analyse
@@ -109,8 +109,10 @@ def test_ignored_clobbers(name: str, missing: str, monkeypatch: Patch) -> None:
             positions.clear()
 
     with_ranges(monkeypatch, forget)
-    right = single_pass.clobbered_places
-    monkeypatch.setattr(single_pass, "clobbered_places", lambda inst: set() if missing == "all" else right(inst) - {0})
+    right = single_pass_inst.clobbered_places
+    monkeypatch.setattr(
+        single_pass_inst, "clobbered_places", lambda inst: set() if missing == "all" else right(inst) - {0}
+    )
     assert caught(name) < CASES
 
 
@@ -127,9 +129,9 @@ def test_operand_index_in_8_bits(form: str, monkeypatch: Patch) -> None:
 
 
 def test_operand_index_in_8_bits_in_a_demand(monkeypatch: Patch) -> None:
-    right = single_pass._InstScan._want
+    right = single_pass_inst.InstScan._want
     monkeypatch.setattr(
-        single_pass._InstScan, "_want", lambda self, vreg, need, span, k: right(self, vreg, need, span, k & 0xFF)
+        single_pass_inst.InstScan, "_want", lambda self, vreg, need, span, k: right(self, vreg, need, span, k & 0xFF)
     )
     assert caught("single_pass") < CASES
 

@@ -1,0 +1,75 @@
+"""Questions to workers and their answers: what engines of one process share, and when a worker has gone too far."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from oracles.engine import EngineId, EngineUnavailable, Limits
+from oracles.process import TICK, WorkerProcess, wait_any
+from oracles.protocol import Flavour, Reply, Request, decode_case, encode_case
+from wasm.case import Case
+from wasm.embedding import Observation, OutOfMemory, TimedOut
+
+_SHARED: list[tuple[Case, Flavour, tuple[tuple[str, int], ...], Request]] = []
+
+
+def shared_request(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]) -> Request:
+    """``encode_case``, remembered for the last few cases: all settings of an engine get the same bytes."""
+    for known, its_flavour, its_dumps, request in _SHARED:
+        if known is case and its_flavour == flavour and its_dumps == dumps:
+            return request
+    request = encode_case(case, flavour, dumps=dumps)
+    _SHARED.insert(0, (case, flavour, dumps, request))
+    del _SHARED[8:]
+    return request
+
+
+_READ: list[tuple[Request, bytes, Observation]] = []
+
+
+def shared_reading(id: EngineId, request: Request, reply: Reply) -> Observation:
+    """``decode_case``, remembered for the last few replies: most engines answer a request with the same bytes.
+
+    Raises ``EngineUnavailable`` if the worker says that it failed itself.
+    """
+    for known, content, observation in _READ:
+        if known is request and content == reply.content:
+            return observation
+    header, body = reply.parse()
+    broken(id, header)
+    observation = decode_case(request, str(id), header, body)
+    _READ.insert(0, (request, reply.content, observation))
+    del _READ[4:]
+    return observation
+
+
+def await_reply(process: WorkerProcess, seconds: float) -> tuple[dict[str, Any], bytes] | None:
+    """The next reply, or None if there is none after so many wall-clock seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if reply := process.receive():
+            return reply.parse()
+        wait_any([process], TICK)
+    return None
+
+
+def broken(id: EngineId, header: dict[str, Any]) -> None:
+    """Raise ``EngineUnavailable`` if the worker says that it failed itself."""
+    if text := header.get("broken"):
+        lines = [line.strip() for line in text.strip().splitlines()]
+        raise EngineUnavailable(f"{id}: its worker failed ({' | '.join(lines[-4:])}): please report it")
+
+
+def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemory | None:
+    """Whether a busy worker has gone too far; looks at most every ``TICK`` seconds."""
+    now = time.monotonic()
+    if now < process.next_look:
+        return None
+    process.next_look = now + TICK
+    cpu, resident = process.usage()
+    if cpu > limits.cpu_seconds or now - process.started > limits.wall_seconds:
+        return TimedOut(round(cpu, 2))
+    if resident > limits.memory_bytes:
+        return OutOfMemory(f"the worker held {resident >> 20} MiB")
+    return None
