@@ -22,6 +22,7 @@ import wasmtime
 
 from generators.registry import make_case, wasm_target_names
 from oracles.interpreter import Budget, run_case
+from tests.language.sweep_generated import engine
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Returned
@@ -32,24 +33,17 @@ from wasm.validate import validate
 _DIGEST = """
 import hashlib, sys
 from generators.registry import make_case
+from tests.generation.sweep_targets import identity
 target, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-found = {}
-for index in reversed(range(count)):
-    c = make_case(target, seed, index)
-    found[index] = repr((c.content, c.invocations, sorted(c.features), c.sites, sorted(c.labels))).encode()
+found = {index: identity(make_case(target, seed, index)) for index in reversed(range(count))}
 print(hashlib.sha256(b"".join(found[index] for index in range(count))).hexdigest())
 """
 
 
-def engine() -> wasmtime.Engine:
-    config = wasmtime.Config()
-    for name in ("threads", "wide_arithmetic", "exceptions", "gc", "function_references", "custom_page_sizes"):
-        setattr(config, f"wasm_{name}", True)
-    return wasmtime.Engine(config)
-
-
 def identity(case: Case) -> bytes:
-    return repr((case.content, case.invocations, sorted(case.features), case.sites, sorted(case.labels))).encode()
+    """All that a case says, in a few bytes."""
+    said = repr((case.content, case.invocations, sorted(case.features), case.sites, sorted(case.labels)))
+    return hashlib.sha256(said.encode()).digest()
 
 
 def elsewhere(target: str, seed: int, count: int) -> str:

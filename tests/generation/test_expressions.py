@@ -53,13 +53,6 @@ def module_of(seed: int, config: Config = DEFAULT) -> tuple[Case, set[Op]]:
 
 
 @pytest.fixture(scope="module")
-def interpreter() -> Iterator[Engine]:
-    engine = open_engine("interpreter")
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="module")
 def wasmtime() -> Iterator[Engine]:
     engine = open_engine("wasmtime:opt=none")
     yield engine

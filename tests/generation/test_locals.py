@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
 from generators.registry import make_case
-from oracles.engine import Engine, open_engine
+from oracles.engine import Engine
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Returned
@@ -26,13 +25,6 @@ ACCESSES = frozenset({"local.get", "local.set", "local.tee"})
 def cases() -> list[tuple[Case, Module]]:
     made = [make_case("locals", 1, index) for index in range(COUNT)]
     return [(case, decode(case.content)) for case in made]
-
-
-@pytest.fixture(scope="module")
-def interpreter() -> Iterator[Engine]:
-    engine = open_engine("interpreter")
-    yield engine
-    engine.close()
 
 
 def params(module: Module, func: Func) -> int:

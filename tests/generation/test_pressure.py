@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
 from generators.registry import make_case
-from oracles.engine import Engine, open_engine
+from oracles.engine import Engine
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Returned
@@ -27,13 +26,6 @@ FLOATS: tuple[ValType, ...] = (F32, F64, V128)
 def cases() -> list[tuple[Case, Module]]:
     made = [make_case("pressure", 1, index) for index in range(COUNT)]
     return [(case, decode(case.content)) for case in made]
-
-
-@pytest.fixture(scope="module")
-def interpreter() -> Iterator[Engine]:
-    engine = open_engine("interpreter")
-    yield engine
-    engine.close()
 
 
 def live_across_calls(module: Module, func: Func) -> list[Counter[str]]:

@@ -26,13 +26,6 @@ COUNT = 60
 
 
 @pytest.fixture(scope="module")
-def interpreter() -> Iterator[Engine]:
-    engine = open_engine("interpreter")
-    yield engine
-    engine.close()
-
-
-@pytest.fixture(scope="module")
 def wasmtime() -> Iterator[Engine]:
     engine = open_engine("wasmtime:opt=none")
     yield engine

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
 from generators.guards import Clause, Guard, Handler, settle
 from generators.registry import make_case
-from oracles.engine import Engine, open_engine
+from oracles.engine import Engine
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Returned, Threw
@@ -23,13 +22,6 @@ RUN = 70
 def cases() -> list[tuple[Case, Module]]:
     made = [make_case("tries", 1, index) for index in range(COUNT)]
     return [(case, decode(case.content)) for case in made]
-
-
-@pytest.fixture(scope="module")
-def interpreter() -> Iterator[Engine]:
-    engine = open_engine("interpreter")
-    yield engine
-    engine.close()
 
 
 def handler(level: int, tag: int | None, action: str, other: int = 0) -> Handler:
