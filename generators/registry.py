@@ -27,7 +27,8 @@ _GOLDEN: Final = 40503
 class Target:
     """One file of ``generators/targets``: ``summary`` is its first docstring line, ``needs`` its ``NEEDS``.
 
-    ``kind`` is the file's ``KIND``, modules to run where it has none.
+    ``kind`` is the file's ``KIND``, modules to run where it has none. ``weight`` is its ``WEIGHT``, 1 where it has
+    none: its part of the CPU time where targets share it (``fuzz selfcheck``), more where there is more to look for.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Target:
     needs: frozenset[Feature]
     kind: CaseKind
     generate: Callable[[ChoiceSource, Config], Case]
+    weight: float = 1.0
 
 
 @lru_cache(maxsize=1)
@@ -55,7 +57,8 @@ def load_target(name: str) -> Target:
         raise ValueError(f"no target {name!r}: choose from {', '.join(target_names())}")
     module = import_module(f"{targets.__name__}.{name}")
     summary = (module.__doc__ or "").strip().partition("\n")[0]
-    return Target(name, summary, module.NEEDS, getattr(module, "KIND", CaseKind.WASM), module.generate)
+    kind, weight = getattr(module, "KIND", CaseKind.WASM), getattr(module, "WEIGHT", 1.0)
+    return Target(name, summary, module.NEEDS, kind, module.generate, weight)
 
 
 def source_of(target: str, seed: int, index: int) -> ChoiceSource:

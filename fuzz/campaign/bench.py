@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from oracles.compare import Voter, judge
-from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Limits, open_engine
+from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, open_engine
 from oracles.engines.interpreter import budget_of
 from oracles.interpreter import run_case
 from oracles.verdict import Verdict
@@ -59,7 +59,10 @@ class Seat:
 
 
 class Bench:
-    """Open engines with the reference beside them. Engines that cannot be opened are in ``broken`` with the reason."""
+    """Open engines with the reference beside them. Engines that cannot be opened are in ``broken`` with the reason.
+
+    ``reference_cpu`` and ``own_cpu`` are the CPU seconds of this process that were the reference's, and other engines'.
+    """
 
     def __init__(
         self, ids: Sequence[str], limits: Limits | None = None, offline: bool = False, opener: OpenEngine = open_engine
@@ -69,6 +72,7 @@ class Bench:
         self.seats: dict[str, Seat] = {}
         self.broken: dict[str, str] = {}
         self.reference_cpu = 0.0
+        self.own_cpu = 0.0
         self._reference: Engine | None = None
         self._offline, self._opener = offline, opener
         for id in ids:
@@ -100,10 +104,13 @@ class Bench:
                 self._lost(name, str(error))
         reference = self._refer(case, RelaxedProfile())
         for name, running in pending.items():
+            start = time.process_time()
             try:
                 seen[name] = running.result()
             except EngineUnavailable as error:
                 self._lost(name, str(error))
+            if isinstance(running, Immediate):
+                self.own_cpu += time.process_time() - start
         references = self._profiled(case, reference, seen)
         observations = tuple(seen[name] for name in chosen if name in seen)
         voters = {name: self.seats[name].voter for name in seen}

@@ -46,6 +46,11 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     return is_interesting
 
 
+_LONGER: Final = 4
+_FEW: Final = 20_000
+"""A candidate may take so many times the finding's steps, and so many more."""
+
+
 def _steps_of(case: Case, most: int | None = None) -> int | None:
     """How many steps the reference takes; None if it does not end within ``most``, or within its own limits."""
     seen = run_case(case, None, Steps(steps=most) if most else None)
@@ -58,10 +63,6 @@ def _allowed(case: Case) -> int | None:
     """How many steps a candidate may take; None for a finding that is about ends that do not come."""
     steps = _steps_of(case) if case.kind is CaseKind.WASM else None
     return None if steps is None else _LONGER * steps + _FEW
-
-
-_LONGER: Final = 4
-_FEW: Final = 20_000
 
 
 def _bucket(bench: Bench, case: Case, signature: Signature, only: list[str]) -> list[bool]:

@@ -47,15 +47,6 @@ WORKER: Final = "fuzz.faults.injection.worker"
 LIMITS: Final = Limits(cpu_seconds=5.0)
 
 
-WEIGHTS: Final[dict[str, float]] = {
-    "arith": 3.0, "calls": 2.0, "control": 2.0, "globals": 0.5, "locals": 0.5, "memory": 2.5, "mixed": 4.0,
-    "params": 2.0, "refs": 0.5, "regalloc": 4.0, "returns": 3.0, "simd": 5.0, "startup": 0.5, "tables": 1.5,
-    "tries": 1.5,
-}  # fmt: skip
-"""Shares of the CPU time, 1 for a target that is not here: more for those that are about more instructions, or whose
-cases are dear."""
-
-
 @dataclass(frozen=True, slots=True)
 class Search:
     """How to look: cases of these targets (or peers) from ``seed`` on, for so many CPU seconds and so many cases at
@@ -219,7 +210,8 @@ class _Search:
             turns[target] += 1
 
     def _share(self, target: str) -> float:
-        return self.result.per_target[target].cpu / WEIGHTS.get(target, 1.0)
+        weight = 1.0 if target in peer_names() else load_target(target).weight
+        return self.result.per_target[target].cpu / weight
 
     def _one(self, target: str, index: int) -> None:
         start = time.process_time() + _children()

@@ -181,7 +181,7 @@ class _Slot:
         stats = Stats()
         done: list[int] = []
         batch: list[Case] = []
-        start, before = time.process_time(), self.bench.reference_cpu
+        start, before, engines = time.process_time(), self.bench.reference_cpu, self.bench.own_cpu
         for number in order.numbers:
             if order.deadline is not None and time.time() >= order.deadline:
                 break
@@ -201,7 +201,7 @@ class _Slot:
             done.append(number)
         interpreter = self.bench.reference_cpu - before
         stats.engine_cpu[REFERENCE] = interpreter
-        stats.harness_cpu += time.process_time() - start - interpreter
+        stats.harness_cpu += time.process_time() - start - interpreter - (self.bench.own_cpu - engines)
         self.send(Batch(tuple(done), stats))
 
     def make(self, target: str, index: int, stats: Stats) -> Case:

@@ -27,6 +27,7 @@ from wasm.limits import BR_TABLE_TARGETS
 from wasm.valtypes import I32, I64, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+WEIGHT: Final = 2.0
 
 _PARTS: Final = weighted(
     ("loop", 60), ("merge", 44), ("table", 56), ("if", 32), ("machine", 24), ("statements", 30), ("nest", 10)

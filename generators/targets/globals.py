@@ -35,6 +35,7 @@ from wasm.features import Feature
 from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, GlobalType, NumType, ValType
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
+WEIGHT: Final = 0.5
 
 PARTS: Final = (
     Part("global_update", frozenset(), update),

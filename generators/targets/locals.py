@@ -26,6 +26,7 @@ from wasm.isa import OPS
 from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+WEIGHT: Final = 0.5
 
 
 def _logarithmic(low: int, high: int, count: int) -> list[int]:

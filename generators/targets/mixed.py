@@ -32,6 +32,7 @@ from wasm.isa import OPS
 from wasm.valtypes import I32, I64, FuncType, RefType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+WEIGHT: Final = 4.0
 
 PARTS: Final = (ATOMICS,)
 

@@ -45,6 +45,7 @@ from wasm.valtypes import (
 )
 
 NEEDS: Final[frozenset[Feature]] = frozenset({Feature.BULK_MEMORY})
+WEIGHT: Final = 0.5
 
 _STEPS: Final = weighted(
     *((step, weight) for step, _, weight in STEPS.values()), (look, 90), (init, 90),

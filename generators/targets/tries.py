@@ -33,6 +33,7 @@ from wasm.isa import OPS
 from wasm.valtypes import EXNREF, I32, I64, FuncType, NumType, TagType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.EXCEPTIONS})
+WEIGHT: Final = 1.5
 
 _ROLES: Final = weighted(("results", 110), ("payload", 80), ("both", 36), ("params", 30))
 _TAGS: Final = weighted((1, 60), (2, 90), (3, 66), (4, 40))
