@@ -17,9 +17,6 @@ from wasm.valtypes import FuncType
 SEEDS: Final = Path(__file__).resolve().parent.parent / "corpus" / "seeds"
 """Cases as ``fuzz generate`` writes them, small ones of every target."""
 
-_DERIVED: Final = frozenset(("modules", "mutate"))
-"""Targets that start from others."""
-
 
 @lru_cache(maxsize=64)
 def base_targets(config: Config) -> tuple[str, ...]:
@@ -27,7 +24,7 @@ def base_targets(config: Config) -> tuple[str, ...]:
     return tuple(
         name
         for name in target_names()
-        if name not in _DERIVED
+        if not load_target(name).derived
         and load_target(name).kind is CaseKind.WASM
         and load_target(name).needs <= config.features
     )

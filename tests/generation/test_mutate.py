@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from wasm.isa import OPS
 from wasm.validate import validate
 from wasm.valtypes import I32, I64
 
+PROJECT = Path(__file__).resolve().parents[2]
 COUNT = 150
 
 
@@ -194,3 +196,12 @@ def test_the_instruction_of_a_call_site_is_found_again(cases: list[Case]) -> Non
                 body = module.funcs[site.func - imported].body
                 assert 0 < site.use_at < len(body)
                 assert body[site.use_at][0] is not OPS["else"]
+
+
+def test_seeds_are_installed() -> None:
+    """Where they are missing, the same index makes another case: every seed is package data."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert "corpus" in settings["packages"]["find"]["include"]
+    assert SEEDS == PROJECT / "corpus" / "seeds"
+    packed = {path for pattern in settings["package-data"]["corpus"] for path in (PROJECT / "corpus").glob(pattern)}
+    assert packed >= set(SEEDS.glob("*.json"))
