@@ -19,7 +19,7 @@ from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter
 from oracles.equality import show
 from oracles.verdict import Disagree, verdict_to_json
 from wasm.case import Case
-from wasm.embedding import Entry, Observation, outcome_to_json
+from wasm.embedding import Entry, Observation, Outcome, outcome_to_json
 
 
 def replay(args: argparse.Namespace) -> int:
@@ -88,11 +88,11 @@ def _print_text(bench: Bench, trial: Trial) -> None:
             print(f"{item.engine:{width}}  release {bench.seats[item.engine].capabilities.version}")
     print("\ninstantiation")
     for item in seen:
-        print(f"  {item.engine:{width}}  {'done' if item.instantiated else show(item.instantiation)}")
+        print(f"  {item.engine:{width}}  {'done' if item.instantiated else _line(item.instantiation)}")
     for i, invocation in enumerate(trial.case.invocations):
         print(f"\n{str(invocation)[:300]} by {invocation.entry.value}")
         for item in seen:
-            print(f"  {item.engine:{width}}  {show(item.outcomes[i]) if i < len(item.outcomes) else 'not reached'}")
+            print(f"  {item.engine:{width}}  {_line(item.outcomes[i]) if i < len(item.outcomes) else 'not reached'}")
     print()
     for poison in trial.verdict.poisons:
         print(f"not counted: {poison.engine}, {poison.reason}, {_from(poison.start)}")
@@ -105,6 +105,11 @@ def _print_text(bench: Bench, trial: Trial) -> None:
             print(f"  {dissent.engine}, {dissent.where}: {dissent.detail}")
     print(f"agreeing: {', '.join(trial.verdict.agreeing) or 'nobody'}")
     print(f"probably wrong: {', '.join(trial.verdict.suspects)}")
+
+
+def _line(outcome: Outcome) -> str:
+    """An outcome in one line, whatever an engine's message looks like."""
+    return " ".join(show(outcome).split())
 
 
 def _from(start: int) -> str:

@@ -11,14 +11,14 @@ in this process; for one of the interpreter, the interpreter with the fault besi
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from fuzz.campaign.bench import Bench, Trial
+from fuzz.campaign.bench import MACHINE_ENGINES, Bench, Trial
+from fuzz.campaign.children import children_cpu
 from fuzz.campaign.minimize import minimized
 from fuzz.campaign.retry import TRIES, finding
 from fuzz.faults.injection.catalogue import with_partner
@@ -42,7 +42,6 @@ registers, blocks in another order."""
 JUDGES: Final = ("compiler", "wasmtime:opt=speed")
 """The engines that judge a faulty interpreter."""
 
-ALLOCATORS: Final = "allocators"
 WORKER: Final = "fuzz.faults.injection.worker"
 LIMITS: Final = Limits(cpu_seconds=5.0)
 
@@ -144,7 +143,7 @@ class _Search:
         self.result, self.how, self.known = result, how, known
         self.faults = with_partner(result.name) if result.name and "#" not in result.name else ()
         self.settings = JUDGES if result.area == Area.INTERPRET.value else SETTINGS
-        self.engines = (*self.settings, ALLOCATORS) if self._machines() else self.settings
+        self.engines = (*self.settings, *MACHINE_ENGINES) if self._machines() else self.settings
         self.faulty = Bench(self.engines, LIMITS, how.offline, self._open_faulty)
         self.clean: Bench | None = None
         self.config = DEFAULT
@@ -214,13 +213,13 @@ class _Search:
         return self.result.per_target[target].cpu / weight
 
     def _one(self, target: str, index: int) -> None:
-        start = time.process_time() + _children()
+        start = time.process_time() + children_cpu()
         try:
             case = make_case(target, self.how.seed, index, self.config)
         except NoModule:
-            self._account(target, time.process_time() + _children() - start, 0)
+            self._account(target, time.process_time() + children_cpu() - start, 0)
             return
-        spent = time.process_time() + _children() - start
+        spent = time.process_time() + children_cpu() - start
         start = time.process_time()
         only = self._chosen(case, index)
         with self._fault(case):
@@ -238,7 +237,7 @@ class _Search:
     def _chosen(self, case: Case, index: int) -> frozenset[str]:
         """The engines that a case meets: of the compiler's settings one after the other."""
         if case.kind is CaseKind.MACHINE:
-            return frozenset((ALLOCATORS,))
+            return frozenset(MACHINE_ENGINES)
         if self.settings is JUDGES:
             return frozenset(self.faulty.seats)
         return frozenset((self.settings[index % len(self.settings)],))
@@ -290,13 +289,6 @@ class _Search:
         return self.clean
 
 
-def _children() -> float:
-    """CPU seconds of the programs that have ended and been waited for; between two looks at it around a generator, its
-    programs'."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 def judge_of(dissent: Dissent) -> str:
     """Who found it, in a word (``Discovery``)."""
     text = dissent.message
@@ -311,7 +303,7 @@ def _worker_cpu(trial: Trial) -> float:
     """CPU seconds of workers; what runs in this process is measured here anyway, and so are the allocators."""
     spent = 0.0
     for seen in trial.observations:
-        if seen.engine != ALLOCATORS:
+        if seen.engine not in MACHINE_ENGINES:
             spent += sum(seconds for _, seconds in seen.cpu)
             outcomes = (seen.instantiation, *seen.outcomes)
             spent += sum(LIMITS.cpu_seconds for outcome in outcomes if isinstance(outcome, TimedOut))

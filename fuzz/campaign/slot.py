@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 import time
@@ -20,6 +19,7 @@ from typing import TypeAlias
 from fuzz.campaign.account import account
 from fuzz.campaign.archive import Series
 from fuzz.campaign.bench import REFERENCE, Bench, OpenEngine, Trial
+from fuzz.campaign.children import children_cpu
 from fuzz.campaign.feedback import Feedback
 from fuzz.campaign.retry import confirm
 from fuzz.finding import Finding
@@ -148,12 +148,6 @@ def _die_with_parent() -> None:
             os._exit(1)
 
 
-def _children() -> float:
-    """CPU seconds of the children that have ended and been waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
 class _Slot:
     def __init__(self, pipe: Connection, plan: Plan) -> None:
         self.pipe, self.plan = pipe, plan
@@ -207,11 +201,11 @@ class _Slot:
     def make(self, target: str, index: int, stats: Stats) -> Case:
         """Make a case. Programs that generators start have ended by then, so their time is that of waited-for children;
         this process's own was not yet counted, theirs is added to the harness's."""
-        own, others = time.process_time(), _children()
+        own, others = time.process_time(), children_cpu()
         try:
             return make_case(target, self.plan.series.seed, index, self.config)
         finally:
-            spent = _children() - others
+            spent = children_cpu() - others
             stats.harness_cpu += spent
             stats.generator_cpu += spent + time.process_time() - own
 

@@ -44,3 +44,12 @@ def test_it_stays_repaired(folder: Path) -> None:
 def test_the_command_replays_a_bundle(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(BUNDLES[0])]) == 0
     assert "all agree" in capsys.readouterr().out
+
+
+def test_a_refusal_takes_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Engines explain in several lines why they refuse a truncated module; the table has a row for each engine."""
+    path = tmp_path / "truncated.wasm"
+    path.write_bytes(b"\0asm\1\0\0\0\1")
+    assert main(["replay", str(path), "--engine", "interpreter", "--engine", "wasmtime"]) == 0
+    rows = capsys.readouterr().out.partition("instantiation\n")[2].partition("\n\n")[0].splitlines()
+    assert [row.split()[0] for row in rows] == ["interpreter", "wasmtime:opt=speed"]
