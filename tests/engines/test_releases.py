@@ -11,7 +11,8 @@ import pytest
 from oracles import provision
 from oracles.engine import Engine, EngineUnavailable, Limits, open_engine
 from tests.engines.conftest import Wat, open_or_skip
-from wasm.embedding import Entry, Invocation, Rejected, Returned, Trapped, Value
+from wasm.embedding import Entry, Invocation, Rejected, Returned, Threw, Trapped, Value
+from wasm.features import Feature
 
 RELEASES = ("33.0.0", "20.0.0", "1.0.1", "0.30.0")
 SHIFT = """(module (func (export "f") (param i32 i32) (result i32)
@@ -63,6 +64,27 @@ def test_wasmtime_12435(name: str, traps: bool, wat: Wat) -> None:
     engine = cached(name) if "@" in name else open_engine(name)
     outcome = engine.run(wat(COPYSIGN, Invocation("f", (Value("f64", 0x3FF << 52),)))).outcomes[0]
     assert isinstance(outcome, Trapped if traps else Returned)
+    engine.close()
+
+
+@pytest.mark.parametrize("name", ["wasmtime@44.0.0", "wasmtime"])
+def test_an_uncaught_exception_shows_its_tag_and_payload(name: str, wat: Wat) -> None:
+    """44.0.0 hands out the exception itself, later releases a reference to it."""
+    engine = cached(name) if "@" in name else open_engine(name)
+    text = """(module (tag $t (export "t") (param i32 f64)) (tag $u (export "u"))
+      (func (export "f") (throw $t (i32.const 7) (f64.const 1.5))) (func (export "g") (throw $u)))"""
+    case = wat(text, Invocation("f"), Invocation("g"), Invocation("f"))
+    wanted = open_engine("interpreter").run(case).outcomes
+    assert [isinstance(outcome, Threw) for outcome in wanted] == [True] * 3
+    assert engine.run(case).outcomes == wanted
+    engine.close()
+
+
+@pytest.mark.parametrize(("name", "has"), [("wasmtime@20.0.0", False), ("wasmtime", True)])
+def test_memory64_is_tables_too(name: str, has: bool) -> None:
+    """20.0.0 had 64-bit memories only: a module with such a table must not be asked of it."""
+    engine = cached(name) if "@" in name else open_engine(name)
+    assert (Feature.MEMORY64 in engine.capabilities.features) is has
     engine.close()
 
 
