@@ -11,7 +11,7 @@ from generators.choices import ChoiceSource, spread
 from wasm import limits
 from wasm.features import ALL, WASM3, Feature
 
-OPERAND_ZONES: Final = ((252, 258), (510, 514))
+OPERAND_ZONES: Final = ((250, 262), (510, 514))
 """A drawn size in one of these ranges is meant in operands of a direct call; an addressed one has one more."""
 
 _SIZE_STEPS: Final = 4096
@@ -34,19 +34,21 @@ def _spikes(values: tuple[int, ...], count: int) -> list[int]:
 
 
 _EDGES: Final = (4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 20, 21, 31, 32, 33, 63, 64, 65)
-_BIG_EDGES: Final = (127, 128, 129, 240, 241, 242, 243, 249, 250, 251)
-_HUGE_EDGES: Final = (510, 511, 512, 513, 514, 600, 999, 1000)
+_BIG_EDGES: Final = (127, 128, 129, 240, 241, 242, 243, 249)
+_HUGE_EDGES: Final = (510, 511, 511, 512, 512, 513, 513, 514, 600, 999, 1000, 1000)
 
 WIDE: Final = _table(
     [0] * 30,
     _log_uniform(1, 64, 1110),
     _uniform(7, 33, 420),
     _spikes(_EDGES, 160),
-    _log_uniform(65, 251, 50),
-    _spikes(_BIG_EDGES, 40),
+    _log_uniform(65, 249, 50),
+    _spikes(_BIG_EDGES, 80),
+    [250, 251] * 8,
     _uniform(252, 258, 168),
-    [259, 260, 300, 400] * 2,
-    _spikes(_HUGE_EDGES, 36),
+    [259, 260, 261, 262] * 9,
+    [300, 400] * 2,
+    _spikes(_HUGE_EDGES, 60),
     _log_uniform(500, 1000, 10),
 )
 """Sizes of a case's main signature, in order. One choice picks one, so a smaller choice is a smaller size."""

@@ -73,7 +73,8 @@ def _ties(width: int, fraction: int, signed: bool) -> tuple[int, ...]:
             step = 1 << place - fraction
             half = (1 << place) + (step >> 1)
             found += [half + 1, half + step - 1]
-            found += [half, half + 1 + 2 * step, half + 1 + 10 * step] if place == top else []
+            # Above an even fraction, where a lost bit makes the difference between down and up.
+            found += [half, *(half + 1 + even * step for even in (2, 4, 10, 32, 254))] if place == top else []
             found += [-half - 1] if signed else []
     return tuple(dict.fromkeys(value & (1 << width) - 1 for value in (*found, 0)))
 

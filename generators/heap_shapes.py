@@ -141,7 +141,7 @@ def cast(program: Program, code: Code) -> None:
             heap = source.pick(below) if below else top.heap
         if not space.matches(ref(heap), top):
             heap = top.heap
-        _ask(code, local, top, ref(heap, source.below(3) == 2))
+        _ask(code, local, top, ref(heap, source.below(2) == 1))
 
 
 def _ask(code: Code, local: int, top: RefType, target: RefType) -> None:

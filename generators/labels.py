@@ -155,8 +155,9 @@ def table(frame: Frame, source: ChoiceSource, row: Row, targets: int, labels: in
     out = f.open("block", (), types)
     blocks = [f.open("block", (), types) for _ in range(labels)]
     row.push()
-    if source.below(8) == 7:
-        f.body.append((I32_CONST, source.pick((targets, 0, max(targets, 1) - 1, targets + 1, 0xFFFFFFFF))))
+    if source.below(8) >= 6:
+        last = max(targets, 1) - 1
+        f.body.append((I32_CONST, source.pick((targets, targets, 0, last, targets + 1, 0xFFFFFFFF))))
     else:
         f.body.append((GET, frame.selector))
         if source.below(4) == 3:

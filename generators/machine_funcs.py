@@ -36,7 +36,7 @@ _SHAPES: Final = weighted(
 _PARAMS: Final = weighted((0, 60), (1, 60), (2, 60), (3, 40), (6, 26), (20, 10))
 _ARMS: Final = weighted((2, 200), (3, 30), (1, 10), (8, 16))
 _ORDERS: Final = weighted(("layout", 150), ("shuffled", 70), ("reverse", 36))
-_SIZES: Final[Weighted[str]] = weighted(("small", 205), ("medium", 35), ("wide", 10), ("edge", 6))
+_SIZES: Final[Weighted[str]] = weighted(("small", 182), ("medium", 58), ("wide", 10), ("edge", 6))
 _NESTING: Final = 12
 _HUGE_IN: Final = 4096
 

@@ -34,7 +34,7 @@ from wasm.valtypes import F32, F64, I32, I64, V128, NumType
 
 _TYPES: Final = weighted((I64, 110), (I32, 40), (F64, 50), (V128, 32), (F32, 24))
 _SMALL: Final = weighted((1, 60), (2, 70), (0, 30), (3, 50), (5, 30), (9, 16))
-_MEDIUM: Final = weighted((4, 60), (12, 60), (20, 60), (33, 40), (40, 36))
+_MEDIUM: Final = weighted((4, 50), (12, 50), (20, 40), (34, 16), (36, 60), (40, 40))
 _WIDE: Final = weighted((60, 40), (100, 50), (130, 40), (200, 50), (300, 40), (450, 26), (600, 10))
 _EDGE: Final = weighted((255, 40), (256, 60), (257, 60), (258, 40), (127, 10), (128, 10), (511, 10), (513, 26))
 _HUGE: Final = weighted((MAX_OPERANDS, 128), (MAX_OPERANDS - 1, 128))
@@ -150,6 +150,8 @@ class InstMaker:
         clobbers = self._clobbers(budget, singular in ("late", "early")) if source.chance(1, 6) else ()
         operands: list[Operand] = []
         uses = count if not count or source.chance(1, 6) else source.below(count)
+        if singular == "reuse" and count > _MANY and source.chance(1, 2):
+            uses = count - 1
         born: list[VReg] = []
         if singular == "early":
             self._singular_definition(operands, budget, born)
@@ -201,9 +203,10 @@ class InstMaker:
     def _use(self, operands: list[Operand], count: int, budget: _Budget, scope: list[VReg], late: bool = False) -> None:
         if not scope:
             return
-        for _ in range(count):
+        for i in range(count):
             vreg = self._pick(scope)
-            constraint = self._constraint(vreg, budget, False, _ASKS if count < 64 else _ASKS_OF_MANY)
+            # The first of many have demands: it is they that an index which wraps around falls on.
+            constraint = self._constraint(vreg, budget, False, _ASKS if count < 64 or i < 6 else _ASKS_OF_MANY)
             make = late_use if late and self.source.chance(1, 2) else use
             operands.append(make(vreg, constraint))
 
@@ -247,7 +250,11 @@ class InstMaker:
         for _ in range(1 + self.source.below(3)):
             if not able:
                 return
-            k = able.pop(-1 - self.source.below(min(len(able), 4096)))
+            if len(able) > _MANY and self.source.chance(1, 2):
+                # What an index of 5 bits takes for one of the first, which have demands of their own.
+                k = able.pop(min(_MANY - 1 + self.source.below(4), len(able) - 1))
+            else:
+                k = able.pop(-1 - self.source.below(min(len(able), 4096)))
             source = operands[k]
             type_ = self.func.vregs[source.vreg]
             # An input with a constraint of its own is counted already, and its register serves both.

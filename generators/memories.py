@@ -115,7 +115,7 @@ class Memories:
 
     def _add(self, source: ChoiceSource, config: Config, imported: bool) -> None:
         builder = self.scaffold.builder
-        index64 = config.allows(Feature.MEMORY64) and source.chance(3, 16)
+        index64 = config.allows(Feature.MEMORY64) and source.chance(8 if self.all else 3, 16)
         pages = source.between(1, 2)
         if not imported and source.chance(1, 40):
             pages = source.pick(_BIG64 if index64 else _BIG)
@@ -260,7 +260,7 @@ class Memories:
         if source.below(2):
             again = tree.frame.f.local(type_)
             load = OPS[f"{type_}.load{word}{'_s' if word else ''}"]
-            body += ((GET, at), (load, argument), (SET, again))
+            body += ((GET, at), (load, argument), (TEE, again), *tree.frame.fold(type_))
             tree.know(type_, again, Nan.NONE)
 
     # Bulk, size and growth

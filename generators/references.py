@@ -16,7 +16,7 @@ from generators.values import draw_bits
 from wasm.builder import FuncBuilder
 from wasm.features import Feature
 from wasm.isa import OPS, Instr
-from wasm.module import Elem, Expr, SegmentMode
+from wasm.module import Elem, Expr, ExternKind, SegmentMode
 from wasm.signatures_gc import defaultable
 from wasm.valtypes import ANYREF, EXTERNREF, I32, I64, FuncType, HeapType, RefType, StorageType, ref
 
@@ -251,12 +251,20 @@ class References:
         size = source.pick(_SIZES)
         init = None
         if not type_.nullable or (self.typed and source.below(2)):
-            init = self.constant(source, type_, 1)
+            init = self._table_constant(source, type_)
         visible = not self.scaffold.private and type_.heap in ("extern", "func")
         name = f"refs{len(self.tables)}" if visible else None
         found = type_, self.builder.table(size, size + 40, type_, init=init, export=name), size
         self.tables.append(found)
         return found
+
+    def _table_constant(self, source: ChoiceSource, type_: RefType) -> Expr:
+        """A constant for a table: tables come before globals, so it sees none but imported ones (spec 3.4.14)."""
+        imported = len(self.builder.module.imported(ExternKind.GLOBAL))
+        held, self.globals = self.globals, [found for found in self.globals if found[1] < imported]
+        init = self.constant(source, type_, 1)
+        self.globals = held
+        return init
 
     def data(self) -> int:
         """A passive data segment of ``SEGMENT`` bytes."""

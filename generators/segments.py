@@ -78,7 +78,7 @@ class Areas:
     def active(self, source: ChoiceSource, area: Area) -> None:
         """An active segment that fits: near the front, across the end of a page, or up to the last byte."""
         length = source.weighted(_LENGTHS)
-        kind = source.below(3)
+        kind = source.below(2)
         end = area.bytes - (source.below(9) if source.below(2) else 0)
         at = end - length if kind else FRONT + source.below(WINDOW - length + 1)
         self._append(source, area, at, source.bytes(length))

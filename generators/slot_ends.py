@@ -91,6 +91,8 @@ def _call(program: Program, source: ChoiceSource, name: str, slots: Slots) -> li
     """Call an element by the type of any family of the module: in place, as a tail call, or by reference."""
     tables, config = program.scaffold.kit(Tables), program.config
     own = slots.families[0]
+    if len(tables.families) == 1 and source.below(2):
+        tables.family(source)
     family = source.pick(tables.families) if source.below(4) and slots.type.ref.heap == "func" else own
     kind = source.below(4)
     numbers = all(isinstance(type_, NumType) and type_ is not V128 for type_ in family.type.results)

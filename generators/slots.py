@@ -158,7 +158,7 @@ class Tables:
                 families = named
             elif kind >= 3 and allows(Feature.FUNCTION_REFERENCES):
                 type_ = ref(families[0].type_index, source.below(2) == 0)
-        index64 = allows(Feature.MEMORY64) and source.below(6) == 5
+        index64 = allows(Feature.MEMORY64) and source.below(4) == 3
         minimum = min(source.weighted(_SIZES), 300 if plain else _MOST)
         maximum = min(_MOST, minimum + source.pick((0, 1, 2, 8, 30, _MOST)))
         table = TableType(type_, Limits(minimum, maximum), index64)

@@ -172,7 +172,7 @@ class Tree:
     def apply(self, row: Candidate, depth: int, family: str) -> Nan:
         """One instruction with its operands."""
         source, body, op = self.source, self.frame.f.body, row.op
-        if source.below(8) >= (5 if family == "convert" else 7) and corners(op):
+        if source.below(8) >= (3 if family == "convert" else 7) and corners(op):
             return self._corner(row)
         plan: tuple[str, ...] = ("tree",) * len(row.params)
         if len(plan) == 2 and row.params[0] is row.params[1]:

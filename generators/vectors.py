@@ -36,8 +36,9 @@ def vector_rows(features: frozenset[Feature]) -> tuple[Op, ...]:
 
 @by_instructions
 def _producers(features: frozenset[Feature]) -> tuple[Op, ...]:
-    """Those of them that give a vector and take any, each as often as the others."""
-    return tuple(r for r in vector_rows(features) if r.results == (V128,) and candidate_of(r) is not None)
+    """Those of them that give a vector and take any; relaxed ones, which are few and off mostly, three times."""
+    found = [r for r in vector_rows(features) if r.results == (V128,) and candidate_of(r) is not None]
+    return (*found, *[r for r in found if r.feature is Feature.RELAXED_SIMD] * 2)
 
 
 @lru_cache(maxsize=512)
@@ -291,7 +292,8 @@ class Vectors:
             body.append((I32_CONST, base))
         if row.params == ("addr", V128):
             self.operand(V128, Nan.NONE, depth)
-        memarg = MemArg(source.below(access.bytes.bit_length()), offset)
+        natural = access.bytes.bit_length() - 1
+        memarg = MemArg(source.pick((0, natural, source.below(natural + 1))), offset)
         lane = row.imms == (Imm.MEMARG, Imm.LANE)
         body.append((row, (memarg, source.below(16 // access.bytes)) if lane else memarg))
         return Nan.NONE

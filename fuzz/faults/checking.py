@@ -16,7 +16,7 @@ FAULTS: Final = (
         "uses by terminators are not checked",
         "regalloc2 #191 and #224, wasmtime #10585",
         (Rewrite(f"{_PLACE}:_Checker._block", "in early_uses if", "in early_uses if inst.edges is None and"),),
-        "live-range-misses-loop",
+        "branch-operands-not-copied",
     ),
     Fault(
         "checker-ignores-clobbers", _CHECK,
@@ -30,7 +30,7 @@ FAULTS: Final = (
         "where ways meet, what one of them knows is believed",
         "regalloc2's checker: the meet is an intersection (checker.rs)",
         (Rewrite(f"{_PLACE}:_State.meet", "common = vregs & other.get(place)", "common = vregs"),),
-        "edge-moves-first-only",
+        "edge-moves-of-first-predecessor-only",
     ),
     Fault(
         "checker-forgets-width", _CHECK,

@@ -38,6 +38,20 @@ FAULTS: Final = (
                  "for edge in (flow.insts[last].edges or ())[:1]:"),),
     ),
     Fault(
+        "edge-moves-of-first-predecessor-only", _ALLOC,
+        "where several ways meet, moves are made on the first of them only",
+        "wasmtime #11205 (several edges to one block)",
+        (Rewrite(f"{_BACK}.answer:_Writer.edges", "for edge in flow.insts[last].edges or ():",
+                 "for edge in [e for e in flow.insts[last].edges or () if flow.predecessors[e.block][0] == block]:"),),
+    ),
+    Fault(
+        "branch-operands-not-copied", _ALLOC,
+        "a branch's or protected call's operands are not copied to the registers that they must be in",
+        "regalloc2 #191 and #240 (operands of branches)",
+        (Rewrite(f"{_BACK}.answer:_Writer._copy_in", "if key in self.copied:",
+                 "if key in self.copied or self.flow.insts[number].edges:"),),
+    ),
+    Fault(
         "edge-moves-at-wrong-end", _ALLOC,
         "moves of an edge into a block with several predecessors stand at that block's start",
         "regalloc2 #240 (moves around a branch's own operands)",

@@ -128,13 +128,14 @@ def simpler(operand: Operand) -> Iterator[Operand]:
 
 
 def with_edges(func: MachineFunc, index: int, edges: tuple[Edge, ...]) -> MachineFunc:
-    """The terminator of a block with other edges: without any it defines nothing, and of two it loses edge 0's
-    definitions with edge 0."""
+    """The terminator of a block with other edges: without any it is a return and defines nothing, and of two it loses
+    edge 0's definitions with edge 0."""
     old = func.blocks[index].terminator
     lost = not edges or not old.edges or edges[0] is not old.edges[0]
     last = len(func.blocks[index].insts) - 1
     gone = {(index, last, k) for k, operand in enumerate(old.operands) if operand.kind is OperandKind.DEF and lost}
-    cut = mapped(func, lambda b, i, inst: replace(inst, edges=edges) if (b, i) == (index, last) else inst)
+    name = old.name if edges else "ret"
+    cut = mapped(func, lambda b, i, inst: replace(inst, name=name, edges=edges) if (b, i) == (index, last) else inst)
     return without(cut, operands=gone)
 
 

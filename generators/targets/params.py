@@ -15,7 +15,7 @@ from wasm.case import Case
 from wasm.features import Feature
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
-WEIGHT: Final = 2.0
+WEIGHT: Final = 1.5
 
 _SHAPE: Final = Shape(
     results=MIXED,

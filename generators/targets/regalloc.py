@@ -15,7 +15,7 @@ from wasm.case import Case, CaseKind
 from wasm.features import Feature
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
-WEIGHT: Final = 4.0
+WEIGHT: Final = 6.0
 KIND: Final = CaseKind.MACHINE
 
 

@@ -15,7 +15,7 @@ from wasm.case import Case
 from wasm.features import Feature
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
-WEIGHT: Final = 3.0
+WEIGHT: Final = 2.5
 
 _SHAPE: Final = Shape(
     results=WIDE,

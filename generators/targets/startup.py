@@ -100,15 +100,15 @@ def generate(source: ChoiceSource, config: Config) -> Case:
 
 
 def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config, hosted: list[tuple[str, Callee]]) -> None:
-    """Of each kind none, one or two; in half of the modules none at all."""
-    if not source.below(2):
+    """Of each kind none, one or two; in a third of the modules none at all."""
+    if not source.below(3):
         return
     references = config.allows(Feature.REFERENCE_TYPES)
     for i in range(source.below(5)):
         type_ = GlobalType(source.pick(_GLOBALS if references else _GLOBALS[:-2]), source.below(3) == 2)
         builder.import_other("env", f"g{i}", type_)
     for name, params, results in (("begin", (), ()), ("log", (I64,), ()), ("mix", (I32,), (I32,))):
-        if source.below(2):
+        if source.below(4):
             index = builder.import_func("env", name, params, results)
             type_index = builder.func_type(params, results)
             hosted.append((f"env.{name}", Callee(index, type_index, FuncType(params, results))))

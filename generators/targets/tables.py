@@ -23,7 +23,7 @@ from wasm.features import Feature
 from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, Limits, TableType
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
-WEIGHT: Final = 1.5
+WEIGHT: Final = 3.0
 
 
 def _part(step: Step) -> Emit:
@@ -41,7 +41,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     if source.chance(9, 16):
         config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
     kind = source.below(8)
-    if kind >= 3:
+    if kind >= 4:
         config = config.without(Feature.GC, *((Feature.FUNCTION_REFERENCES,) if kind >= 6 else ()))
     if kind == 7:
         config = config.without(Feature.REFERENCE_TYPES)

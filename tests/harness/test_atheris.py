@@ -145,11 +145,11 @@ def test_without_atheris_one_line_says_what_to_install(name: str, tmp_path: Path
 @needs_atheris
 @pytest.mark.parametrize("name", driver.FUZZ_TARGETS)
 def test_a_real_run(name: str, tmp_path: Path) -> None:
-    """A few seconds from seeds: no finding, coverage of the instrumented packages, new inputs."""
+    """Some runs from seeds: no finding, coverage of the instrumented packages, new inputs."""
     corpus = tmp_path / "corpus"
     assert inputs.main(["seeds", name, str(corpus), "1"]) == 0
     before = len(list(corpus.iterdir()))
-    done = _run(name, tmp_path, "-max_total_time=3", "-print_final_stats=1", str(corpus))
+    done = _run(name, tmp_path, "-seed=1", f"-runs={before + 12}", "-print_final_stats=1", str(corpus))
     assert done.returncode == 0, done.stderr[-3000:]
     runs = [line for line in done.stderr.splitlines() if line.startswith("stat::number_of_executed_units:")]
     assert int(runs[0].split()[1]) >= before

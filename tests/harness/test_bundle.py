@@ -57,7 +57,7 @@ def of(case: Case) -> tuple[Outcome, ...]:
 @pytest.mark.parametrize("target", ["returns", "params", "calls"])
 def test_scripts_of_generated_cases_hold_in_other_engines(target: str, tmp_path: Path) -> None:
     imported = 0
-    for index in range(12):
+    for index in range(20):
         case = make_case(target, 11, index)
         found = stand_ins(case.content)
         if found is None or len(case.content) > 12_000:

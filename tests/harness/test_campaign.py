@@ -31,6 +31,7 @@ from wasm.decode import decode
 from wasm.valtypes import FuncType
 
 SERIES = Series(("returns",), 1, "1")
+CASES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Ran:
 
 
 def campaign(
-    out: Path, *engines: str, cases: int = 20, jobs: int = 1, issues: known.KnownIssues | None = None,
+    out: Path, *engines: str, cases: int = CASES, jobs: int = 1, issues: known.KnownIssues | None = None,
     stored: int = 2, minimize: float = 0.0, seconds: float | None = None,
 ) -> Ran:  # fmt: skip
     archive = Archive(out)
@@ -68,8 +69,8 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 
 def test_every_disagreement_is_found_and_duplicates_are_capped(wrong: Ran) -> None:
-    found = wide_indices(20)
-    assert wrong.summary.stats.cases == 20
+    found = wide_indices(CASES)
+    assert wrong.summary.stats.cases == CASES
     assert wrong.summary.stats.disagreements == len(found) > 2
     assert len(wrong.summary.bundles) == 2
     assert {row.count for row in wrong.summary.bundles} == {len(found)}
@@ -115,7 +116,7 @@ def test_the_summary_accounts_for_the_yield(wrong: Ran) -> None:
     row = wrong.rows[-1]
     assert row["executed_past_wide_site"] <= row["wide_cases"] <= row["cases"]
     assert row["executed_past_wide_site"] > 0
-    assert {engine["id"]: engine["cases"] for engine in row["engines"]} == {"interpreter": 20, "faulty": 20}
+    assert {engine["id"]: engine["cases"] for engine in row["engines"]} == {"interpreter": CASES, "faulty": CASES}
     assert row["harness_cpu_seconds"] > 0
     assert any(key.startswith("results ") for key in row["shapes"])
 
@@ -140,14 +141,14 @@ def test_a_report_says_the_same_without_running(wrong: Ran) -> None:
 
 def test_going_on_repeats_nothing_and_forgets_nothing(tmp_path: Path) -> None:
     first = campaign(tmp_path, "faulty", cases=10)
-    again = campaign(tmp_path, "faulty", cases=20)
+    again = campaign(tmp_path, "faulty", cases=CASES)
     assert again.summary.resumed == 10
-    assert again.summary.stats.cases == 20
-    assert again.summary.stats.engine_cases["faulty"] == 20
+    assert again.summary.stats.cases == CASES
+    assert again.summary.stats.engine_cases["faulty"] == CASES
     assert {row.path for row in first.summary.bundles} <= {row.path for row in again.summary.bundles}
-    assert {row.count for row in again.summary.bundles} == {len(wide_indices(20))}
-    third = campaign(tmp_path, "faulty", cases=20)
-    assert third.summary.stats.cases == 20
+    assert {row.count for row in again.summary.bundles} == {len(wide_indices(CASES))}
+    third = campaign(tmp_path, "faulty", cases=CASES)
+    assert third.summary.stats.cases == CASES
     assert third.summary.exit_code is ExitCode.FINDINGS
 
 
@@ -177,13 +178,13 @@ def test_a_crash_has_its_message_and_place(tmp_path: Path) -> None:
     (row,) = ran.summary.bundles
     assert row.signature.message == "index out of bounds: the len is N but the index is N"
     assert row.signature.place == "backend/src/emit.rs"
-    assert row.count == len(wide_indices(20))
+    assert row.count == len(wide_indices(CASES))
 
 
 def test_what_does_not_repeat_is_kept_as_unstable() -> None:
     bench = Bench(("faulty:flaky",), opener=open_faulty)
     before = [make_case("returns", 1, 1)]
-    trial = bench.run(make_case("returns", 1, wide_indices(20)[0]))
+    trial = bench.run(make_case("returns", 1, wide_indices(CASES)[0]))
     assert isinstance(trial.verdict, Disagree)
     ((signature, dissents),) = split(trial.verdict)
     finding = confirm(bench, trial, signature, dissents, before)
@@ -195,7 +196,7 @@ def test_a_hang_that_ends_with_more_time_is_no_finding(tmp_path: Path) -> None:
     ran = campaign(tmp_path, "faulty:hang")
     assert ran.summary.bundles == []
     assert not ran.summary.stats.buckets
-    assert ran.summary.stats.poisons["slow, not hung"] == len(wide_indices(20))
+    assert ran.summary.stats.poisons["slow, not hung"] == len(wide_indices(CASES))
 
 
 def test_a_slot_that_dies_is_replaced_and_the_case_given_up_after_a_second_time(tmp_path: Path) -> None:
