@@ -24,8 +24,12 @@ globals, tables, memories, tags, types and segments to ``program.scaffold``, but
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Statements that a target can put into any function of a program, leaving the stack as it was."""
+    """Statements that a target can put into any function of a program, leaving the stack as it was.
+
+    ``often``: wanted in most programs, since it is what compilers have most rules for.
+    """
 
     name: str
     needs: frozenset[Feature]
     emit: Emit
+    often: bool = False

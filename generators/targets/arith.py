@@ -160,4 +160,4 @@ def _scalars(program: Program, frame: Frame, source: ChoiceSource, room: int) ->
             frame.sources.setdefault(type_, []).append(local)
 
 
-PARTS: Final = (Part("scalars", frozenset(), _scalars),)
+PARTS: Final = (Part("scalars", frozenset(), _scalars, often=True),)

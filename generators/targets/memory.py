@@ -126,4 +126,4 @@ def _finish(tree: Tree, values: list[tuple[NumType, int, Nan]]) -> None:
             tree.frame.sources.setdefault(type_, []).append(local)
 
 
-PARTS: Final = (Part("accesses", NEEDS, _accesses), Part("loads", NEEDS, _loads))
+PARTS: Final = (Part("accesses", NEEDS, _accesses, often=True), Part("loads", NEEDS, _loads, often=True))

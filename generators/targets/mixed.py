@@ -61,10 +61,9 @@ _BUILDS_ON: Final = {
     Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY,
 }
 
-_OFTEN: Final = ("arith", "memory")
-"""Targets whose parts are in most cases, and taken more often: what compilers have most rules for."""
 _IN: Final = {"often": 12, "able": 9, "else": 4}
-"""In how many of 16 cases a target's parts are in: those targets; those that need a feature, where it is in; others."""
+"""In how many of 16 cases a target's parts are in: those wanted often; those that need a feature, where it is in; the
+others."""
 
 _ROOM: Final = tuple(round(8 * (700 / 8) ** ((i / 255) ** 1.4)) for i in range(256))
 """About how many instructions the functions of a case have."""
@@ -83,7 +82,11 @@ def all_parts() -> tuple[tuple[str, tuple[Part, ...]], ...]:
         parts: tuple[Part, ...] = getattr(import_module(f"{targets.__name__}.{name}"), "PARTS", ())
         if parts:
             found.append((name, parts))
-    return tuple(sorted(found, key=lambda item: item[0] not in _OFTEN))
+    return tuple(sorted(found, key=lambda item: not _often(item[1])))
+
+
+def _often(parts: tuple[Part, ...]) -> bool:
+    return any(part.often for part in parts)
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
@@ -151,12 +154,12 @@ class _Module:
         source, features = self.source, self.config.features
         found: list[tuple[Part, ...]] = []
         first: tuple[Part, ...] = ()
-        for name, parts in all_parts():
+        for _, parts in all_parts():
             usable = tuple(part for part in parts if part.needs <= features)
             if not usable:
                 continue
             first = first or usable
-            often = name in _OFTEN
+            often = _often(parts)
             drawn = not source.chance(16 - _IN["often"], 16) if often else source.chance(_in(usable), 16)
             share = source.pick(_SHARES) * (3 if often else 1)
             if drawn:
