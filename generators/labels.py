@@ -12,6 +12,7 @@ from typing import Final
 from generators import consume
 from generators.choices import ChoiceSource, weighted
 from generators.expressions import emit
+from generators.families import comparisons
 from generators.frame import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Frame
 from generators.produce import push_values
 from generators.values import CANONICAL_NAN, CONST, draw_bits
@@ -97,7 +98,10 @@ class Row:
 def condition(frame: Frame, source: ChoiceSource) -> None:
     """An i32 that the host's selector decides, or the running hash, or any expression."""
     kind, body = source.below(4), frame.f.body
-    if kind < 2:
+    if kind == 1:
+        # Equal for one of the first selectors: where a condition is told from its neighbours.
+        body += ((GET, frame.selector), (I32_CONST, source.below(4)), source.pick(comparisons(I32)[1:]).bare)
+    elif not kind:
         body += ((GET, frame.selector), (I32_CONST, 1 << source.below(6)), BARE["i32.and"])
     elif kind == 2:
         body += ((GET, frame.acc), (I64_CONST, 1 << 40 + source.below(8)), BARE["i64.and"], BARE["i64.eqz"])

@@ -363,8 +363,19 @@ class Tree:
             self.frame.f.body.append(BARE["select"])
         return nan
 
+    def _decide(self, depth: int) -> None:
+        """What a branch depends on: half of the time a comparison of integers that are equal or next to each other,
+        where the opposite of a condition is told from its neighbours."""
+        if self.source.below(2):
+            self.condition(depth)
+            return
+        self.room -= 1
+        type_ = self.source.pick(INTEGERS)
+        self._close(type_)
+        self.frame.f.body.append(self.source.pick(comparisons(type_)[1:]).bare)
+
     def if_(self, type_: NumType, depth: int, _family: str) -> Nan:
-        self.condition(depth - 1)
+        self._decide(depth - 1)
         self.frame.f.open("if", (), (type_,))
         first = self.grow(type_, depth - 1)
         self.frame.f.else_()
@@ -376,7 +387,7 @@ class Tree:
         """A block that a conditional branch, or one of a table, leaves early with a value."""
         self.frame.f.open("block", (), (type_,))
         first = self.grow(type_, depth - 1)
-        self.condition(depth - 1)
+        self._decide(depth - 1)
         self.frame.f.body += ((OPS["br_if"], 0), BARE["drop"])
         nan = self._second(type_, depth - 1, first)
         self.frame.f.end()
