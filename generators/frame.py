@@ -19,14 +19,15 @@ TEE: Final = OPS["local.tee"]
 I32_CONST: Final = OPS["i32.const"]
 I64_CONST: Final = OPS["i64.const"]
 
-THROUGH_F64: Final = (BARE["f64.convert_i32_u"], BARE["i64.reinterpret_f64"])
+_EXTEND: Final = BARE["i64.extend_i32_u"]
+_THROUGH_F64: Final = (BARE["f64.convert_i32_u"], BARE["i64.reinterpret_f64"])
 """From an i32 to 64 bits that tell it from any other. It shows what stands above the 32 bits where a compiler takes a
 register as it is, which an extension that clears them does not (CVE-2021-32629: a reload that extended the sign)."""
 
 TO_I64: Final[dict[ValType, tuple[Instr, ...]]] = {
-    I32: (BARE["i64.extend_i32_u"],),
+    I32: (_EXTEND,),
     I64: (),
-    F32: (BARE["i32.reinterpret_f32"], BARE["i64.extend_i32_u"]),
+    F32: (BARE["i32.reinterpret_f32"], _EXTEND),
     F64: (BARE["i64.reinterpret_f64"],),
 }
 """From a number on the stack to all its bits as i64."""
@@ -115,7 +116,9 @@ class Frame:
             return self._fold_vector()
         if isinstance(type_, RefType):
             return (*self._answer(type_), BARE["i64.extend_i32_u"], *self._mix())
-        bits = THROUGH_F64 if type_ is I32 and self.rotation % 4 == 0 else TO_I64[type_]
+        bits = TO_I64[type_]
+        if bits and bits[-1] is _EXTEND and self.rotation % 4 == 0:
+            bits = (*bits[:-1], *_THROUGH_F64)
         return (*self.observable(type_), *bits, *self._mix())
 
     def observable(self, type_: ValType) -> tuple[Instr, ...]:

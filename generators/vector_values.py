@@ -155,7 +155,7 @@ def _reverse(source: ChoiceSource) -> Mask:
 
 def _permute(source: ChoiceSource) -> Mask:
     """Any lanes of 2, 4 or 8 bytes (pshufd, shufps, pshuflw, pblendw)."""
-    width = source.pick((4, 8, 2))
+    width = source.pick((4, 8, 2, 4))
     return _lanes(width, [source.below(32 // width) for _ in range(16 // width)])
 
 
@@ -181,7 +181,7 @@ def _arbitrary(source: ChoiceSource) -> Mask:
 
 _MASKS: Final[tuple[Callable[[ChoiceSource], Mask], ...]] = weighted(
     (_identity, 12), (_broadcast, 18), (_interleave, 24), (_unzip, 18), (_transpose, 14), (_rotate, 22), (_reverse, 18),
-    (_permute, 22), (_blend, 20), (_half_words, 12), (_arbitrary, 12),
+    (_permute, 40), (_blend, 20), (_half_words, 12), (_arbitrary, 12),
 )  # fmt: skip
 
 

@@ -341,7 +341,7 @@ class Vectors:
 
 _SHAPES: Final = ("i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2")
 _VECTOR_FORMS: Final[tuple[Callable[[Vectors, int], Nan], ...]] = weighted(
-    (Vectors._leaf, 50), (Vectors._produce, 100), (Vectors._idiom, 36), (Vectors._shuffle, 10), (Vectors._load, 18),
+    (Vectors._leaf, 50), (Vectors._produce, 100), (Vectors._idiom, 36), (Vectors._shuffle, 16), (Vectors._load, 18),
     (Vectors._select, 16),
     (Vectors._if, 8), (Vectors._block, 6),
 )  # fmt: skip

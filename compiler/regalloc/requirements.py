@@ -1,4 +1,4 @@
-"""What one instruction asks of the registers, and whether it can have it.
+"""What one instruction asks of the registers, and how it can have it.
 
 A demand is a VReg that must sit in a register while the instruction runs, over a span: while inputs are read (EARLY),
 while outputs are written (LATE), at both moments (BOTH: an input that must survive until a reused input's register is
@@ -18,11 +18,9 @@ from typing import Final, NamedTuple
 from compiler.machine import (
     Constraint,
     ConstraintKind,
-    MachineEnv,
     MachineInst,
     OperandKind,
     OperandPos,
-    RegClass,
 )
 from compiler.regalloc.places import Place, place_of
 
@@ -94,41 +92,6 @@ def assign(
         if span & LATE:
             busy_late.add(place)
     return found
-
-
-def enough_registers(inst: MachineInst, env: MachineEnv, cls: RegClass, operand_classes: Sequence[RegClass]) -> bool:
-    """Whether there are certainly enough registers of a class for an instruction, by counting generously.
-
-    Every operand with a register constraint counts as a register, and fixed registers as lost: inputs and outputs apart
-    in a plain instruction, all together and with the clobbers in one with reuse, late uses or early definitions. So it
-    judges whether ``TooManyLiveRegs`` is a finding; it shares nothing with ``assign``.
-    """
-    usual = {OperandKind.USE: OperandPos.EARLY, OperandKind.DEF: OperandPos.LATE}
-    through = any(operand.pos is not usual[operand.kind] for operand in inst.operands)
-    plain = not through and all(o.constraint.kind is not ConstraintKind.REUSE for o in inst.operands)
-    wanted: tuple[list[int], list[int]] = ([], [])
-    lost: tuple[set[int], set[int]] = (set(), set())
-    for operand, operand_class in zip(inst.operands, operand_classes, strict=True):
-        constraint = operand.constraint
-        if operand_class is not cls:
-            continue
-        moment = int(plain and operand.kind is OperandKind.DEF)
-        if constraint.preg is not None:
-            lost[moment].add(constraint.preg.hw)
-        elif constraint.kind is ConstraintKind.REUSE:
-            # A reused input that asks for a register is counted already, and its register serves both.
-            if inst.operands[constraint.number].constraint.kind is ConstraintKind.ANY:
-                wanted[0].append(ANY_REGISTER)
-        elif need_of(constraint):
-            wanted[moment].append(need_of(constraint))
-    if through:
-        lost[0].update(preg.hw for preg in inst.clobbers if preg.cls is cls)
-    for wants, without in zip(wanted, lost, strict=True):
-        kept = [preg.hw for preg in env.regs[cls] if preg.hw not in without]
-        for bound in set(wants):
-            if sum(want <= bound for want in wants) > sum(hw < bound for hw in kept):
-                return False
-    return True
 
 
 def clobbered_places(inst: MachineInst) -> set[Place]:

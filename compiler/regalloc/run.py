@@ -18,7 +18,7 @@ from compiler.machine_text import parse_case
 from compiler.machine_verify import verify
 from compiler.regalloc import backtracking, single_pass
 from compiler.regalloc.checker import check
-from compiler.regalloc.requirements import enough_registers
+from compiler.regalloc.enough import enough_registers
 
 Allocator: TypeAlias = Callable[[MachineFunc, MachineEnv], Allocations]
 

@@ -23,7 +23,7 @@ from fuzz.campaign.minimize import minimized
 from fuzz.campaign.retry import TRIES, finding
 from fuzz.faults.injection.catalogue import with_partner
 from fuzz.faults.injection.fault import Area
-from fuzz.faults.injection.mutants import Mutant, describe
+from fuzz.faults.injection.mutants import Mutant, describe, exchanged
 from fuzz.triage.signature import split
 from generators.config import DEFAULT
 from generators.peer import NoModule, peer_names
@@ -160,7 +160,9 @@ class _Search:
             self.clean.close()
 
     def _machines(self) -> bool:
-        return self.result.area in (Area.ALLOCATE.value, "baseline")
+        """Whether machine functions are cases: where the fault is in what the allocators do."""
+        name = self.result.name
+        return self.result.area in (Area.ALLOCATE.value, "baseline") or name.startswith("compiler.regalloc.")
 
     def _fits(self, name: str) -> bool:
         """Whether what a target makes can be run here. Target ``regalloc`` is for faults of the allocators."""
@@ -195,6 +197,8 @@ class _Search:
             if self.settings is JUDGES or case.kind is CaseKind.MACHINE:
                 for fault in self.faults:
                     stack.enter_context(fault.inject())
+                if "#" in self.result.name:
+                    stack.enter_context(exchanged(Mutant.parse(self.result.name)))
             yield
 
     def run(self) -> None:

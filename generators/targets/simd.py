@@ -36,7 +36,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     count = _STATEMENTS[source.below(256)]
     if source.chance(7, 16):
         config = config.without(*REFERENCES)
-    if source.chance(10, 16):
+    if source.chance(8, 16):
         config = config.without(Feature.RELAXED_SIMD)
     module = _Module(source, config)
     functions = 1 + source.below(3)

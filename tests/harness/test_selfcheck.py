@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from json_docs import documented
 
+from compiler.regalloc.places import Slots
 from fuzz.campaign.selfcheck import Result, Search, capabilities, search, subject_of
 from fuzz.cli import main
 from fuzz.faults.injection.catalogue import all_faults, with_partner
@@ -131,6 +132,28 @@ def test_a_mutant_reaches_the_worker(known: dict[str, object]) -> None:
     )
     result = search(name, Search(("returns",), 1, cases=3), known)  # type: ignore[arg-type]
     assert result.found is not None
+
+
+def test_a_mutant_of_the_allocators_meets_machine_functions(known: dict[str, object]) -> None:
+    """In this process, and is gone afterwards: vectors get slots of odd places."""
+    name = next(
+        Mutant("compiler.regalloc.places", number).name
+        for number, site in enumerate(sites("compiler.regalloc.places"))
+        if site.kind == "negate" and "words" in site.what
+    )
+    before = Slots.new.__code__
+    result = search(name, Search(("regalloc",), 1, cases=60), known)  # type: ignore[arg-type]
+    assert result.found is not None
+    assert result.found.target == "regalloc"
+    assert Slots.new.__code__ is before
+
+
+def test_what_cannot_matter_is_no_mutant() -> None:
+    """The test before a lone ``raise``, ``strict`` of ``zip``, statistics, infinities, one below the first of a row."""
+    for module in modules():
+        assert not any("edge_moves" in site.what or "62 becomes" in site.what for site in sites(module)), module
+    texts = [describe(Mutant("compiler.x64.encode", k)) for k in range(len(sites("compiler.x64.encode")))]
+    assert not any("31 becomes 32" in text for text in texts)
 
 
 def test_a_finding_is_made_smaller(known: dict[str, object]) -> None:

@@ -2,7 +2,8 @@
 
 The changes are the classical ones (DeMillo, Lipton and Sayward, "Hints on test data selection", 1978): a constant one
 up or down, another comparison, operands that change places, a statement left out. A mutant is put into a process that
-has not imported the module yet: the import system is given the changed source.
+has not imported the module yet, whose import system is given the changed source (``install``), or takes a function's
+place for a while (``exchanged``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.abc import Loader, MetaPathFinder
@@ -19,6 +21,8 @@ from importlib.util import find_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Final
+
+from fuzz.faults.injection.patches import code_of, function_at
 
 _PICKED: Final = (
     "abi", "emit", "layout", "lower", "rewrite", "ssa_builder", "translate_rules", "translator", "simplify/*",
@@ -29,7 +33,7 @@ _PICKED: Final = (
 """The compiler's modules that are mutated: what each function goes through from Wasm to bytes.
 
 Left out are, by the same rule: what prints or parses (``*_text``, ``listing``, ``disassembly``), what only checks
-(``ir_verify``, ``machine_verify``, ``checker``), settings and the order of stages (``pipeline``, ``isa``,
+(``ir_verify``, ``machine_verify``, ``checker``, ``enough``), settings and the order of stages (``pipeline``, ``isa``,
 ``spill_everywhere``), and data without behaviour (``ir``, ``machine``, ``row``, ``insts``: a wrong row is a fault of a
 table, not of a statement). Of the allocators only those parts are taken that have to be right. Where the parts that
 decide (``process``, ``bundles``, ``carving``) decide otherwise, or weights, hints and ranges that are longer than need
@@ -100,7 +104,8 @@ def _source(module: str) -> str:
 
 def _walk(tree: ast.AST) -> Iterator[ast.AST]:
     """The nodes inside function bodies, in source order. What runs at import only is left alone, and so are texts and
-    errors, annotations, assertions, what is counted for reports, and methods that print."""
+    errors, annotations, assertions (``zip``'s ``strict`` and the test before a lone ``raise`` are such), what is
+    counted for reports, infinities, and methods that print."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef) and node.name not in ("__repr__", "__str__"):
             for statement in node.body:
@@ -112,15 +117,40 @@ def _walk(tree: ast.AST) -> Iterator[ast.AST]:
 def _inside(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.JoinedStr):
         return
-    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and "stats" in ast.unparse(_target(node)):
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and _REPORTED.intersection(_words(_target(node))):
+        return
+    if (isinstance(node, ast.keyword) and node.arg == "strict") or _endless(node):
         return
     yield node
+    if isinstance(node, ast.If) and all(isinstance(statement, ast.Raise) for statement in node.body):
+        return
     for field_, value in ast.iter_fields(node):
         if field_ in ("annotation", "returns", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 yield from _inside(child)
+
+
+def _endless(node: ast.AST) -> bool:
+    """Whether this is an infinity: a power of two beyond what any function has positions."""
+    match node:
+        case ast.BinOp(op=ast.LShift(), right=ast.Constant(value=int() as by)):
+            return by > _POSITIONS
+        case _:
+            return False
+
+
+_POSITIONS: Final = 48
+_REPORTED: Final = frozenset(("stats", "edge_moves"))
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            yield inner.id
+        elif isinstance(inner, ast.Attribute):
+            yield inner.attr
 
 
 def _target(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.expr:
@@ -131,9 +161,21 @@ def _target(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.expr:
 def sites(module: str) -> tuple[Site, ...]:
     """Every change of a module, in source order."""
     found: list[Site] = []
-    for number, node in enumerate(_walk(ast.parse(_source(module)))):
-        found += [Site(getattr(node, "lineno", 0), what, number, kind) for kind, what in _changes(node)]
+    tree = ast.parse(_source(module))
+    same = _same_below(tree)
+    for number, node in enumerate(_walk(tree)):
+        changes = [(kind, what) for kind, what in _changes(node) if kind != "down" or node not in same]
+        found += [Site(getattr(node, "lineno", 0), what, number, kind) for kind, what in changes]
     return tuple(found)
+
+
+def _same_below(tree: ast.AST) -> frozenset[ast.AST]:
+    """Constants that mean the same one lower: the 0 of ``x[0]``, since most rows so asked have one element."""
+    return frozenset(
+        node.slice
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == 0
+    )
 
 
 def _changes(node: ast.AST) -> list[tuple[str, str]]:
@@ -240,6 +282,32 @@ class _Loader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__file__ = self.finder.origin
         exec(self.finder.code, module.__dict__)
+
+
+@contextmanager
+def exchanged(mutant: Mutant) -> Iterator[None]:
+    """In this process, which has imported the mutant's module already, the changed function runs inside."""
+    tree = ast.parse(_source(mutant.module))
+    node = next(node for number, node in enumerate(_walk(tree)) if number == sites(mutant.module)[mutant.site].node)
+    (name,) = (name for name, function in _functions(tree) if any(inner is node for inner in ast.walk(function)))
+    function = function_at(f"{mutant.module}:{name}")
+    changed = code_of(compile(mutated_tree(mutant), str(_path(mutant.module)), "exec", dont_inherit=True), name)
+    assert changed is not None
+    original = function.__code__
+    function.__code__ = changed
+    try:
+        yield
+    finally:
+        function.__code__ = original
+
+
+def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The functions of a module and the methods of its classes, by qualified name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef):
+            yield prefix + node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node, f"{prefix}{node.name}.")
 
 
 def install(mutant: Mutant) -> None:
