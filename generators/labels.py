@@ -236,7 +236,8 @@ def _null_branch(frame: Frame, source: ChoiceSource, row: Row, out: Label) -> No
     f.else_()
     f.body.append(frame.scaffold.declare(frame.scaffold.answer(source.below(5))))
     f.end()
-    if source.below(2):
+    if source.below(2) or len(row.types) >= frame.scaffold.config.max_results:
+        # The other way takes one value more.
         f.br(out, "br_on_null")
         f.body += frame.fold(FUNCREF)
         return

@@ -189,7 +189,14 @@ def test_any_bytes_make_a_valid_case() -> None:
                 check_case(case)
 
 
-PINNED = "4:54cdb3bb7994ab27"
+def test_a_row_as_wide_as_may_be_takes_no_reference_more() -> None:
+    """A block of 1,000 results that br_on_non_null leaves would have 1,001."""
+    case = make_case("control", 1, 608)
+    assert max(site.results for site in case.sites) == 1000
+    validate(decode(case.content), frozenset(map(Feature, case.features)))
+
+
+PINNED = "5:54cdb3bb7994ab27"
 
 
 def test_a_new_program_needs_a_new_version() -> None:
