@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import statistics
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from fuzz.campaign.children import children_cpu
 from generators.config import EVERYTHING
 from generators.peer import NoModule, PeerMissing, open_peer, peer_names
 from generators.registry import make_case, wasm_target_names
@@ -63,20 +63,18 @@ def peer(name: str, count: int) -> None:
     except PeerMissing as error:
         print(error)
         return
-    before = _children() + time.process_time()
+    before = children_cpu() + time.process_time()
     sizes = []
     for index in range(count):
         source = random.Random(f"{name}/1/{index}")
         with suppress(NoModule):
             sizes.append(len(opened.make(source, EVERYTHING)))
-    spent = _children() + time.process_time() - before
+    spent = children_cpu() + time.process_time() - before
+    if not sizes:
+        print(f"{name}: no module")
+        return
     rate, each = len(sizes) / spent, 1000 * spent / len(sizes)
     print(f"{name:<16}{rate:>12.0f}{'':>12}{each:>10.2f}{'':>12}{statistics.median(sizes):>12.0f}  {opened.version}")
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from generators.values import draw_bits
 from wasm.builder import FuncBuilder
 from wasm.features import Feature
 from wasm.isa import OPS, Instr
-from wasm.module import Elem, Expr, ExternKind, SegmentMode
+from wasm.module import Elem, Expr, SegmentMode
 from wasm.signatures_gc import defaultable
 from wasm.valtypes import ANYREF, EXTERNREF, I32, I64, FuncType, HeapType, RefType, StorageType, ref
 
@@ -259,9 +259,8 @@ class References:
         return found
 
     def _table_constant(self, source: ChoiceSource, type_: RefType) -> Expr:
-        """A constant for a table: tables come before globals, so it sees none but imported ones (spec 3.4.14)."""
-        imported = len(self.builder.module.imported(ExternKind.GLOBAL))
-        held, self.globals = self.globals, [found for found in self.globals if found[1] < imported]
+        """A constant for a table: tables come before globals, so it sees none of ``globals`` (spec 3.4.14)."""
+        held, self.globals = self.globals, []
         init = self.constant(source, type_, 1)
         self.globals = held
         return init

@@ -88,7 +88,7 @@ class _Writer:
         self.stored: dict[VReg, Place] = {}
         self.block_starts = frozenset(flow.first)
         self.copied: set[int] = set()
-        self.edge_moves = 0
+        self.edge_stats = 0
 
     def share_slots(self, spilled: dict[SpillSet, dict[VReg, None]]) -> None:
         """A slot per spill set. Those that span disjoint stretches of the function share one."""
@@ -257,7 +257,7 @@ class _Writer:
     def _edge(self, point: int, order: int, vreg: VReg, source: Place, target: Place) -> None:
         if source != target:
             self.groups.add(point, 0, order, (source, target, self.types[vreg]))
-            self.edge_moves += 1
+            self.edge_stats += 1
 
     def finish(self) -> Allocations:
         moves = self.groups.sequential(self.scratch, self.slots)
@@ -268,7 +268,7 @@ class _Writer:
             **self.process.stats,
             "moves": len(kept),
             "spills": len(self.stored),
-            "edge_moves": self.edge_moves,
+            "edge_moves": self.edge_stats,
             "redundant_moves": len(moves) - len(kept),
         }
         return Allocations(operands, make_edits(kept, table), self.slots.words, stats)

@@ -12,17 +12,17 @@ import ast
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Final
 
-from fuzz.faults.injection.patches import code_of, function_at
+from fuzz.faults.injection.patches import code_of, function_at, running
 
 _PICKED: Final = (
     "abi", "emit", "layout", "lower", "rewrite", "ssa_builder", "translate_rules", "translator", "simplify/*",
@@ -117,7 +117,7 @@ def _walk(tree: ast.AST) -> Iterator[ast.AST]:
 def _inside(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom | ast.JoinedStr):
         return
-    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and _REPORTED.intersection(_words(_target(node))):
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and "stats" in ast.unparse(_target(node)):
         return
     if (isinstance(node, ast.keyword) and node.arg == "strict") or _endless(node):
         return
@@ -142,15 +142,6 @@ def _endless(node: ast.AST) -> bool:
 
 
 _POSITIONS: Final = 48
-_REPORTED: Final = frozenset(("stats", "edge_moves"))
-
-
-def _words(node: ast.AST) -> Iterator[str]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name):
-            yield inner.id
-        elif isinstance(inner, ast.Attribute):
-            yield inner.attr
 
 
 def _target(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.expr:
@@ -284,21 +275,20 @@ class _Loader(Loader):
         exec(self.finder.code, module.__dict__)
 
 
-@contextmanager
-def exchanged(mutant: Mutant) -> Iterator[None]:
+def exchanged(mutant: Mutant) -> AbstractContextManager[None]:
     """In this process, which has imported the mutant's module already, the changed function runs inside."""
+    return running(*_exchange(mutant))
+
+
+@lru_cache(maxsize=4)
+def _exchange(mutant: Mutant) -> tuple[FunctionType, CodeType]:
+    """The function that a mutant changes, and its changed code."""
     tree = ast.parse(_source(mutant.module))
     node = next(node for number, node in enumerate(_walk(tree)) if number == sites(mutant.module)[mutant.site].node)
     (name,) = (name for name, function in _functions(tree) if any(inner is node for inner in ast.walk(function)))
-    function = function_at(f"{mutant.module}:{name}")
     changed = code_of(compile(mutated_tree(mutant), str(_path(mutant.module)), "exec", dont_inherit=True), name)
     assert changed is not None
-    original = function.__code__
-    function.__code__ = changed
-    try:
-        yield
-    finally:
-        function.__code__ = original
+    return function_at(f"{mutant.module}:{name}"), changed
 
 
 def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:

@@ -49,9 +49,15 @@ def applied(patch: Patch) -> Iterator[None]:
         with _entry(patch):
             yield
         return
-    function = function_at(patch.place)
+    with running(function_at(patch.place), _rewritten(patch)):
+        yield
+
+
+@contextmanager
+def running(function: FunctionType, code: CodeType) -> Iterator[None]:
+    """The function runs other code inside, whoever holds it."""
     original = function.__code__
-    function.__code__ = _rewritten(patch)
+    function.__code__ = code
     try:
         yield
     finally:
