@@ -48,6 +48,9 @@ _KEPT_BACK: Final = 256
 MULTIPLIER: Final = 0x100000001B3
 """The checksum's factor (FNV's 64-bit prime): odd, so that no bit of what went in is lost."""
 
+_TOKENS: Final = 16
+"""Host tokens that are stored by one call."""
+
 TYPED_ANSWERS: Final = 5
 
 _Kit = TypeVar("_Kit")
@@ -80,7 +83,7 @@ class Scaffold:
     declared: set[int] = field(default_factory=set)
     answer_type: int = -1
     answers: list[int] = field(default_factory=list)
-    tokens: int = 0
+    tokens: dict[int, int] = field(default_factory=dict)
     sunk: int = 0
     tables: dict[str, int] = field(default_factory=dict)
     free_nans: bool = False
@@ -186,10 +189,9 @@ class Scaffold:
 
     def token(self, index: int) -> tuple[Instr, ...]:
         """Instructions for a host token that belongs to a position: the host stores them by the export ``tokens``."""
-        index %= self.config.max_params
         table = self.table("tokens", EXTERNREF)
-        self.tokens = max(self.tokens, index + 1)
-        return (OPS["i32.const"], index), (OPS["table.get"], table)
+        slot = self.tokens.setdefault(index % self.config.max_params, len(self.tokens))
+        return (OPS["i32.const"], slot), (OPS["table.get"], table)
 
     def sink(self) -> int:
         """The next slot of the table in which references end up."""
@@ -239,7 +241,8 @@ class Scaffold:
         )
 
     def _fill_tables(self) -> None:
-        sizes = {"functions": len(self.slots), "tokens": self.tokens, "sink": self.sunk, "scratch": 1}
+        tokens = -(-len(self.tokens) // self._tokens_at_once()) * self._tokens_at_once()
+        sizes = {"functions": len(self.slots), "tokens": tokens, "sink": self.sunk, "scratch": 1}
         tables = self.builder.module.tables
         imported = len(self.builder.module.imported(ExternKind.TABLE))
         for name, index in self.tables.items():
@@ -256,11 +259,22 @@ class Scaffold:
                 run = []
 
     def _token_setter(self) -> None:
-        f = self.builder.func((EXTERNREF,) * self.tokens, (), export="tokens")
-        table = self.tables["tokens"]
-        for i in range(self.tokens):
-            f.body += ((OPS["i32.const"], i), (OPS["local.get"], i), (OPS["table.set"], table))
-        self.first.append(Invocation("tokens", tuple(Value("ref", 0, f"extern:{i}") for i in range(self.tokens))))
+        """A function (first slot, tokens) that the host calls until all are stored.
+
+        A few at once: a store of a reference is several basic blocks, over all of which the other tokens live, and
+        checkers of allocations are quadratic in that (Wasmtime's took over 10 s for 700 at once).
+        """
+        width = self._tokens_at_once()
+        f = self.builder.func((I32, *(EXTERNREF,) * width), (), export="tokens")
+        for i in range(width):
+            f.body += ((OPS["local.get"], 0), (OPS["i32.const"], i), OPS["i32.add"].bare)
+            f.body += ((OPS["local.get"], i + 1), (OPS["table.set"], self.tables["tokens"]))
+        for base in range(0, len(self.tokens), width):
+            given = (Value("ref", 0, f"extern:{base + i}") for i in range(width))
+            self.first.append(Invocation("tokens", (Value("i32", base), *given)))
+
+    def _tokens_at_once(self) -> int:
+        return max(1, min(len(self.tokens), _TOKENS, self.config.max_params - 1))
 
     def _sink_getter(self) -> None:
         f = self.builder.func((I32,), (EXTERNREF,), export="sunk")

@@ -25,9 +25,6 @@ _PATTERNS: Final = weighted(
 )
 
 _SCATTER: Final = 0x9E3779B1
-_REFERENCES: Final = 300
-"""At most so many references in a row. Each use of one is several basic blocks of barriers and checks, which a
-checker may be quadratic in: Wasmtime's single pass with its own takes over 10 s for 700, and 0.2 s for 1,000 numbers."""
 
 
 def draw_type(source: ChoiceSource, config: Config) -> NumType:
@@ -57,7 +54,7 @@ def draw_types(
         return ()
     types = _numbers(source, config, count, source.weighted(_PATTERNS))
     if references and source.chance(1, 8):
-        step, start = max(source.between(1, 8), -(-count // _REFERENCES)), source.below(8)
+        step, start = source.between(1, 8), source.below(8)
         kinds = [source.pick(references) for _ in range(source.between(1, 3))]
         for i in range(min(start, count - 1), count, step):
             types[i] = kinds[i // step % len(kinds)]
