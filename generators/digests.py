@@ -14,14 +14,16 @@ from generators.ref_code import Code, getter
 from generators.references import References
 from generators.scaffold import Scaffold
 from wasm.isa import OPS, Instr
-from wasm.valtypes import ANYREF, FUNCREF, I32, I64, FuncType, RefType, StorageType, ref
+from wasm.valtypes import ANYREF, FUNCREF, I32, I64, FuncType, HeapType, RefType, StorageType, ref
 
 _CHAIN: Final = 12
 """How many types the digest of ``any`` asks for."""
 _FOLLOWED: Final = 4
 """How many references of one object are followed; of the others only null is told from the rest."""
-_FIRST: Final = 24
+_FIRST: Final = 12
 """How many fields or elements are read at depth 0."""
+_BRIEF: Final = 4
+"""How many fields tell an object from its neighbours in a wide row."""
 _NULL: Final = 0x9E3779B9
 
 
@@ -38,7 +40,11 @@ def write_functions(scaffold: Scaffold) -> None:
             _function(code)
             continue
         writer = _Digest(code, space)
-        if isinstance(heap, int):
+        if what == "rest":
+            writer.rest(heap)
+        elif what == "brief":
+            writer.brief(heap)
+        elif isinstance(heap, int):
             writer.defined(space.lattice.types[heap])
         elif heap == "extern":
             writer.extern()
@@ -98,8 +104,8 @@ class _Digest:
         self._leave()
         self.f.end()
 
-    def _nested(self, get: tuple[Instr, ...], type_: RefType, follow: bool) -> None:
-        """Fold a reference that ``get`` puts on the stack: followed while there is depth left."""
+    def _nested(self, get: tuple[Instr, ...], type_: RefType, follow: bool, last: bool = False) -> None:
+        """Fold a reference that ``get`` puts on the stack: followed while there is depth left, ``last``: one step."""
         body, f = self.f.body, self.f
         if not self.space.inhabited(type_.heap) or not follow:
             body += (*get, BARE["ref.is_null"], *self.frame.fold(I32))
@@ -110,13 +116,14 @@ class _Digest:
         f.open("if")
         body += (*get, BARE["ref.is_null"], *self.frame.fold(I32))
         f.else_()
-        body += (*get, (GET, 1), (I32_CONST, 1), BARE["i32.sub"], (OPS["call"], digest), *self.frame.fold(I64))
+        left = ((I32_CONST, 0),) if last else ((GET, 1), (I32_CONST, 1), BARE["i32.sub"])
+        body += (*get, *left, (OPS["call"], digest), *self.frame.fold(I64))
         f.end()
 
-    def _storage(self, get: tuple[Instr, ...], storage: StorageType, follow: bool) -> None:
+    def _storage(self, get: tuple[Instr, ...], storage: StorageType, follow: bool, last: bool = False) -> None:
         type_ = value_type(storage)
         if isinstance(type_, RefType):
-            self._nested(get, type_, follow)
+            self._nested(get, type_, follow, last)
         else:
             self.f.body += (*get, *self.frame.fold(type_))
 
@@ -130,6 +137,35 @@ class _Digest:
             case "array":
                 self._array(type_)
             case _:
+                self._if_shallow()
+                self._rest(type_.index)
+
+    def _rest(self, heap: HeapType) -> None:
+        """Fold the rest of the digest, a function of its own."""
+        self.f.body += ((GET, 0), (GET, 1), (OPS["call"], self.space.digest(heap, "rest")))
+        self._fold()
+
+    def brief(self, heap: HeapType) -> None:
+        """A struct in a row of a thousand: told from its neighbours."""
+        assert isinstance(heap, int)
+        self._if_null()
+        type_ = self.space.lattice.types[heap]
+        for i, field in enumerate(type_.fields[:_BRIEF]):
+            get = ((GET, 0), (OPS[getter(field.storage, "struct", i & 1)], (heap, i)))
+            self._storage(get, field.storage, False)
+
+    def rest(self, heap: HeapType) -> None:
+        """What is neither null nor asked for at depth 0."""
+        if heap == "func":
+            self._function()
+        elif heap == "any":
+            self._object()
+        else:
+            assert isinstance(heap, int)
+            type_ = self.space.lattice.types[heap]
+            if type_.kind == "struct":
+                self._fields(type_, _FIRST, len(type_.fields))
+            else:
                 self._call(type_)
 
     def _known(self, type_: Defined) -> Instr:
@@ -141,15 +177,20 @@ class _Digest:
         return GET, held
 
     def _struct(self, type_: Defined) -> None:
+        self._fields(type_, 0, _FIRST)
+        if len(type_.fields) > _FIRST:
+            self._if_shallow()
+            self._rest(type_.index)
+
+    def _fields(self, type_: Defined, start: int, end: int) -> None:
         held = self._known(type_)
-        followed = 0
-        for i, field in enumerate(type_.fields):
-            if i == _FIRST:
-                self._if_shallow()
+        followed = sum(isinstance(field.storage, RefType) for field in type_.fields[:start])
+        for i, field in enumerate(type_.fields[start:end], start):
             read = getter(field.storage, "struct", self.code.source.below(2) if i < 8 else i & 1)
             reference = isinstance(field.storage, RefType)
             followed += reference
-            self._storage((held, (OPS[read], (type_.index, i))), field.storage, followed <= _FOLLOWED)
+            get = (held, (OPS[read], (type_.index, i)))
+            self._storage(get, field.storage, followed <= _FOLLOWED, len(type_.fields) > _FIRST)
 
     def _array(self, type_: Defined) -> None:
         f, body, source = self.f, self.f.body, self.code.source
@@ -175,7 +216,6 @@ class _Digest:
         """Call the function with simple arguments and fold its results."""
         composite = type_.composite
         assert isinstance(composite, FuncType)
-        self._if_shallow()
         self.code.known.clear()
         self.code.arguments(composite.params, 0)
         self.f.body += ((GET, 0), (OPS["call_ref"], type_.index))
@@ -201,18 +241,20 @@ class _Digest:
         """A function: called if its type is one of the module's, by a table or after a cast."""
         self._if_null()
         self._if_shallow()
-        scaffold = self.space.scaffold
         if self.space.gc:
-            self._chain([t.index for t in self._some(self.space.lattice.all("func"))], FUNCREF)
-            answer = scaffold.answer_type
-            self.f.open("block", (), (FUNCREF,))
-            self.f.body += ((GET, 0), (OPS["br_on_cast_fail"], (0, FUNCREF, ref(answer, False))))
-            self.f.body += ((OPS["call_ref"], answer), *self.frame.fold(I32))
-            self._leave()
-            self.f.end()
-            self.f.body.append(BARE["drop"])
-            return
-        self.f.body += ((GET, 0), *self.frame.fold(FUNCREF))
+            self._rest("func")
+        else:
+            self.f.body += ((GET, 0), *self.frame.fold(FUNCREF))
+
+    def _function(self) -> None:
+        self._chain([t.index for t in self._some(self.space.lattice.all("func"))], FUNCREF)
+        answer = self.space.scaffold.answer_type
+        self.f.open("block", (), (FUNCREF,))
+        self.f.body += ((GET, 0), (OPS["br_on_cast_fail"], (0, FUNCREF, ref(answer, False))))
+        self.f.body += ((OPS["call_ref"], answer), *self.frame.fold(I32))
+        self._leave()
+        self.f.end()
+        self.f.body.append(BARE["drop"])
 
     def anything(self) -> None:
         self._if_null()
@@ -224,7 +266,11 @@ class _Digest:
         f.end()
         body.append(BARE["drop"])
         self._if_shallow()
+        self._rest("any")
+
+    def _object(self) -> None:
         self._chain([t.index for t in self._some(self.space.concrete("any"))], ANYREF)
+        body = self.f.body
         for heap in ("struct", "array", "eq"):
             body += ((GET, 0), (OPS["ref.test"], heap), *self.frame.fold(I32))
 

@@ -147,12 +147,15 @@ def cast(program: Program, code: Code) -> None:
 def _ask(code: Code, local: int, top: RefType, target: RefType) -> None:
     """One question, with uses of the object on both sides."""
     source, f, body, heap = code.source, code.f, code.f.body, target.heap
+    how = source.below(6)
+    if how == 5:
+        # Asking whether it is null or of the type is not part of any other question.
+        target = ref(heap)
     null = "_null" if target.nullable else ""
-    how = source.below(5)
     mark = code.mark()
-    if how <= 1:
+    if how in (0, 1, 5):
         body += ((GET, local), (OPS[f"ref.test{null}"], heap))
-        if how == 0:
+        if how != 1:
             body += code.frame.fold(I32)
             return
         f.open("if")

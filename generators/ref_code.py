@@ -39,6 +39,8 @@ MANY: Final = 16
 
 _FULL: Final = 3
 """So many fields of an object get values that are more than simple."""
+_LONG: Final = 4_000
+"""From so many instructions on, a function makes its wide objects by default: each is as long as it has fields."""
 _FIXED: Final = (1, 2, 3, 0, 4, 5, 6, 7, 8, 9, 12, 16, 20, 32, 64)
 _TOPS: Final = {"func": FUNCREF, "nofunc": FUNCREF, "extern": EXTERNREF, "noextern": EXTERNREF}
 
@@ -262,7 +264,8 @@ class Code:
             case "func":
                 body.append(self.space.scaffold.declare(self.space.function(type_.index, source.below(VARIANTS))))
             case "struct":
-                if source.below(6) == 5 and all(defaultable(f.storage) for f in type_.fields):
+                late = len(type_.fields) > MANY and len(body) > _LONG
+                if (source.below(6) == 5 or late) and all(defaultable(f.storage) for f in type_.fields):
                     body.append((OPS["struct.new_default"], type_.index))
                     return
                 for i, field in enumerate(type_.fields):
@@ -320,9 +323,12 @@ class Code:
                 self.frame.take(EXTERNREF)
         else:
             heap = "func" if self.space.is_answer(type_.heap) else type_.heap
+            what = "digest"
             if wide and self.top(heap) is ANYREF:
                 depth = 0
-            body += ((I32_CONST, depth), (OPS["call"], self.space.digest(heap)), *self.frame.fold(I64))
+                defined = self.space.lattice.types.get(heap) if isinstance(heap, int) else None
+                what = "brief" if defined and defined.kind == "struct" else what
+            body += ((I32_CONST, depth), (OPS["call"], self.space.digest(heap, what)), *self.frame.fold(I64))
 
     def fold_row(self, types: Sequence[ValType], depth: int = 0) -> None:
         """Fold a row of values, the top first."""

@@ -60,7 +60,7 @@ class References:
         self.globals: list[tuple[RefType, int, bool]] = []
         self.rows: list[Callee] = []
         self.tables: list[tuple[RefType, int, int]] = []
-        self._digests: dict[HeapType, int] = {}
+        self._digests: dict[tuple[str, HeapType], int] = {}
         self._functions: dict[int, list[int]] = {}
         self._elems: dict[RefType, int] = {}
         self._data = -1
@@ -143,15 +143,20 @@ class References:
             self._sinker = f.index
         return self._sinker
 
-    def digest(self, heap: HeapType) -> int:
-        """The function (reference, depth) -> i64 that folds all that the reference leads to, ``depth`` steps deep."""
+    def digest(self, heap: HeapType, what: str = "digest") -> int:
+        """The function (reference, depth) -> i64 that folds all that the reference leads to, ``depth`` steps deep.
+
+        ``what`` is "rest" for the part of it that is not for null or depth 0. It is apart since every engine takes the
+        fuel of a function's straight way where the function begins, and most references of a row are null or shallow.
+        "brief" is for structs in wide rows: their first fields.
+        """
         if isinstance(heap, str):
             heap = {"nofunc": "func", "noextern": "extern", "func": "func", "extern": "extern"}.get(heap, "any")
-        found = self._digests.get(heap)
+        found = self._digests.get((what, heap))
         if found is None:
             f = self.builder.func((ref(heap), I32), (I64,))
-            found = self._digests[heap] = f.index
-            self.unwritten.append(("digest", f, heap))
+            found = self._digests[what, heap] = f.index
+            self.unwritten.append((what, f, heap))
         return found
 
     # Initialisers

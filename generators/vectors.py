@@ -126,7 +126,7 @@ class Vectors:
         found = _candidate(row)
         source, body = self.source, self.frame.f.body
         same = source.below(8) >= (4 if row.imms == (Imm.LANES,) else 7)
-        corner = self._corner(row) if not same and source.below(8) >= 5 else []
+        corner = self._corner(row) if not same and source.below(8) >= 4 else []
         nan = Nan.NONE
         shift = row.params == (V128, I32) and not row.imms
         for i, param in enumerate(found.params):

@@ -1,4 +1,4 @@
-"""Feedback: a folder of cases that executed something new, from which the target ``mutate`` draws (``--feedback``).
+"""Feedback: a folder of cases that executed something new, from which ``mutate`` and ``mixed`` draw (``--feedback``).
 
 What is new is told by words: pairs of instructions executed one after the other, shapes of the module by size, and
 ways in which invocations ended. What a run keeps goes into the subfolder ``new`` and is there for the next run, so that

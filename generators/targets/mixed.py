@@ -6,13 +6,14 @@ Scalar arithmetic and loads as operands are in most of them, since that is what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from typing import Final
 
 from generators import targets
 from generators.arguments import callable_by_host
+from generators.bases import seeds
 from generators.callsites import TAILS, Callee, can_import, import_callee
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
@@ -26,9 +27,13 @@ from generators.produce import push_values
 from generators.program import Program
 from generators.registry import target_names
 from generators.signatures import draw_types
+from generators.splicing import spliced
 from wasm.case import Case
+from wasm.decode import decode
+from wasm.errors import Invalid
 from wasm.features import Feature
 from wasm.isa import OPS
+from wasm.validate import validate
 from wasm.valtypes import I32, I64, FuncType, RefType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
@@ -90,10 +95,23 @@ def _often(parts: tuple[Part, ...]) -> bool:
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
-    """A case of one to six functions of parts, which call each other."""
+    """A case of one to six functions of parts, which call each other, and under feedback a kept case's functions."""
     room = _ROOM[source.below(256)]
-    config = _swarm(source, config)
-    return _Module(source, config, room).build()
+    case = _Module(source, _swarm(source, config), room).build()
+    return case if config.seeds is None else _beside_kept(case, source.fork("kept"), config)
+
+
+def _beside_kept(case: Case, source: ChoiceSource, config: Config) -> Case:
+    """One case in four has the functions of one that an earlier run kept beside its own, and calls some of them."""
+    kept = seeds(config, config.seeds) if config.seeds is not None else ()
+    if not kept or not source.chance(1, 4):
+        return case
+    both = spliced(case, source.pick(kept), source, config)
+    try:
+        validate(decode(both.content), config.features)
+    except Invalid:
+        return case
+    return replace(both, labels=both.labels | {"spliced"}) if both is not case else case
 
 
 def _swarm(source: ChoiceSource, config: Config) -> Config:

@@ -16,16 +16,15 @@ from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.edits import Editor
 from generators.fuel import add_fuel, fuelled
-from generators.merging import Moved, merged
 from generators.spans import UnknownCode, deep_functions, guarded, read_graph
-from wasm.case import CallSite, Case
+from generators.splicing import spliced
+from wasm.case import Case
 from wasm.context import ModuleContext
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.errors import Invalid
 from wasm.feature_use import required_features
 from wasm.features import Feature
-from wasm.isa import OPS
 from wasm.module import ExternKind, Func, Module
 from wasm.validate import validate
 
@@ -39,9 +38,6 @@ _SPLICED: Final = 5
 _FUEL: Final = 20_000
 _LARGEST: Final = 12_000
 """Bases of more bytes are left as they are: reading them takes longer than running them."""
-
-_PREFIX: Final = "b_"
-_CALLS: Final = frozenset((OPS["call"], OPS["return_call"]))
 
 Moves = dict[int, list[tuple[int, int, int]]]
 """By function, what its edits moved: (start, end, delta) in order."""
@@ -115,48 +111,9 @@ def _uncertain(func: Func, context: ModuleContext, recursive: bool, deep: frozen
 
 
 def _spliced(base: Case, source: ChoiceSource, config: Config) -> Case:
-    """The functions of another case beside those of ``base``, which calls some of them in place of its own.
-
-    The other one calls none of the first, so that no recursion comes about. ``base`` itself if they don't go together.
-    """
+    """``base`` beside another case, or by itself where they do not go together."""
     other = any_case(source.fork("other"), config)
-    if len(other.content) > _LARGEST:
-        return base
-    own = decode(base.content)
-    module, first, second = merged(own, decode(other.content), _PREFIX)
-    if not required_features(module) <= config.features:
-        return base
-    _cross(module, source, len(own.funcs))
-    shift = len(base.invocations)
-    calls = tuple(replace(call, export=_PREFIX + call.export) for call in other.invocations)
-    sites = _moved_sites(base.sites, first, 0) + _moved_sites(other.sites, second, shift)
-    return Case(
-        content=encode(module),
-        invocations=base.invocations + calls,
-        sites=sites,
-        labels=base.labels | other.labels,
-    )
-
-
-def _moved_sites(sites: tuple[CallSite, ...], moved: Moved, shift: int) -> tuple[CallSite, ...]:
-    return tuple(
-        replace(one, use_at=one.use_at + shift)
-        if one.func < 0
-        else replace(one, func=moved.index(ExternKind.FUNC, one.func))
-        for one in sites
-    )
-
-
-def _cross(module: Module, source: ChoiceSource, count: int) -> None:
-    """Half of the calls in the first ``count`` functions go to functions of the second module of the same type."""
-    types = module.func_types()
-    imported = len(types) - len(module.funcs)
-    theirs = list(range(imported + count, len(types)))
-    for func in module.funcs[:count]:
-        for at, (row, imm) in enumerate(func.body):
-            same = [index for index in theirs if types[index] == types[imm]] if row in _CALLS else []
-            if same and source.below(2):
-                func.body[at] = row, source.pick(same)
+    return base if len(other.content) > _LARGEST else spliced(base, other, source, config)
 
 
 def _closed(whole: Case, module: Module, moves: Moves, labels: frozenset[str]) -> Case:

@@ -29,7 +29,7 @@ from wasm.case import Case
 from wasm.features import Feature
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.REFERENCE_TYPES})
-WEIGHT: Final = 0.5
+WEIGHT: Final = 1.0
 
 _COUNTS: Final = tuple(round(10 ** (i / 255)) for i in range(256))
 _STATEMENTS: Final = weighted(

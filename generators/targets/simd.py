@@ -25,7 +25,7 @@ from wasm.isa import OPS
 from wasm.valtypes import I32, I64, V128, FuncType, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.SIMD})
-WEIGHT: Final = 5.0
+WEIGHT: Final = 7.0
 
 _STATEMENTS: Final = tuple(max(1, round(2 * 30 ** (i / 255)) - (1 if i < 4 else 0)) for i in range(256))
 """How many statements a function has: log-uniform, 1 to 60."""

@@ -196,13 +196,16 @@ def test_a_row_as_wide_as_may_be_takes_no_reference_more() -> None:
     validate(decode(case.content), frozenset(map(Feature, case.features)))
 
 
-PINNED = "6:97c8584d302a76cd"
+PINNED = "6:61305a37a4826d83"
 
 
 def test_a_new_program_needs_a_new_version() -> None:
-    """Who changes what a saved (target, seed, index) stands for raises GENERATOR_VERSION and pins the new digest."""
+    """Who changes what a saved (target, seed, index) stands for raises GENERATOR_VERSION and pins the new digest.
+
+    ``mutate`` is not among them: it draws from corpus/, which grows.
+    """
     found = hashlib.sha256()
-    for target in ("calls", "params", "returns"):
-        for index in range(10):
+    for target in sorted(set(TARGETS) - {"mutate"}):
+        for index in range(12):
             found.update(make_case(target, 1, index).content)
     assert f"{GENERATOR_VERSION}:{found.hexdigest()[:16]}" == PINNED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fuzz.triage import known
 
 def main() -> int:
     """Run it; the exit code is the summary's, 3 if the folder is in use."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
     out, seed, cases, jobs = sys.argv[1:5]
     fault = f":{sys.argv[5]}" if len(sys.argv) > 5 else ""
     try:
