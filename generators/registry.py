@@ -91,8 +91,9 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
 
 def version_of(names: Sequence[str]) -> str:
     """What, with name, seed and index, determines the cases of these targets and peers. Raises ``PeerMissing``."""
-    others = dict.fromkeys(open_peer(name).version for name in names if name in peer_names())
-    return ", ".join((GENERATOR_VERSION, *others) if len(others) < len(names) else others)
+    peers = [name for name in names if name in peer_names()]
+    others = dict.fromkeys(open_peer(name).version for name in peers)
+    return ", ".join((GENERATOR_VERSION, *others) if len(peers) < len(names) else others)
 
 
 def kind_of(name: str) -> CaseKind:

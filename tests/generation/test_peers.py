@@ -13,7 +13,7 @@ from generators import peer
 from generators.config import DEFAULT
 from generators.peer import NoModule, PeerMissing, find_program, open_peer, peer_names, run_program
 from generators.peers import ttf
-from generators.registry import make_case, version_of
+from generators.registry import GENERATOR_VERSION, make_case, version_of
 from oracles.interpreter import run_case
 from wasm.builder import ModuleBuilder
 from wasm.case import Case, CaseKind
@@ -93,6 +93,13 @@ def test_features_are_kept() -> None:
     allowed = {feature.value for feature in narrow.features} | {"reference_types"}
     for index in range(6):
         assert make_case("wasm-smith", 3, index, narrow).features <= allowed
+
+
+def test_what_peers_make_does_not_depend_on_our_version() -> None:
+    cases("wasm-smith", 0)
+    alone = version_of(["wasm-smith", "wasm-smith:wide"])
+    assert alone.startswith("wasm-tools ")
+    assert version_of(["arith", "wasm-smith", "wasm-smith:wide"]) == f"{GENERATOR_VERSION}, {alone}"
 
 
 def test_what_is_missing_says_how_to_get_it(
