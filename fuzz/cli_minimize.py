@@ -48,7 +48,10 @@ def minimize(args: argparse.Namespace) -> int:
 def _first_finding(bench: Bench, case: Case) -> Finding:
     trial = bench.run(case)
     if not isinstance(trial.verdict, Disagree):
-        raise NotInteresting if not bench.seats else UsageError("all engines agree on this case: nothing to minimize")
+        if not bench.seats:
+            raise NotInteresting
+        about = "on whether these bytes are a module" if case.kind is CaseKind.BYTES else "on this case"
+        raise UsageError(f"all engines agree {about}: nothing to minimize")
     signatures = split(trial.verdict)
     if len(signatures) > 1:
         print(f"fuzz: {len(signatures)} findings in one; minimizing {signatures[0][0]}", file=sys.stderr)

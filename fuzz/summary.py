@@ -52,7 +52,7 @@ class Summary:
 
     ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out.
     ``errors`` are failures of the harness itself. ``resumed`` is how many cases had been done before this run;
-    ``elsewhere`` how many unknown findings were counted without being stored in this run's folder.
+    ``quiet_since`` is the wall second in which cases were reported last.
     """
 
     targets: tuple[str, ...]
@@ -69,6 +69,7 @@ class Summary:
     unmatched_known: list[str] = field(default_factory=list)
     resumed: int = 0
     wall_seconds: float = 0.0
+    quiet_since: float = 0.0
     interrupted: bool = False
 
     @property

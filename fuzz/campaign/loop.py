@@ -203,6 +203,7 @@ class Campaign:
                 self._found(report.finding)
             case Batch():
                 slot.numbers = ()
+                self.summary.quiet_since = self.summary.wall_seconds
                 self.summary.stats.add(report.stats)
                 if report.numbers:
                     self.archive.record_batch(list(report.numbers), report.stats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from fuzz.stats import Stats
 from fuzz.summary import Summary
@@ -12,14 +13,20 @@ def percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f}%" if whole else "-"
 
 
+_QUIET: Final = 8.0
+"""Seconds without a report of cases after which the progress says so: a slow case is run several times to be sure."""
+
+
 def progress_line(summary: Summary) -> str:
     """One line: how far, how fast, what was found."""
     stats = summary.stats
     fresh = stats.cases
     rate = fresh / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
     speed = f", {rate:.1f} cases/s" if rate else ""
+    quiet = summary.wall_seconds - summary.quiet_since
+    waiting = f", waiting {quiet:.0f} s for slow ones" if quiet >= _QUIET else ""
     return (
-        f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}, "
+        f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}{waiting}, "
         f"{percent(stats.wide_passed_site, stats.wide_cases)} of wide ones past their site, "
         f"{len(summary.bundles)} findings stored"
     )

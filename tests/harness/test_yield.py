@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from fuzz.campaign.account import SAMPLE, account
 from fuzz.campaign.bench import Bench
-from fuzz.report.words import summary_lines
+from fuzz.report.words import progress_line, summary_lines
 from fuzz.stats import Stats, size_range
 from fuzz.summary import Summary
 from fuzz.target_yield import TargetYield, measure
@@ -97,6 +98,14 @@ def test_the_summary_has_a_line_for_each_target() -> None:
     (calls,) = (line for line in lines if line.startswith("  calls: "))
     assert "2 cases" in returns
     assert "1 sampled cases executed" in calls
+
+
+def test_progress_says_when_nothing_ends() -> None:
+    """A run that retries a slow case looks as if it stood still."""
+    summary = Summary(("returns",), 1, "1", out=Path(), stats=counted(0, 1), wall_seconds=30.0, quiet_since=25.0)
+    assert "waiting" not in progress_line(summary)
+    summary.wall_seconds = 45.0
+    assert "2 cases, 0.0 cases/s, waiting 20 s for slow ones, " in progress_line(summary)
 
 
 def test_ranges_cover_all_sizes() -> None:
