@@ -354,11 +354,12 @@ def function_value(program: Program, code: Code) -> None:
     code.arguments(composite.params, 1)
     if how < 2:
         code.push(ref(type_.index, False), 2)
-        if how == 0 or not space.config.allows(Feature.TAIL_CALL):
+        full = len(composite.params) >= space.config.max_params
+        if how == 0 or full or not space.config.allows(Feature.TAIL_CALL):
             body.append((OPS["call_ref"], type_.index))
         else:
             code.keep(ref(type_.index))
-            body += ((GET, code.known[-1][1]), (OPS["call"], _by_reference(program, code, type_.index, composite)))
+            body += ((GET, code.known[-1][1]), (OPS["call"], _by_reference(program, type_.index, composite)))
     else:
         actual = source.pick(space.lattice.below(type_.index))
         funcs = [space.function(actual.index, i) for i in range(2)]
@@ -369,10 +370,8 @@ def function_value(program: Program, code: Code) -> None:
     code.fold_row(composite.results, 1)
 
 
-def _by_reference(program: Program, code: Code, index: int, type_: FuncType) -> int:
+def _by_reference(program: Program, index: int, type_: FuncType) -> int:
     """A function that takes the arguments and the function, and calls it as its last act."""
-    limit = code.space.config.max_params
-    assert len(type_.params) < limit
     f = program.scaffold.builder.func((*type_.params, ref(index)), type_.results)
     f.body += [(GET, i) for i in range(len(type_.params) + 1)]
     f.body.append((OPS["return_call_ref"], index))

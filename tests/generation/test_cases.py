@@ -142,6 +142,17 @@ def test_limits_are_kept() -> None:
                 assert len(type_.results) <= 40
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_narrow_limits_make_cases_too(most: int) -> None:
+    """Functions that a case needs besides, as a host's way in, may have a few parameters more than its limit."""
+    config = Config(max_params=most, max_results=most)
+    for target in TARGETS:
+        for index in range(20):
+            types = decode(make_case(target, 1, index, config).content).func_types()
+            assert max(len(type_.params) for type_ in types) < 12
+            assert max(len(type_.results) for type_ in types) < 12
+
+
 def test_cases_do_not_depend_on_the_process() -> None:
     """Other hash seeds, and something else made before: the same cases."""
     seen = set()
