@@ -10,9 +10,11 @@ from fuzz.target_yield import TargetYield
 
 _NUMBERS: Final = (
     "cases", "wide_cases", "many_operands", "passed_site", "wide_passed_site", "nan_cases", "disagreements", "unstable",
+    "compared",
 )  # fmt: skip
 _COUNTERS: Final = (
     "targets", "outcomes", "poisons", "discarded", "shapes", "operands_by_kind", "engine_cases", "buckets",
+    "engine_silent",
 )  # fmt: skip
 
 
@@ -23,6 +25,7 @@ class Stats:
     ``cases`` were generated and run by the reference; ``wide_cases`` have a call site with more than 20 values,
     ``many_operands`` one with 240 operands or more. ``passed_site`` cases executed the instruction that uses the last
     result of a site, ``wide_passed_site`` of a wide one. In ``nan_cases`` the bits of a free NaN decided something.
+    On ``compared`` cases some engine had a vote that counted; ``engine_silent`` has each engine's cases without one.
     ``outcomes`` counts how the reference's invocations ended, ``poisons`` votes that did not count, by reason,
     ``discarded`` cases that were not run, by reason, ``shapes`` the sizes of call sites by range, and
     ``operands_by_kind`` cases by ``kind:operands`` around the limits (240 to 260 operands).
@@ -40,6 +43,7 @@ class Stats:
     nan_cases: int = 0
     disagreements: int = 0
     unstable: int = 0
+    compared: int = 0
     harness_cpu: float = 0.0
     generator_cpu: float = 0.0
     targets: Counter[str] = field(default_factory=Counter)
@@ -49,6 +53,7 @@ class Stats:
     shapes: Counter[str] = field(default_factory=Counter)
     operands_by_kind: Counter[str] = field(default_factory=Counter)
     engine_cases: Counter[str] = field(default_factory=Counter)
+    engine_silent: Counter[str] = field(default_factory=Counter)
     buckets: Counter[str] = field(default_factory=Counter)
     engine_cpu: dict[str, float] = field(default_factory=dict)
     yields: dict[str, TargetYield] = field(default_factory=dict)
@@ -80,7 +85,7 @@ class Stats:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Stats:
-        """Read ``to_json``'s form; counts that an older release did not keep are zero."""
+        """Read ``to_json``'s form; counts that an older release did not keep are zero, but for ``compared``."""
         stats = Stats(
             harness_cpu=data.get("harness_cpu", 0.0),
             generator_cpu=data.get("generator_cpu", 0.0),
@@ -89,6 +94,7 @@ class Stats:
         )
         for name in _NUMBERS:
             setattr(stats, name, data.get(name, 0))
+        stats.compared = data.get("compared", stats.cases)
         for name in _COUNTERS:
             setattr(stats, name, Counter(data.get(name, {})))
         return stats

@@ -84,7 +84,12 @@ class Summary:
             return ExitCode.INTERRUPTED
         if self.new:
             return ExitCode.FINDINGS
-        return ExitCode.UNUSABLE if self.broken or self.errors else ExitCode.CLEAN
+        return ExitCode.UNUSABLE if self.broken or self.errors or self.idle else ExitCode.CLEAN
+
+    @property
+    def idle(self) -> bool:
+        """Whether no engine could run any case: then nothing was compared, which is not the same as agreement."""
+        return bool(self.stats.cases) and not self.stats.compared
 
     def to_json(self) -> dict[str, Any]:
         """The ``summary`` line of ``--json`` (docs/json.md)."""
@@ -97,6 +102,7 @@ class Summary:
             "generators": self.generators,
             "out": str(self.out),
             "cases": stats.cases,
+            "compared_cases": stats.compared,
             "resumed_cases": self.resumed,
             "wide_cases": stats.wide_cases,
             "many_operand_cases": stats.many_operands,
@@ -114,6 +120,7 @@ class Summary:
                     "id": engine,
                     "release": release,
                     "cases": stats.engine_cases.get(engine, 0),
+                    "silent_cases": stats.engine_silent.get(engine, 0),
                     "cpu_seconds": round(stats.engine_cpu.get(engine, 0.0), 3),
                 }
                 for engine, release in self.engines.items()

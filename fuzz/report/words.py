@@ -44,6 +44,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         cpu = stats.engine_cpu.get(engine, 0.0)
         cases = stats.engine_cases.get(engine, 0)
         each = f", {1000 * cpu / cases:.1f} ms a case" if cases else ""
+        silent = stats.engine_silent.get(engine, 0)
+        each += f", no vote in {silent}" if silent else ""
         yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
     yield f"  harness: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
     yield from (f"  {note}" for note in summary.notes)
@@ -93,7 +95,8 @@ def _targets(stats: Stats) -> Iterator[str]:
 
 def _findings(summary: Summary) -> Iterator[str]:
     if not summary.bundles:
-        yield f"No disagreement. Records are in {summary.out}"
+        what = "Nothing was compared: no engine has a vote on any of these cases" if summary.idle else "No disagreement"
+        yield f"{what}. Records are in {summary.out}"
         return
     new = summary.new
     yield f"Findings: {len(new)} new, {len(summary.bundles) - len(new)} known (stored; all counts below)"

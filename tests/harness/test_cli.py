@@ -184,6 +184,20 @@ def test_replay_in_json_has_the_documented_fields(add: Path, capsys: pytest.Capt
     assert verdict["verdict"] == "agree"
 
 
+def test_a_run_in_which_no_engine_has_a_vote_is_not_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The compiler makes no code for GC: to call that agreement would be a lie."""
+    run = ["run", "--cases", "4", "--seed", "1", "--jobs", "1", "--engine", "compiler"]
+    assert main([*run, "--target", "gc", "--out", str(tmp_path / "gc")]) == 3
+    output = capsys.readouterr().out
+    assert "a case, no vote in 4\n" in output
+    assert "Nothing was compared: no engine has a vote on any of these cases. Records are in " in output
+    assert "No disagreement" not in output
+    assert main([*run, "--target", "arith,gc", "--out", str(tmp_path / "both")]) == 0
+    output = capsys.readouterr().out
+    assert "a case, no vote in 2\n" in output
+    assert "No disagreement" in output
+
+
 def test_run_in_json_has_the_documented_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     arguments = [
@@ -206,7 +220,7 @@ def test_run_in_json_has_the_documented_fields(tmp_path: Path, capsys: pytest.Ca
     assert rows[-1]["cases"] == 6
     assert rows[-1]["targets_cases"] == {"params": 3, "returns": 3}
     assert rows[-1]["engines"][1]["id"] == WASMTIME
-    assert set(rows[-1]["engines"][1]) == {"id", "release", "cases", "cpu_seconds"}
+    assert set(rows[-1]["engines"][1]) == {"id", "release", "cases", "silent_cases", "cpu_seconds"}
     assert main(["report", str(out)]) == 0
     assert "6 cases of returns, params" in capsys.readouterr().out
 

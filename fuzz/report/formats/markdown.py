@@ -26,6 +26,7 @@ def render(summary: Summary) -> str:
         ("wide: more than 20 values at a call site", stats.wide_cases, stats.cases),
         ("240 operands or more at a call site", stats.many_operands, stats.cases),
         ("executed past a wide site, of the wide ones", stats.wide_passed_site, stats.wide_cases),
+        ("compared with some engine's vote", stats.compared, stats.cases),
         ("NaN bits observed", stats.nan_cases, stats.cases),
     ):
         lines.append(f"| {word} | {number} | {percent(number, whole)} |")
