@@ -50,6 +50,8 @@ def _first_finding(bench: Bench, case: Case) -> Finding:
     if not isinstance(trial.verdict, Disagree):
         if not bench.seats:
             raise NotInteresting
+        if not trial.compared:
+            raise UsageError("no engine has a vote on this case: nothing to minimize")
         about = "on whether these bytes are a module" if case.kind is CaseKind.BYTES else "on this case"
         raise UsageError(f"all engines agree {about}: nothing to minimize")
     signatures = split(trial.verdict)

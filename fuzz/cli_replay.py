@@ -97,7 +97,8 @@ def _print_text(bench: Bench, trial: Trial) -> None:
     for poison in trial.verdict.poisons:
         print(f"not counted: {poison.engine}, {poison.reason}, {_from(poison.start)}")
     if not isinstance(trial.verdict, Disagree):
-        print("all agree" if len(seen) > 1 else f"only {seen[0].engine} ran it: there is nothing to compare with")
+        alone = f"only {seen[0].engine} has a vote: there is nothing to compare it with"
+        print("all agree" if trial.compared else alone)
         return
     for signature, dissents in split(trial.verdict):
         print(f"DISAGREEMENT: {signature}")

@@ -41,9 +41,8 @@ def account(stats: Stats, trial: Trial) -> None:
     stats.disagreements += isinstance(trial.verdict, Disagree)
     for poison in trial.verdict.poisons:
         stats.poisons[poison.reason] += 1
-    silent = {poison.engine for poison in trial.verdict.poisons if poison.start < 0}
-    stats.engine_silent.update(silent)
-    stats.compared += any(other.engine not in silent for other in trial.observations)
+    stats.engine_silent.update(trial.silent)
+    stats.compared += trial.compared
     stats.engine_cases[REFERENCE] += 1
     for other in trial.observations:
         stats.engine_cases[other.engine] += 1

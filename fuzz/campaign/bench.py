@@ -47,6 +47,16 @@ class Trial:
     def reference(self) -> Observation:
         return self.references[""]
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """Engines without any vote on this case: nothing that they did was compared."""
+        return frozenset(poison.engine for poison in self.verdict.poisons if poison.start < 0)
+
+    @property
+    def compared(self) -> bool:
+        """Whether any engine had a vote."""
+        return any(other.engine not in self.silent for other in self.observations)
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:

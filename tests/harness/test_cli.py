@@ -198,6 +198,18 @@ def test_a_run_in_which_no_engine_has_a_vote_is_not_clean(tmp_path: Path, capsys
     assert "No disagreement" in output
 
 
+def test_replay_says_when_nobody_has_a_vote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--target", "gc", "--seed", "1", "--count", "1", "--out", str(tmp_path)]) == 0
+    case = str(tmp_path / "gc-1-0.json")
+    assert main(["replay", case, "--engine", "interpreter", "--engine", "compiler"]) == 0
+    words = "only interpreter has a vote: there is nothing to compare it with\n"
+    assert capsys.readouterr().out.endswith(words)
+    assert main(["replay", case, "--engine", "interpreter"]) == 0
+    assert capsys.readouterr().out.endswith(words)
+    assert main(["replay", case, "--engine", "interpreter", "--engine", WASMTIME]) == 0
+    assert capsys.readouterr().out.endswith("all agree\n")
+
+
 def test_run_in_json_has_the_documented_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     arguments = [
