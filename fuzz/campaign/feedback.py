@@ -1,27 +1,33 @@
 """Feedback: a folder of cases that executed something new, from which ``mutate`` and ``mixed`` draw (``--feedback``).
 
-What is new is told by words: pairs of instructions executed one after the other, shapes of the module by size, and
-ways in which invocations ended. What a run keeps goes into the subfolder ``new`` and is there for the next run, so that
-the cases of a run depend on the folder as it was at its start and on nothing else.
+What is new is told by words: pairs of instructions executed one after the other, shapes of the module by size, ways in
+which invocations ended, the machine instructions that our compiler's lowering rules chose, and by size how much its
+allocator spilled, split, evicted and moved. What a run keeps goes into the subfolder ``new`` and is there for the next
+run, so that the cases of a run depend on the folder as it was at its start and on nothing else.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from compiler.pipeline import Settings, compile_function
 from fuzz.campaign.disk import explained, write_file
 from fuzz.stats import size_range
 from fuzz.target_yield import measure
+from oracles.compiled.program import Refused, refusals
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load
 from wasm.case import Case, CaseKind
+from wasm.context import ModuleContext
 from wasm.embedding import Observation
 from wasm.isa import Op
+from wasm.module import Module
 
 _STEPS: Final = 20_000
 """Following a case costs several times what running it does; what comes later is mostly more rounds of the same."""
@@ -30,6 +36,7 @@ _LARGEST: Final = 8_000
 """Larger modules are not kept: every edit reads its function again."""
 
 
+_UNCHECKED: Final = Settings(checker=False, verify=False)
 _NEW: Final = "new"
 
 
@@ -57,7 +64,25 @@ def words_of(case: Case) -> frozenset[str]:
     found = {f"{first.name if first else 'start'} {second.name}" for first, second in pairs.seen}
     found |= {f"shape {name} {size_range(size)}" for name, size in measure(module).items()}
     found |= {f"outcome {type(outcome).__name__}" for outcome in (seen.instantiation, *seen.outcomes)}
-    return frozenset(found)
+    return frozenset(found | compiled_words(module))
+
+
+def compiled_words(module: Module) -> set[str]:
+    """What the compiler's stages did with a valid module, as far as they got. A failure there is for others to find."""
+    found: set[str] = set()
+
+    def watch(stage: str, result: Any) -> None:
+        if stage == "machine":
+            found.update(f"machine {inst.name}" for block in result.blocks for inst in block.insts)
+        elif stage == "alloc":
+            found.update(f"alloc {name} {size_range(count)}" for name, count in result.stats.items())
+
+    context = ModuleContext.of(module)
+    first = len(context.funcs) - len(module.funcs)
+    with suppress(Refused), refusals():
+        for index in range(first, len(context.funcs)):
+            compile_function(module, context, index, _UNCHECKED, watch)
+    return found
 
 
 @dataclass(slots=True)

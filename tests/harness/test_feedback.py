@@ -23,8 +23,16 @@ def test_words_say_what_is_executed() -> None:
     assert any(word.startswith("shape instructions ") for word in words)
     assert any(word.startswith("start ") for word in words)
     assert "local.get local.get" in words
+    assert any(word.startswith("machine imul") for word in words)
+    assert any(word.startswith("alloc spills ") for word in words)
     assert words_of(make_case("modules", 1, 0)) == frozenset()
     assert make_case("modules", 1, 0).kind is CaseKind.BYTES
+
+
+def test_what_the_compiler_lacks_is_no_word_and_no_error() -> None:
+    words = words_of(make_case("gc", 1, 0))
+    assert "outcome Returned" in words
+    assert not any(word.startswith("alloc ") for word in words)
 
 
 def test_only_what_is_new_is_kept_and_only_for_the_next_run(tmp_path: Path) -> None:
