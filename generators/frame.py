@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from generators.choices import ChoiceSource
-from generators.scaffold import MULTIPLIER, Scaffold
+from generators.scaffold import INLINE_STORES, MULTIPLIER, Scaffold
 from generators.values import CANONICAL_NAN
 from wasm.builder import FuncBuilder
 from wasm.isa import OPS, Instr
@@ -172,8 +172,12 @@ class Frame:
         if type_ is not EXTERNREF:
             body += self.fold(type_)
             return
-        scaffold, t = self.scaffold, self.temp(type_)
+        scaffold = self.scaffold
         slot = scaffold.sink()
+        if slot >= INLINE_STORES:
+            body += ((I32_CONST, slot), (OPS["call"], scaffold.sinker()))
+            return
+        t = self.temp(type_)
         body += ((SET, t), (I32_CONST, slot), (GET, t), (OPS["table.set"], scaffold.tables["sink"]))
 
     def spend_fuel(self, amount: int) -> None:

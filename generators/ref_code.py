@@ -35,7 +35,7 @@ _LENGTHS: Final = (1, 2, 3, 0, 4, 5, 7, 8, 13, 16, 17, 32, 33, 64, 100, 255)
 _REF_LENGTHS: Final = (1, 2, 3, 0, 4, 5, 8, 12)
 _HELD: Final = 3
 MANY: Final = 16
-"""A row of more values than this has its host tokens stored by a function."""
+"""A row of more values than this is wide: of its objects less is seen."""
 
 _FULL: Final = 3
 """So many fields of an object get values that are more than simple."""
@@ -306,8 +306,7 @@ class Code:
     def fold(self, type_: ValType, depth: int = 1, wide: bool = False) -> None:
         """Fold the value on the stack into the hash; a reference with all that it leads to, ``depth`` steps deep.
 
-        ``wide``: one of many, so that host tokens are stored by a function. What a table's write barrier becomes in
-        machine code is long, and a thousand of them take some compilers a second. Of objects, one step is seen.
+        ``wide``: one of many. Of objects, one step is seen.
         """
         body = self.f.body
         if not isinstance(type_, RefType):
@@ -316,11 +315,7 @@ class Code:
             body.append(BARE["ref.is_null"])
             body += self.frame.fold(I32)
         elif type_.heap == "extern" and (not self.space.gc or self.source.below(2)):
-            if wide:
-                scaffold = self.space.scaffold
-                self.f.body += ((I32_CONST, scaffold.sink()), (OPS["call"], self.space.sinker()))
-            else:
-                self.frame.take(EXTERNREF)
+            self.frame.take(EXTERNREF)
         else:
             heap = "func" if self.space.is_answer(type_.heap) else type_.heap
             what = "digest"

@@ -18,7 +18,7 @@ from wasm.features import Feature
 from wasm.isa import OPS, Instr
 from wasm.module import Elem, Expr, SegmentMode
 from wasm.signatures_gc import defaultable
-from wasm.valtypes import ANYREF, EXTERNREF, I32, I64, FuncType, HeapType, RefType, StorageType, ref
+from wasm.valtypes import ANYREF, I32, I64, FuncType, HeapType, RefType, StorageType, ref
 
 SEGMENT: Final = 96
 """Bytes of a data segment for arrays."""
@@ -64,7 +64,6 @@ class References:
         self._functions: dict[int, list[int]] = {}
         self._elems: dict[RefType, int] = {}
         self._data = -1
-        self._sinker = -1
         self._pool: tuple[int, int] | None = None
         self._forks = 0
 
@@ -134,14 +133,6 @@ class References:
             made.append(f.index)
             self.unwritten.append(("function", f, index))
         return made[variant]
-
-    def sinker(self) -> int:
-        """The function (token, slot) that stores a host token where the host sees it."""
-        if self._sinker < 0:
-            f = self.builder.func((EXTERNREF, I32), ())
-            f.body += ((OPS["local.get"], 1), (OPS["local.get"], 0), (OPS["table.set"], self.scaffold.tables["sink"]))
-            self._sinker = f.index
-        return self._sinker
 
     def digest(self, heap: HeapType, what: str = "digest") -> int:
         """The function (reference, depth) -> i64 that folds all that the reference leads to, ``depth`` steps deep.

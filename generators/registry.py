@@ -17,7 +17,7 @@ from generators.peer import open_peer, peer_case, peer_names
 from wasm.case import Case, CaseKind, Provenance
 from wasm.features import Feature
 
-GENERATOR_VERSION: Final = "6"
+GENERATOR_VERSION: Final = "7"
 """Raised with every change that makes a different program of the same choices."""
 _STREAM: Final = "2"
 """Part of every seed. It stays when the version rises, so that a change moves only the cases that it is about."""

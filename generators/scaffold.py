@@ -50,6 +50,9 @@ MULTIPLIER: Final = 0x100000001B3
 
 _TOKENS: Final = 16
 """Host tokens that are stored by one call."""
+INLINE_STORES: Final = 16
+"""So many host tokens of a module are stored in place, the others by a function: a store is several basic blocks of
+barriers, and of a row of 700 a checker of allocations makes 10 s."""
 
 TYPED_ANSWERS: Final = 5
 
@@ -85,6 +88,7 @@ class Scaffold:
     answers: list[int] = field(default_factory=list)
     tokens: dict[int, int] = field(default_factory=dict)
     sunk: int = 0
+    sinks_by: int = -1
     tables: dict[str, int] = field(default_factory=dict)
     free_nans: bool = False
     fuel: int | None = None
@@ -275,6 +279,14 @@ class Scaffold:
 
     def _tokens_at_once(self) -> int:
         return max(1, min(len(self.tokens), _TOKENS, self.config.max_params - 1))
+
+    def sinker(self) -> int:
+        """The function (token, slot) that stores a host token where the host sees it."""
+        if self.sinks_by < 0:
+            f = self.builder.func((EXTERNREF, I32), ())
+            f.body += ((OPS["local.get"], 1), (OPS["local.get"], 0), (OPS["table.set"], self.tables["sink"]))
+            self.sinks_by = f.index
+        return self.sinks_by
 
     def _sink_getter(self) -> None:
         f = self.builder.func((I32,), (EXTERNREF,), export="sunk")

@@ -55,7 +55,7 @@ class Trial:
     @property
     def compared(self) -> bool:
         """Whether any engine had a vote."""
-        return any(other.engine not in self.silent for other in self.observations)
+        return not self.silent.issuperset(other.engine for other in self.observations)
 
 
 @dataclass(frozen=True, slots=True)

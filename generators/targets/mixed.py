@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Final
 
 from generators import targets
@@ -98,12 +99,12 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     """A case of one to six functions of parts, which call each other, and under feedback a kept case's functions."""
     room = _ROOM[source.below(256)]
     case = _Module(source, _swarm(source, config), room).build()
-    return case if config.seeds is None else _beside_kept(case, source.fork("kept"), config)
+    return case if config.seeds is None else _beside_kept(case, source.fork("kept"), config, config.seeds)
 
 
-def _beside_kept(case: Case, source: ChoiceSource, config: Config) -> Case:
+def _beside_kept(case: Case, source: ChoiceSource, config: Config, folder: Path) -> Case:
     """One case in four has the functions of one that an earlier run kept beside its own, and calls some of them."""
-    kept = seeds(config, config.seeds) if config.seeds is not None else ()
+    kept = seeds(config, folder)
     if not kept or not source.chance(1, 4):
         return case
     both = spliced(case, source.pick(kept), source, config)
