@@ -37,8 +37,8 @@ def _list() -> int:
         print(f"{name}: {' '.join(first[0].split())}")
         if first[2]:
             print(f"    {' '.join(first[2].split())}")
-    for name, releases in (("wasmtime", provision.installed("wasmtime")), ("node (v8)", provision.installed("node"))):
-        print(f"fetched releases of {name}: {', '.join(releases) or 'none'}")
+    for name, said in (("wasmtime", "wasmtime"), ("node", "node (v8)"), ("bun", "bun (jsc)")):
+        print(f"fetched releases of {said}: {', '.join(provision.installed(name)) or 'none'}")
     print(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
     return ExitCode.CLEAN
 
@@ -66,7 +66,7 @@ def _doctor(ids: list[str]) -> int:
             if found.library:
                 print(f"    {found.library} (sha256 {found.sha256[:16]})")
             print(f"    features: {', '.join(sorted(feature.value for feature in found.features))}")
-            for note in found.notes:
+            for note in seat.notes:
                 print(f"    {note}")
         trial = bench.run(_smoke())
         for seen in (trial.reference, *trial.observations):

@@ -45,12 +45,13 @@ class Voter:
     """What the judge must know of an engine.
 
     ``family`` is its family of independent code. ``features`` are the names that it accepts, None for all. ``profile``
-    is the key of its relaxed-SIMD profile among the references; None if its probe fits no profile.
+    is the key of its relaxed-SIMD profile among the references; ``contradicts`` if answers to its probe fit no choice.
     """
 
     family: str
     features: frozenset[str] | None = None
-    profile: str | None = ""
+    profile: str = ""
+    contradicts: bool = False
 
 
 Blocks: TypeAlias = tuple[tuple[str, int], ...]
@@ -107,10 +108,11 @@ class _Court:
     def compare(self, seen: Observation) -> Dissent | Poison | None:
         """One engine against the reference under its profile (spec 4.3.7: one choice per execution environment).
 
-        An engine whose answer fits another profile than its probe's, or whose probe fits none, contradicts itself.
+        An engine whose answer fits another profile than its probe's contradicts itself; one whose probe did so already
+        is not asked what the fault is.
         """
         voter = self.voters[seen.engine]
-        expected = self.references.get(voter.profile or "") or self.main_reference()
+        expected = self.references.get(voter.profile) or self.main_reference()
         if expected is None:
             return self.unexcused(seen)
         found = self.against(expected, seen)
@@ -118,7 +120,7 @@ class _Court:
             return found
         if expected.notes is not None and expected.notes.relaxed_used:
             others = [item for item in self.references.values() if item is not expected]
-            if voter.profile is None or any(self.against(item, seen) is None for item in others):
+            if voter.contradicts or any(self.against(item, seen) is None for item in others):
                 return replace(found, kind=Kind.PROFILE)
         return found
 
@@ -350,13 +352,14 @@ class _Court:
         """From ``start`` on, hold engines against the one that most families side with.
 
         Only outcomes are compared, and any NaN equals any other, since nobody knows which NaNs were free; not at all if
-        a NaN was observed before, and only engines of one relaxed-SIMD profile.
+        a NaN was observed before, and only engines of one relaxed-SIMD profile without contradictions.
         """
         main = self.main_reference()
         if main is not None and main.notes is not None and main.notes.nan_observed_at is not None:
             return results
         open_ = [item for item in others if _undecided(results[item.engine])]
         if "relaxed_simd" in self.case.features:
+            open_ = [item for item in open_ if not self.voters[item.engine].contradicts]
             profiles = [self.voters[item.engine].profile for item in open_]
             most = max(profiles, key=profiles.count, default="")
             open_ = [item for item in open_ if self.voters[item.engine].profile == most]

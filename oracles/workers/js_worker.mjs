@@ -1,6 +1,7 @@
 // The JavaScript worker: runs cases and scripts in the JavaScript engine that runs it.
 //
-// Started as `node FLAGS js_worker.mjs CONFIG` with CONFIG a JSON object that has `fds` (requests, replies, progress).
+// Started as `node FLAGS js_worker.mjs CONFIG` (or by bun) with CONFIG a JSON object that has `fds` (requests, replies,
+// progress) and `rounds` (how often each case runs, on fresh instances of one module; the last one counts).
 // The protocol is in oracles/protocol.py. Another shell needs its own `io` only: blocking reads and writes of frames.
 // Bits never pass through JavaScript numbers: wrapper, peer and reader modules, made by the harness, keep them in wasm.
 
@@ -12,8 +13,12 @@ import { scripts } from "./js_script.mjs";
 
 const PROTOCOL = 1;
 
+const config = JSON.parse(process.argv[2]);
+const collect = globalThis.gc ?? (globalThis.Bun && (() => globalThis.Bun.gc(true)));
+
 const io = {
-  fds: JSON.parse(process.argv[2]).fds,
+  fds: config.fds,
+  rounds: config.rounds,
   read(size) {
     const data = Buffer.allocUnsafe(size);
     for (let at = 0; at < size; ) {
@@ -86,9 +91,10 @@ function escaped(unit) {
 
 function hello(header, blobs) {
   const accepted = header.known ?? header.features.filter(([, at]) => WebAssembly.validate(blobs[at])).map(([n]) => n);
-  const { v8, node } = process.versions;
+  const { v8, node, webkit, bun } = process.versions;
+  const [shell, engine, host] = bun ? ["bun", webkit, bun] : ["node", v8, node];
   const library = process.platform === "linux" ? fs.realpathSync("/proc/self/exe") : process.execPath;
-  return { answer: { protocol: PROTOCOL, features: accepted, library, engine: v8, host: node }, body: [] };
+  return { answer: { protocol: PROTOCOL, features: accepted, library, shell, engine, host }, body: [] };
 }
 
 const verbs = { hello, ...cases(io), ...scripts(io) };
@@ -107,8 +113,8 @@ for (let request; (request = receive()) !== null; ) {
   const { answer, body } = attempt(request);
   reply(answer, body);
   // Modules and memories hold far more outside the heap than inside, so the collector would not run often enough.
-  if (++sinceCollection >= 64 && globalThis.gc) {
-    globalThis.gc();
+  if (++sinceCollection >= 64 && collect) {
+    collect();
     sinceCollection = 0;
   }
 }

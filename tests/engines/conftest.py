@@ -25,6 +25,10 @@ ADAPTERS = (
     "v8",
     "v8:liftoff",
     "v8:turbofan",
+    "jsc",
+    "jsc:ipint",
+    "jsc:bbq",
+    "jsc:omg",
     "compiler:fuel=off",
     "compiler:opt=none+regs=6+order=random-1+fuel=off",
 )
@@ -34,8 +38,9 @@ Wat = Callable[..., Case]
 
 def open_or_skip(name: str) -> Engine:
     """The engine, or a skipped test where this machine does not have it."""
-    if name.startswith("v8") and shutil.which("node") is None and not provision.installed("node"):
-        pytest.skip("no node on the PATH and none provisioned (fuzz engines install v8@26.10.0)")
+    for engine, shell, release in (("v8", "node", "26.10.0"), ("jsc", "bun", "1.4.5")):
+        if name.startswith(engine) and shutil.which(shell) is None and not provision.installed(shell):
+            pytest.skip(f"no {shell} on the PATH and none provisioned (fuzz engines install {engine}@{release})")
     engine = open_engine(name, SLOW_LIMITS if name.startswith("compiler") else LIMITS, offline=True)
     try:
         _ = engine.capabilities

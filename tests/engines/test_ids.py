@@ -23,11 +23,13 @@ CANONICAL = {
     "v8": "v8",
     "v8@26.10.0:turbofan": "v8@26.10.0:turbofan",
     "v8:flag.wasm-inlining=off+liftoff": "v8:liftoff+flag.wasm-inlining=off",
+    "jsc:flag.useB3HoistLoopInvariantValues=off+omg": "jsc:omg+flag.useB3HoistLoopInvariantValues=off",
     "interpreter": "interpreter",
 }
 WRONG = (
     "", "nothing", "wasmtime:", "Wasmtime", "wasmtime@", "wasmtime@not/absolute", "wasmtime:opt=fast", "wasmtime:opt",
     "wasmtime:winch=off", "wasmtime:opt=none+opt=speed", "wasmtime:winch+opt=none", "wasmtime:tier=2", "wasmtime:=",
+    "jsc:bbq+omg", "jsc:liftoff", "jsc:omg=off",
     "v8:liftoff+turbofan", "v8:opt=none", "v8:liftoff=off", "interpreter:fast", "interpreter@1", "engine",
 )  # fmt: skip
 
@@ -46,7 +48,7 @@ def test_a_wrong_id_is_a_usage_error_of_one_line(text: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@given(st.text(max_size=40) | st.from_regex(r"(wasmtime|v8)(@[^:]{0,9})?(:.{0,20})?", fullmatch=True))
+@given(st.text(max_size=40) | st.from_regex(r"(wasmtime|v8|jsc)(@[^:]{0,9})?(:.{0,20})?", fullmatch=True))
 def test_any_text_is_an_id_or_a_usage_error(text: str) -> None:
     try:
         parsed = EngineId.parse(text)
@@ -59,14 +61,14 @@ def test_any_text_is_an_id_or_a_usage_error(text: str) -> None:
 
 
 def test_every_adapter_has_the_three_functions() -> None:
-    assert {"interpreter", "v8", "wasmtime"} <= set(engine_names())
+    assert {"interpreter", "jsc", "v8", "wasmtime"} <= set(engine_names())
     for name in engine_names():
         assert EngineId.parse(name).name == name
 
 
 def test_a_release_that_is_not_cached_cannot_be_had_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in ("wasmtime@0.0.1", "v8@0.0.1"):
+    for name in ("wasmtime@0.0.1", "v8@0.0.1", "jsc@0.0.1"):
         with pytest.raises(EngineUnavailable, match="--offline"):
             open_engine(name, offline=True)
 
@@ -76,6 +78,7 @@ def test_a_release_that_is_not_cached_cannot_be_had_offline(tmp_path: Path, monk
     [
         ("wasmtime@/no/such/file", "is not a file"),
         ("v8@/no/such/node", "is not an executable"),
+        ("jsc@/no/such/bun", "is not an executable"),
         ("wasmtime:flag.no_such_flag=1", "no_such_flag|No existing setting"),
         ("wasmtime:flag.opt_level=speed", "no effect"),
     ],

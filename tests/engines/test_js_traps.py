@@ -10,6 +10,7 @@ import pytest
 
 from oracles.engine import EngineId
 from oracles.engines import v8
+from oracles.shells import find_shell
 
 VALUES = Path(v8.__file__).parents[1] / "workers" / "js_values.mjs"
 
@@ -21,16 +22,24 @@ VALUES = Path(v8.__file__).parents[1] / "workers" / "js_values.mjs"
         ("function signature mismatch", ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]),
         ("null function or function signature mismatch", ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]),
         ("dereferencing a null pointer", ["NULL_REFERENCE"]),
+        ("call_indirect to a signature that does not match", ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]),
+        ("Out of bounds call_indirect", ["TABLE_OOB", "UNDEFINED_ELEMENT"]),
+        ("access to a null reference (evaluating 'f()')", ["NULL_REFERENCE", "CAST_FAILURE"]),
+        ("ref.as_non_null to a null reference", ["NULL_REFERENCE"]),
+        ("Out of bounds or failed to allocate in array.new_data", ["MEMORY_OOB", "ARRAY_OOB", "ALLOCATION_TOO_LARGE"]),
+        ("Out of bounds array.init_elem", ["TABLE_OOB", "ARRAY_OOB"]),
+        ("Out of bounds array.get", ["ARRAY_OOB"]),
+        ("Failed to allocate new array", ["ALLOCATION_TOO_LARGE"]),
     ],
 )
 def test_messages(message: str, kinds: list[str], tmp_path: Path) -> None:
-    """Node 26 tells a call of null through a table from a call of another type; earlier ones did not."""
+    """Node 26 tells a call of null through a table from a call of another type; earlier ones and bun do not."""
     script = tmp_path / "told.mjs"
     script.write_text(
         f"import {{ ended }} from {json.dumps(VALUES.as_uri())};\n"
         f"const error = new WebAssembly.RuntimeError({json.dumps(message)});\n"
         "console.log(JSON.stringify(ended(error, [], {}).outcome));\n"
     )
-    node = v8.find_node(EngineId("v8"), offline=True)
+    node = find_shell("node", EngineId("v8"), offline=True)
     result = subprocess.run([node, str(script)], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout)[:2] == ["trapped", kinds]

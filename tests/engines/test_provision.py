@@ -65,8 +65,9 @@ def test_a_client_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(EngineUnavailable, match=r"^thing could not be installed: ERROR: no matching distribution$"):
         provision.run_client(command, "thing")
     monkeypatch.setattr(provision.shutil, "which", lambda _: None)
-    with pytest.raises(EngineUnavailable, match="npm, which is not installed"):
-        provision.node("1.2.3")
+    for name, engine in (("node", "v8"), ("bun", "jsc")):
+        with pytest.raises(EngineUnavailable, match=f"npm, which is not installed: use {engine}@/PATH/TO/{name}"):
+            provision.shell(name, "1.2.3")
 
 
 def test_a_release_that_does_not_exist_is_answered_with_its_neighbours() -> None:

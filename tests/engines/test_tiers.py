@@ -1,4 +1,4 @@
-"""V8's tiers are what their names say: each function is compiled by that tier before anything is called."""
+"""Tiers are what their names say: each function is compiled by that tier before anything is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from oracles.engine import EngineId
-from oracles.engines import v8
+from oracles.engines import jsc, v8
+from oracles.shells import find_shell
 from tests.engines.conftest import Wat, open_or_skip
 
 
@@ -24,9 +25,47 @@ def test_every_function_is_compiled_by_its_tier(tier: str, compiler: str, wat: W
     script.write_text(
         f"import fs from 'node:fs'; new WebAssembly.Module(fs.readFileSync({str(tmp_path / 'm.wasm')!r}));"
     )
-    node = v8.find_node(EngineId("v8"), offline=True)
+    node = find_shell("node", EngineId("v8"), offline=True)
     command = [node, *v8.COMMON, *v8.TIERS[tier], "--trace-wasm-compilation-times", str(script)]
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     found = re.findall(r"#(\d+) using (\w+)", output)
     assert {int(index) for index, _ in found} == set(range(30))
     assert {name for _, name in found} == {compiler}
+
+
+FUNCTIONS = 12
+
+
+def _compiled(tier: str, wat: Wat, tmp_path: Path) -> list[tuple[str, int]]:
+    """(compiler, function) for each code that JavaScriptCore makes in one run of a module, as the worker runs it."""
+    open_or_skip(f"jsc:{tier}").close()
+    functions = " ".join(
+        f'(func (export "f{i}") (param i32) (result i32) (i32.mul (local.get 0) (i32.const {i})))'
+        for i in range(FUNCTIONS)
+    )
+    (tmp_path / "m.wasm").write_bytes(wat(f"(module {functions})").content)
+    script = tmp_path / "call.mjs"
+    script.write_text(
+        f"import fs from 'node:fs'; const m = new WebAssembly.Module(fs.readFileSync({str(tmp_path / 'm.wasm')!r}));"
+        "for (const f of Object.values(new WebAssembly.Instance(m).exports)) f(1);"
+    )
+    bun = find_shell("bun", EngineId("jsc"), offline=True)
+    dumps = {"dumpBBQDisassembly": "1", "dumpOMGDisassembly": "1"}
+    env = {f"{jsc.PREFIX}{name}": value for name, value in {**jsc.COMMON, **jsc.TIERS[tier], **dumps}.items()}
+    ran = subprocess.run([bun, str(script)], env=env, capture_output=True, text=True, check=True, timeout=60)
+    found = re.findall(r"Generated (\w+) functionIndexSpace:\((\d+)\)", ran.stdout + ran.stderr)
+    return [(compiler, int(index)) for compiler, index in found]
+
+
+def test_bbq_compiles_every_function_and_nothing_else_does(wat: Wat, tmp_path: Path) -> None:
+    assert set(_compiled("bbq", wat, tmp_path)) == {("BBQ", index) for index in range(FUNCTIONS)}
+
+
+def test_ipint_compiles_nothing(wat: Wat, tmp_path: Path) -> None:
+    assert _compiled("ipint", wat, tmp_path) == []
+
+
+def test_omg_has_every_function_after_one_call(wat: Wat, tmp_path: Path) -> None:
+    """So that the second round of a case, which counts, runs OMG's code."""
+    found = _compiled("omg", wat, tmp_path)
+    assert {index for compiler, index in found if compiler == "OMG"} == set(range(FUNCTIONS))

@@ -52,7 +52,7 @@ def relaxed_meanings(engine: Engine, chosen: Sequence[Row]) -> dict[str, Pure]:
     """The relaxed instructions as this engine chose them; AssertionError if it contradicts itself."""
     answers = probe(engine, chosen)
     profile = profile_from_probe(answers)
-    assert profile is not None, contradictions(answers)
+    assert not contradictions(answers), contradictions(answers)
     return relaxed_semantics(profile)
 
 

@@ -129,15 +129,13 @@ def contradictions(results: Sequence[int]) -> list[str]:
     return [name for name in INSTRUCTIONS if not _remaining(name, results)]
 
 
-def profile_from_probe(results: Sequence[int]) -> RelaxedProfile | None:
-    """The profile under which all answers are right; None if there is none: the engine contradicts itself.
+def profile_from_probe(results: Sequence[int]) -> RelaxedProfile:
+    """The profile under which the answers are right, but for instructions with ``contradictions``: deterministic there.
 
     ``results`` are the v128 bit patterns for ``probe_cases()``, in order; ValueError if their number is another.
     """
     chosen: dict[str, str] = {}
     for name, (field, _) in INSTRUCTIONS.items():
-        remaining = _remaining(name, results)
-        if not remaining:
-            return None
-        chosen[field] = remaining[0].value
+        if remaining := _remaining(name, results):
+            chosen[field] = remaining[0].value
     return RelaxedProfile.from_dict(chosen)

@@ -1,0 +1,94 @@
+"""JavaScript engines behind one worker: finding a shell, ids with a tier and flags, and opening it.
+
+A shell is an executable that runs ``workers/js_worker.mjs``: node for V8, bun for JavaScriptCore.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from oracles import provision
+from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError
+from oracles.imports import SCRIPT_KINDS
+from oracles.process import Launch
+from oracles.protocol import Flavour
+from oracles.worker_engine import Worker, WorkerEngine
+
+FLAG: Final = "flag."
+_WORKER: Final = str(Path(__file__).parent / "workers" / "js_worker.mjs")
+
+
+def check_tiers(id: EngineId, tiers: Collection[str]) -> EngineId:
+    """The canonical form of an id with at most one tier: the tier, then the flags by name. Raises ``UsageError``."""
+    settings = dict(id.settings)
+    for key, value in settings.items():
+        if key in tiers:
+            if value != "on":
+                raise UsageError(f"{key}={value} is not possible: write {id.name}:{key}")
+        elif not key.startswith(FLAG):
+            raise UsageError(f"{key} is no setting of {id.name}: it has {', '.join(tiers)} and flag.NAME")
+    if len(chosen := [tier for tier in tiers if tier in settings]) > 1:
+        text = f"{' and '.join(chosen)} exclude each other: {id.name} alone has all, by its own tiering"
+        raise UsageError(text)
+    order = sorted(settings.items(), key=lambda item: (item[0] not in tiers, item[0]))
+    return EngineId(id.name, id.version, id.path, tuple(order))
+
+
+def tier_of(id: EngineId, tiers: Collection[str]) -> str:
+    """The tier that an id names; "" for the engine's own tiering."""
+    return next((key for key, _ in id.settings if key in tiers), "")
+
+
+def flags_of(id: EngineId) -> dict[str, str]:
+    """The engine's own flags by name, without ``flag.``."""
+    return {key.removeprefix(FLAG): value for key, value in id.settings if key.startswith(FLAG)}
+
+
+def find_shell(shell: str, id: EngineId, offline: bool) -> str:
+    """The executable that an id means: its path, its release, the newest in the cache, the one on the PATH.
+
+    Raises ``EngineUnavailable``.
+    """
+    if id.path:
+        if not os.access(id.path, os.X_OK):
+            raise EngineUnavailable(f"{id.path} is not an executable")
+        return id.path
+    if id.version:
+        return str(provision.shell(shell, id.version, offline))
+    for version in provision.installed(shell):
+        return str(provision.shell(shell, version, True))
+    found = shutil.which(shell)
+    if found is None:
+        raise EngineUnavailable(
+            f"no {shell} was found: install it, or write {id.name}@VERSION to fetch one through npm"
+        )
+    return found
+
+
+def open_shell(
+    id: EngineId,
+    limits: Limits,
+    executable: str,
+    flags: Sequence[str],
+    env: Mapping[str, str],
+    family: str,
+    name: str,
+    rounds: int = 1,
+) -> WorkerEngine:
+    """The engine in ``executable``; ``name`` is the engine's own, and each case runs ``rounds`` times over."""
+    config = f'{{"fds": [{{in}}, {{out}}, {{progress}}], "rounds": {rounds}}}'
+    argv = (executable, *flags, _WORKER, config)
+
+    def found(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        if os.path.realpath(hello["library"]) != os.path.realpath(executable):
+            raise EngineUnavailable(f"{id}: {hello['library']} ran instead of {executable}")
+        if id.version and hello["host"] != id.version:
+            raise EngineUnavailable(f"{id}: {hello['shell']} {hello['host']} ran instead")
+        return hello["host"], (f"{name} {hello['engine']}, in {hello['shell']}",)
+
+    worker = Worker(Launch(argv, dict(env)), Flavour(SCRIPT_KINDS, False), family, found)
+    return WorkerEngine(id, worker, limits)
