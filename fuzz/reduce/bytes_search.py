@@ -144,10 +144,10 @@ def _cut(search: ByteSearch, *numbers: int) -> None:
         search.consider(data)
 
 
-def _windows(length: int) -> Iterator[tuple[int, int]]:
-    """(first, size) of chunks: all of it, halves, quarters, down to single bytes, each from the end backwards."""
+def _windows(length: int, least: int = 1) -> Iterator[tuple[int, int]]:
+    """(first, size) of chunks: all of it, halves, quarters, down to ``least`` bytes, each from the end backwards."""
     size = length
-    while size:
+    while size >= max(1, least):
         for first in range(max(0, length - size), -1, -size):
             yield first, size
         size = 0 if size == 1 else (size + 1) // 2
@@ -168,19 +168,17 @@ def _content(search: ByteSearch, k: int) -> bytes:
 
 def _shorter_contents(search: ByteSearch, k: int) -> Iterator[bytes]:
     """Contents for section ``k``, each made from what it is by then."""
-    for at in range(len(_content(search, k))):
-        size = 0x7F
-        while size:
+    at = 0
+    while at < len(_content(search, k)):
+        content = _content(search, k)
+        length = content[at] if at + content[at] < len(content) else 0
+        for first, size in _windows(length if length < 0x80 else 0, length // 16):
             content = _content(search, k)
-            length = content[at] if at < len(content) else 0
-            if size <= length < 0x80 and at + length < len(content):
-                end = at + 1 + length
-                yield content[:at] + bytes((length - size,)) + content[at + 1 : end - size] + content[end:]
-                if _content(search, k) == content:
-                    yield content[:at] + bytes((length - size,)) + content[at + 1 + size : end] + content[end:]
-                if _content(search, k) != content:
-                    continue
-            size //= 2
+            if at < len(content) and first < content[at] and at + content[at] < len(content):
+                size = min(size, content[at] - first)
+                cut = at + 1 + first
+                yield content[:at] + bytes((content[at] - size,)) + content[at + 1 : cut] + content[cut + size :]
+        at += 1
     for first, size in _windows(len(_content(search, k))):
         content = _content(search, k)
         if first < len(content):

@@ -5,6 +5,8 @@ A pass lists edits that make a subject smaller, and applies any set of them at o
     TIER      BULK: whole items and bodies. CODE: instructions and types. POLISH: same size, simpler; only when nothing
               else gets further.
     STRATEGY  CHUNKS (the default) or ENDS: see ``fuzz.reduce.schedule``.
+    SCOPE     VALID (the default): for valid modules only, which stay valid. ANY: also for modules that are not valid,
+              as an engine may take them for valid all the same. INVALID: for these only, with no regard to types.
     edits(subject) -> list[Edit]
               every edit that is possible now, in an order in which neighbours are likely to go together. ``what`` is
               for the pass itself; ``weight`` roughly how many bytes the edit saves; ``group`` for ENDS: edits of one
@@ -18,8 +20,8 @@ Rules for a new pass:
   in a pass; the scheduler comes back as long as it yields.
 * Every edit must be downhill by ``sort_key``, at least after what it makes superfluous is gone. Candidates that are not
   smaller cost no predicate run, and no progress either.
-* Candidates should be valid by construction (``fuzz.reduce.operation`` and ``fuzz.reduce.surgery`` see to it). What is
-  not valid is thrown away before the predicate sees it.
+* Candidates of a valid module should be valid by construction (``fuzz.reduce.operation`` and ``fuzz.reduce.surgery``
+  see to it). What is not valid is thrown away before the predicate sees it.
 * A pass that made no progress must list the same edits if it is called again on the same subject; nothing random, no
   order that comes from hashing.
 * Meaning need not be kept: the predicate decides. But candidates that keep what the code computes are accepted more
@@ -38,6 +40,12 @@ from typing import Any, Final
 class Strategy(Enum):
     CHUNKS = "chunks"
     ENDS = "ends"
+
+
+class Scope(Enum):
+    VALID = "valid"
+    ANY = "any"
+    INVALID = "invalid"
 
 
 CHUNKS: Final = Strategy.CHUNKS

@@ -1,7 +1,8 @@
 """The reducer's core: what is kept, what is asked, what it cost.
 
 ``Search`` holds the best subject so far and takes candidates. A candidate costs a predicate run only if it is smaller
-by ``sort_key``, was not asked before (by content hash), uses no feature that the input did not use, and is valid.
+by ``sort_key``, was not asked before (by content hash), uses no feature that the input did not use, and is valid where
+the input is.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
 
 from fuzz.reduce.cache import Answers
 from fuzz.reduce.subject import SortKey, Subject, calls_size, sort_key
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.encode import encode
 from wasm.errors import WasmError
-from wasm.feature_use import required_features
+from wasm.feature_use import features_of_bytes, required_features
 from wasm.validate import validate
 
 Predicate = Callable[[Case], bool]
@@ -49,6 +50,9 @@ class PassStats:
     runs: int = 0
     accepted: int = 0
     saved: int = 0
+
+    def __add__(self, other: PassStats) -> PassStats:
+        return PassStats(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +100,10 @@ class Search:
 
     def __init__(
         self, case: Case, subject: Subject, is_interesting: Predicate, meter: Meter, answers: Answers,
-        on_progress: Progress | None = None, jobs: int = 1,
+        on_progress: Progress | None = None, jobs: int = 1, valid: bool = True,
     ) -> None:  # fmt: skip
         self.case, self.is_interesting, self.meter, self.answers = case, is_interesting, meter, answers
-        self.on_progress, self.jobs = on_progress, max(1, jobs)
+        self.on_progress, self.jobs, self.valid = on_progress, max(1, jobs), valid
         self.features = required_features(subject.module)
         self.subject = subject
         self.content = case.content
@@ -112,7 +116,8 @@ class Search:
         return self.key[0]
 
     def case_of(self, subject: Subject, content: bytes) -> Case:
-        return self.case.with_content(content, subject.invocations)
+        case = self.case.with_content(content, subject.invocations)
+        return replace(case, features=features_of_bytes(content)) if case.kind is CaseKind.BYTES else case
 
     def best(self) -> Case:
         """The best case so far; the input itself while nothing smaller was found."""
@@ -149,7 +154,7 @@ class Search:
         return self.first((subject,), stats) is not None
 
     def _checked(self, subject: Subject | None, stats: PassStats) -> _Candidate | None:
-        """The candidate, if it is worth a run: smaller, valid, of the input's features."""
+        """The candidate, if it is worth a run: smaller, as valid as the input, of its features."""
         if subject is None:
             return None
         stats.candidates += 1
@@ -168,7 +173,7 @@ class Search:
         digest = digest_of(self.case_of(subject, content))
         if digest in self.invalid:
             return None
-        if self.answers.get(digest) is None:
+        if self.valid and self.answers.get(digest) is None:
             try:
                 validate(subject.module, self.features)
             except WasmError:

@@ -17,6 +17,7 @@ from fuzz.reduce.schedule import Pass, all_passes, run_passes
 from fuzz.reduce.subject import Subject, calls_size
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
+from wasm.encode import encode
 from wasm.errors import WasmError
 from wasm.features import ALL
 from wasm.validate import validate
@@ -56,7 +57,8 @@ def reduce_case(
     """Reduce a case as long as ``is_interesting`` holds; every accepted step satisfied it, and the result once more.
 
     Modules (``CaseKind.WASM``) are edited as modules and stay valid, with no feature that the input does not use; raw
-    bytes (``BYTES``) are cut as bytes; machine functions (``MACHINE``) lose what they can in text form.
+    bytes (``BYTES``) are edited as a module where they are one, valid or not, and then cut as bytes; machine functions
+    (``MACHINE``) lose what they can in text form.
     ``cache`` names a folder that keeps all answers and the best case: the same reduction started again there goes on
     where it stopped. ``cache_key`` names the predicate, so that answers of
     another one are not believed. ``jobs`` predicates run at a time (in threads); the result does not depend on it.
@@ -112,13 +114,43 @@ class _Run:
     def raw_bytes(self) -> Reduction:
         start = self.answers.stored_best() or self.case
         search = ByteSearch(start, self.is_interesting, self.meter, self.answers, self.on_progress)
+        passes = {"bytes": search.stats}
         finished = True
         try:
             self._check_predicate(search.ask, start)
-            reduce_bytes(search)
+            # Each finds what the other cannot, and they order what is of one length differently.
+            before = len(start.content) + 1
+            while len(search.data) < before:
+                before = len(search.data)
+                self._as_module(search, passes)
+                reduce_bytes(search)
         except OutOfBudget:
             finished = False
-        return self._report(search.best, {"bytes": search.stats}, finished)
+        return self._report(search.best, passes, finished)
+
+    def _as_module(self, search: ByteSearch, passes: dict[str, PassStats]) -> None:
+        """Where the bytes are a module's, valid or not, edit it as one: bytes alone do not tell what goes together."""
+        try:
+            subject = Subject(decode(search.data))
+        except WasmError:
+            return
+        content = encode(subject.module)
+        if content != search.data and not search.ask(search.best.with_content(content)):
+            return
+        try:
+            validate(subject.module, ALL)
+            valid = True
+        except WasmError:
+            valid = False
+        found = Search(
+            search.best, subject, self.is_interesting, self.meter, self.answers, self.on_progress, self.jobs, valid
+        )  # fmt: skip
+        try:
+            run_passes(found, all_passes(valid))
+        finally:
+            search.best = found.best()
+            for name, stats in found.pass_stats.items():
+                passes[name] = passes[name] + stats if name in passes else stats
 
     def machine(self) -> Reduction:
         start = self.answers.stored_best() or self.case

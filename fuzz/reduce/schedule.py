@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import fuzz.reduce.passes
-from fuzz.reduce.contract import CHUNKS, POLISH, Edit, Strategy
+from fuzz.reduce.contract import CHUNKS, POLISH, Edit, Scope, Strategy
 from fuzz.reduce.edits import Dangling
 from fuzz.reduce.engine import PassStats, Search
 from fuzz.reduce.subject import SortKey, Subject
@@ -38,13 +38,15 @@ class Pass:
 
 
 @cache
-def all_passes() -> tuple[Pass, ...]:
-    """Every pass: the folder's listing, by name."""
+def all_passes(valid: bool = True) -> tuple[Pass, ...]:
+    """Every pass for modules that are valid, or not: from the folder's listing, by name."""
+    other = Scope.INVALID if valid else Scope.VALID
     found = []
     for info in pkgutil.iter_modules(fuzz.reduce.passes.__path__):
         module = importlib.import_module(f"fuzz.reduce.passes.{info.name}")
         strategy = getattr(module, "STRATEGY", CHUNKS)
-        found.append(Pass(info.name, module.TIER, strategy, module.edits, module.apply))
+        if getattr(module, "SCOPE", Scope.VALID) is not other:
+            found.append(Pass(info.name, module.TIER, strategy, module.edits, module.apply))
     return tuple(sorted(found, key=lambda p: p.name))
 
 

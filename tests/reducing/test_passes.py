@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from fuzz.reduce import reduce_case
+from fuzz.reduce.cache import Answers
 from fuzz.reduce.contract import Edit
 from fuzz.reduce.edits import Dangling
-from fuzz.reduce.schedule import all_passes
+from fuzz.reduce.engine import Budget, Meter, Search
+from fuzz.reduce.schedule import all_passes, run_passes
 from fuzz.reduce.subject import Subject, subject_key
+from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Invocation, Value
 from wasm.encode import encode
@@ -150,12 +153,40 @@ TABLE: list[tuple[str, str, Wanted, str]] = [
 ]  # fmt: skip
 """Pass, module before, what must stay, module after."""
 
+INVALID: list[tuple[str, str, Wanted, str]] = [
+    ("plain_code",
+     "(module (func block (result i32) f32.const 1 i32.eqz end loop nop end))", has("block", "i32.eqz"),
+     "(module (func block (result i32) i32.eqz end))"),
+    ("plain_ends",
+     "(module (func i32.const 1 i32.const 2 i32.add i32.eqz f32.neg drop nop nop))", has("i32.eqz", "f32.neg"),
+     "(module (func unreachable i32.eqz f32.neg unreachable))"),
+    ("plain_types",
+     "(module (func (param i64 f32) (result i32) (local f64 v128) local.get 1))", has("local.get"),
+     "(module (func local.get 1))"),
+]  # fmt: skip
+"""The passes for modules that are not valid."""
+
 ELSEWHERE = {"customs", "calls", "arguments"}
 """Passes whose edits do not show in a module's text; they have tests of their own below."""
 
 
 def test_every_pass_has_a_line() -> None:
     assert {spec.name for spec in all_passes()} == {row[0] for row in TABLE} | ELSEWHERE
+    others = {spec.name for spec in all_passes(valid=False)}
+    assert others == {row[0] for row in INVALID} | others.intersection(spec.name for spec in all_passes())
+
+
+@pytest.mark.parametrize(("name", "before", "wanted", "after"), INVALID, ids=[row[0] for row in INVALID])
+def test_pass_without_regard_to_types(kit: Any, name: str, before: str, wanted: Wanted, after: str) -> None:
+    (spec,) = (spec for spec in all_passes(valid=False) if spec.name == name)
+    module = kit.module_of(before)
+    answers = Answers(None, "")
+    search = Search(
+        Case(encode(module), kind=CaseKind.BYTES), Subject(module), lambda c: wanted(decode(c.content)),
+        Meter(Budget()), answers, valid=False,
+    )  # fmt: skip
+    run_passes(search, [spec])
+    assert kit.text(decode(search.best().content)) == kit.text(kit.module_of(after))
 
 
 @pytest.mark.parametrize(("name", "before", "wanted", "after"), TABLE, ids=[row[0] for row in TABLE])

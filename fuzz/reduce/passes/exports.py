@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from fuzz.reduce.contract import BULK, Edit
+from fuzz.reduce.contract import BULK, Edit, Scope
 from fuzz.reduce.operation import with_module
 from fuzz.reduce.subject import Subject
 
 TIER: Final = BULK
+SCOPE: Final = Scope.ANY
 
 
 def edits(subject: Subject) -> list[Edit]:

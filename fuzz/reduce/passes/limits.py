@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.contract import CODE, Edit, Scope
 from fuzz.reduce.subject import Subject
 from wasm.module import Table
 from wasm.valtypes import Limits
 
 TIER: Final = CODE
+SCOPE: Final = Scope.ANY
 
 
 def edits(subject: Subject) -> list[Edit]:

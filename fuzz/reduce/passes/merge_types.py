@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from fuzz.reduce.contract import BULK, Edit
+from fuzz.reduce.contract import BULK, Edit, Scope
 from fuzz.reduce.edits import Removal, Space, map_module, remove_items
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.weights import item_weight
 from wasm.valtypes import SubType
 
 TIER: Final = BULK
+SCOPE: Final = Scope.ANY
 
 
 def edits(subject: Subject) -> list[Edit]:

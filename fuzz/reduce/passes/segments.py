@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.contract import CODE, Edit, Scope
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.usage import declare_refs
 
 TIER: Final = CODE
+SCOPE: Final = Scope.ANY
 
 
 def edits(subject: Subject) -> list[Edit]:

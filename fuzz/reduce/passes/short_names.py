@@ -7,10 +7,11 @@ from dataclasses import replace
 from itertools import count
 from typing import Final
 
-from fuzz.reduce.contract import CODE, Edit
+from fuzz.reduce.contract import CODE, Edit, Scope
 from fuzz.reduce.subject import Subject
 
 TIER: Final = CODE
+SCOPE: Final = Scope.ANY
 
 
 def edits(subject: Subject) -> list[Edit]:

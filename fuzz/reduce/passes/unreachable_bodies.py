@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from fuzz.reduce.contract import BULK, Edit
+from fuzz.reduce.contract import BULK, Edit, Scope
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.usage import declare_refs
 from fuzz.reduce.weights import body_weight
@@ -14,6 +14,7 @@ from wasm.isa import OPS
 from wasm.module import Func
 
 TIER: Final = BULK
+SCOPE: Final = Scope.ANY
 _STUB: Final = [OPS["unreachable"].bare, OPS["end"].bare]
 
 

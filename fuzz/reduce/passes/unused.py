@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from fuzz.reduce.contract import BULK, Edit
+from fuzz.reduce.contract import BULK, Edit, Scope
 from fuzz.reduce.edits import Removal, Space, remove_items, space_sizes
 from fuzz.reduce.operation import with_module
 from fuzz.reduce.subject import Subject
@@ -13,6 +13,7 @@ from fuzz.reduce.usage import Item, declare_refs, items_of, reachable, type_name
 from fuzz.reduce.weights import item_weight
 
 TIER: Final = BULK
+SCOPE: Final = Scope.ANY
 
 
 def edits(subject: Subject) -> list[Edit]:
