@@ -8,9 +8,12 @@ goes on; each case runs on a throwaway instance first, and on a fresh instance o
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
 from typing import Final
 
-from oracles.engine import Engine, EngineId, Limits
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
 from oracles.shells import check_tiers, find_shell, flags_of, open_shell, tier_of
 
 _THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
@@ -19,11 +22,15 @@ TIERS: Final = {
     "bbq": {"useWasmIPInt": "0", "useOMGJIT": "0"},
     "omg": {"useWasmIPInt": "0", **{f"thresholdFor{name}": "0" for name in _THRESHOLDS}},
 }
-COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0", "useWasmMemory64": "1"}
+COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 """Code is compiled when it is asked for, so that a case takes the same way each time."""
+_WHERE_KNOWN: Final = {"useWasmMemory64": "1"}
+"""What later releases have and do not turn on by themselves."""
 
 PREFIX: Final = "BUN_JSC_"
 _ROUNDS: Final = {"omg": 2}
+_REFUSED: Final = re.compile(rf"invalid JSC environment variable\s+{PREFIX}(\w+)=")
+_START_SECONDS: Final = 60.0
 
 
 def check(id: EngineId) -> EngineId:
@@ -34,9 +41,32 @@ def check(id: EngineId) -> EngineId:
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, installing the bun release if it is asked for and missing."""
     tier = tier_of(id, TIERS)
-    options = {**COMMON, **TIERS.get(tier, {})}
+    options = {**_WHERE_KNOWN, **COMMON, **TIERS.get(tier, {})}
     options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
-    env = {f"{PREFIX}{name}": value for name, value in options.items()}
     rounds = _ROUNDS.get(tier, 1)
     executable = find_shell("bun", id, offline)
+    env = _environment(id, executable, options)
     return open_shell(id, limits, executable, (), env, tier or "ipint", "JavaScriptCore", rounds)
+
+
+def _environment(id: EngineId, executable: str, options: dict[str, str]) -> dict[str, str]:
+    """The options as bun takes them, which does not start with one that its release does not have.
+
+    Raises ``EngineUnavailable`` where that is one that was asked for.
+    """
+    while True:
+        env = {f"{PREFIX}{name}": value for name, value in options.items()}
+        try:
+            started = subprocess.run(
+                [executable, "-e", "0"], env=os.environ | env, stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, errors="replace", check=False, timeout=_START_SECONDS,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineUnavailable(f"{id}: {executable} does not start: {error}") from None
+        refused = _REFUSED.search(started.stderr + started.stdout)
+        if refused is None:
+            return env
+        name = refused[1]
+        if name not in _WHERE_KNOWN or name not in options or name in flags_of(id):
+            raise EngineUnavailable(f"{id}: this release has no option {name}, or not with {options.get(name, name)}")
+        del options[name]

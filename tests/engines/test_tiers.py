@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oracles.engine import EngineId
+from oracles.engine import EngineId, EngineUnavailable, open_engine
 from oracles.engines import jsc, v8
 from oracles.shells import find_shell
 from tests.engines.conftest import Wat, open_or_skip
@@ -69,3 +69,10 @@ def test_omg_has_every_function_after_one_call(wat: Wat, tmp_path: Path) -> None
     """So that the second round of a case, which counts, runs OMG's code."""
     found = _compiled("omg", wat, tmp_path)
     assert {index for compiler, index in found if compiler == "OMG"} == set(range(FUNCTIONS))
+
+
+def test_an_option_that_a_release_does_not_have_is_named() -> None:
+    open_or_skip("jsc").close()
+    with pytest.raises(EngineUnavailable, match="this release has no option noSuchOption") as caught:
+        open_engine("jsc:flag.noSuchOption=on", offline=True)
+    assert "\n" not in str(caught.value)
