@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from fuzz.campaign.stand_ins import stand_ins
+from oracles.engine import EngineId
+from oracles.engines import jsc, v8
+from oracles.shells import tier_of
 from oracles.verdict import Kind
 from wasm.case import Case
 from wasm.decode import decode
@@ -32,7 +35,13 @@ def script(case: Case, dissents: Iterable[tuple[str, str, Kind]]) -> str:
         if name == "wasmtime":
             parts.append(_wasmtime(engine, case))
         elif name == "v8":
-            parts.append(_node(engine, case))
+            flags = v8.TIERS.get(tier_of(EngineId.parse(engine), v8.TIERS), ())
+            parts.append(_script(f'"${{NODE:-node}}" {" ".join(flags)}', case, 1))
+        elif name == "jsc":
+            tier = tier_of(EngineId.parse(engine), jsc.TIERS)
+            options = {**jsc.COMMON, **jsc.TIERS.get(tier, {})}
+            line = " ".join(f"{jsc.PREFIX}{key}={value}" for key, value in options.items())
+            parts.append(_script(f'env {line} "${{BUN:-bun}}"', case, jsc.ROUNDS.get(tier, 1)))
         else:
             parts.append(f"echo {shlex.quote(f'{name} has no command line of its own: fuzz replay .')}\n")
     parts.append("\nexit $shown\n")
@@ -69,29 +78,31 @@ def _wasmtime(engine: str, case: Case) -> str:
     return f'"${{WASMTIME:-wasmtime}}" wast {line} case.wast || shown=1\n'
 
 
-_V8_FLAGS: Final = {"liftoff": "--liftoff-only", "turbofan": "--no-liftoff --no-wasm-lazy-compilation"}
-
 _JS: Final = """
 const module = new WebAssembly.Module(require("fs").readFileSync("case.wasm"));
-const { exports } = new WebAssembly.Instance(module, {});
 const show = (v) => Array.isArray(v) ? v.map(show).join(" ") : String(v);
-for (const [name, args] of CALLS) {
-  try { console.log(name, "returned", show(exports[name](...args))); }
-  catch (e) { console.log(name, String(e)); }
+let lines;
+for (let round = 0; round < ROUNDS; round++) {
+  lines = [];
+  const { exports } = new WebAssembly.Instance(module, {});
+  for (const [name, args] of CALLS) {
+    try { lines.push(name + " returned " + show(exports[name](...args))); }
+    catch (e) { lines.push(name + " " + String(e)); }
+  }
 }
+console.log(lines.join("\\n"));
 """
 
 
-def _node(engine: str, case: Case) -> str:
-    """By node, printing what it gives; for arguments that JavaScript can pass."""
+def _script(command: str, case: Case, rounds: int) -> str:
+    """By a JavaScript shell, printing what it gives; for arguments that JavaScript can pass."""
     simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
     if _imports(case) or not simple:
         return "echo 'JavaScript cannot make these calls by itself: fuzz replay .'\n"
     calls = [f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}]]" for call in case.invocations]
-    program = f"const CALLS = [{', '.join(calls)}];{_JS}"
-    flags = " ".join(flag for key, flag in _V8_FLAGS.items() if key in _settings(engine))
+    program = f"const CALLS = [{', '.join(calls)}], ROUNDS = {rounds};{_JS}"
     return (
-        f"\"${{NODE:-node}}\" {flags} -e {shlex.quote(program)} || shown=1\n"
+        f"{command} -e {shlex.quote(program)} || shown=1\n"
         "echo 'expected: see README.md'\n"
     )  # fmt: skip
 

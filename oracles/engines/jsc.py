@@ -28,7 +28,8 @@ _WHERE_KNOWN: Final = {"useWasmMemory64": "1"}
 """What later releases have and do not turn on by themselves."""
 
 PREFIX: Final = "BUN_JSC_"
-_ROUNDS: Final = {"omg": 2}
+ROUNDS: Final = {"omg": 2}
+"""How often a case runs, where that is more than once."""
 _REFUSED: Final = re.compile(rf"invalid JSC environment variable\s+{PREFIX}(\w+)=")
 _START_SECONDS: Final = 60.0
 
@@ -43,7 +44,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     tier = tier_of(id, TIERS)
     options = {**_WHERE_KNOWN, **COMMON, **TIERS.get(tier, {})}
     options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
-    rounds = _ROUNDS.get(tier, 1)
+    rounds = ROUNDS.get(tier, 1)
     executable = find_shell("bun", id, offline)
     env = _environment(id, executable, options)
     return open_shell(id, limits, executable, (), env, tier or "ipint", "JavaScriptCore", rounds)

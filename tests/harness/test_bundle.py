@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from fuzz.campaign.repro import script
 from fuzz.campaign.stand_ins import stand_ins
 from fuzz.campaign.wast import to_wast
 from generators.registry import make_case
-from oracles.engine import open_engine
+from oracles.engine import EngineId, EngineUnavailable, open_engine
 from oracles.interpreter import run_case
+from oracles.shells import find_shell
 from oracles.spectest import run_suite
 from oracles.verdict import Kind
 from wasm.builder import ModuleBuilder
@@ -166,18 +167,28 @@ def test_repro_asks_the_engine_for_the_settings_that_dissented(engine: str, flag
     assert " ".join(flags) in " ".join(given)
 
 
-def test_repro_for_v8_runs_in_node(tmp_path: Path) -> None:
-    node = shutil.which("node")
+@pytest.mark.parametrize(
+    ("engine", "sign", "shell", "variable"),
+    [
+        ("v8:liftoff", "--liftoff-only", "node", "NODE"),
+        ("jsc:bbq", "BUN_JSC_useWasmIPInt=0", "bun", "BUN"),
+        ("jsc@1.4.5:omg", "ROUNDS = 2", "bun", "BUN"),
+    ],
+)
+def test_repro_runs_in_a_javascript_shell(engine: str, sign: str, shell: str, variable: str, tmp_path: Path) -> None:
     m = ModuleBuilder()
     f = m.func([I32, I64], [I64, I32], export='odd "name"')
     for name, imm in (("local.get", 1), ("local.get", 0)):
         f.emit(name, imm)
     case = Case(encode(m.finish()), (Invocation('odd "name"', (Value("i32", 5), Value("i64", 1 << 40))),))
     path = tmp_path / "repro.sh"
-    path.write_text(script(case, [("v8:liftoff", "24.4.1", Kind.VALUE)]))
+    path.write_text(script(case, [(engine, "1.2.3", Kind.VALUE)]))
     (tmp_path / "case.wasm").write_bytes(case.content)
-    assert "--liftoff-only" in path.read_text()
-    if node is None:
-        pytest.skip("no node on the PATH to run it")
-    ran = subprocess.run(["sh", str(path)], check=False, capture_output=True, text=True)
+    assert sign in path.read_text()
+    try:
+        found = find_shell(shell, EngineId(engine.split(":")[0].split("@")[0]), offline=True)
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    env = os.environ | {variable: found}
+    ran = subprocess.run(["sh", str(path)], check=False, capture_output=True, text=True, env=env)
     assert 'odd "name" returned 1099511627776 5' in ran.stdout
