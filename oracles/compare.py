@@ -44,7 +44,8 @@ MODEST_PAGES: Final = 64
 class Voter:
     """What the judge must know of an engine.
 
-    ``family`` is its family of independent code. ``features`` are the names that it accepts, None for all. ``profile``
+    ``family`` is its family of independent code, ``validator`` what it shares with all tiers of the same engine: the
+    code that says what is a module ("": none). ``features`` are the names that it accepts, None for all. ``profile``
     is the key of its relaxed-SIMD profile among the references; ``contradicts`` if answers to its probe fit no choice.
     """
 
@@ -52,6 +53,7 @@ class Voter:
     features: frozenset[str] | None = None
     profile: str = ""
     contradicts: bool = False
+    validator: str = ""
 
 
 Blocks: TypeAlias = tuple[tuple[str, int], ...]
@@ -71,7 +73,8 @@ _APART: Final = frozenset(("exceptions", "legacy_exceptions"))
 """Both in one module: the first replaced the second in 3.0 and no text says that they go together; V8 refuses it."""
 _ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS})
 """Kinds that state another answer: these can outvote the reference, and growth or a profile may explain them."""
-_VOTES: Final = _ANSWERS | {Kind.ACCEPT, Kind.REJECT, Kind.PROFILE}
+_VALIDITY: Final = frozenset((Kind.ACCEPT, Kind.REJECT))
+_VOTES: Final = _ANSWERS | _VALIDITY | {Kind.PROFILE}
 
 
 def judge(
@@ -391,16 +394,29 @@ class _Court:
                 agreeing.insert(0, main.engine)
         if not dissents:
             return Agree(poisons)
-        return Disagree(tuple(dissents), tuple(agreeing), self.suspects(others, dissents, agreeing), poisons)
+        family = self.families(dissents, agreeing)
+        dissents = [replace(d, family=family[d.engine]) if d.kind in _VALIDITY else d for d in dissents]
+        return Disagree(tuple(dissents), tuple(agreeing), self.suspects(others, dissents, agreeing, family), poisons)
 
-    def suspects(self, others: list[Observation], dissents: list[Dissent], agreeing: list[str]) -> tuple[str, ...]:
+    def families(self, dissents: list[Dissent], agreeing: list[str]) -> dict[str, str]:
+        """Each engine's family. Where validity is the question, all tiers of an engine are one, unless they differ."""
+        family = {engine: voter.family for engine, voter in self.voters.items()}
+        family |= {item.engine: FAMILY for item in self.references.values()}
+        of = {engine: voter.validator for engine, voter in self.voters.items() if voter.validator}
+        asked = {of.get(d.engine) for d in dissents if d.kind in _VALIDITY}
+        if asked:
+            differ = asked & {of.get(engine) for engine in agreeing}
+            family |= {engine: validator for engine, validator in of.items() if validator not in differ}
+        return family
+
+    def suspects(
+        self, others: list[Observation], dissents: list[Dissent], agreeing: list[str], family: dict[str, str]
+    ) -> tuple[str, ...]:
         """Who is probably wrong: one vote per family; a family at odds with itself has none and is suspected.
 
         Whoever crashed, hung or ran out is. Engines that give one same other answer outvote the agreeing ones if they
         are more families; a tie goes to the agreeing side, which has the reference, if there is one.
         """
-        family = {engine: voter.family for engine, voter in self.voters.items()}
-        family |= {item.engine: FAMILY for item in self.references.values()}
         seen = {item.engine: item for item in others}
         dissenting = {d.family for d in dissents}
         faithful = {family[engine] for engine in agreeing} - dissenting

@@ -133,7 +133,8 @@ class Capabilities:
     engine). ``family`` names the independent code that its vote belongs to: ``cranelift`` (every Cranelift setting and
     Pulley, which shares its middle end), ``winch``, ``liftoff``, ``turbofan``, ``interpreter``, ... ``relaxed`` has the
     results of the relaxed-SIMD probe module by export name, which ``wasm.semantics.relaxed`` turns into a profile.
-    ``kinds`` are the cases that it takes.
+    ``kinds`` are the cases that it takes. ``validator`` is the engine whose decoder and validator it has, its own or
+    another's; "" where that is nobody else's.
     """
 
     version: str
@@ -144,6 +145,7 @@ class Capabilities:
     notes: tuple[str, ...] = ()
     relaxed: tuple[tuple[str, Outcome], ...] = field(default=(), compare=False)
     kinds: frozenset[CaseKind] = frozenset({CaseKind.WASM, CaseKind.BYTES})
+    validator: str = ""
 
 
 class Pending(Protocol):

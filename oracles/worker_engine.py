@@ -52,13 +52,15 @@ class Worker:
     """What an adapter says about its worker: how to start it, what its host can carry, and who votes.
 
     ``version`` is the release that must be found; ``check`` gets the hello's header and returns (version, notes),
-    raising ``EngineUnavailable`` if something else was loaded than asked for.
+    raising ``EngineUnavailable`` if something else was loaded than asked for. ``validator`` names another engine whose
+    decoder and validator it has.
     """
 
     launch: Launch
     flavour: Flavour
     family: str
     check: Callable[[dict[str, Any]], tuple[str, tuple[str, ...]]]
+    validator: str = ""
 
 
 class WorkerEngine:
@@ -130,6 +132,7 @@ class WorkerEngine:
             file_hash(hello["library"]),
             notes,
             self._capabilities.relaxed if self._capabilities else (),
+            validator=self._worker.validator or self._id.name,
         )
         if self._capabilities is not None and found.sha256 != self._capabilities.sha256:
             raise EngineUnavailable(f"{self._id}: {found.library} has changed since the run began: start again")

@@ -226,7 +226,7 @@ def _seat(engine: Engine) -> Seat:
         text = f"{capabilities.family}'s answers fit no choice that the specification allows: {', '.join(wrong)}"
         notes = (*notes, text)
     key = "" if profile == RelaxedProfile() else repr(profile.to_dict())
-    voter = Voter(capabilities.family, _names(capabilities), key, bool(wrong))
+    voter = Voter(capabilities.family, _names(capabilities), key, bool(wrong), capabilities.validator)
     return Seat(str(engine.id), capabilities, profile, voter, notes)
 
 

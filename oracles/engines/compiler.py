@@ -108,4 +108,4 @@ def worker_of(id: EngineId, limits: Limits, command: tuple[str, ...] = ("oracles
         return VERSION, ()
 
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
-    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, found)
+    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, found, validator="interpreter")

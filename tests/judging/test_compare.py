@@ -589,6 +589,23 @@ def test_a_family_at_odds_with_itself_has_no_vote_and_is_suspected() -> None:
     assert "interpreter" in outvoting.suspects
 
 
+def test_all_tiers_of_an_engine_have_one_vote_on_what_is_valid() -> None:
+    """Three tiers behind one decoder do not outvote the reference, and their finding is one."""
+    tiers = {name: Voter(name, validator="jsc") for name in ("ipint", "bbq", "omg")}
+    others = {"a": Voter("cranelift", validator="wasmtime"), "b": Voter("winch", validator="wasmtime")}
+    refused = [failed(name, Rejected("no")) for name in tiers]
+    found = judge(case(1), refused, reference(ONE), tiers)
+    assert isinstance(found, Disagree)
+    assert found.suspects == ("jsc",)
+    assert {dissent.family for dissent in found.dissents} == {"jsc"}
+    more = judge(case(1), [*refused, failed("a", Rejected("no")), seen("b", ONE)], reference(ONE), tiers | others)
+    assert isinstance(more, Disagree)
+    assert more.suspects == ("cranelift", "jsc")
+    assert judge(case(1), [failed("a", Rejected("no")), *refused], reference(ONE), tiers | others).suspects == (
+        "interpreter",
+    )
+
+
 def test_crashes_have_no_majority() -> None:
     found = verdict(reference(ONE), *(seen(name, Crashed(6)) for name in "abd"))
     assert isinstance(found, Disagree)
