@@ -10,8 +10,9 @@ import pytest
 
 from oracles.engine import EngineId, EngineUnavailable, open_engine
 from oracles.engines import jsc, v8
-from oracles.shells import find_shell
-from tests.engines.conftest import Wat, open_or_skip
+from oracles.shells import find_shell, open_shell
+from tests.engines.conftest import LIMITS, Wat, open_or_skip
+from wasm.embedding import Invocation, Value
 
 
 @pytest.mark.parametrize(("tier", "compiler"), [("liftoff", "Liftoff"), ("turbofan", "TurboFan")])
@@ -76,3 +77,31 @@ def test_an_option_that_a_release_does_not_have_is_named() -> None:
     with pytest.raises(EngineUnavailable, match="this release has no option noSuchOption") as caught:
         open_engine("jsc:flag.noSuchOption=on", offline=True)
     assert "\n" not in str(caught.value)
+
+
+def test_a_case_that_runs_several_rounds_is_observed_in_the_last_alone(wat: Wat) -> None:
+    """State, calls of the host and results are those of one fresh instance, and the round before may have trapped."""
+    open_or_skip("v8").close()
+    case = wat(
+        """(module
+          (import "m" "host" (func $host (param i32)))
+          (global $count (export "count") (mut i32) (i32.const 0))
+          (memory (export "memory") 1)
+          (func (export "step") (param i32) (result i32)
+            (global.set $count (i32.add (global.get $count) (local.get 0)))
+            (i32.store (i32.const 0) (i32.add (i32.load (i32.const 0)) (i32.const 1)))
+            (call $host (global.get $count))
+            (global.get $count))
+          (func (export "trap") unreachable))""",
+        *(Invocation("step", (Value("i32", number),)) for number in (3, 4)),
+        Invocation("trap"),
+    )
+    id = EngineId("v8")
+    seen = []
+    for rounds in (1, 3):
+        engine = open_shell(id, LIMITS, find_shell("node", id, offline=True), v8.COMMON, {}, "liftoff", "V8", rounds)
+        seen.append(engine.run(case))
+        engine.close()
+    assert seen[0] == seen[1]
+    assert [str(value) for value in seen[0].outcomes[1].values] == ["i32:0x7"]
+    assert len(seen[0].host_calls) == 2
