@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 
 from oracles.equality import Nans, differing_blocks, first_byte, first_difference, in_block, masked, same_ref, show
 from oracles.excuses import beyond_limits, growth_is_free
 from oracles.verdict import Agree, Disagree, Dissent, Kind, Poison, Verdict
+from oracles.vote import ANSWERS, FAMILY, VALIDITY, Voter, families, suspects
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,
@@ -31,29 +33,10 @@ from wasm.embedding import (
     Unsupported,
 )
 
-FAMILY: Final = "interpreter"
-"""The reference's own family: one vote, as every family of independent code has (design, section 7)."""
-
 MODEST_SHARE: Final = 100
 MODEST_DEPTH: Final = 200
 MODEST_PAGES: Final = 64
 """A case is modest if the reference took under a hundredth of its steps and at most this depth and memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voter:
-    """What the judge must know of an engine.
-
-    ``family`` is its family of independent code, ``validator`` what it shares with all tiers of the same engine: the
-    code that says what is a module ("": none). ``features`` are the names that it accepts, None for all. ``profile``
-    is the key of its relaxed-SIMD profile among the references; ``contradicts`` if answers to its probe fit no choice.
-    """
-
-    family: str
-    features: frozenset[str] | None = None
-    profile: str = ""
-    contradicts: bool = False
-    validator: str = ""
 
 
 Blocks: TypeAlias = tuple[tuple[str, int], ...]
@@ -71,10 +54,6 @@ _EXCUSABLE: Final[dict[type, tuple[Kind, str]]] = {
 }
 _APART: Final = frozenset(("exceptions", "legacy_exceptions"))
 """Both in one module: the first replaced the second in 3.0 and no text says that they go together; V8 refuses it."""
-_ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS})
-"""Kinds that state another answer: these can outvote the reference, and growth or a profile may explain them."""
-_VALIDITY: Final = frozenset((Kind.ACCEPT, Kind.REJECT))
-_VOTES: Final = _ANSWERS | _VALIDITY | {Kind.PROFILE}
 
 
 def judge(
@@ -119,7 +98,7 @@ class _Court:
         if expected is None:
             return self.unexcused(seen)
         found = self.against(expected, seen)
-        if not isinstance(found, Dissent) or found.kind not in _ANSWERS:
+        if not isinstance(found, Dissent) or found.kind not in ANSWERS:
             return found
         if expected.notes is not None and expected.notes.relaxed_used:
             others = [item for item in self.references.values() if item is not expected]
@@ -249,7 +228,7 @@ class _Court:
 
     def growth_explains(self, expected: Observation, seen: Observation, found: Dissent) -> bool:
         """spec 4.6.8: growing may fail at any time; engines are held only to sizes that generators stay within."""
-        return found.kind in _ANSWERS and growth_is_free(self.case, expected, seen)
+        return found.kind in ANSWERS and growth_is_free(self.case, expected, seen)
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -394,47 +373,17 @@ class _Court:
                 agreeing.insert(0, main.engine)
         if not dissents:
             return Agree(poisons)
-        family = self.families(dissents, agreeing)
-        dissents = [replace(d, family=family[d.engine]) if d.kind in _VALIDITY else d for d in dissents]
-        return Disagree(tuple(dissents), tuple(agreeing), self.suspects(others, dissents, agreeing, family), poisons)
-
-    def families(self, dissents: list[Dissent], agreeing: list[str]) -> dict[str, str]:
-        """Each engine's family. Where validity is the question, all tiers of an engine are one, unless they differ."""
-        family = {engine: voter.family for engine, voter in self.voters.items()}
+        family = families(self.voters, dissents, agreeing)
         family |= {item.engine: FAMILY for item in self.references.values()}
-        of = {engine: voter.validator for engine, voter in self.voters.items() if voter.validator}
-        asked = {of.get(d.engine) for d in dissents if d.kind in _VALIDITY}
-        if asked:
-            differ = asked & {of.get(engine) for engine in agreeing}
-            family |= {engine: validator for engine, validator in of.items() if validator not in differ}
-        return family
-
-    def suspects(
-        self, others: list[Observation], dissents: list[Dissent], agreeing: list[str], family: dict[str, str]
-    ) -> tuple[str, ...]:
-        """Who is probably wrong: one vote per family; a family at odds with itself has none and is suspected.
-
-        Whoever crashed, hung or ran out is. Engines that give one same other answer outvote the agreeing ones if they
-        are more families; a tie goes to the agreeing side, which has the reference, if there is one.
-        """
+        dissents = [replace(d, family=family[d.engine]) if d.kind in VALIDITY else d for d in dissents]
         seen = {item.engine: item for item in others}
-        dissenting = {d.family for d in dissents}
-        faithful = {family[engine] for engine in agreeing} - dissenting
-        groups: list[list[Dissent]] = []
-        for dissent in (d for d in dissents if d.kind in _VOTES):
-            same = (g for g in groups if self.same_answer(seen[g[0].engine], seen[dissent.engine], g[0], dissent))
-            group = next(same, None)
-            groups.append([dissent]) if group is None else group.append(dissent)
-        at_odds = {family[engine] for engine in agreeing} & dissenting
-        sides = [{d.family for d in group} - at_odds for group in groups]
-        for i, side in enumerate(sides):
-            split = set().union(*(other for k, other in enumerate(sides) if k != i))
-            if len(side - split) > len(faithful):
-                return tuple(sorted((faithful | dissenting) - (side - split)))
-        tied = faithful if not self.references and any(len(side) == len(faithful) for side in sides) else set()
-        return tuple(sorted(dissenting | tied))
+        same = partial(self.same_answer, seen)
+        wrong = suspects(dissents, {family[engine] for engine in agreeing}, same, bool(self.references))
+        return Disagree(tuple(dissents), tuple(agreeing), wrong, poisons)
 
-    def same_answer(self, a: Observation, b: Observation, x: Dissent, y: Dissent) -> bool:
+    def same_answer(self, seen: Mapping[str, Observation], x: Dissent, y: Dissent) -> bool:
+        """Whether two engines that dissent from the rest agree with each other."""
+        a, b = seen[x.engine], seen[y.engine]
         return (x.kind, x.where) == (y.kind, y.where) and not isinstance(self.against(a, b, Nans.ANY), Dissent)
 
     # --- words -------------------------------------------------------------------------------------------------------
