@@ -109,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     actions = engines.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("list", help="engines and installed releases (the default)")
     install = actions.add_parser("install", help="fetch a release")
-    install.add_argument("id", metavar="ID", help="as wasmtime@34.0.0 or v8@24.4.1")
+    install.add_argument("id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0 or jsc@1.4.5")
     doctor = actions.add_parser("doctor", help="start engines and run a case on each")
     doctor.add_argument("id", metavar="ID", nargs="*", help="default: the default engines")
 

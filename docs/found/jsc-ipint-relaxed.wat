@@ -1,6 +1,6 @@
 ;; JavaScriptCore's interpreter, x86-64: relaxed SIMD outside what the specification allows, and other than its compilers.
 (module
-  ;; Each lane is all of one operand's or, bit by bit, of both (4.3.4, irelaxed_laneselect). IPInt goes by bytes.
+  ;; Each lane is all of one operand's or, bit by bit, of both (spec 4.3, irelaxed_laneselect). IPInt goes by bytes.
   (func (export "laneselect_32") (param i32) (result i32)
     (i32x4.extract_lane 0
       (i32x4.relaxed_laneselect
