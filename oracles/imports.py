@@ -51,7 +51,10 @@ from wasm.hostmix import (
 CALLBACK_KINDS: Final = frozenset("ilfdveEcCaAgGxX")
 """A host that takes raw slots takes every kind."""
 SCRIPT_KINDS: Final = frozenset("ileEcaAg")
-"""A JavaScript host loses NaN bits, cannot take v128 or exceptions, and has no non-null function or struct to give."""
+"""A JavaScript host loses NaN bits, cannot take v128 or exceptions, and has no non-null function or struct to give.
+
+Nor has it a global whose type is not nullable: what its constructor makes of a host token is an externref.
+"""
 
 
 class NoImport(Exception):
@@ -101,10 +104,10 @@ def _source(interface: Interface, item: ImportItem, same: int, host_kinds: froze
         does = _does(interface, item, signature)
         hosted = does is not Behaviour.THROW and host_kinds.issuperset(signature.params + signature.results)
         return Source(item, "host" if hosted else "funcs", same, does, 0, signature)
-    if item.sort == GLOBAL and item.kind in ("e", "E"):
+    if item.sort == GLOBAL and (item.kind == "e" or (item.kind == "E" and host_kinds >= CALLBACK_KINDS)):
         bits = mix(item.module, item.name, 0, b"")
         return Source(item, "extern", same, token=bits % EXTERN_TOKENS)
-    lettered = item.sort in (GLOBAL, TABLE) and item.kind in ("C", "G", "X")
+    lettered = item.sort in (GLOBAL, TABLE) and item.kind in ("C", "E", "G", "X")
     if lettered or (item.sort == TABLE and item.kind.isupper()):
         raise NoImport(f"no host value for import {item.module}.{item.name}")
     return Source(item, "store", same)

@@ -213,8 +213,8 @@ def _skip_field(r: _Reader) -> None:
     r.byte()
 
 
-def _composite(r: _Reader, alone: bool) -> Signature | None:
-    """A type definition; ``alone`` says that its recursion group has no other member."""
+def _composite(r: _Reader, alone: bool, index: int) -> Signature | None:
+    """Type definition ``index``, which may name itself; ``alone``: its recursion group has no other member."""
     code = r.byte()
     while code in (0x50, 0x4F):
         alone = False
@@ -223,6 +223,7 @@ def _composite(r: _Reader, alone: bool) -> Signature | None:
         code = r.byte()
     start = r.pos - 1
     if code == 0x60:
+        r.composites[index] = "c"
         params, plain_params = r.value_types()
         results, plain_results = r.value_types()
         return Signature(params, results, plain_params and plain_results and alone, r.data[start : r.pos])
@@ -249,9 +250,7 @@ def _types(r: _Reader) -> list[Signature | None]:
             for _ in range(group):
                 if passes == 1:
                     r.composites.append("g")
-                found.append(_composite(r, group == 1))
-                if passes == 1 and found[-1] is not None:
-                    r.composites[-1] = "c"
+                found.append(_composite(r, group == 1, len(found)))
         if passes == 2 and last == 0:
             r.composites = ["g" if one is None else "c" for one in found]
     return found

@@ -34,7 +34,7 @@ from oracles.interface import (
     known_tags,
     read_interface,
 )
-from oracles.wrapper import EXACT_READ, NoWrapper, global_reader, wrapper_for
+from oracles.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for
 from wasm.case import Case, CaseKind
 from wasm.embedding import (
     SLOT,
@@ -221,6 +221,8 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     tag_indices = tuple(tag for tag, _, _ in tags)
     calls = tuple([prepare_call(interface, one, flavour, tag_indices) for one in case.invocations])
     exported = [item for item in interface.exports if item.sort == GLOBAL and item.index < len(interface.globals)]
+    if not flavour.exact_host:
+        exported = [item for item in exported if interface.globals[item.index][0] not in UNREADABLE]
     kinds = tuple((item.name, interface.globals[item.index][0]) for item in exported)
     header["imports"] = _imports_json(plan, blobs)
     header["tags"] = [[name, interface.type_at(interface.tags[tag]).params, at] for tag, name, at in tags]

@@ -27,6 +27,7 @@ from oracles.wasmbytes import (
     nullable,
     runs,
     section,
+    sleb,
     split_types,
     type_section,
 )
@@ -40,6 +41,8 @@ _NON_NULL = b"\xd4"
 
 EXACT_READ = frozenset("fdv")
 """Kinds of globals whose bits only a reader module can give to a JavaScript host."""
+UNREADABLE = frozenset("xX")
+"""Kinds of globals that a JavaScript host cannot read, not even whether they are null."""
 
 
 def global_reader(interface: Interface, indices: tuple[int, ...]) -> bytes:
@@ -139,8 +142,8 @@ class _Writer:
         if not self.payloads:
             return code(runs(locals_), call + kept[0])
         catches = b"".join(b"\0" + leb(k) + leb(k) for k in range(len(self.payloads)))
-        opening = [b"\x02" + leb(block_types + 1 + k) for k in reversed(range(len(self.payloads)))]
-        body = b"".join(opening) + b"\x1f" + leb(block_types) + leb(len(self.payloads)) + catches + call + END
+        opening = [b"\x02" + sleb(block_types + 1 + k) for k in reversed(range(len(self.payloads)))]
+        body = b"".join(opening) + b"\x1f" + sleb(block_types) + leb(len(self.payloads)) + catches + call + END
         body += kept[0] + b"\x0f" + b"".join(END + one + b"\x0f" for one in kept[1:]) + b"\x00"
         return code(runs(locals_), body)
 

@@ -200,6 +200,39 @@ def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
     assert [(i, byte) for i, byte in enumerate(block["m", 1]) if byte] == [(0, 1), (70000 - 65536, 255)]
 
 
+MANY_TYPES = """(module
+  {types}
+  (type $struct (struct (field i32)))
+  (type $self (sub (func (result (ref null $self)))))
+  (type $returns (func (result (ref null $struct) (ref null $self) (ref null $self))))
+  (tag (export "thrown") (param (ref null $struct) i32))
+  (elem declare func $itself)
+  (func $itself (export "itself") (type $self) (ref.func $itself))
+  (func (export "gives") (type $returns) (ref.null $struct) (ref.null $self) (ref.func $itself)))"""
+
+
+def test_calls_through_types_that_need_two_bytes_or_name_themselves(engine: Engine, wat: Wat) -> None:
+    """The wrapper copies a module's types and adds its own after them, and a block's type is a signed number."""
+    types = " ".join(f"(type (struct (field i32) {'(field i64) ' * i}))" for i in range(1, 70))
+    calls = [Invocation(name, (), Entry.WRAPPER) for name in ("itself", "gives")]
+    case = wat(MANY_TYPES.format(types=types), *calls, needs=("gc", "exceptions", "function_references"))
+    seen = run(engine, case)
+    told = [[str(value) for value in outcome.values] for outcome in seen.outcomes if isinstance(outcome, Returned)]
+    assert told == [["ref:func:itself"], ["ref:null", "ref:null", "ref:func:itself"]]
+
+
+def test_what_a_host_cannot_read_or_give_is_not_made_up(engine: Engine, wat: Wat) -> None:
+    """JavaScript reads no exnref, null or not, and has no global of a reference type that is not nullable to give."""
+    needs = ("gc", "exceptions", "reference_types")
+    held = run(engine, wat("""(module
+      (global (export "g") exnref (ref.null exn))
+      (table (export "t") 2 exnref))""", needs=needs))  # fmt: skip
+    assert [str(value) for _, value in held.globals] in ([], ["ref:null"])
+    assert [(table.size, table.elements) for table in held.tables] in ([(2, ())], [(2, ("null", "null"))])
+    given = run(engine, wat('(module (import "m" "g" (global (ref extern))))', needs=needs))
+    assert isinstance(given.instantiation, Returned | Unsupported)
+
+
 @pytest.mark.parametrize("entry", BOTH)
 def test_an_uncaught_exception_has_its_tag_and_payload(engine: Engine, wat: Wat, entry: Entry) -> None:
     text = """(module (tag $t (export "t") (param i32 f32 f64 v128)) (tag $private)
