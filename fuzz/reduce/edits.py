@@ -304,11 +304,8 @@ def _without(module: Module, removal: Removal) -> Module:
     lost_funcs = gone[Space.FUNC]
     first_type, types = 0, []
     for group in module.types:
-        members = set(range(first_type, first_type + len(group)))
         first_type += len(group)
         kept = tuple(_keep(group, gone[Space.TYPE], first_type - len(group)))
-        if members & gone[Space.TYPE] and kept and len(group) > 1:
-            raise Dangling("part of a recursion group")
         if kept:
             types.append(kept)
     return Module(

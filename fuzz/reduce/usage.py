@@ -103,19 +103,16 @@ def items_of(module: Module) -> dict[Item, frozenset[Item]]:
 
 
 def type_names(module: Module) -> dict[int, set[int]]:
-    """For each type, the types it cannot be without: what it names, and all of its recursion group."""
+    """For each type, the types that it names. The others of its recursion group are not among them: without them it is
+    another type, which may do as well.
+    """
     found: dict[int, set[int]] = {}
-    first = 0
-    for group in module.types:
+    for index, sub in enumerate(module.flat_types()):
         names = Names()
-        for sub in group:
-            map_composite(sub.composite, names)
-            for parent in sub.supertypes:
-                names(Space.TYPE, parent)
-        members = range(first, first + len(group))
-        first += len(group)
-        for index in members:
-            found[index] = {*members, *(i for _, i in names.found)}
+        map_composite(sub.composite, names)
+        for parent in sub.supertypes:
+            names(Space.TYPE, parent)
+        found[index] = {i for _, i in names.found}
     return found
 
 

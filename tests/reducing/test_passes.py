@@ -68,6 +68,10 @@ TABLE: list[tuple[str, str, Wanted, str]] = [
     ("unused",
      '(module (func (export "a")) (func) (global i32 i32.const 1) (memory 1))', exports("a"),
      '(module (func (export "a")))'),
+    ("unused",
+     """(module (rec (type (struct)) (type $b (array i8)) (type (sub (func (result (ref null $b))))))
+       (func (export "a") (local (ref null $b))))""", exports("a"),
+     '(module (type $b (array i8)) (type $f (func)) (func (export "a") (type $f) (local (ref null $b))))'),
     ("exports",
      '(module (func (export "a")) (func (export "b")) (func $s) (start $s))', exports("b"),
      '(module (func) (func (export "b")) (func $s))'),
