@@ -11,19 +11,21 @@ from wasm.errors import WasmError
 from wasm.features import ALL
 from wasm.module import ExternKind, Module
 from wasm.validate import validate
-from wasm.valtypes import FuncType, Limits
+from wasm.valtypes import ArrayType, FuncType, Limits, StructType
 
 MAX_BYTES: Final = 7_654_321
 MAX_PARAMS: Final = 1000
 MAX_RESULTS: Final = 1000
 MAX_LOCALS: Final = 50_000
 MAX_BR_TABLE: Final = 65_520
+MAX_INITIALIZED: Final = 50_000
 MAX_MEMORY_BYTES: Final = 262_144 << 16
 MAX_TABLE: Final = 10_000_000
 """Up to these every engine known takes a module (the JS API's limits, and measured); above, refusal is legal.
 
-A memory's is for its declared maximum, too: V8 reads the JS API's limit of 262,144 pages that way. A table's is for its
-initial size."""
+Fields and elements are those that the instructions of one function initialize one by one: Wasmtime 33.0.0 refuses the
+code for 100,000 of them as too large, and takes 60,000. A memory's is for its declared maximum, too: V8 reads the JS
+API's limit of 262,144 pages that way. A table's is for its initial size."""
 
 GUARANTEED_BYTES: Final = 64 << 16
 GUARANTEED_SLOTS: Final = 10_000
@@ -44,6 +46,7 @@ def beyond_limits(case: Case) -> bool:
         any(len(t.params) > MAX_PARAMS or len(t.results) > MAX_RESULTS for t in types if isinstance(t, FuncType))
         or _most_locals(module) > MAX_LOCALS
         or _longest_br_table(module) > MAX_BR_TABLE
+        or _most_initialized(module) > MAX_INITIALIZED
         or any(_most(memory.limits) << memory.page_log2 > MAX_MEMORY_BYTES for memory in module.memory_types())
         or any(table.limits.minimum > MAX_TABLE for table in module.table_types())
     )
@@ -70,6 +73,22 @@ def _most_locals(module: Module) -> int:
 def _longest_br_table(module: Module) -> int:
     tables = (imm for func in module.funcs for op, imm in func.body if op.name == "br_table")
     return max((len(labels) for labels, _ in tables), default=0)
+
+
+def _most_initialized(module: Module) -> int:
+    """Fields and elements that the instructions of one function list, each as often as its instruction stands there."""
+    types = module.flat_types()
+    sizes = [len(sub.composite.fields) if isinstance(sub.composite, StructType) else 0 for sub in types]
+    most = 0
+    for func in module.funcs if any(sizes) or any(isinstance(sub.composite, ArrayType) for sub in types) else ():
+        count = 0
+        for op, imm in func.body:
+            if op.name in ("struct.new", "struct.new_default"):
+                count += sizes[imm]
+            elif op.name == "array.new_fixed":
+                count += imm[1]
+        most = max(most, count)
+    return most
 
 
 def growth_is_free(case: Case, expected: Observation, seen: Observation) -> bool:

@@ -38,7 +38,7 @@ from wasm.embedding import (
 from wasm.encode import encode
 from wasm.module import Module, Table
 from wasm.traps import TrapKind
-from wasm.valtypes import FUNCREF, I32, Limits, MemType, TableType
+from wasm.valtypes import FUNCREF, I32, ArrayType, FieldType, Limits, MemType, StructType, TableType
 
 VOTERS = {
     "a": Voter("cranelift"),
@@ -306,10 +306,31 @@ def test_a_crash_of_the_reference_is_our_own_finding() -> None:
 # --- refusing and accepting -------------------------------------------------------------------------------------------
 
 
+def initializing(fields: int) -> bytes:
+    """A function that initializes so many fields and elements, in structs of 1,000 and an array."""
+    m = ModuleBuilder()
+    struct = m.type(StructType((FieldType(I32, False),) * 1000))
+    array = m.type(ArrayType(FieldType(I32, False)))
+    f = m.func([], [])
+    for _ in range(fields // 1000):
+        f.emit("struct.new_default", struct)
+        f.emit("drop")
+    for _ in range(fields % 1000):
+        f.i32(0)
+    f.emit("array.new_fixed", (array, fields % 1000))
+    f.emit("drop")
+    return encode(m.finish())
+
+
 def test_refusing_within_the_limits_is_a_finding() -> None:
     found = verdict(reference(ONE), failed("a", Rejected("no")))
     assert kinds(found) == {"a": Kind.REJECT}
-    for content in (module_bytes(results=1000), module_bytes(local_count=50_000), module_bytes(labels=65_520)):
+    for content in (
+        module_bytes(results=1000),
+        module_bytes(local_count=50_000),
+        module_bytes(labels=65_520),
+        initializing(50_000),
+    ):
         assert kinds(verdict(reference(ONE), failed("a", Rejected("no")), given=case(1, content))) == {"a": Kind.REJECT}
 
 
@@ -318,6 +339,7 @@ def test_refusing_beyond_a_limit_is_legal() -> None:
         module_bytes(results=1001),
         module_bytes(local_count=50_001),
         module_bytes(labels=65_521),
+        initializing(50_001),
         module_bytes() + b"\0" + b"\xfe\xff\x7f" * 2_600_000,
     ]
     for content in contents:
