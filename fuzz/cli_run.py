@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from fuzz.campaign import feedback
 from fuzz.campaign.archive import Archive, Series
-from fuzz.campaign.bench import canonical, default_engines
+from fuzz.campaign.bench import REFERENCE, canonical, default_engines
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
 from fuzz.report.live import observer
@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
     targets = _names(args)
     version = version_of(targets)
     engines = canonical(args.engine or default_engines(map(kind_of, targets)))
+    if engines == [REFERENCE]:
+        raise UsageError("the interpreter has nothing to be compared with: name another engine with --engine")
     issues = known.load(args.known) if args.known else known.none()
     seconds = args.time if args.time is not None else None if args.cases is not None else DEFAULT_SECONDS
     settings = Settings(

@@ -222,7 +222,6 @@ class Campaign:
         for engine, reason in hello.broken:
             self._broken(engine, reason)
         if not hello.engines:
-            self._failed("no engine to compare with the interpreter is usable")
             self._drop(slot)
             return
         # The first slot has installed and checked every engine; only now do the others start.

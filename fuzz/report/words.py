@@ -95,7 +95,11 @@ def _targets(stats: Stats) -> Iterator[str]:
 
 def _findings(summary: Summary) -> Iterator[str]:
     if not summary.bundles:
-        what = "Nothing was compared: no engine has a vote on any of these cases" if summary.idle else "No disagreement"
+        what = "No disagreement"
+        if summary.idle:
+            what = "Nothing was compared: no engine has a vote on any of these cases"
+        elif not summary.stats.cases:
+            what = "No case was run"
         yield f"{what}. Records are in {summary.out}"
         return
     new = summary.new

@@ -184,6 +184,17 @@ def test_replay_in_json_has_the_documented_fields(add: Path, capsys: pytest.Capt
     assert verdict["verdict"] == "agree"
 
 
+def test_a_run_without_an_engine_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["run", "--target", "returns", "--cases", "2", "--jobs", "1", "--out", str(tmp_path / "out")]
+    assert main([*run, "--engine", "interpreter"]) == 2
+    assert "name another engine" in capsys.readouterr().err
+    assert main([*run, "--engine", "v8@/nonexistent/node"]) == 3
+    output = capsys.readouterr().out
+    assert "No case was run. Records are in " in output
+    assert "Unusable engine v8@/nonexistent/node: /nonexistent/node is not an executable\n" in output
+    assert "Harness failure" not in output
+
+
 def test_a_run_in_which_no_engine_has_a_vote_is_not_clean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The compiler makes no code for GC: to call that agreement would be a lie."""
     run = ["run", "--cases", "4", "--seed", "1", "--jobs", "1", "--engine", "compiler"]
