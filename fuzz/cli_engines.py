@@ -37,7 +37,8 @@ def _list() -> int:
         print(f"{name}: {' '.join(first[0].split())}")
         if first[2]:
             print(f"    {' '.join(first[2].split())}")
-    for name, said in (("wasmtime", "wasmtime"), ("node", "node (v8)"), ("bun", "bun (jsc)")):
+    for name, engine in provision.RELEASES.items():
+        said = name if name == engine else f"{name} ({engine})"
         print(f"fetched releases of {said}: {', '.join(provision.installed(name)) or 'none'}")
     print(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
     return ExitCode.CLEAN

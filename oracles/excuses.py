@@ -11,7 +11,7 @@ from wasm.errors import WasmError
 from wasm.features import ALL
 from wasm.module import ExternKind, Module
 from wasm.validate import validate
-from wasm.valtypes import ArrayType, FuncType, Limits, StructType
+from wasm.valtypes import FuncType, Limits, StructType
 
 MAX_BYTES: Final = 7_654_321
 MAX_PARAMS: Final = 1000
@@ -80,7 +80,7 @@ def _most_initialized(module: Module) -> int:
     types = module.flat_types()
     sizes = [len(sub.composite.fields) if isinstance(sub.composite, StructType) else 0 for sub in types]
     most = 0
-    for func in module.funcs if any(sizes) or any(isinstance(sub.composite, ArrayType) for sub in types) else ():
+    for func in module.funcs:
         count = 0
         for op, imm in func.body:
             if op.name in ("struct.new", "struct.new_default"):

@@ -39,6 +39,9 @@ _BUNS: Final = {
 _SHELLS: Final = {"node": ("v8", _NODES), "bun": ("jsc", _BUNS)}
 """By executable: the engine in it, and the npm package for each machine."""
 
+RELEASES: Final = {"wasmtime": "wasmtime", **{name: engine for name, (engine, _) in _SHELLS.items()}}
+"""What releases are fetched of, and the engine in each."""
+
 _STEP_SECONDS: Final = 900
 
 

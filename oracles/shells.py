@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,26 +70,32 @@ def find_shell(shell: str, id: EngineId, offline: bool) -> str:
     return found
 
 
-def open_shell(
-    id: EngineId,
-    limits: Limits,
-    executable: str,
-    flags: Sequence[str],
-    env: Mapping[str, str],
-    family: str,
-    name: str,
-    rounds: int = 1,
-) -> WorkerEngine:
-    """The engine in ``executable``; ``name`` is the engine's own, and each case runs ``rounds`` times over."""
-    config = f'{{"fds": [{{in}}, {{out}}, {{progress}}], "rounds": {rounds}}}'
-    argv = (executable, *flags, _WORKER, config)
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """How an id is run: the program with its flags and environment, and how many ``rounds`` each case takes.
+
+    ``engine`` is the engine's own name, ``family`` whose vote it is. An adapter gives it by ``shell(id, features)``.
+    """
+
+    program: str
+    engine: str
+    family: str
+    flags: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    rounds: int = 1
+
+
+def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> WorkerEngine:
+    """The engine in ``executable``, which is the shell's program."""
+    config = f'{{"fds": [{{in}}, {{out}}, {{progress}}], "rounds": {shell.rounds}}}'
+    argv = (executable, *shell.flags, _WORKER, config)
 
     def found(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if os.path.realpath(hello["library"]) != os.path.realpath(executable):
             raise EngineUnavailable(f"{id}: {hello['library']} ran instead of {executable}")
         if id.version and hello["host"] != id.version:
             raise EngineUnavailable(f"{id}: {hello['shell']} {hello['host']} ran instead")
-        return hello["host"], (f"{name} {hello['engine']}, in {hello['shell']}",)
+        return hello["host"], (f"{shell.engine} {hello['engine']}, in {hello['shell']}",)
 
-    worker = Worker(Launch(argv, dict(env)), Flavour(SCRIPT_KINDS, False), family, found)
+    worker = Worker(Launch(argv, dict(shell.env)), Flavour(SCRIPT_KINDS, False), shell.family, found)
     return WorkerEngine(id, worker, limits)

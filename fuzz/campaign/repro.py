@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from fuzz.campaign.stand_ins import stand_ins
-from oracles.engine import EngineId
-from oracles.engines import jsc, v8
-from oracles.shells import tier_of
+from oracles.engine import EngineId, adapter, engine_names
+from oracles.shells import Shell
 from oracles.verdict import Kind
 from wasm.case import Case
 from wasm.decode import decode
@@ -34,14 +33,8 @@ def script(case: Case, dissents: Iterable[tuple[str, str, Kind]]) -> str:
         parts.append(f"\n# {engine}, release {version or 'unknown'}: {kind.value}\n")
         if name == "wasmtime":
             parts.append(_wasmtime(engine, case))
-        elif name == "v8":
-            flags = v8.TIERS.get(tier_of(EngineId.parse(engine), v8.TIERS), ())
-            parts.append(_script(f'"${{NODE:-node}}" {" ".join(flags)}', case, 1))
-        elif name == "jsc":
-            tier = tier_of(EngineId.parse(engine), jsc.TIERS)
-            options = {**jsc.COMMON, **jsc.TIERS.get(tier, {})}
-            line = " ".join(f"{jsc.PREFIX}{key}={value}" for key, value in options.items())
-            parts.append(_script(f'env {line} "${{BUN:-bun}}"', case, jsc.ROUNDS.get(tier, 1)))
+        elif (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is not None:
+            parts.append(_script(make(EngineId.parse(engine), case.features), case))
         else:
             parts.append(f"echo {shlex.quote(f'{name} has no command line of its own: fuzz replay .')}\n")
     parts.append("\nexit $shown\n")
@@ -94,15 +87,17 @@ console.log(lines.join("\\n"));
 """
 
 
-def _script(command: str, case: Case, rounds: int) -> str:
+def _script(shell: Shell, case: Case) -> str:
     """By a JavaScript shell, printing what it gives; for arguments that JavaScript can pass."""
     simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
     if _imports(case) or not simple:
         return "echo 'JavaScript cannot make these calls by itself: fuzz replay .'\n"
     calls = [f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}]]" for call in case.invocations]
-    program = f"const CALLS = [{', '.join(calls)}], ROUNDS = {rounds};{_JS}"
+    program = f"const CALLS = [{', '.join(calls)}], ROUNDS = {shell.rounds};{_JS}"
+    env = " ".join(f"{name}={shlex.quote(value)}" for name, value in shell.env.items())
+    command = f'"${{{shell.program.upper()}:-{shell.program}}}" {" ".join(map(shlex.quote, shell.flags))}'
     return (
-        f"{command} -e {shlex.quote(program)} || shown=1\n"
+        f"env {env} {command} -e {shlex.quote(program)} || shown=1\n"
         "echo 'expected: see README.md'\n"
     )  # fmt: skip
 

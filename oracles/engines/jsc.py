@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
-from oracles.shells import check_tiers, find_shell, flags_of, open_shell, tier_of
+from oracles.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
 
 _THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
 TIERS: Final = {
@@ -24,13 +26,13 @@ TIERS: Final = {
 }
 COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 """Code is compiled when it is asked for, so that a case takes the same way each time."""
-_WHERE_KNOWN: Final = {"useWasmMemory64": "1"}
-"""What later releases have and do not turn on by themselves."""
+_WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
+"""By feature, what later releases have and do not turn on by themselves."""
 
 PREFIX: Final = "BUN_JSC_"
 ROUNDS: Final = {"omg": 2}
 """How often a case runs, where that is more than once."""
-_REFUSED: Final = re.compile(rf"invalid JSC environment variable\s+{PREFIX}(\w+)=")
+_REFUSED: Final = re.compile(rf"invalid JSC environment variable\s+({PREFIX}\w+)=")
 _START_SECONDS: Final = 60.0
 
 
@@ -39,24 +41,30 @@ def check(id: EngineId) -> EngineId:
     return check_tiers(id, TIERS)
 
 
+def shell(id: EngineId, features: Collection[str]) -> Shell:
+    """How it is run for cases of these features."""
+    tier = tier_of(id, TIERS)
+    options = {name: value for feature in features for name, value in _WHERE_KNOWN.get(feature, {}).items()}
+    options |= {**COMMON, **TIERS.get(tier, {})}
+    options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
+    env = {f"{PREFIX}{name}": value for name, value in options.items()}
+    return Shell("bun", "JavaScriptCore", tier or "ipint", (), env, ROUNDS.get(tier, 1))
+
+
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, installing the bun release if it is asked for and missing."""
-    tier = tier_of(id, TIERS)
-    options = {**_WHERE_KNOWN, **COMMON, **TIERS.get(tier, {})}
-    options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
-    rounds = ROUNDS.get(tier, 1)
     executable = find_shell("bun", id, offline)
-    env = _environment(id, executable, options)
-    return open_shell(id, limits, executable, (), env, tier or "ipint", "JavaScriptCore", rounds)
+    return open_shell(id, limits, _known(id, executable, shell(id, _WHERE_KNOWN)), executable)
 
 
-def _environment(id: EngineId, executable: str, options: dict[str, str]) -> dict[str, str]:
-    """The options as bun takes them, which does not start with one that its release does not have.
+def _known(id: EngineId, executable: str, wanted: Shell) -> Shell:
+    """Without the options that a release does not have: with one of these bun does not start.
 
     Raises ``EngineUnavailable`` where that is one that was asked for.
     """
+    env = dict(wanted.env)
+    optional = {f"{PREFIX}{name}" for options in _WHERE_KNOWN.values() for name in options.keys() - flags_of(id).keys()}
     while True:
-        env = {f"{PREFIX}{name}": value for name, value in options.items()}
         try:
             started = subprocess.run(
                 [executable, "-e", "0"], env=os.environ | env, stdin=subprocess.DEVNULL, capture_output=True,
@@ -66,8 +74,8 @@ def _environment(id: EngineId, executable: str, options: dict[str, str]) -> dict
             raise EngineUnavailable(f"{id}: {executable} does not start: {error}") from None
         refused = _REFUSED.search(started.stderr + started.stdout)
         if refused is None:
-            return env
-        name = refused[1]
-        if name not in _WHERE_KNOWN or name not in options or name in flags_of(id):
-            raise EngineUnavailable(f"{id}: this release has no option {name}, or not with {options.get(name, name)}")
-        del options[name]
+            return replace(wanted, env=env)
+        if refused[1] not in optional & env.keys():
+            name = refused[1].removeprefix(PREFIX)
+            raise EngineUnavailable(f"{id}: this release has no option {name}, or not with {env.get(refused[1])}")
+        del env[refused[1]]

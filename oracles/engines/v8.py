@@ -7,10 +7,11 @@ and dynamic tiering are off with either tier, so that every function is compiled
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from oracles.engine import Engine, EngineId, Limits
-from oracles.shells import check_tiers, find_shell, flags_of, open_shell, tier_of
+from oracles.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
 
 TIERS: Final = {
     "liftoff": ("--liftoff-only", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),
@@ -24,11 +25,15 @@ def check(id: EngineId) -> EngineId:
     return check_tiers(id, TIERS)
 
 
-def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
-    """Open it, installing the node release if it is asked for and missing."""
+def shell(id: EngineId, features: Collection[str]) -> Shell:  # noqa: ARG001
+    """How it is run."""
     tier = tier_of(id, TIERS)
     flags = [*COMMON, *TIERS.get(tier, ())]
     for name, value in flags_of(id).items():
         flags.append({"on": f"--{name}", "off": f"--no-{name}"}.get(value, f"--{name}={value}"))
-    env = {"NODE_OPTIONS": "", "NODE_PATH": ""}
-    return open_shell(id, limits, find_shell("node", id, offline), flags, env, tier or "liftoff", "V8")
+    return Shell("node", "V8", tier or "liftoff", tuple(flags), {"NODE_OPTIONS": "", "NODE_PATH": ""})
+
+
+def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
+    """Open it, installing the node release if it is asked for and missing."""
+    return open_shell(id, limits, shell(id, ()), find_shell("node", id, offline))

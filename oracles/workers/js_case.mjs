@@ -126,18 +126,22 @@ export function cases(io) {
     });
   }
 
-  // An instance with what its calls need: {hosts, names, tags, exports}, filled in as far as it gets.
+  // An instance: {hosts, names, tags, exports}, filled in as far as it gets.
   function instantiate(module, header, blobs, round) {
     io.at(INSTANTIATE);
     round.hosts = new Hosts(round.names);
     const object = round.hosts.link(header.imports, blobs);
-    const linked = (at) => round.hosts.items[at];
-    round.tags = header.tags.filter(([, , at]) => at >= 0).map(([name, kinds, at]) => [name, kinds, linked(at)]);
-    const exports = new WebAssembly.Instance(module, object).exports;
+    const linked = header.tags.filter(([, , at]) => at >= 0);
+    round.tags = linked.map(([name, kinds, at]) => [name, kinds, round.hosts.items[at]]);
+    round.exports = new WebAssembly.Instance(module, object).exports;
+  }
+
+  // What calls need of an instance. Not the engine's doing: a fault here is ours.
+  function prepare(header, round) {
+    const { exports, hosts } = round;
     functionNames(header.funcs, exports, round.names);
-    round.hosts.ready(exports);
-    round.tags = header.tags.map(([name, kinds, at]) => [name, kinds, at < 0 ? exports[name] : linked(at)]);
-    round.exports = exports;
+    hosts.ready(exports);
+    round.tags = header.tags.map(([name, kinds, at]) => [name, kinds, at < 0 ? exports[name] : hosts.items[at]]);
   }
 
   // All calls in order, up to one after which nothing can be said.
@@ -155,10 +159,11 @@ export function cases(io) {
     const round = { names: new Map(), tags: [] };
     try {
       instantiate(module, header, blobs, round);
-      for (const _ of invocations(header, blobs, round));
     } catch {
-      // The round that counts says what there is to say.
+      return; // The round that counts says why.
     }
+    prepare(header, round);
+    for (const _ of invocations(header, blobs, round));
   }
 
   function run(header, blobs) {
@@ -188,6 +193,7 @@ export function cases(io) {
     }
     if (round.exports) {
       answer.phase = INVOKE;
+      prepare(header, round);
       for (const { outcome, slots } of invocations(header, blobs, round)) {
         answer.out.push(outcome);
         body.push(slots);

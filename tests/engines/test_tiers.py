@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,8 @@ def test_a_case_that_runs_several_rounds_is_observed_in_the_last_alone(wat: Wat)
     id = EngineId("v8")
     seen = []
     for rounds in (1, 3):
-        engine = open_shell(id, LIMITS, find_shell("node", id, offline=True), v8.COMMON, {}, "liftoff", "V8", rounds)
+        shell = replace(v8.shell(id, ()), rounds=rounds)
+        engine = open_shell(id, LIMITS, shell, find_shell("node", id, offline=True))
         seen.append(engine.run(case))
         engine.close()
     assert seen[0] == seen[1]
