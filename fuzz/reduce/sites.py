@@ -9,8 +9,11 @@ from fuzz.reduce.operation import lifter_of
 from fuzz.reduce.stacktypes import Node
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.weights import block_weights
+from wasm.isa import Imm
+from wasm.module import Func
 
-_CLOSERS = frozenset({"else", "end", "catch", "catch_all", "delegate"})
+_ENDS = frozenset({"end", "delegate"})
+_CLOSERS = _ENDS | {"else", "catch", "catch_all"}
 
 
 def nodes(subject: Subject) -> Iterator[tuple[int, int, Node, int]]:
@@ -32,3 +35,21 @@ def every_instruction(subject: Subject, wanted: Callable[[Node], bool] | None = 
         if wanted is None or wanted(node)
     ]
     return sorted(found, key=lambda edit: edit.what)
+
+
+def frames(func: Func) -> list[tuple[int, ...]]:
+    """Each instruction by itself, a block by the places of its opener, its dividers and its end; in order.
+
+    Of a body that is decoded, valid or not.
+    """
+    found: list[list[int]] = []
+    nested: list[list[int]] = []
+    for i, (op, _) in enumerate(func.body[:-1]):
+        if Imm.BLOCK_TYPE in op.imms:
+            nested.append([i])
+            found.append(nested[-1])
+        elif op.name in _CLOSERS:
+            (nested.pop() if op.name in _ENDS else nested[-1]).append(i)
+        else:
+            found.append([i])
+    return [tuple(marks) for marks in found]

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from fuzz.reduce.contract import BULK, ENDS, Edit, Scope
-from fuzz.reduce.passes.plain_code import frames
+from fuzz.reduce.sites import frames
 from fuzz.reduce.subject import Subject
 from wasm.isa import OPS
 from wasm.module import Func
