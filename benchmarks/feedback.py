@@ -19,8 +19,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.campaign.feedback import Feedback, begin, words_of
-from generators.bases import forget_seeds
 from generators.config import DEFAULT
+from generators.mutation.bases import forget_seeds
 from generators.registry import make_case
 from oracles.interpreter import Budget, run_case
 from wasm.case import Case

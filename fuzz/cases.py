@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from generators.default_calls import default_calls
+from generators.program.default_calls import default_calls
 from oracles.engine import UsageError
 from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode

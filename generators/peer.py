@@ -21,7 +21,7 @@ from typing import Final
 
 from generators import peers
 from generators.config import Config
-from generators.default_calls import default_calls
+from generators.program.default_calls import default_calls
 from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
 from wasm.embedding import Invocation

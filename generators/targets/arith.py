@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.arguments import Exported, draw_arguments, invocations
-from generators.callsites import site
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.edges import conversion_ends
-from generators.expressions import Nan
-from generators.frame import BARE, GET, SET, Frame
-from generators.parts import Part
-from generators.program import Program
-from generators.scaffold import Scaffold
-from generators.tree_uses import used
-from generators.trees import PLAIN, Tree
-from generators.values import CONST
+from generators.draw.edges import conversion_ends
+from generators.draw.values import CONST
+from generators.module.body import BARE, GET, SET, Frame
+from generators.module.shell import Scaffold
+from generators.program.arguments import Exported, draw_arguments, invocations
+from generators.program.calls import site
+from generators.program.parts import Part
+from generators.program.program import Program
+from generators.scalar.expressions import Nan
+from generators.scalar.trees import PLAIN, Tree
+from generators.scalar.uses import used
 from wasm.case import Case
 from wasm.embedding import Invocation, Value
 from wasm.features import Feature

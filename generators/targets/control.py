@@ -9,18 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from generators import callsites, consume
-from generators.arguments import Exported, selecting
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
-from generators.expressions import emit_statement
-from generators.frame import GET, Frame
-from generators.graphs import Statements, machine, nest
-from generators.labels import Row, chosen, looped, merged, table
-from generators.parts import Part
-from generators.program import Program
-from generators.scaffold import Scaffold
-from generators.signatures import draw_type, draw_types
+from generators.control.graphs import Statements, machine, nest
+from generators.control.labels import Row, chosen, looped, merged, table
+from generators.draw.signatures import draw_type, draw_types
+from generators.module.body import GET, Frame
+from generators.module.shell import Scaffold
+from generators.program import calls as callsites
+from generators.program import use_row as consume
+from generators.program.arguments import Exported, selecting
+from generators.program.parts import Part
+from generators.program.program import Program
+from generators.scalar.expressions import emit_statement
 from wasm.case import CallSite, Case
 from wasm.features import Feature
 from wasm.limits import BR_TABLE_TARGETS

@@ -10,10 +10,10 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.heap_shapes import bulk, cast, equal, linked, made, pooled, read, small, written
-from generators.program import VECTORS
-from generators.ref_programs import build, part_of
-from generators.ref_shapes import (
+from generators.program.program import VECTORS
+from generators.refs.object_statements import bulk, cast, equal, linked, made, pooled, read, small, written
+from generators.refs.programs import build, part_of
+from generators.refs.statements import (
     called,
     carried,
     converted,

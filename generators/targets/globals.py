@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.arguments import Exported
-from generators.callsites import Callee
-from generators.cell_parts import (
+from generators.choices import ChoiceSource, Weighted, weighted
+from generators.config import Config
+from generators.module.body import BARE, GET
+from generators.program.arguments import Exported
+from generators.program.calls import Callee
+from generators.program.parts import Part
+from generators.program.program import Program
+from generators.state.global_statements import (
     NEEDS_REFERENCES,
     NEEDS_TAGS,
     Writers,
@@ -23,12 +28,7 @@ from generators.cell_parts import (
     references,
     update,
 )
-from generators.cells import READ, WRITE, Cells
-from generators.choices import ChoiceSource, Weighted, weighted
-from generators.config import Config
-from generators.frame import BARE, GET
-from generators.parts import Part
-from generators.program import Program
+from generators.state.globals import READ, WRITE, Cells
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.features import Feature

@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from generators.callsites import Callee
 from generators.choices import ChoiceSource, spread
 from generators.config import Config, draw_size
-from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
-from generators.many_locals import LOCAL_STEPS, Space, drain, fill, local_count, rotate, settable
-from generators.parts import Part
-from generators.pressure import Around, Body
-from generators.produce import push_values
-from generators.program import REFERENCES, VECTORS, Program
-from generators.signatures import draw_types
-from generators.surroundings import again, draw_around, draw_imports
+from generators.control.many_locals import LOCAL_STEPS, Space, drain, fill, local_count, rotate, settable
+from generators.control.pressure import Around, Body
+from generators.control.surroundings import again, draw_around, draw_imports
+from generators.draw.signatures import draw_types
+from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.program.calls import Callee
+from generators.program.parts import Part
+from generators.program.program import REFERENCES, VECTORS, Program
+from generators.program.push_row import push_values
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.isa import OPS

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.arguments import Exported, invocations
-from generators.callsites import site
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.expressions import Nan
-from generators.frame import GET, Frame
-from generators.memories import Memories
-from generators.memory_ends import Group, add_ends
-from generators.parts import Part
-from generators.program import Program
-from generators.scaffold import Scaffold
-from generators.tree_uses import folded, used
-from generators.trees import LOADING, Tree
+from generators.module.body import GET, Frame
+from generators.module.shell import Scaffold
+from generators.program.arguments import Exported, invocations
+from generators.program.calls import site
+from generators.program.parts import Part
+from generators.program.program import Program
+from generators.scalar.expressions import Nan
+from generators.scalar.trees import LOADING, Tree
+from generators.scalar.uses import folded, used
+from generators.state.memories import Memories
+from generators.state.memory_ends import Group, add_ends
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType

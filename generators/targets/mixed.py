@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Final
 
 from generators import targets
-from generators.arguments import callable_by_host
-from generators.bases import seeds
-from generators.callsites import TAILS, Callee, can_import, import_callee
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
-from generators.consume import MODES, use
-from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
-from generators.memories import Memories
-from generators.memory_ends import add_ends
-from generators.mixed_atomics import ATOMICS
-from generators.parts import Part
-from generators.produce import push_values
-from generators.program import Program
+from generators.draw.signatures import draw_types
+from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.mutation.bases import seeds
+from generators.mutation.splicing import spliced
+from generators.program.arguments import callable_by_host
+from generators.program.calls import TAILS, Callee, can_import, import_callee
+from generators.program.parts import Part
+from generators.program.program import Program
+from generators.program.push_row import push_values
+from generators.program.use_row import MODES, use
 from generators.registry import target_names
-from generators.signatures import draw_types
-from generators.splicing import spliced
+from generators.state.atomics import ATOMICS
+from generators.state.memories import Memories
+from generators.state.memory_ends import add_ends
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.errors import Invalid

@@ -1,7 +1,7 @@
 """Modules that are almost valid, by their bytes or by their types: every engine must agree on which ones are.
 
 The bases are small valid modules: half have declarations of every kind and any instruction of the table
-(``generators.declarations``), the others come from the other targets. Nothing is ever run.
+(``generators.validity.declarations``), the others come from the other targets. Nothing is ever run.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from generators.bases import drawn_case
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.declarations import declare
-from generators.near_bytes import damaged
-from generators.near_types import near_miss
+from generators.mutation.bases import drawn_case
+from generators.validity.declarations import declare
+from generators.validity.near_bytes import damaged
+from generators.validity.near_types import near_miss
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.encode import encode

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from generators.bases import any_case
-from generators.callsites import site
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.edits import Editor
-from generators.fuel import add_fuel, fuelled
-from generators.spans import UnknownCode, deep_functions, guarded, read_graph
-from generators.splicing import spliced
+from generators.mutation.bases import any_case
+from generators.mutation.edits import Editor
+from generators.mutation.fuel import add_fuel, fuelled
+from generators.mutation.spans import UnknownCode, deep_functions, guarded, read_graph
+from generators.mutation.splicing import spliced
+from generators.program.calls import site
 from wasm.case import Case
 from wasm.context import ModuleContext
 from wasm.decode import decode

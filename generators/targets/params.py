@@ -10,7 +10,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, WIDE, Config
-from generators.wide import Shape, build
+from generators.control.wide_calls import Shape, build
 from wasm.case import Case
 from wasm.features import Feature
 

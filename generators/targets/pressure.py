@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.callsites import Callee
 from generators.choices import ChoiceSource, spread, weighted
 from generators.config import Config, draw_size
-from generators.frame import GET, Frame
-from generators.parts import Part
-from generators.pressure import STEPS, Around, Body
-from generators.program import REFERENCES, VECTORS, Program
-from generators.signatures import draw_types
-from generators.surroundings import again, draw_around, draw_imports
+from generators.control.pressure import STEPS, Around, Body
+from generators.control.surroundings import again, draw_around, draw_imports
+from generators.draw.signatures import draw_types
+from generators.module.body import GET, Frame
+from generators.program.calls import Callee
+from generators.program.parts import Part
+from generators.program.program import REFERENCES, VECTORS, Program
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, NumType, ValType

@@ -10,9 +10,9 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.program import VECTORS
-from generators.ref_programs import build, part_of
-from generators.ref_shapes import (
+from generators.program.program import VECTORS
+from generators.refs.programs import build, part_of
+from generators.refs.statements import (
     called,
     carried,
     converted,

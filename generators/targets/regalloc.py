@@ -10,7 +10,7 @@ from typing import Final
 from compiler.machine_text import print_env, print_machine
 from generators.choices import ChoiceSource
 from generators.config import Config
-from generators.machine_funcs import make_function
+from generators.machine.funcs import make_function
 from wasm.case import Case, CaseKind
 from wasm.features import Feature
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.callsites import Callee
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, Config, draw_size
-from generators.consume import MODES, use
-from generators.expressions import Nan, emit_clean
-from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
-from generators.parts import Part
-from generators.program import REFERENCES, Program
-from generators.signatures import draw_type, draw_types
-from generators.vectors import Vectors
+from generators.draw.signatures import draw_type, draw_types
+from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.program.calls import Callee
+from generators.program.parts import Part
+from generators.program.program import REFERENCES, Program
+from generators.program.use_row import MODES, use
+from generators.scalar.expressions import Nan, emit_clean
+from generators.vector.expressions import Vectors
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.isa import OPS

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.arguments import Exported
-from generators.callsites import Callee
-from generators.cell_parts import Thrown, Writers, across, branch, references, update
-from generators.cells import Cells
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.frame import BARE, GET, I32_CONST, Frame
-from generators.program import Program
-from generators.segments import Areas, init, look, offset_expression
-from generators.slot_parts import STEPS, Step, call, copy
-from generators.slot_parts import init as table_init
-from generators.slots import Slots, Tables
+from generators.module.body import BARE, GET, I32_CONST, Frame
+from generators.program.arguments import Exported
+from generators.program.calls import Callee
+from generators.program.program import Program
+from generators.state.global_statements import Thrown, Writers, across, branch, references, update
+from generators.state.globals import Cells
+from generators.state.segments import Areas, init, look, offset_expression
+from generators.state.table_statements import STEPS, Step, call, copy
+from generators.state.table_statements import init as table_init
+from generators.state.tables import Slots, Tables
 from wasm.builder import ModuleBuilder, const
 from wasm.case import Case
 from wasm.features import Feature

@@ -11,11 +11,11 @@ from typing import Final
 
 from generators.choices import ChoiceSource, Weighted, weighted
 from generators.config import Config
-from generators.parts import Emit, Part
-from generators.program import Program
-from generators.slot_ends import add_ends
-from generators.slot_parts import PLAIN_STEPS, STEPS, Step, call
-from generators.slots import Tables
+from generators.program.parts import Emit, Part
+from generators.program.program import Program
+from generators.state.table_ends import add_ends
+from generators.state.table_statements import PLAIN_STEPS, STEPS, Step, call
+from generators.state.tables import Tables
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.embedding import Invocation

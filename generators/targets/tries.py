@@ -9,22 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from generators import callsites, consume
-from generators.arguments import Exported, callable_by_host, selecting
-from generators.callsites import Calls, can_import, import_callee
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size, in_zone
-from generators.expressions import emit_statement
-from generators.frame import BARE, GET, I32_CONST, SET, TEE, Frame
-from generators.guards import Clause, Guard, GuardDrawer, Handler, Protector, Tags, settle
-from generators.operands import results_for
-from generators.parts import Part
-from generators.produce import push_values
-from generators.program import Program
-from generators.regions import Region
-from generators.scaffold import Scaffold
-from generators.signatures import draw_type, draw_types
-from generators.throwers import DEPTH_SHIFT, MODE_BITS, MODES, Ends, Thrower, leaf, link
+from generators.control.guards import Clause, Guard, GuardDrawer, Handler, Protector, Tags, settle
+from generators.control.regions import Region
+from generators.control.throwers import DEPTH_SHIFT, MODE_BITS, MODES, Ends, Thrower, leaf, link
+from generators.draw.operands import results_for
+from generators.draw.signatures import draw_type, draw_types
+from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.shell import Scaffold
+from generators.program import calls as callsites
+from generators.program import use_row as consume
+from generators.program.arguments import Exported, callable_by_host, selecting
+from generators.program.calls import Calls, can_import, import_callee
+from generators.program.parts import Part
+from generators.program.program import Program
+from generators.program.push_row import push_values
+from generators.scalar.expressions import emit_statement
 from wasm.builder import FuncBuilder
 from wasm.case import Case
 from wasm.features import Feature

@@ -25,7 +25,7 @@ from compiler.regalloc.checker import check
 from compiler.regalloc.run import ALLOCATORS, has_enough_registers, judge_machine
 from generators.choices import ChoiceSource
 from generators.hypothesis import sources
-from generators.machine_funcs import make_function
+from generators.machine.funcs import make_function
 from wasm.valtypes import I64
 
 BOTH = sorted(ALLOCATORS)

@@ -31,7 +31,7 @@ from compiler.regalloc.flow import Flow, analyse
 from compiler.regalloc.places import IN_EDGE, OUT_EDGE, MoveGroups, Slots
 from compiler.regalloc.run import ALLOCATORS
 from generators.choices import ChoiceSource
-from generators.machine_funcs import make_function
+from generators.machine.funcs import make_function
 
 CASES = 200
 BOTH = sorted(ALLOCATORS)

@@ -12,7 +12,7 @@ from compiler.regalloc.checker import check
 from compiler.regalloc.run import ALLOCATORS, has_enough_registers
 from compiler.spill_everywhere import MOVE, spill_everywhere
 from generators.choices import ChoiceSource
-from generators.machine_funcs import make_function
+from generators.machine.funcs import make_function
 
 SEEDS = range(60)
 

@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 
 from generators.config import MIXED, NARROW, WIDE
-from generators.operands import KINDS
+from generators.draw.operands import KINDS
 from generators.registry import make_case
 from wasm.case import Case
 from wasm.embedding import Entry

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from generators.arguments import draw_arguments
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
-from generators.expressions import Nan, candidates, emit, emit_statement
-from generators.frame import Frame
-from generators.scaffold import Scaffold
+from generators.module.body import Frame
+from generators.module.shell import Scaffold
+from generators.program.arguments import draw_arguments
+from generators.scalar.expressions import Nan, candidates, emit, emit_statement
 from oracles.engine import Engine, open_engine
 from wasm.case import Case
 from wasm.decode import decode

@@ -13,12 +13,12 @@ import pytest
 
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, EVERYTHING
-from generators.edges import SHIFTS
-from generators.frame import Frame
-from generators.parts import Emit, Part
-from generators.program import Program
+from generators.draw.edges import SHIFTS
+from generators.module.body import Frame
+from generators.module.shell import MULTIPLIER
+from generators.program.parts import Emit, Part
+from generators.program.program import Program
 from generators.registry import load_target, make_case, source_of, target_names
-from generators.scaffold import MULTIPLIER
 from generators.targets import mixed
 from oracles.interpreter import Budget, run_case
 from wasm.case import Case

@@ -10,10 +10,10 @@ from fuzz.campaign.bench import Bench
 from fuzz.triage.signature import template
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, EVERYTHING, Config
-from generators.declarations import declare
-from generators.near_bytes import damaged, padded, read_unsigned, sections_of
-from generators.near_types import near_miss
 from generators.registry import load_target, make_case
+from generators.validity.declarations import declare
+from generators.validity.near_bytes import damaged, padded, read_unsigned, sections_of
+from generators.validity.near_types import near_miss
 from oracles.interpreter import run_case
 from oracles.verdict import Agree
 from wasm.case import Case, CaseKind

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from generators.bases import SEEDS, any_case, base_targets, seeds
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT
-from generators.edits import Editor
-from generators.fuel import add_fuel, fuelled
-from generators.merging import merged
+from generators.mutation.bases import SEEDS, any_case, base_targets, seeds
+from generators.mutation.edits import Editor
+from generators.mutation.fuel import add_fuel, fuelled
+from generators.mutation.merging import merged
+from generators.mutation.spans import deep_functions, guarded, read_graph
 from generators.registry import make_case
-from generators.spans import deep_functions, guarded, read_graph
 from oracles.interpreter import Budget, run_case
 from wasm.builder import ModuleBuilder
 from wasm.case import Case

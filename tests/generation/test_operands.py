@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from generators.operands import ADDRESSED, KINDS, operands, results_for
+from generators.draw.operands import ADDRESSED, KINDS, operands, results_for
 from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128, ValType
 
 OVERFLOW = 257

@@ -8,10 +8,10 @@ import pytest
 
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT
-from generators.frame import Frame
+from generators.draw.values import sequence_bits
+from generators.module.body import Frame
+from generators.module.shell import Scaffold
 from generators.registry import make_case
-from generators.scaffold import Scaffold
-from generators.values import sequence_bits
 from oracles.engine import Engine, open_engine
 from wasm.case import CallSite, Case
 from wasm.decode import decode

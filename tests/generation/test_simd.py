@@ -8,8 +8,8 @@ import pytest
 
 from generators.choices import ChoiceSource
 from generators.registry import make_case
-from generators.vector_idioms import idioms, parse
-from generators.vector_values import draw_mask, draw_shift, draw_vector, splat
+from generators.vector.idioms import idioms, parse
+from generators.vector.values import draw_mask, draw_shift, draw_vector, splat
 from oracles.interpreter.runner import run_case
 from wasm.case import Case
 from wasm.decode import decode

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from generators.guards import Clause, Guard, Handler, settle
+from generators.control.guards import Clause, Guard, Handler, settle
 from generators.registry import make_case
 from oracles.engine import Engine
 from wasm.case import Case

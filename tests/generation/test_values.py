@@ -6,7 +6,7 @@ import itertools
 import struct
 
 from generators.choices import ChoiceSource
-from generators.values import INTERESTING, draw_bits, sequence_bits
+from generators.draw.values import INTERESTING, draw_bits, sequence_bits
 from wasm.valtypes import F32, F64, I32, I64, NUM_TYPES, V128
 
 

@@ -18,7 +18,7 @@ from json_docs import ROOT, documented
 import fuzz.cli
 from fuzz.cases import parse_invocation, read_case
 from fuzz.cli import duration, main
-from generators.default_calls import default_calls
+from generators.program.default_calls import default_calls
 from oracles.engine import UsageError
 from wasm.builder import ModuleBuilder
 from wasm.case import CaseKind

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from fuzz.campaign.feedback import Feedback, begin, words_of
-from generators.bases import forget_seeds, seeds
 from generators.config import DEFAULT
+from generators.mutation.bases import forget_seeds, seeds
 from generators.registry import make_case
 from oracles.interpreter.runner import run_case
 from wasm.case import CaseKind

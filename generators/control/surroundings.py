@@ -1,0 +1,92 @@
+"""What the functions of targets about values and moves call: small functions, chains of them, imports, a thrower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from generators.choices import ChoiceSource, weighted
+from generators.control.guards import Tags
+from generators.control.pressure import Around, Body
+from generators.control.throwers import MODES, Ends, Thrower, leaf
+from generators.draw.signatures import draw_types
+from generators.module.body import BARE, GET, I32_CONST
+from generators.program.calls import TAILS, Callee, import_callee
+from generators.program.program import Program
+from wasm.features import Feature
+from wasm.isa import OPS
+from wasm.valtypes import I32, FuncType, ValType
+
+_PARAMS: Final = weighted((0, 30), (1, 60), (2, 60), (4, 44), (6, 26), (9, 16), (14, 10), (20, 5), (26, 5))
+_RESULTS: Final = weighted((0, 20), (1, 124), (2, 50), (3, 26), (6, 14), (10, 10), (18, 6), (26, 6))
+_COUNT: Final = weighted((1, 150), (2, 90), (3, 16))
+
+
+def small_type(source: ChoiceSource, program: Program, references: Sequence[ValType] = ()) -> FuncType:
+    """A signature of a size that real programs have, at times one that is past all registers."""
+    config = program.config
+    params = draw_types(source, config, min(source.weighted(_PARAMS), config.max_params), references)
+    results = draw_types(source, config, min(source.weighted(_RESULTS), config.max_results), references)
+    return FuncType(params, results)
+
+
+def draw_imports(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, bool], ...]:
+    """Up to one host function; before any function is defined."""
+    if not source.chance(6, 16):
+        return ()
+    type_ = small_type(source, program)
+    return ((import_callee(program.scaffold, "env", "host0", type_), True),)
+
+
+def draw_callees(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, bool], ...]:
+    """One to three functions, some behind one more call of any kind."""
+    found: list[tuple[Callee, bool]] = []
+    kinds = program.calls.kinds()
+    references = program.scaffold.references()
+    for i in range(source.weighted(_COUNT)):
+        callee = program.calls.leaf(source.fork(f"leaf{i}"), small_type(source, program, references))
+        if source.chance(5, 16):
+            kind = source.pick(kinds)
+            callee = program.calls.link(source.fork(f"link{i}"), callee, kind, kind in TAILS and source.chance(1, 2))
+        found.append((callee, False))
+    return tuple(found)
+
+
+def draw_thrower(program: Program, source: ChoiceSource) -> tuple[Thrower | None, Tags | None]:
+    """A function that throws for half of its modes, and its tag, the last of the module so far."""
+    scaffold = program.scaffold
+    if not (source.chance(11, 16) and scaffold.config.allows(Feature.EXCEPTIONS)):
+        return None, None
+    references = scaffold.references()
+    type_ = small_type(source, program, references)
+    room = max(0, scaffold.config.max_params - 1)
+    type_ = replace(type_, params=(I32, *type_.params)[: room + 1])
+    payload = small_type(source, program, references).results
+    tag = scaffold.builder.tag(payload)
+    tags = Tags([*[()] * tag, payload], references=False, typed=False)
+    ends: Ends = tuple(tag if digit & 1 else None for digit in range(MODES))
+    return leaf(program.calls, source.fork("thrower"), tags, type_, ends), tags
+
+
+def draw_around(program: Program, source: ChoiceSource, imports: tuple[tuple[Callee, bool], ...]) -> Around:
+    """Everything that a module's bodies call."""
+    callees = (*imports, *draw_callees(program, source))
+    return Around(callees, *draw_thrower(program, source))
+
+
+def again(body: Body) -> None:
+    """The function calls itself a few times, with everything live across; the innermost call winds the count up."""
+    frame, source, scaffold = body.frame, body.source, body.program.scaffold
+    f, depth = frame.f, source.between(1, 4)
+    count = scaffold.global_(I32, depth)
+    f.body.append((OPS["global.get"], count))
+    f.open("if")
+    f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
+    f.body += [(GET, i) for i in range(len(f.type.params))]
+    f.emit("call", f.index)
+    for type_ in reversed(f.type.results):
+        frame.take(type_)
+    f.else_()
+    f.body += ((I32_CONST, depth), (OPS["global.set"], count))
+    f.end()

@@ -1,0 +1,1 @@
+"""What is drawn without writing code: constants, operands, types, signatures."""

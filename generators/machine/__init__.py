@@ -1,0 +1,1 @@
+"""Machine functions for the register allocators alone."""

@@ -1,0 +1,1 @@
+"""Typed edits of cases that exist: what an edit may touch, merging, splicing, fuel."""

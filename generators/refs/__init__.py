@@ -1,0 +1,1 @@
+"""References: lattices of types, objects, statements on them, casts that trap, digests."""

@@ -1,0 +1,63 @@
+"""Programs made of statements on references: a target's functions, and the statements as parts for other targets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from generators.choices import ChoiceSource, Weighted, weighted
+from generators.config import Config
+from generators.draw.signatures import draw_type
+from generators.module.body import GET, Frame
+from generators.program.parts import Part
+from generators.program.program import Program
+from generators.refs.code import Code
+from generators.refs.digests import write_functions
+from generators.refs.statements import Statement
+from generators.refs.traps import add_look, add_trap
+from wasm.case import Case
+from wasm.features import Feature
+from wasm.valtypes import EXTERNREF, I32, I64, V128, ValType
+
+_NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.REFERENCE_TYPES})
+
+_TRAPS: Final = weighted((0, 176), (1, 48), (2, 32))
+_FREE: Final = weighted((0, 150), (1, 70), (2, 36))
+
+
+def build(source: ChoiceSource, config: Config, table: Weighted[Statement], count: int) -> Case:
+    """A case of ``count`` statements of a weighted table."""
+    program = Program.open(source, config)
+    functions = min(1 + source.below(3), count)
+    for i in range(functions):
+        _function(program, source.fork(f"f{i}"), f"f{i}", table, count // functions)
+    for i in range(source.weighted(_TRAPS)):
+        add_trap(program, source.fork(f"t{i}"), f"t{i}")
+    add_look(program)
+    write_functions(program.scaffold)
+    return program.close()
+
+
+def _function(program: Program, source: ChoiceSource, name: str, table: Weighted[Statement], count: int) -> None:
+    params: list[ValType] = [I32, *(draw_type(source, program.config) for _ in range(source.below(4)))]
+    params = [I64 if type_ is V128 else type_ for type_ in params]
+    params += [EXTERNREF] * source.weighted(_FREE)
+    frame = program.function(source, params, (I64,), name)
+    code = Code(frame, source)
+    for _ in range(max(1, count)):
+        source.weighted(table)(program, code)
+    for type_, local in code.known:
+        frame.f.body.append((GET, local))
+        code.fold(type_, 2)
+    program.close_function(frame, source)
+
+
+def part_of(name: str, statement: Statement, *needs: Feature) -> Part:
+    """A statement as a part; what it keeps in locals that must not be null is forgotten, for a block may end."""
+
+    def emit(program: Program, frame: Frame, source: ChoiceSource, _: int) -> None:
+        code = Code(frame, source)
+        statement(program, code)
+        code.leave(0)
+        write_functions(program.scaffold)
+
+    return Part(name, _NEEDS.union(needs), emit)

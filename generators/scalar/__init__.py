@@ -1,0 +1,1 @@
+"""Scalar code: expressions over the table, deep trees, idioms that compilers match."""

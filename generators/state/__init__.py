@@ -1,0 +1,1 @@
+"""Globals, tables and memories: what statements share, the statements, and the ends."""

@@ -1,0 +1,322 @@
+"""The tables of one module that statements share: functions by family, references by type, 32-bit and 64-bit ones.
+
+All functions of a family can be called by one type. A table holds one family, several (then only a cast or a trap
+tells), or other references. ``full`` ones hold no null at any time, so what is in them may be called unguarded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from generators.choices import ChoiceSource, weighted
+from generators.draw.signatures import draw_types
+from generators.draw.values import CONST
+from generators.module.body import BARE, GET, I32_CONST, SET, Frame
+from generators.module.shell import Scaffold
+from generators.program.calls import Callee, Calls
+from generators.program.push_row import push_values
+from generators.state.held_refs import constant_reference, draw_held, fold_reference, null
+from wasm.builder import const
+from wasm.embedding import Invocation
+from wasm.features import Feature
+from wasm.isa import OPS
+from wasm.module import Elem, Expr, ExternKind, SegmentMode
+from wasm.valtypes import (
+    EXTERNREF,
+    FUNCREF,
+    I32,
+    I64,
+    FuncType,
+    Limits,
+    NumType,
+    RefType,
+    SubType,
+    TableType,
+    ref,
+)
+
+_FUNC: Final = ref("func", False)
+_PARAMS: Final = weighted((0, 16), (1, 30), (2, 40), (4, 40), (7, 20), (12, 10), (30, 4))
+_RESULTS: Final = weighted((1, 60), (2, 30), (3, 14), (9, 8), (17, 6), (0, 6), (40, 4))
+_SIZES: Final = weighted(
+    (1, 14), (2, 20), (4, 40), (7, 50), (8, 20), (16, 30), (17, 14), (33, 14), (64, 6), (128, 6), (255, 3), (256, 3),
+    (257, 3), (1000, 3),
+)  # fmt: skip
+_MOST: Final = 10_000
+"""Elements of the largest maximum: growth to it must succeed (design, section 6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Functions with different answers; ``type_index`` is the type that all can be called by.
+
+    ``named``: they are exported, so that whoever sees a table tells them apart.
+    """
+
+    type: FuncType
+    type_index: int
+    callees: tuple[Callee, ...]
+    named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """One table. ``families`` is empty for references that are no functions of a family.
+
+    ``seen``: it is exported, and what it holds can be told apart from outside.
+    """
+
+    index: int
+    type: TableType
+    families: tuple[Family, ...] = ()
+    full: bool = False
+    seen: bool = False
+
+    @property
+    def size(self) -> int:
+        """Elements that it has at any time."""
+        return self.type.limits.minimum
+
+    @property
+    def index_type(self) -> NumType:
+        return self.type.index_type
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A passive element segment of what fits into ``slots`` and tables like it."""
+
+    index: int
+    length: int
+    slots: Slots
+
+
+class Tables:
+    """The kit of a module's tables. Imported ones are in it from the start."""
+
+    def __init__(self, scaffold: Scaffold) -> None:
+        self.scaffold = scaffold
+        self.calls = Calls(scaffold)
+        self.all: list[Slots] = []
+        self.families: list[Family] = []
+        self.segments: list[Segment] = []
+        for index, item in enumerate(scaffold.builder.module.imported(ExternKind.TABLE)):
+            assert isinstance(item.type, TableType)
+            if not scaffold.private:
+                scaffold.builder.export(f"table{index}", ExternKind.TABLE, index)
+            self.all.append(Slots(index, item.type, seen=not scaffold.private))
+        scaffold.closers.append(self.close)
+
+    # Functions
+
+    def family(self, source: ChoiceSource) -> Family:
+        """Two to five functions of a new type; some of a declared subtype, where there are any."""
+        config, builder = self.scaffold.config, self.scaffold.builder
+        wide = config.allows(Feature.MULTI_VALUE)
+        params = draw_types(source, config, min(source.weighted(_PARAMS), config.max_params))
+        results = draw_types(source, config, min(source.weighted(_RESULTS), config.max_results if wide else 1))
+        type_ = FuncType(params, results)
+        count = source.between(2, 5)
+        # Names are how tables are compared: a function without one is like any other.
+        named = source.below(4) < 3 and not self.scaffold.private
+        types = [builder.type(type_)]
+        if config.allows(Feature.GC) and source.below(2):
+            types = [builder.rec_group((SubType(type_, (), False),))]
+            types.append(builder.rec_group((SubType(type_, (types[0],), source.below(2) == 0),)))
+        made = []
+        for i in range(count):
+            name = f"r{len(self.families)}_{i}" if named else None
+            made.append(self.calls.leaf(source, type_, name, types[i % len(types)]))
+        family = Family(type_, types[0], tuple(made), named)
+        self.families.append(family)
+        return family
+
+    # Tables
+
+    def add(self, source: ChoiceSource, held: bool = True) -> Slots:
+        """One more table with its first elements, exported unless the module keeps its state private.
+
+        Without reference types there is but one, of functions, and it is full.
+        """
+        scaffold = self.scaffold
+        allows = scaffold.config.allows
+        plain = not allows(Feature.REFERENCE_TYPES)
+        if plain and self.all:
+            return self.all[0]
+        kind = 0 if plain else source.below(8)
+        families: tuple[Family, ...] = ()
+        type_ = FUNCREF
+        if held and kind >= 6:
+            type_ = draw_held(scaffold, source)
+        else:
+            if not self.families or (source.below(3) == 2 and len(self.families) < 3):
+                self.family(source)
+            families = (source.pick(self.families),)
+            named = tuple(family for family in self.families if family.named)
+            if kind == 5 and len(named) > 1:
+                families = named
+            elif kind >= 3 and allows(Feature.FUNCTION_REFERENCES):
+                type_ = ref(families[0].type_index, source.below(2) == 0)
+        index64 = allows(Feature.MEMORY64) and source.below(4) == 3
+        minimum = min(source.weighted(_SIZES), 300 if plain else _MOST)
+        maximum = min(_MOST, minimum + source.pick((0, 1, 2, 8, 30, _MOST)))
+        table = TableType(type_, Limits(minimum, maximum), index64)
+        full = plain or not type_.nullable or (len(families) == 1 and source.below(4) < 3)
+        return self._made(source, table, families, full)
+
+    def _made(self, source: ChoiceSource, type_: TableType, families: tuple[Family, ...], full: bool) -> Slots:
+        """Define the table: its elements come from an initialiser, from active segments, or from both."""
+        builder, private = self.scaffold.builder, self.scaffold.private
+        index = len(builder.module.table_types())
+        seen = not private and all(family.named for family in families)
+        slots = Slots(index, type_, families, full, seen)
+        # The format with an initialiser is of typed function references.
+        initialised = self.scaffold.config.allows(Feature.FUNCTION_REFERENCES) and source.below(3) == 2
+        must = not type_.ref.nullable or type_.limits.minimum > 300
+        init = None
+        if must or initialised:
+            init = self.element(source, slots)
+            if not self.scaffold.config.allows(Feature.FUNCTION_REFERENCES):
+                init, slots = None, Slots(index, type_, families, False, seen)
+        limits = type_.limits
+        builder.table(
+            limits.minimum, limits.maximum, type_.ref, index64=type_.index64, init=init,
+            export=None if private else f"table{index}",
+        )  # fmt: skip
+        length = limits.minimum
+        if init is not None or not slots.full:
+            length = source.below(min(length, 40) + 1)
+        start = source.below(limits.minimum - length + 1)
+        if length:
+            self._active(source, slots, start, length)
+        self.all.append(slots)
+        return slots
+
+    def _active(self, source: ChoiceSource, slots: Slots, start: int, length: int) -> None:
+        """One or two active segments over these elements; the later one wins where they overlap."""
+        pattern = [self.element(source, slots) for _ in range(source.between(1, 5))]
+        runs = [(start, length)]
+        if length > 2 and source.below(3) == 2:
+            cut = source.between(1, length - 1)
+            runs = [(start, cut), (start + cut - source.below(2), length - cut)]
+            runs[1] = (runs[1][0], start + length - runs[1][0])
+        for at, count in runs:
+            init = tuple(pattern[i % len(pattern)] for i in range(count))
+            offset = ((CONST[slots.index_type], at),)
+            self.scaffold.builder.module.elems.append(
+                Elem(self._segment_type(slots, init), init, SegmentMode.ACTIVE, slots.index, offset)
+            )
+
+    def _segment_type(self, slots: Slots, init: tuple[Expr, ...]) -> RefType:
+        """The short form, a list of functions, where it will do."""
+        type_ = slots.type.ref
+        if type_ is FUNCREF and all(expr[0][0] is OPS["ref.func"] for expr in init):
+            return _FUNC
+        return type_
+
+    def element(self, source: ChoiceSource, slots: Slots) -> Expr:
+        """A constant expression for one element; null only where that may be."""
+        type_ = slots.type.ref
+        if not slots.full and source.below(4) == 3:
+            return null(type_)
+        if not slots.families:
+            return constant_reference(self.scaffold, source, type_)
+        callee = source.pick(source.pick(slots.families).callees)
+        return const("ref.func", callee.func)
+
+    def segment(self, source: ChoiceSource, slots: Slots) -> Segment:
+        """A passive segment of what fits into a table; one in three times a new one."""
+        found = [segment for segment in self.segments if fits(segment.slots, slots)]
+        if found and source.below(3) < 2:
+            return source.pick(found)
+        elems = self.scaffold.builder.module.elems
+        pattern = [self.element(source, slots) for _ in range(source.between(1, 4))]
+        length = source.between(1, 12)
+        init = tuple(pattern[i % len(pattern)] for i in range(length))
+        made = Segment(len(elems), length, slots)
+        elems.append(Elem(self._segment_type(slots, init), init))
+        self.segments.append(made)
+        return made
+
+    def pick(self, source: ChoiceSource) -> Slots:
+        """A table; the first one is made when there is none."""
+        return source.pick(self.all) if self.all else self.add(source)
+
+    # The end
+
+    def close(self) -> None:
+        """For tables that nobody outside sees: a function that folds all their elements, and a call of it."""
+        hidden = [slots for slots in self.all if not slots.seen]
+        if not hidden:
+            return
+        scaffold = self.scaffold
+        source = scaffold.source.fork("slots")
+        f = scaffold.builder.func((), (I64,), export="slots")
+        frame = Frame.of(scaffold, f, source)
+        for slots in hidden:
+            fold_table(frame, source, slots)
+        frame.close_vectors()
+        f.body.append((GET, frame.acc))
+        scaffold.invocations.append(Invocation("slots"))
+
+
+def fits(given: Slots, taking: Slots) -> bool:
+    """Whether elements of one table may be put into another one without a cast."""
+    if taking.full and not given.full:
+        return False
+    have, want = given.type.ref, taking.type.ref
+    if have.nullable and not want.nullable:
+        return False
+    if have.heap != want.heap and (want is not FUNCREF or not given.families):
+        return False
+    return all(family in taking.families for family in given.families) and bool(given.families) == bool(taking.families)
+
+
+def fold_table(frame: Frame, source: ChoiceSource, slots: Slots) -> None:
+    """Fold every element of a table into the hash: functions by what they answer, in a loop over all."""
+    f, body, t = frame.f, frame.f.body, slots.index_type
+    size, get = (OPS["table.size"], slots.index), (OPS["table.get"], slots.index)
+    plain = not frame.scaffold.config.allows(Feature.REFERENCE_TYPES)
+    at = f.local(t)
+    if plain:
+        # Nothing can make it grow.
+        size = (CONST[t], slots.size)
+    body += (size, *frame.fold(t), size, (SET, at))
+    f.open("block")
+    f.open("loop")
+    body += ((GET, at), BARE[f"{t}.eqz"], (OPS["br_if"], 1))
+    body += ((GET, at), (CONST[t], 1), BARE[f"{t}.sub"], (SET, at))
+    if not plain:
+        body += ((GET, at), get)
+    if plain:
+        call_element(frame, source, slots, at)
+    elif len(slots.families) == 1:
+        fold_function(frame, source, slots, at)
+    elif slots.families or slots.type.ref is EXTERNREF:
+        body += (BARE["ref.is_null"], *frame.fold(I32))
+    else:
+        fold_reference(frame, slots.type.ref)
+    body.append((OPS["br"], 0))
+    f.end()
+    f.end()
+
+
+def fold_function(frame: Frame, source: ChoiceSource, slots: Slots, at: int) -> None:
+    """Fold the function on the stack, which is element ``at`` (a local) of a table of one family: call it if there."""
+    body = frame.f.body
+    body.append(BARE["ref.is_null"])
+    frame.f.open("if")
+    body += ((I32_CONST, 0x6E756C6C), *frame.fold(I32))
+    frame.f.else_()
+    call_element(frame, source, slots, at)
+    frame.f.end()
+
+
+def call_element(frame: Frame, source: ChoiceSource, slots: Slots, at: int) -> None:
+    """Call element ``at`` (a local) of a table of one family and fold the results."""
+    (family,) = slots.families
+    push_values(frame, source, family.type.params)
+    frame.f.body += ((GET, at), (OPS["call_indirect"], (family.type_index, slots.index)))
+    for type_ in reversed(family.type.results):
+        frame.take(type_)

@@ -1,0 +1,1 @@
+"""Modules about validity: declarations of every kind, code of every instruction, near misses."""

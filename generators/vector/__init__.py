@@ -1,0 +1,1 @@
+"""Vector code: expressions over every vector instruction, constants, shuffles, idioms."""
