@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.module.body import BARE, GET, SET, Frame
-from generators.program import use_row as consume
+from generators.module.function import BARE, GET, SET, Function
+from generators.program import use_row
 from generators.program.push_row import push_values
 from generators.scalar.expressions import emit_clean
 from wasm.builder import Label
@@ -207,7 +207,7 @@ class GuardDrawer:
 class Protector:
     """Emits guards into one function. ``kept`` is the local for references that are thrown again later."""
 
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     tags: Tags
     results: tuple[ValType, ...]
@@ -216,7 +216,7 @@ class Protector:
 
     def emit(self, guards: Sequence[Guard], body: Callable[[Guard], None], at: int = 0) -> None:
         """The guards from ``at`` on, around what ``body`` emits; the results lie on the stack behind."""
-        f, guard = self.frame.f, guards[at]
+        f, guard = self.fn.f, guards[at]
         join = f.open("block", (), self.results)
         for handler in reversed(guard.handlers):
             handler.label = f.open("block", (), self._types(handler))
@@ -225,7 +225,7 @@ class Protector:
         f.body += [(GET, local) for _, local in self.watched[:carried]]
         inner = f.open_try(clauses_of(guard, self.tags.base), types, self.results)
         for type_ in reversed(types):
-            f.body += self.frame.fold(type_)
+            f.body += self.fn.fold(type_)
         if self.watched:
             self.change(at + self.source.below(4))
         if at + 1 < len(guards):
@@ -249,35 +249,35 @@ class Protector:
     def change(self, index: int) -> None:
         """Give a watched local another value, from the others mostly."""
         type_, local = self.watched[index % len(self.watched)]
-        emit_clean(self.frame, self.source, type_, self.source.below(3))
-        self.frame.f.body.append((SET, local))
+        emit_clean(self.fn, self.source, type_, self.source.below(3))
+        self.fn.f.body.append((SET, local))
 
     def _handle(self, handler: Handler) -> None:
         """Use what was caught, look at the locals as the throw left them, and do as the handler's action says."""
-        frame, source = self.frame, self.source
-        body = frame.f.body
-        exn = frame.temp(EXNREF) if handler.with_ref else -1
+        fn, source = self.fn, self.source
+        body = fn.f.body
+        exn = fn.temp(EXNREF) if handler.with_ref else -1
         if handler.with_ref:
             body.append((SET, exn))
         if handler.types:
-            handler.used_at = consume.use(frame, source, source.weighted(_USES), handler.types, _nothing)
+            handler.used_at = use_row.use(fn, source, source.weighted(_USES), handler.types, _nothing)
         for type_, local in self.watched:
             if source.below(3):
-                body += ((GET, local), *frame.fold(type_))
+                body += ((GET, local), *fn.fold(type_))
         match handler.action:
             case "rethrow":
                 body += ((GET, exn), BARE["throw_ref"])
             case "again":
                 body += ((GET, exn), (OPS["call"], self.tags.again), BARE["unreachable"])
             case "other":
-                push_values(frame, source, self.tags.payloads[handler.other])
+                push_values(fn, source, self.tags.payloads[handler.other])
                 body.append((OPS["throw"], self.tags.base + handler.other))
             case action:
                 if action == "keep":
                     if self.kept is None:
-                        self.kept = frame.f.local(EXNREF)
+                        self.kept = fn.f.local(EXNREF)
                     body += ((GET, exn), (SET, self.kept))
-                push_values(frame, source, self.results)
+                push_values(fn, source, self.results)
 
 
 def clauses_of(guard: Guard, base: int) -> list[tuple[str, int | None, Label]]:

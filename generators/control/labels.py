@@ -11,8 +11,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, draw_bits
-from generators.module.body import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Frame
-from generators.program import use_row as consume
+from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
+from generators.program import use_row
 from generators.program.push_row import push_values
 from generators.scalar.expressions import emit
 from generators.scalar.families import comparisons
@@ -28,9 +28,9 @@ _DEAD: Final[tuple[tuple[str, ...], ...]] = (
 _CHANGED: Final = {I32: "i32.rotl", I64: "i64.rotl"}
 
 
-def dead_code(frame: Frame, source: ChoiceSource) -> None:
+def dead_code(fn: Function, source: ChoiceSource) -> None:
     """Instructions that nothing reaches, after an unconditional branch: operands of any type (spec 3.4.12)."""
-    f = frame.f
+    f = fn.f
     for _ in range(source.below(4)):
         kind = source.below(len(_DEAD) + 3)
         if kind < len(_DEAD):
@@ -57,8 +57,8 @@ def dead_code(frame: Frame, source: ChoiceSource) -> None:
 class Row:
     """A row of types, with locals to permute its values in."""
 
-    def __init__(self, frame: Frame, source: ChoiceSource, types: Sequence[ValType]) -> None:
-        self.frame, self.source, self.types = frame, source, tuple(types)
+    def __init__(self, fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> None:
+        self.fn, self.source, self.types = fn, source, tuple(types)
         self._locals: list[int] = []
         self._groups: dict[ValType, list[int]] = {}
         for i, type_ in enumerate(self.types):
@@ -66,16 +66,16 @@ class Row:
 
     def push(self) -> None:
         """New values."""
-        push_values(self.frame, self.source, self.types)
+        push_values(self.fn, self.source, self.types)
 
     def drop(self) -> None:
-        self.frame.f.body += [BARE["drop"]] * len(self.types)
+        self.fn.f.body += [BARE["drop"]] * len(self.types)
 
     def permute(self) -> None:
         """Values on the stack trade places with others of their type: cycles of parallel moves. Some change."""
-        source, body = self.source, self.frame.f.body
+        source, body = self.source, self.fn.f.body
         if not self._locals:
-            self._locals = [self.frame.f.local(type_) for type_ in self.types]
+            self._locals = [self.fn.f.local(type_) for type_ in self.types]
         body += [(SET, local) for local in reversed(self._locals)]
         way, amount = source.below(4), 1 + source.below(5)
         stride = 1 + source.below(9)
@@ -95,28 +95,28 @@ class Row:
                 body.append(BARE["v128.not"])
 
 
-def condition(frame: Frame, source: ChoiceSource) -> None:
+def condition(fn: Function, source: ChoiceSource) -> None:
     """An i32 that the host's selector decides, or the running hash, or any expression."""
-    kind, body = source.below(4), frame.f.body
+    kind, body = source.below(4), fn.f.body
     if kind == 1:
         # Equal for one of the first selectors: where a condition is told from its neighbours.
-        body += ((GET, frame.selector), (I32_CONST, source.below(4)), source.pick(comparisons(I32)[1:]).bare)
+        body += ((GET, fn.selector), (I32_CONST, source.below(4)), source.pick(comparisons(I32)[1:]).bare)
     elif not kind:
-        body += ((GET, frame.selector), (I32_CONST, 1 << source.below(6)), BARE["i32.and"])
+        body += ((GET, fn.selector), (I32_CONST, 1 << source.below(6)), BARE["i32.and"])
     elif kind == 2:
-        body += ((GET, frame.acc), (I64_CONST, 1 << 40 + source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
+        body += ((GET, fn.acc), (I64_CONST, 1 << 40 + source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
     else:
-        emit(frame, source, I32, 2)
+        emit(fn, source, I32, 2)
 
 
-def looped(frame: Frame, source: ChoiceSource, row: Row) -> None:
+def looped(fn: Function, source: ChoiceSource, row: Row) -> None:
     """A loop that carries the row round, permuted; a branch back leaves the same values to the code behind."""
-    f, types = frame.f, row.types
+    f, types = fn.f, row.types
     row.push()
     count = f.local(I32)
     if source.below(2):
         f.body += (
-            (GET, frame.selector),
+            (GET, fn.selector),
             (I32_CONST, 3),
             BARE["i32.and"],
             (I32_CONST, 1),
@@ -134,14 +134,14 @@ def looped(frame: Frame, source: ChoiceSource, row: Row) -> None:
         f.body += again
         f.open("if", types, types)
         f.br(head)
-        dead_code(frame, source)
+        dead_code(fn, source)
         f.else_()
         row.permute()
         f.end()
     elif out is not None:
         f.body += (*again, BARE["i32.eqz"])
         f.br_table((head,), out)
-        dead_code(frame, source)
+        dead_code(fn, source)
     else:
         f.body += again
         f.br(head, "br_if")
@@ -153,9 +153,9 @@ def looped(frame: Frame, source: ChoiceSource, row: Row) -> None:
 _TARGET_PATTERNS: Final = weighted(("turn", 60), ("runs", 60), ("same", 30), ("scattered", 60), ("last", 40))
 
 
-def table(frame: Frame, source: ChoiceSource, row: Row, targets: int, labels: int) -> None:
+def table(fn: Function, source: ChoiceSource, row: Row, targets: int, labels: int) -> None:
     """A br_table of many entries over some nested blocks, all of the row's type; each block's end changes the hash."""
-    f, types = frame.f, row.types
+    f, types = fn.f, row.types
     out = f.open("block", (), types)
     blocks = [f.open("block", (), types) for _ in range(labels)]
     row.push()
@@ -163,7 +163,7 @@ def table(frame: Frame, source: ChoiceSource, row: Row, targets: int, labels: in
         last = max(targets, 1) - 1
         f.body.append((I32_CONST, source.pick((targets, targets, 0, last, targets + 1, 0xFFFFFFFF))))
     else:
-        f.body.append((GET, frame.selector))
+        f.body.append((GET, fn.selector))
         if source.below(4) == 3:
             f.body += ((I32_CONST, source.between(1, 255)), BARE["i32.xor"])
     pattern, seed = source.weighted(_TARGET_PATTERNS), source.bits(16)
@@ -180,44 +180,44 @@ def table(frame: Frame, source: ChoiceSource, row: Row, targets: int, labels: in
             at = 0 if pattern == "same" or i < targets - 1 else 1
         chosen.append(blocks[at % labels])
     f.br_table(chosen, source.pick((*blocks[:3], out)))
-    dead_code(frame, source)
+    dead_code(fn, source)
     through, step = source.below(4), 1 + source.below(3)
     for i in range(labels):
         f.end()
-        f.body += ((I64_CONST, (seed + i) * 0x9E3779B97F4A7C15 & (1 << 64) - 1), *frame.fold(I64))
+        f.body += ((I64_CONST, (seed + i) * 0x9E3779B97F4A7C15 & (1 << 64) - 1), *fn.fold(I64))
         if through == 3 and len(types) * labels < 500:
             row.permute()
         if (i + seed) % step == 0 and i < labels - 1:
             f.br(out)
-            dead_code(frame, source)
+            dead_code(fn, source)
     f.end()
 
 
-def merged(frame: Frame, source: ChoiceSource, row: Row, ways: int) -> None:
+def merged(fn: Function, source: ChoiceSource, row: Row, ways: int) -> None:
     """A block that several conditional branches leave, with other values each."""
-    f, types = frame.f, row.types
-    nullable = frame.scaffold.config.allows(Feature.FUNCTION_REFERENCES, Feature.REFERENCE_TYPES)
+    f, types = fn.f, row.types
+    nullable = fn.shell.config.allows(Feature.FUNCTION_REFERENCES, Feature.REFERENCE_TYPES)
     out = f.open("block", (), types)
     row.push()
     for _ in range(ways):
         kind = source.below(5)
         if kind == 4 and nullable:
-            _null_branch(frame, source, row, out)
+            _null_branch(fn, source, row, out)
         elif kind == 3:
-            condition(frame, source)
+            condition(fn, source)
             f.open("if", types, types)
             row.permute()
             f.br(out)
-            dead_code(frame, source)
+            dead_code(fn, source)
             f.end()
         elif kind == 2:
             inner = f.open("block", types, types)
-            condition(frame, source)
+            condition(fn, source)
             f.br_table([source.pick((inner, out)) for _ in range(source.between(1, 4))], inner)
-            dead_code(frame, source)
+            dead_code(fn, source)
             f.end()
         else:
-            condition(frame, source)
+            condition(fn, source)
             f.br(out, "br_if")
         if source.below(2):
             row.permute()
@@ -227,19 +227,19 @@ def merged(frame: Frame, source: ChoiceSource, row: Row, ways: int) -> None:
     f.end()
 
 
-def _null_branch(frame: Frame, source: ChoiceSource, row: Row, out: Label) -> None:
+def _null_branch(fn: Function, source: ChoiceSource, row: Row, out: Label) -> None:
     """br_on_null or br_on_non_null over the row, on a reference that is null for some selectors."""
-    f, held = frame.f, frame.temp(FUNCREF)
-    condition(frame, source)
+    f, held = fn.f, fn.temp(FUNCREF)
+    condition(fn, source)
     f.open("if", (), (FUNCREF,))
     f.body.append((OPS["ref.null"], "func"))
     f.else_()
-    f.body.append(frame.scaffold.declare(frame.scaffold.answer(source.below(5))))
+    f.body.append(fn.shell.declare(fn.shell.answer(source.below(5))))
     f.end()
-    if source.below(2) or len(row.types) >= frame.scaffold.config.max_results:
+    if source.below(2) or len(row.types) >= fn.shell.config.max_results:
         # The other way takes one value more.
         f.br(out, "br_on_null")
-        f.body += frame.fold(FUNCREF)
+        f.body += fn.fold(FUNCREF)
         return
     f.body.append((SET, held))
     f.open("block", row.types, (*row.types, ref("func", False)))
@@ -247,41 +247,41 @@ def _null_branch(frame: Frame, source: ChoiceSource, row: Row, out: Label) -> No
     f.body.append((OPS["br_on_non_null"], 0))
     f.br(out)
     f.end()
-    f.body += frame.fold(FUNCREF)
+    f.body += fn.fold(FUNCREF)
 
 
-def chosen(frame: Frame, source: ChoiceSource, row: Row, results: Row) -> None:
+def chosen(fn: Function, source: ChoiceSource, row: Row, results: Row) -> None:
     """Ifs over the row: some without an else, some nested, the last from one row to another."""
-    f, types = frame.f, row.types
+    f, types = fn.f, row.types
     row.push()
     for _ in range(source.below(4)):
-        condition(frame, source)
+        condition(fn, source)
         f.open("if", types, types)
         row.permute()
         if source.below(2):
             f.else_()
             row.permute()
         f.end()
-    condition(frame, source)
+    condition(fn, source)
     f.open("if", types, results.types)
-    consume.drop_stack(frame, source, types)
+    use_row.drop_stack(fn, source, types)
     results.push()
     f.else_()
-    consume.use(frame, source, "fold", types, _nothing) if types else None
+    use_row.use(fn, source, "fold", types, _nothing) if types else None
     results.push()
     f.end()
 
 
-def changed(frame: Frame, source: ChoiceSource, type_: NumType, local: int) -> None:
+def changed(fn: Function, source: ChoiceSource, type_: NumType, local: int) -> None:
     """Give a local a new value by one instruction or a constant: what a step of a state machine does."""
     if type_ in _CHANGED:
         word = "i32" if type_ is I32 else "i64"
-        frame.f.body += (
+        fn.f.body += (
             (GET, local), (CONST[type_], draw_bits(source, type_)),
             BARE[f"{word}.{source.pick(('add', 'xor', 'mul', 'sub', 'rotl'))}"], (SET, local),
         )  # fmt: skip
     else:
-        frame.f.body += ((CONST[type_], draw_bits(source, type_)), (SET, local))
+        fn.f.body += ((CONST[type_], draw_bits(source, type_)), (SET, local))
 
 
 def _nothing() -> None:

@@ -11,8 +11,8 @@ from typing import Final
 from generators.choices import ChoiceSource, Weighted, weighted
 from generators.control.pressure import Body, Step
 from generators.draw.values import CONST, draw_bits, sequence_bits
-from generators.module.body import BARE, GET, I64_CONST, SET, TEE, TO_I64, Frame
-from generators.module.shell import Scaffold
+from generators.module.function import BARE, GET, I64_CONST, SET, TEE, TO_I64, Function
+from generators.module.shell import Shell
 from generators.program.push_row import push_values
 from generators.scalar.expressions import emit_clean
 from wasm.features import Feature
@@ -34,13 +34,13 @@ _POOL_NUMBERS: Final = (I32, I64, F64, F32)
 _SCATTER: Final = 0x9E3779B1
 
 
-def local_types(scaffold: Scaffold) -> list[ValType]:
+def local_types(shell: Shell) -> list[ValType]:
     """Types of locals besides numbers: vectors, references, also those that may only be read once they are set."""
-    config = scaffold.config
+    config = shell.config
     found: list[ValType] = [V128] if config.allows(Feature.SIMD) else []
-    found += dict.fromkeys(scaffold.references())
+    found += dict.fromkeys(shell.references())
     if config.allows(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES):
-        found += [ref(scaffold.answer_type, False), ref("func", False)]
+        found += [ref(shell.answer_type, False), ref("func", False)]
     if config.allows(Feature.REFERENCE_TYPES, Feature.GC):
         found += [ref("i31", False), *(ref(heap) for heap in ("any", "eq", "struct", "array", "none", "nofunc"))]
     if config.allows(Feature.REFERENCE_TYPES, Feature.EXCEPTIONS):
@@ -60,7 +60,7 @@ class Space:
     ``beyond`` has the types of others that are looked at as well, by index.
     """
 
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     starts: list[int] = field(default_factory=list)
     types: list[ValType] = field(default_factory=list)
@@ -69,10 +69,10 @@ class Space:
     beyond: dict[int, NumType] = field(default_factory=dict)
 
     @staticmethod
-    def declare(frame: Frame, source: ChoiceSource, count: int) -> Space:
+    def declare(fn: Function, source: ChoiceSource, count: int) -> Space:
         """Declare ``count`` locals: of one type, in runs, in turn, or of one type with others among them."""
-        space = Space(frame, source, first=local_count(frame))
-        others = local_types(frame.scaffold) if source.below(4) else []
+        space = Space(fn, source, first=local_count(fn))
+        others = local_types(fn.shell) if source.below(4) else []
         if count > _MOST_VECTORS:
             others = [type_ for type_ in others if type_ is not V128]
         shape, lengths = source.weighted(_SHAPES), [count]
@@ -103,11 +103,11 @@ class Space:
 
     def _run(self, type_: ValType, length: int) -> None:
         if length:
-            self.starts.append(self.frame.f.local(type_, length))
+            self.starts.append(self.fn.f.local(type_, length))
             self.types.append(type_)
         else:
             # A declaration of no locals is a declaration too.
-            self.frame.f.locals.append((0, type_))
+            self.fn.f.locals.append((0, type_))
 
     def type_of(self, index: int) -> ValType:
         return self.beyond.get(index) or self.types[bisect_right(self.starts, index) - 1]
@@ -131,20 +131,20 @@ class Space:
 
     def fold_unset(self, indexes: Sequence[int]) -> None:
         """Locals that nothing has written: zeros and nulls (spec 4.4.10.1). Those that have no default are left out."""
-        frame = self.frame
+        fn = self.fn
         for index in indexes:
             type_ = self.type_of(index)
             if isinstance(type_, RefType):
                 if type_.nullable:
-                    frame.f.body += ((GET, index), BARE["ref.is_null"], *frame.fold(I32))
+                    fn.f.body += ((GET, index), BARE["ref.is_null"], *fn.fold(I32))
                 continue
-            frame.f.body.append((GET, index))
-            frame.take(type_)
+            fn.f.body.append((GET, index))
+            fn.take(type_)
 
 
-def local_count(frame: Frame) -> int:
+def local_count(fn: Function) -> int:
     """The index of the next local."""
-    return len(frame.f.type.params) + sum(count for count, _ in frame.f.locals)
+    return len(fn.f.type.params) + sum(count for count, _ in fn.f.locals)
 
 
 # Steps besides those of ``pressure``
@@ -153,14 +153,14 @@ def local_count(frame: Frame) -> int:
 def chain(body: Body, depth: int) -> None:
     """One value into many locals by tees, at times changed between two."""
     del depth
-    source, out = body.source, body.frame.f.body
+    source, out = body.source, body.fn.f.body
     i = source.below(len(body.live))
     type_ = body.types[i]
     found = body.of(type_)
     start = source.below(len(found))
     targets = [found[(start + k) % len(found)] for k in range(1 + source.below(min(len(found), 12)))]
     if isinstance(type_, NumType):
-        emit_clean(body.frame, source, type_, 1 + source.below(2))
+        emit_clean(body.fn, source, type_, 1 + source.below(2))
     else:
         out.append(body.get(i))
     changed = type_ in (I32, I64) and source.below(2)
@@ -174,7 +174,7 @@ def chain(body: Body, depth: int) -> None:
 
 def stale(body: Body, depth: int) -> None:
     """Locals are written while their old values lie on the stack: a compiler that delays reads must not see the new."""
-    source, out = body.source, body.frame.f.body
+    source, out = body.source, body.fn.f.body
     held = body.hold(1 + source.below(min(len(body.live), 12)))
     if source.below(2):
         for i in held[:: 1 + source.below(2)]:
@@ -185,7 +185,7 @@ def stale(body: Body, depth: int) -> None:
         source.weighted(LOCAL_STEPS if depth else _MOVES)(body, 0)
     if source.below(2):
         for i in reversed(held):
-            body.frame.take(body.types[i])
+            body.fn.take(body.types[i])
     else:
         body.release(held)
 
@@ -196,7 +196,7 @@ def both(body: Body, depth: int) -> None:
     if not found:
         chain(body, depth)
         return
-    source, out = body.source, body.frame.f.body
+    source, out = body.source, body.fn.f.body
     for _ in range(1 + source.below(4)):
         i = source.pick(found)
         type_ = body.types[i]
@@ -212,26 +212,26 @@ def nullify(body: Body, depth: int) -> None:
     if not found:
         both(body, depth)
         return
-    source, out, frame = body.source, body.frame.f.body, body.frame
+    source, out, fn = body.source, body.fn.f.body, body.fn
     chosen = list(dict.fromkeys(source.pick(found) for _ in range(1 + source.below(6))))
     for i in chosen:
         type_ = body.types[i]
         assert isinstance(type_, RefType)
         out += ((OPS["ref.null"], type_.heap), body.set(i))
-    known, frame.sources = frame.sources, {t: v for t, v in frame.sources.items() if not isinstance(t, RefType)}
-    emit_clean(frame, source, I64, 2)
-    out += frame.fold(I64)
+    known, fn.sources = fn.sources, {t: v for t, v in fn.sources.items() if not isinstance(t, RefType)}
+    emit_clean(fn, source, I64, 2)
+    out += fn.fold(I64)
     for i in chosen:
-        out += (body.get(i), BARE["ref.is_null"], *frame.fold(I32))
-        push_values(frame, source, (body.types[i],))
+        out += (body.get(i), BARE["ref.is_null"], *fn.fold(I32))
+        push_values(fn, source, (body.types[i],))
         out.append(body.set(i))
-    frame.sources = known
+    fn.sources = known
 
 
 def dead(body: Body, depth: int) -> None:
     """Writes that nothing reaches."""
     del depth
-    source, f = body.source, body.frame.f
+    source, f = body.source, body.fn.f
     i = source.below(len(body.live))
     f.open("block")
     f.body.append((OPS["br"], 0))
@@ -253,9 +253,9 @@ LOCAL_STEPS: Final[Weighted[Step]] = weighted(
 # All locals of a row at once
 
 
-def fill(frame: Frame, source: ChoiceSource, space: Space, indexes: Sequence[int]) -> list[int]:
+def fill(fn: Function, source: ChoiceSource, space: Space, indexes: Sequence[int]) -> list[int]:
     """Give each of the number locals a value of its own; gives those. Integers come by tees from one to the next."""
-    body, seed = frame.f.body, source.bits(32)
+    body, seed = fn.f.body, source.bits(32)
     numbers = [i for i in indexes if isinstance(space.type_of(i), NumType)]
     chained = source.below(2)
     open_type: ValType | None = None
@@ -277,7 +277,7 @@ def fill(frame: Frame, source: ChoiceSource, space: Space, indexes: Sequence[int
     return numbers
 
 
-def drain(frame: Frame, source: ChoiceSource, space: Space, indexes: Sequence[int]) -> None:
+def drain(fn: Function, source: ChoiceSource, space: Space, indexes: Sequence[int]) -> None:
     """Fold number locals into one sum, in which each has a weight of its own: forwards, backwards or in strides."""
     if not indexes:
         return
@@ -286,7 +286,7 @@ def drain(frame: Frame, source: ChoiceSource, space: Space, indexes: Sequence[in
     chosen = [i for start in range(step) for i in indexes[start::step]] if order == 2 else list(indexes)
     if order == 1:
         chosen.reverse()
-    body = frame.f.body
+    body = fn.f.body
     body.append((I64_CONST, 1))
     lane = OPS["i64x2.extract_lane"]
     for i in chosen:
@@ -296,12 +296,12 @@ def drain(frame: Frame, source: ChoiceSource, space: Space, indexes: Sequence[in
             body += ((lane, 0), BARE["i64.add"], (GET, i), (lane, 1), BARE["i64.xor"])
         else:
             body += (*TO_I64[type_], BARE["i64.add"])
-    body += frame.fold(I64)
+    body += fn.fold(I64)
 
 
-def rotate(frame: Frame, space: Space, indexes: Sequence[int]) -> None:
+def rotate(fn: Function, space: Space, indexes: Sequence[int]) -> None:
     """Every number local gets its neighbour's value, among those of its type: one long cycle of moves a type."""
     for type_ in dict.fromkeys(space.type_of(i) for i in indexes):
         found = [i for i in indexes if space.type_of(i) is type_]
-        frame.f.body += [(GET, i) for i in found]
-        frame.f.body += [(SET, i) for i in reversed([*found[1:], found[0]])]
+        fn.f.body += [(GET, i) for i in found]
+        fn.f.body += [(SET, i) for i in reversed([*found[1:], found[0]])]

@@ -9,7 +9,7 @@ from typing import Final
 from generators.choices import ChoiceSource, Weighted, weighted
 from generators.control.guards import Tags
 from generators.control.throwers import Thrower, push_arguments
-from generators.module.body import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
 from generators.program.calls import Callee
 from generators.program.program import Program
 from generators.program.push_row import push_values
@@ -42,23 +42,23 @@ class Body:
     """
 
     def __init__(
-        self, program: Program, around: Around, frame: Frame, source: ChoiceSource, types: Sequence[ValType],
+        self, program: Program, around: Around, fn: Function, source: ChoiceSource, types: Sequence[ValType],
         live: Sequence[int],
     ) -> None:  # fmt: skip
-        self.program, self.around, self.frame, self.source = program, around, frame, source
+        self.program, self.around, self.fn, self.source = program, around, fn, source
         self.config = program.config
         self.types, self.live = list(types), list(live)
         self.sure = True
 
     @staticmethod
-    def fresh(program: Program, around: Around, frame: Frame, source: ChoiceSource, types: Sequence[ValType]) -> Body:
+    def fresh(program: Program, around: Around, fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> Body:
         """A body whose values are new, and computed first, all at once on the stack."""
-        push_values(frame, source, types)
-        live = [frame.f.local(type_) for type_ in types]
-        frame.f.body += [(SET, local) for local in reversed(live)]
+        push_values(fn, source, types)
+        live = [fn.f.local(type_) for type_ in types]
+        fn.f.body += [(SET, local) for local in reversed(live)]
         for type_, local in zip(types, live, strict=True):
-            frame.sources.setdefault(type_, []).append(local)
-        return Body(program, around, frame, source, types, live)
+            fn.sources.setdefault(type_, []).append(local)
+        return Body(program, around, fn, source, types, live)
 
     def of(self, *types: ValType) -> list[int]:
         """Positions of live values of these types."""
@@ -72,22 +72,22 @@ class Body:
 
     def small(self, mask: int) -> None:
         """A number of the hash's low bits: it depends on the arguments."""
-        body = self.frame.f.body
-        body += ((GET, self.frame.acc), (I64_CONST, 20 + self.source.below(24)), BARE["i64.shr_u"])
+        body = self.fn.f.body
+        body += ((GET, self.fn.acc), (I64_CONST, 20 + self.source.below(24)), BARE["i64.shr_u"])
         body += (BARE["i32.wrap_i64"], (I32_CONST, mask), BARE["i32.and"])
 
     def finish(self) -> None:
         """Use all in order: folded, stored, or folded from the stack."""
-        kind, body = self.source.below(4), self.frame.f.body
+        kind, body = self.source.below(4), self.fn.f.body
         if kind < 2:
-            fold_locals(self.frame, self.types, self.live)
+            fold_locals(self.fn, self.types, self.live)
             return
         body += [(GET, local) for local in self.live]
         if kind == 3:
             # The stack's end comes first, so half of the values are read in the opposite order.
-            fold_stack(self.frame, self.types)
+            fold_stack(self.fn, self.types)
         else:
-            store_stack(self.frame, self.source, self.types)
+            store_stack(self.fn, self.source, self.types)
 
     # Steps
 
@@ -98,21 +98,21 @@ class Body:
             i = self.source.below(len(self.live))
             type_ = self.types[i]
             if isinstance(type_, NumType):
-                emit_clean(self.frame, self.source, type_, 1 + self.source.below(3))
-                self.frame.f.body.append(self.set(i))
+                emit_clean(self.fn, self.source, type_, 1 + self.source.below(3))
+                self.fn.f.body.append(self.set(i))
             else:
                 self._select_reference(i)
 
     def _select_reference(self, i: int) -> None:
         """One of two references, by the hash."""
         j = self.source.pick(self.of(self.types[i]))
-        self.frame.f.body += (self.get(j), self.get(i))
+        self.fn.f.body += (self.get(j), self.get(i))
         self.small(1 + self.source.below(3))
-        self.frame.f.body += ((OPS["select_t"], (self.types[i],)), self.set(i))
+        self.fn.f.body += ((OPS["select_t"], (self.types[i],)), self.set(i))
 
     def fixed(self, depth: int) -> None:
         """Divisions, shifts and products of live integers: results and operands in certain registers."""
-        body, source = self.frame.f.body, self.source
+        body, source = self.fn.f.body, self.source
         found = self.of(I32, I64)
         if not found:
             self.rounded(depth)
@@ -145,12 +145,12 @@ class Body:
             i = self.source.pick(found)
             type_ = self.types[i]
             assert isinstance(type_, NumType)
-            self.frame.f.body += (self.get(i), BARE[f"{type_}.{self.source.pick(_ROUNDED)}"])
-            self.frame.f.body += (*self.frame.canonical(type_), self.set(i))
+            self.fn.f.body += (self.get(i), BARE[f"{type_}.{self.source.pick(_ROUNDED)}"])
+            self.fn.f.body += (*self.fn.canonical(type_), self.set(i))
 
     def call(self, depth: int) -> None:
         """A call with everything live across it; its results replace values, or are used in one of the other ways."""
-        frame, source = self.frame, self.source
+        fn, source = self.fn, self.source
         if not self.around.callees:
             self.bulk(depth)
             return
@@ -158,12 +158,12 @@ class Body:
         kinds = self.program.calls.kinds()
         how = "import" if imported else source.pick(("direct", "indirect", "ref" if "ref" in kinds else "direct"))
         held = self.hold(source.below(1 + min(len(self.live), 20))) if depth and source.below(2) else []
-        push_values(frame, source, callee.type.params, clean=imported)
-        self.program.calls.call(frame, source, "direct" if imported else how, callee)
+        push_values(fn, source, callee.type.params, clean=imported)
+        self.program.calls.call(fn, source, "direct" if imported else how, callee)
         self._use(callee.type.results)
         self.release(held)
         if self.sure:
-            self.program.passed(frame, callee, how)
+            self.program.passed(fn, callee, how)
 
     def guarded(self, depth: int) -> None:
         """A call that throws at times, under a try_table: the handler finds the values as they were at the call."""
@@ -171,29 +171,29 @@ class Body:
         if thrower is None or tags is None:
             self.call(depth)
             return
-        frame, source, f = self.frame, self.source, self.frame.f
+        fn, source, f = self.fn, self.source, self.fn.f
         type_ = thrower.callee.type
         tag = tags.count - 1
         payload = tags.payloads[tag]
-        mode = frame.temp(I32)
+        mode = fn.temp(I32)
         self.small(0xFF)
         f.body.append((SET, mode))
         sure, self.sure = self.sure, False
         out = f.open("block", (), type_.results)
         handler = f.open("block", (), payload)
         f.open_try([("catch", tag, handler)], (), type_.results)
-        push_arguments(frame, source, type_, mode)
+        push_arguments(fn, source, type_, mode)
         if source.below(2):
             # Arguments wait on the stack while values change.
             source.weighted(INNER)(self, 0)
-        self.program.calls.call(frame, source, "direct", thrower.callee)
+        self.program.calls.call(fn, source, "direct", thrower.callee)
         f.end()
         f.br(out)
         f.end()
         self._use(payload)
         if source.below(2):
             source.weighted(INNER)(self, 0)
-        push_values(frame, source, type_.results)
+        push_values(fn, source, type_.results)
         f.end()
         self.sure = sure
         self._use(type_.results)
@@ -204,7 +204,7 @@ class Body:
             self._replace(results)
         else:
             mode = self.source.pick(("fold", "store", "drop", "keep"))
-            use(self.frame, self.source, mode, results, lambda: self.fixed(0))
+            use(self.fn, self.source, mode, results, lambda: self.fixed(0))
 
     def _replace(self, results: Sequence[ValType]) -> None:
         """Results on the stack become live values of their types; what has no place is folded."""
@@ -212,15 +212,15 @@ class Body:
         for k, type_ in enumerate(reversed(results)):
             found = self.of(type_)
             if found:
-                self.frame.f.body.append(self.set(found[(start + k) % len(found)]))
+                self.fn.f.body.append(self.set(found[(start + k) % len(found)]))
             else:
-                self.frame.take(type_)
+                self.fn.take(type_)
 
     def hold(self, count: int) -> list[int]:
         """Put some values on the stack; gives their positions."""
         start, step = self.source.below(len(self.live)), 1 + self.source.below(3)
         held = [(start + i * step) % len(self.live) for i in range(count)]
-        self.frame.f.body += [self.get(i) for i in held]
+        self.fn.f.body += [self.get(i) for i in held]
         return held
 
     def release(self, held: list[int]) -> None:
@@ -230,7 +230,7 @@ class Body:
         for i in held[turn:] + held[:turn]:
             by_type.setdefault(self.types[i], []).append(i)
         for i in reversed(held):
-            self.frame.f.body.append(self.set(by_type[self.types[i]].pop()))
+            self.fn.f.body.append(self.set(by_type[self.types[i]].pop()))
 
     def stack(self, depth: int) -> None:
         """Values on the stack below other code, then moved at once: a parallel move with cycles."""
@@ -253,24 +253,24 @@ class Body:
             else:
                 # Pairs change places.
                 target = [found[i ^ 1] if i ^ 1 < len(found) else found[i] for i in range(len(found))]
-            self.frame.f.body += [self.get(i) for i in found]
-            self.frame.f.body += [self.set(i) for i in reversed(target)]
+            self.fn.f.body += [self.get(i) for i in found]
+            self.fn.f.body += [self.set(i) for i in reversed(target)]
 
     def loop(self, depth: int) -> None:
         """Values carried round a loop in permuted locals, changed on the way."""
-        body, source = self.frame.f.body, self.source
+        body, source = self.fn.f.body, self.source
         count = self.rounds()
-        self.frame.f.open("loop")
+        self.fn.f.open("loop")
         for _ in range(1 + source.below(3)):
             source.weighted(INNER)(self, 0)
         if depth and not source.below(4):
             self.loop(0)
         self.permute()
         body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-        self.frame.f.end()
+        self.fn.f.end()
 
     def rounds(self) -> int:
-        count, body = self.frame.f.local(I32), self.frame.f.body
+        count, body = self.fn.f.local(I32), self.fn.f.body
         if self.source.below(2):
             self.small(3)
             body += ((I32_CONST, 1), BARE["i32.add"], (SET, count))
@@ -281,19 +281,19 @@ class Body:
     def carry(self, depth: int) -> None:
         """A loop with the values as its parameters and results, turned by one in each round."""
         del depth
-        frame, body = self.frame, self.frame.f.body
+        fn, body = self.fn, self.fn.f.body
         width = min(1 + self.source.below(len(self.live)), self._width())
         types = self.types[:width]
         by_type = {type_: [i for i in range(width) if types[i] is type_] for type_ in dict.fromkeys(types)}
         turned = {a: b for same in by_type.values() for a, b in zip(same, [*same[1:], same[0]], strict=True)}
         count = self.rounds()
         body += [self.get(i) for i in range(width)]
-        frame.f.open("loop", types, types)
+        fn.f.open("loop", types, types)
         body += [self.set(i) for i in reversed(range(width))]
         self.source.weighted(INNER)(self, 0)
         body += [self.get(turned[i]) for i in range(width)]
         body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-        frame.f.end()
+        fn.f.end()
         body += [self.set(i) for i in reversed(range(width))]
 
     def _width(self) -> int:
@@ -302,74 +302,74 @@ class Body:
 
     def branch(self, depth: int) -> None:
         """Values changed on one side only: each merge is a choice between registers."""
-        frame, source = self.frame, self.source
+        fn, source = self.fn, self.source
         self._condition()
-        frame.f.open("if")
+        fn.f.open("if")
         sure, self.sure = self.sure, False
         source.weighted(INNER)(self, max(0, depth - 1))
         if source.below(2):
-            frame.f.else_()
+            fn.f.else_()
             if source.below(2):
                 self.permute()
             else:
                 source.weighted(INNER)(self, 0)
         self.sure = sure
-        frame.f.end()
+        fn.f.end()
 
     def _condition(self) -> None:
         if self.source.below(2):
             self.small(1 << self.source.below(4))
         else:
-            emit_clean(self.frame, self.source, I32, 1)
+            emit_clean(self.fn, self.source, I32, 1)
 
     def table(self, depth: int) -> None:
         """A br_table into three ends, each of which finds the values in other places."""
         del depth
-        frame, source = self.frame, self.source
-        outer, middle, inner = (frame.f.open("block") for _ in range(3))
+        fn, source = self.fn, self.source
+        outer, middle, inner = (fn.f.open("block") for _ in range(3))
         self.small(3)
-        frame.f.br_table((inner, middle, outer), inner)
-        frame.f.end()
+        fn.f.br_table((inner, middle, outer), inner)
+        fn.f.end()
         self.permute()
         if source.below(2):
-            frame.f.br(outer)
-        frame.f.end()
+            fn.f.br(outer)
+        fn.f.end()
         sure, self.sure = self.sure, False
         source.weighted(INNER)(self, 0)
         self.sure = sure
-        frame.f.end()
+        fn.f.end()
 
     def early(self, depth: int) -> None:
         """A block left early with many values on the stack."""
-        frame, source = self.frame, self.source
+        fn, source = self.fn, self.source
         width = min(1 + source.below(len(self.live)), self.config.max_results)
         types = self.types[:width]
-        frame.f.open("block", (), types)
-        frame.f.body += [self.get(i) for i in range(width)]
+        fn.f.open("block", (), types)
+        fn.f.body += [self.get(i) for i in range(width)]
         self._condition()
-        frame.f.body.append((OPS["br_if"], 0))
+        fn.f.body.append((OPS["br_if"], 0))
         sure, self.sure = self.sure, False
         if depth:
             source.weighted(INNER)(self, 0)
         self.sure = sure
-        frame.f.end()
+        fn.f.end()
         by_type: dict[ValType, list[int]] = {}
         for i in range(width):
             by_type.setdefault(types[i], []).append(i)
         turns = {type_: iter(found) for type_, found in by_type.items()}
-        frame.f.body += [self.set(next(turns[types[i]])) for i in reversed(range(width))]
+        fn.f.body += [self.set(next(turns[types[i]])) for i in reversed(range(width))]
 
     def bulk(self, depth: int) -> None:
         """Operations that are calls of the engine's own functions: fill, copy, grow, sizes."""
         del depth
-        scaffold, body, source = self.frame.scaffold, self.frame.f.body, self.source
+        shell, body, source = self.fn.shell, self.fn.f.body, self.source
         kind = source.below(3)
-        place = scaffold.reserve(64)
+        place = shell.reserve(64)
         if kind == 0 or not self.config.allows(Feature.BULK_MEMORY):
-            body += ((I32_CONST, source.below(2)), (OPS["memory.grow"], 0), *self.frame.fold(I32))
+            body += ((I32_CONST, source.below(2)), (OPS["memory.grow"], 0), *self.fn.fold(I32))
             return
-        emit_clean(self.frame, source, I32, 1)
-        value = self.frame.temp(I32)
+        emit_clean(self.fn, source, I32, 1)
+        value = self.fn.temp(I32)
         body += ((SET, value), (I32_CONST, place), (GET, value))
         if kind == 1:
             body += ((GET, value), (I32_CONST, 63), BARE["i32.and"], (OPS["memory.fill"], 0))
@@ -382,7 +382,7 @@ class Body:
         del depth
         start = self.source.below(len(self.live))
         end = start + 1 + self.source.below(8)
-        fold_locals(self.frame, self.types[start:end], self.live[start:end])
+        fold_locals(self.fn, self.types[start:end], self.live[start:end])
 
 
 Step = Callable[[Body, int], None]

@@ -9,8 +9,8 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.control.guards import Guard, Tags
 from generators.control.throwers import MODES, Ends, Thrower, leaf, push_arguments, throw_by_mode
-from generators.module.body import BARE, GET, I32_CONST, SET, Frame
-from generators.program import use_row as consume
+from generators.module.function import BARE, GET, I32_CONST, SET, Function
+from generators.program import use_row
 from generators.program.calls import Callee, Calls
 from wasm.builder import Label
 from wasm.valtypes import I32, FuncType, NumType
@@ -34,7 +34,7 @@ class Region:
     and type of each call whose results are used."""
 
     calls: Calls
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     tags: Tags
     thrower: Thrower
@@ -50,12 +50,12 @@ class Region:
         if thrower.always:
             return
         self.way = self.source.weighted(_WAYS)
-        if self.way == "pass" and len(callee.type.results) >= self.calls.scaffold.config.max_params:
+        if self.way == "pass" and len(callee.type.results) >= self.calls.shell.config.max_params:
             self.way = "one"
         if self.way in ("local", "pass"):
             count = self.tags.count
             self.ends = (None, *range(count), *[None] * (MODES - 1 - count))
-        self.calls.scaffold.labels.add(self.way)
+        self.calls.shell.labels.add(self.way)
 
     def body(self, guard: Guard) -> None:
         """Emit the calls; the results of the region are on the stack behind them."""
@@ -68,31 +68,31 @@ class Region:
         """A call without any guard, which returns."""
         if not self.thrower.always:
             self._call(None)
-            consume.drop_stack(self.frame, self.source, self.thrower.callee.type.results)
+            use_row.drop_stack(self.fn, self.source, self.thrower.callee.type.results)
 
     def _calls(self) -> None:
-        frame, source, results = self.frame, self.source, self.thrower.callee.type.results
+        fn, source, results = self.fn, self.source, self.thrower.callee.type.results
         if self.way == "local":
-            throw_by_mode(frame, source, self.tags, self.ends, self.mode)
+            throw_by_mode(fn, source, self.tags, self.ends, self.mode)
         self._call(self.mode if self.way == "one" else None)
         if self.way == "below":
             self._call(self.mode)
             if results:
-                consume.fold_stack(frame, results)
+                use_row.fold_stack(fn, results)
         elif self.way == "pass":
             sink = FuncType((*results, I32), results)
             thrower = leaf(self.calls, source.fork("sink"), self.tags, sink, self.ends, mode=len(results))
-            frame.f.body.append((GET, self.mode))
+            fn.f.body.append((GET, self.mode))
             self._to(thrower.callee, False)
 
     def _call(self, mode: int | None) -> None:
-        push_arguments(self.frame, self.source, self.thrower.callee.type, mode, self.thrower.imported)
+        push_arguments(self.fn, self.source, self.thrower.callee.type, mode, self.thrower.imported)
         self._to(self.thrower.callee, self.thrower.imported)
 
     def _to(self, callee: Callee, imported: bool) -> None:
         how = self.source.weighted(_HOW)
         how = how if how in self.calls.kinds() and not imported else "direct"
-        self.calls.call(self.frame, self.source, how, callee)
+        self.calls.call(self.fn, self.source, how, callee)
         if not self.thrower.always:
             self.passed += [("import" if imported else how, callee.type), *callee.pending]
 
@@ -101,12 +101,12 @@ class Region:
 
         A local says how deep the throw was.
         """
-        frame, source, results = self.frame, self.source, self.thrower.callee.type.results
-        f = frame.f
-        self.calls.scaffold.labels.add("deep")
+        fn, source, results = self.fn, self.source, self.thrower.callee.type.results
+        f = fn.f
+        self.calls.shell.labels.add("deep")
         depth = min(source.pick(_DEPTHS), max(4, _DEEP_VALUES // (len(results) + 1)))
         marker = f.local(I32)
-        frame.sources.setdefault(I32, []).append(marker)
+        fn.sources.setdefault(I32, []).append(marker)
         known: list[tuple[str, int | None, Label]] = []
         for clause in guard.clauses:
             label = clause.handler.label
@@ -129,4 +129,4 @@ class Region:
         f.end()
         f.body.append(BARE["unreachable"])
         f.end()
-        f.body += ((GET, marker), *frame.fold(I32))
+        f.body += ((GET, marker), *fn.fold(I32))

@@ -11,7 +11,7 @@ from generators.control.guards import Tags
 from generators.control.pressure import Around, Body
 from generators.control.throwers import MODES, Ends, Thrower, leaf
 from generators.draw.signatures import draw_types
-from generators.module.body import BARE, GET, I32_CONST
+from generators.module.function import BARE, GET, I32_CONST
 from generators.program.calls import TAILS, Callee, import_callee
 from generators.program.program import Program
 from wasm.features import Feature
@@ -36,14 +36,14 @@ def draw_imports(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, 
     if not source.chance(6, 16):
         return ()
     type_ = small_type(source, program)
-    return ((import_callee(program.scaffold, "env", "host0", type_), True),)
+    return ((import_callee(program.shell, "env", "host0", type_), True),)
 
 
 def draw_callees(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, bool], ...]:
     """One to three functions, some behind one more call of any kind."""
     found: list[tuple[Callee, bool]] = []
     kinds = program.calls.kinds()
-    references = program.scaffold.references()
+    references = program.shell.references()
     for i in range(source.weighted(_COUNT)):
         callee = program.calls.leaf(source.fork(f"leaf{i}"), small_type(source, program, references))
         if source.chance(5, 16):
@@ -55,15 +55,15 @@ def draw_callees(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, 
 
 def draw_thrower(program: Program, source: ChoiceSource) -> tuple[Thrower | None, Tags | None]:
     """A function that throws for half of its modes, and its tag, the last of the module so far."""
-    scaffold = program.scaffold
-    if not (source.chance(11, 16) and scaffold.config.allows(Feature.EXCEPTIONS)):
+    shell = program.shell
+    if not (source.chance(11, 16) and shell.config.allows(Feature.EXCEPTIONS)):
         return None, None
-    references = scaffold.references()
+    references = shell.references()
     type_ = small_type(source, program, references)
-    room = max(0, scaffold.config.max_params - 1)
+    room = max(0, shell.config.max_params - 1)
     type_ = replace(type_, params=(I32, *type_.params)[: room + 1])
     payload = small_type(source, program, references).results
-    tag = scaffold.builder.tag(payload)
+    tag = shell.builder.tag(payload)
     tags = Tags([*[()] * tag, payload], references=False, typed=False)
     ends: Ends = tuple(tag if digit & 1 else None for digit in range(MODES))
     return leaf(program.calls, source.fork("thrower"), tags, type_, ends), tags
@@ -77,16 +77,16 @@ def draw_around(program: Program, source: ChoiceSource, imports: tuple[tuple[Cal
 
 def again(body: Body) -> None:
     """The function calls itself a few times, with everything live across; the innermost call winds the count up."""
-    frame, source, scaffold = body.frame, body.source, body.program.scaffold
-    f, depth = frame.f, source.between(1, 4)
-    count = scaffold.global_(I32, depth)
+    fn, source, shell = body.fn, body.source, body.program.shell
+    f, depth = fn.f, source.between(1, 4)
+    count = shell.global_(I32, depth)
     f.body.append((OPS["global.get"], count))
     f.open("if")
     f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
     f.body += [(GET, i) for i in range(len(f.type.params))]
     f.emit("call", f.index)
     for type_ in reversed(f.type.results):
-        frame.take(type_)
+        fn.take(type_)
     f.else_()
     f.body += ((I32_CONST, depth), (OPS["global.set"], count))
     f.end()

@@ -11,7 +11,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.control.guards import Guard, GuardDrawer, Protector, Tags, settle
-from generators.module.body import BARE, GET, I32_CONST, Frame
+from generators.module.function import BARE, GET, I32_CONST, Function
 from generators.program.calls import TAILS, Callee, Calls, close_exit, open_exit
 from generators.program.push_row import push_values
 from wasm.isa import OPS
@@ -48,15 +48,15 @@ class Thrower:
 _WAYS: Final = weighted(("if", 60), ("br_table", 40))
 
 
-def push_arguments(frame: Frame, source: ChoiceSource, type_: FuncType, mode: int | None, clean: bool = False) -> None:
+def push_arguments(fn: Function, source: ChoiceSource, type_: FuncType, mode: int | None, clean: bool = False) -> None:
     """Arguments: the mode out of a local (0 if there is none), then values of any kind."""
-    frame.f.body.append((GET, mode) if mode is not None else (I32_CONST, 0))
-    push_values(frame, source, type_.params[1:], clean)
+    fn.f.body.append((GET, mode) if mode is not None else (I32_CONST, 0))
+    push_values(fn, source, type_.params[1:], clean)
 
 
-def throw_by_mode(frame: Frame, source: ChoiceSource, tags: Tags, ends: Ends, mode: int) -> None:
+def throw_by_mode(fn: Function, source: ChoiceSource, tags: Tags, ends: Ends, mode: int) -> None:
     """Throw the tag that the mode in a local asks for, if any."""
-    f = frame.f
+    f = fn.f
     thrown = [(digit, tag) for digit, tag in enumerate(ends) if tag is not None]
     if not thrown:
         return
@@ -64,7 +64,7 @@ def throw_by_mode(frame: Frame, source: ChoiceSource, tags: Tags, ends: Ends, mo
         for digit, tag in thrown:
             f.body += ((GET, mode), (I32_CONST, MODES - 1), BARE["i32.and"], (I32_CONST, digit), BARE["i32.eq"])
             f.open("if")
-            push_values(frame, source, tags.payloads[tag])
+            push_values(fn, source, tags.payloads[tag])
             f.body.append((OPS["throw"], tags.base + tag))
             f.end()
         return
@@ -75,7 +75,7 @@ def throw_by_mode(frame: Frame, source: ChoiceSource, tags: Tags, ends: Ends, mo
     f.br_table([by_digit.get(digit, out) for digit in range(MODES)], out)
     for _, tag in thrown:
         f.end()
-        push_values(frame, source, tags.payloads[tag])
+        push_values(fn, source, tags.payloads[tag])
         f.body.append((OPS["throw"], tags.base + tag))
     f.end()
 
@@ -85,23 +85,23 @@ def leaf(
     mode: int = 0,
 ) -> Thrower:  # fmt: skip
     """A function that folds all its parameters, then throws or makes up results, as its parameter ``mode`` says."""
-    scaffold = calls.scaffold
-    f = scaffold.builder.func(type_.params, type_.results, export=export)
-    frame = Frame.of(scaffold, f, source)
-    frame.seed(source.bits(32) + f.index)
+    shell = calls.shell
+    f = shell.builder.func(type_.params, type_.results, export=export)
+    fn = Function.of(shell, f, source)
+    fn.seed(source.bits(32) + f.index)
     if source.chance(1, 2):
-        f.body += ((OPS["global.get"], scaffold.checksum), *frame.fold(I64))
+        f.body += ((OPS["global.get"], shell.checksum), *fn.fold(I64))
     for i, param in enumerate(type_.params):
         f.body.append((GET, i))
-        frame.take(param)
-    frame.close_vectors()
+        fn.take(param)
+    fn.close_vectors()
     published = source.chance(1, 2)
     if published:
-        frame.publish()
-    throw_by_mode(frame, source, tags, ends, mode)
+        fn.publish()
+    throw_by_mode(fn, source, tags, ends, mode)
     close = open_exit(f, source, type_.results)
-    if not push_values(frame, source, type_.results) and not published:
-        frame.publish()
+    if not push_values(fn, source, type_.results) and not published:
+        fn.publish()
     close_exit(f, *close)
     return Thrower(Callee(f.index, f.type_index, type_), ends)
 
@@ -115,20 +115,20 @@ def link(calls: Calls, source: ChoiceSource, tags: Tags, thrower: Thrower, kind:
     The callee of a tail call throws past this function's handlers (spec 4.4.10: its frame is gone). ``room`` is how
     many values handlers may handle.
     """
-    callee, scaffold = thrower.callee, calls.scaffold
+    callee, shell = thrower.callee, calls.shell
     type_ = callee.type
     deepest = thrower.deepest
     if kind == "recursive":
-        deepest = min(MAX_DEPTH, scaffold.config.max_stack_bytes // 2 // (16 * (callee.weight + 24)))
+        deepest = min(MAX_DEPTH, shell.config.max_stack_bytes // 2 // (16 * (callee.weight + 24)))
     # A narrow frame that tail-calls a wide function needs more stack for arguments than it was given.
     params = type_.params[: 1 + source.below(4)] if kind in TAILS and source.chance(1, 3) else type_.params
-    f = scaffold.builder.func(params, type_.results)
-    frame = Frame.of(scaffold, f, source)
-    frame.seed(source.bits(16))
+    f = shell.builder.func(params, type_.results)
+    fn = Function.of(shell, f, source)
+    fn.seed(source.bits(16))
     forward = params == type_.params and source.chance(2, 3)
     for i, param in enumerate(params if not forward else params[:1]):
         f.body.append((GET, i))
-        frame.take(param)
+        fn.take(param)
     guards: list[Guard] = []
     drawer = GuardDrawer(tags, source, type_.results, room)
     for _ in range(source.weighted(_LINK_GUARDS)):
@@ -140,17 +140,17 @@ def link(calls: Calls, source: ChoiceSource, tags: Tags, thrower: Thrower, kind:
 
     def body(_: Guard | None) -> None:
         if kind == "recursive":
-            _descend(frame, type_, callee.func)
+            _descend(fn, type_, callee.func)
             return
         if forward:
             f.body += [(GET, i) for i in range(len(type_.params))]
         else:
-            push_arguments(frame, source, type_, 0)
-        calls.call(frame, source, kind, callee)
+            push_arguments(fn, source, type_, 0)
+        calls.call(fn, source, kind, callee)
 
     close = open_exit(f, source, type_.results) if kind not in TAILS else None
     if guards:
-        Protector(frame, source, tags, type_.results).emit(guards, body)
+        Protector(fn, source, tags, type_.results).emit(guards, body)
     else:
         body(None)
     if close is not None:
@@ -163,9 +163,9 @@ def link(calls: Calls, source: ChoiceSource, tags: Tags, thrower: Thrower, kind:
     return Thrower(found, ends, deepest)
 
 
-def _descend(frame: Frame, type_: FuncType, func: int) -> None:
+def _descend(fn: Function, type_: FuncType, func: int) -> None:
     """Call oneself until the mode's depth is used up, then ``func``."""
-    f = frame.f
+    f = fn.f
     f.body += ((GET, 0), (I32_CONST, DEPTH_MASK), BARE["i32.and"])
     f.open("if", (), type_.results)
     f.body += ((GET, 0), (I32_CONST, 1 << DEPTH_SHIFT), BARE["i32.sub"])

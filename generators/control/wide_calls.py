@@ -12,12 +12,11 @@ from generators.choices import ChoiceSource, Weighted, weighted
 from generators.config import NARROW, Config, draw_size, in_zone
 from generators.draw.operands import results_for
 from generators.draw.signatures import draw_type, draw_types
-from generators.module.body import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Frame
-from generators.module.shell import Scaffold
-from generators.program import calls as callsites
-from generators.program import use_row as consume
+from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
+from generators.module.shell import Shell
+from generators.program import calls, use_row
 from generators.program.arguments import Exported, callable_by_host, invocations
-from generators.program.calls import Callee, Calls, can_import, import_callee
+from generators.program.calls import INTEGERS, Callee, Calls, can_import, import_callee
 from generators.program.push_row import push_values
 from generators.scalar.expressions import emit_statement
 from wasm.case import Case
@@ -99,7 +98,7 @@ def draw_plan(source: ChoiceSource, calls: Calls, type_: FuncType, zone: bool, s
         count, consumers = min(count, 1), 1
     links = tuple(source.pick(kinds) for _ in range(count))
     host, imported = source.chance(shape.host, 12), source.chance(shape.imports, 12)
-    only_ints = callsites.INTEGERS.issuperset(type_.params + type_.results)
+    only_ints = INTEGERS.issuperset(type_.params + type_.results)
     reenter = only_ints and source.chance(1, 8)
     return Plan(type_, False, links, consumers, host, imported, reenter, source.chance(1, 64))
 
@@ -124,12 +123,12 @@ class _WideModule:
         if source.chance(6, 16):
             config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
         self.source, self.config, self.shape = source, config, shape
-        self.scaffold = Scaffold.open(source.fork("shell"), config)
+        self.shell = Shell.open(source.fork("shell"), config)
         if source.chance(3, 16):
-            self.scaffold.free_nans = True
-            self.scaffold.labels.add("free_nans")
-        self.calls = Calls(self.scaffold)
-        references = self.scaffold.references()
+            self.shell.free_nans = True
+            self.shell.labels.add("free_nans")
+        self.calls = Calls(self.shell)
+        references = self.shell.references()
         params = draw_types(source, config, param_count, references)
         count = results_for(size, params) if zone else size
         self.type = FuncType(params, draw_types(source, config, count, references))
@@ -144,19 +143,19 @@ class _WideModule:
 
     def callees(self) -> None:
         """The imports, two or three functions of the same type with different answers, and the chain of links."""
-        plan, scaffold = self.plan, self.scaffold
+        plan, shell = self.plan, self.shell
         if plan.imported and can_import(self.type):
-            self.imported = import_callee(scaffold, "env", "host0", self.type)
+            self.imported = import_callee(shell, "env", "host0", self.type)
         if plan.traps and can_import(self.type):
-            self.trap = import_callee(scaffold, "trap", "host1", self.type)
-        reenter = import_callee(scaffold, "reenter", "back", self.type) if plan.reenter else None
+            self.trap = import_callee(shell, "trap", "host1", self.type)
+        reenter = import_callee(shell, "reenter", "back", self.type) if plan.reenter else None
         few = 1 if plan.zone or plan.values > 128 else 2
         for i in range(1 + (self.source.below(few + 1) if plan.values <= DEEP else 0)):
             name = "back" if reenter is not None and not i else None
             self.leaves.append(self.calls.leaf(self.source.fork(f"leaf{i}"), self.type, name))
         head = self.leaves[0]
         if reenter is not None:
-            scaffold.labels.add("reenter")
+            shell.labels.add("reenter")
             head = replace(reenter, pending=(("import", self.type),))
         room = self.config.max_stack_bytes // 16
         for i, kind in enumerate(plan.links):
@@ -177,10 +176,10 @@ class _WideModule:
             head = self.head if not i else source.pick([self.head, *self.leaves])
             kinds = self.calls.kinds()
             how = source.weighted(HOW)
-            self._consumer(source, f"c{i}", head, how if how in kinds else "direct", source.weighted(consume.MODES))
+            self._consumer(source, f"c{i}", head, how if how in kinds else "direct", source.weighted(use_row.MODES))
         if self.imported is not None:
             source = self.source.fork("import")
-            mode = "drop" if plan.zone else source.weighted(consume.MODES)
+            mode = "drop" if plan.zone else source.weighted(use_row.MODES)
             self._consumer(source, "i0", self.imported, "import", mode)
         if plan.host and callable_by_host(self.type):
             self._host()
@@ -188,48 +187,48 @@ class _WideModule:
     def _host(self) -> None:
         """Export a callee itself: the trampolines carry the whole signature both ways."""
         callee = self.leaves[-1] if len(self.leaves) > 1 or self.type != self.head.type else self.head
-        self.scaffold.builder.export("w", ExternKind.FUNC, callee.func)
+        self.shell.builder.export("w", ExternKind.FUNC, callee.func)
         self.exports.append(Exported("w", self.type, 1 + self.source.below(2)))
 
     def _consumer(self, source: ChoiceSource, name: str, callee: Callee, how: str, mode: str) -> None:
         """An exported function that calls ``callee`` and uses its results by ``mode``."""
-        scaffold = self.scaffold
-        scaffold.labels.add(mode)
+        shell = self.shell
+        shell.labels.add(mode)
         params: tuple[ValType, ...] = (I32, *draw_types(source, self.config, source.below(5)))[source.below(4) == 3 :]
-        f = scaffold.builder.func(params, (I64,), export=name)
-        frame = Frame.of(scaffold, f, source)
-        frame.seed(source.bits(16))
+        f = shell.builder.func(params, (I64,), export=name)
+        fn = Function.of(shell, f, source)
+        fn.seed(source.bits(16))
         for i, type_ in enumerate(params):
-            f.body += ((GET, i), *frame.fold(type_))
-        live = self._pressure(frame, source)
-        close = self._open_loop(frame, source, callee.rounds) if how == "loop" else None
-        self._call_and_use(frame, source, callee, how, mode)
+            f.body += ((GET, i), *fn.fold(type_))
+        live = self._pressure(fn, source)
+        close = self._open_loop(fn, source, callee.rounds) if how == "loop" else None
+        self._call_and_use(fn, source, callee, how, mode)
         if close is not None:
             f.body += close
             f.end()
         for type_, local in live:
-            f.body += ((GET, local), *frame.fold(type_))
-        frame.publish()
+            f.body += ((GET, local), *fn.fold(type_))
+        fn.publish()
         if source.below(64) == 63 or (self.trap and name == "c0"):
-            self._mishap(frame, source)
-        f.body.append((GET, frame.acc))
+            self._mishap(fn, source)
+        f.body.append((GET, fn.acc))
         self.exports.append(Exported(name, f.type, 2 if params[:1] == (I32,) else 1 + source.below(2)))
 
-    def _open_loop(self, frame: Frame, source: ChoiceSource, rounds: int) -> tuple[Instr, ...]:
+    def _open_loop(self, fn: Function, source: ChoiceSource, rounds: int) -> tuple[Instr, ...]:
         """Open a loop whose body runs at least once; gives the instructions that decide whether it runs again.
 
         The number of rounds is constant, given by an argument, or depends on the hash: then fuel ends it.
         """
-        f = frame.f
+        f = fn.f
         kind = source.below(4)
         if kind == 3:
             before = len(f.body)
-            f.body += ((GET, frame.acc), (I64_CONST, 3), BARE["i64.and"], BARE["i64.eqz"], BARE["i32.eqz"])
-            frame.spend_fuel(source.between(3, 40) // rounds)
+            f.body += ((GET, fn.acc), (I64_CONST, 3), BARE["i64.and"], BARE["i64.eqz"], BARE["i32.eqz"])
+            fn.spend_fuel(source.between(3, 40) // rounds)
             f.body += (BARE["i32.eqz"], BARE["i32.eqz"], BARE["i32.and"], (OPS["br_if"], 0))
             close = tuple(f.body[before:])
             del f.body[before:]
-            self.scaffold.labels.add("fuel")
+            self.shell.labels.add("fuel")
             f.open("loop")
             return close
         count = f.local(I32)
@@ -240,113 +239,113 @@ class _WideModule:
         f.open("loop")
         return (GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0)
 
-    def _mishap(self, frame: Frame, source: ChoiceSource) -> None:
+    def _mishap(self, fn: Function, source: ChoiceSource) -> None:
         """Trap at the end, for some arguments: what was computed before must still be seen in the state."""
-        self.scaffold.labels.add("traps")
-        body = frame.f.body
-        body += ((GET, frame.acc), (I64_CONST, 1 << source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
-        frame.f.open("if")
+        self.shell.labels.add("traps")
+        body = fn.f.body
+        body += ((GET, fn.acc), (I64_CONST, 1 << source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
+        fn.f.open("if")
         kind = source.below(3)
         if self.trap is not None:
-            push_values(frame, source, self.type.params, clean=True)
+            push_values(fn, source, self.type.params, clean=True)
             body.append((OPS["call"], self.trap.func))
-            consume.drop_all(frame, self.type.results)
+            use_row.drop_all(fn, self.type.results)
         elif kind == 0:
             body.append(BARE["unreachable"])
         elif kind == 1:
-            body += ((GET, frame.acc), (I64_CONST, 0), BARE["i64.div_u"], BARE["drop"])
+            body += ((GET, fn.acc), (I64_CONST, 0), BARE["i64.div_u"], BARE["drop"])
         else:
-            self.scaffold.uses_memory = True
+            self.shell.uses_memory = True
             body += ((I32_CONST, 0xFFFFFFFF), (OPS["i64.load"], MemArg(3, 0)), BARE["drop"])
-        frame.f.end()
+        fn.f.end()
 
-    def _pressure(self, frame: Frame, source: ChoiceSource) -> list[tuple[ValType, int]]:
+    def _pressure(self, fn: Function, source: ChoiceSource) -> list[tuple[ValType, int]]:
         """Values that are live across the calls."""
         if not source.chance(self.shape.pressure, 16):
             return []
         found: list[tuple[ValType, int]] = []
         for _ in range(source.between(1, 20)):
             type_ = draw_type(source, self.config)
-            found.append((type_, emit_statement(frame, source, type_, source.below(3))))
+            found.append((type_, emit_statement(fn, source, type_, source.below(3))))
         return found
 
-    def _call(self, frame: Frame, source: ChoiceSource, callee: Callee, how: str) -> None:
-        push_values(frame, source, callee.type.params, clean=callee is self.imported)
+    def _call(self, fn: Function, source: ChoiceSource, callee: Callee, how: str) -> None:
+        push_values(fn, source, callee.type.params, clean=callee is self.imported)
         if how in ("loop", "import"):
             how = "direct"
         other = None
         if callee.type == self.type and len(self.leaves) > 1 and source.chance(1, 2):
             other = self.leaves[-1]
-        self.calls.call(frame, source, how, callee, other if other is not callee else None)
+        self.calls.call(fn, source, how, callee, other if other is not callee else None)
 
-    def _call_and_use(self, frame: Frame, source: ChoiceSource, callee: Callee, how: str, mode: str) -> None:
+    def _call_and_use(self, fn: Function, source: ChoiceSource, callee: Callee, how: str, mode: str) -> None:
         types = callee.type.results
         passed = [(callee, how)]
-        self._call(frame, source, callee, how)
+        self._call(fn, source, callee, how)
         if mode == "pass" and types:
-            self._pass(frame, source, callee, passed)
+            self._pass(fn, source, callee, passed)
             return
         if mode == "two" and types:
             second = source.pick([callee, *self.leaves])
             passed.append((second, "direct"))
-            self._call(frame, source, second, "direct")
-            consume.fold_stack(frame, second.type.results)
-            self._account(frame, passed, consume.fold_stack(frame, types))
+            self._call(fn, source, second, "direct")
+            use_row.fold_stack(fn, second.type.results)
+            self._account(fn, passed, use_row.fold_stack(fn, types))
             return
 
         def between() -> None:
             if mode == "keep":
                 second = source.pick([callee, *self.leaves])
-                self._call(frame, source, second, "direct")
+                self._call(fn, source, second, "direct")
                 results = second.type.results
-                used = consume.use(frame, source, "drop" if source.chance(1, 4) else "fold", results, _nothing)
-                self._account(frame, [(second, "direct")], used)
+                used = use_row.use(fn, source, "drop" if source.chance(1, 4) else "fold", results, _nothing)
+                self._account(fn, [(second, "direct")], used)
 
-        self._account(frame, passed, consume.use(frame, source, mode, types, between))
+        self._account(fn, passed, use_row.use(fn, source, mode, types, between))
 
-    def _pass(self, frame: Frame, source: ChoiceSource, callee: Callee, passed: list[tuple[Callee, str]]) -> None:
+    def _pass(self, fn: Function, source: ChoiceSource, callee: Callee, passed: list[tuple[Callee, str]]) -> None:
         """The results become the arguments of a call that has results of its own."""
         types = callee.type.results
         results = draw_types(source, self.config, draw_size(source, self.shape.sink, self.config.max_results))
         sink = self.calls.leaf(source.fork("sink"), FuncType(types, results))
         how = source.weighted(HOW)
         how = how if how in self.calls.kinds() and how != "loop" else "direct"
-        self.calls.call(frame, source, how, sink)
-        self._account(frame, passed, len(frame.f.body) - 1)
-        used = consume.fold_stack(frame, results) if results else len(frame.f.body)
-        self._account(frame, [(sink, how)], used)
+        self.calls.call(fn, source, how, sink)
+        self._account(fn, passed, len(fn.f.body) - 1)
+        used = use_row.fold_stack(fn, results) if results else len(fn.f.body)
+        self._account(fn, [(sink, how)], used)
 
-    def _account(self, frame: Frame, passed: list[tuple[Callee, str]], use_at: int) -> None:
-        sites = self.scaffold.sites
+    def _account(self, fn: Function, passed: list[tuple[Callee, str]], use_at: int) -> None:
+        sites = self.shell.sites
         for callee, how in passed:
             for kind, type_ in ((how, callee.type), *callee.pending):
-                sites.append(callsites.site(kind, frame.f.index, use_at, type_))
+                sites.append(calls.site(kind, fn.f.index, use_at, type_))
 
     # The end
 
     def close(self) -> Case:
-        scaffold = self.scaffold
+        shell = self.shell
         source = self.source.fork("arguments")
         for exported in self.exports:
             if exported.name == "w":
-                scaffold.sites.append(callsites.site("host", -1, len(scaffold.invocations), exported.type))
-            scaffold.invocations += invocations(source, exported)
+                shell.sites.append(calls.site("host", -1, len(shell.invocations), exported.type))
+            shell.invocations += invocations(source, exported)
         if self.config.overflows and source.chance(self.config.overflows, 1000):
             self._overflow(source)
-        return scaffold.case()
+        return shell.case()
 
     def _overflow(self, source: ChoiceSource) -> None:
         """A recursion without an end, as the last call: every engine must report that its stack is used up."""
-        f = self.scaffold.builder.func(self.type.params, self.type.results)
+        f = self.shell.builder.func(self.type.params, self.type.results)
         f.body += [(GET, i) for i in range(len(self.type.params))]
         f.emit("call", f.index)
-        entry = self.scaffold.builder.func(export="deep")
-        frame = Frame.of(self.scaffold, entry, source.fork("deep"))
-        push_values(frame, frame.source, self.type.params)
+        entry = self.shell.builder.func(export="deep")
+        fn = Function.of(self.shell, entry, source.fork("deep"))
+        push_values(fn, fn.source, self.type.params)
         entry.emit("call", f.index)
-        consume.drop_all(frame, self.type.results)
-        self.scaffold.labels.add("overflows")
-        self.scaffold.last.append(Invocation("deep"))
+        use_row.drop_all(fn, self.type.results)
+        self.shell.labels.add("overflows")
+        self.shell.last.append(Invocation("deep"))
 
 
 def _nothing() -> None:

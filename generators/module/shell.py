@@ -60,7 +60,7 @@ _Kit = TypeVar("_Kit")
 
 
 @dataclass(slots=True)
-class Scaffold:
+class Shell:
     """One module under construction, and the case around it.
 
     ``first`` and ``last`` are invocations that go before and after all others. ``free_nans``: floats that functions of
@@ -93,24 +93,24 @@ class Scaffold:
     free_nans: bool = False
     fuel: int | None = None
     pages: int = 0
-    kits: dict[Callable[[Scaffold], Any], Any] = field(default_factory=dict)
+    kits: dict[Callable[[Shell], Any], Any] = field(default_factory=dict)
     closers: list[Callable[[], None]] = field(default_factory=list)
 
     @staticmethod
-    def open(source: ChoiceSource, config: Config, imports: Callable[[ModuleBuilder], None] | None = None) -> Scaffold:
+    def open(source: ChoiceSource, config: Config, imports: Callable[[ModuleBuilder], None] | None = None) -> Shell:
         """A new module with its checksum. Functions, memories and tables can still be imported after it.
 
         ``imports`` adds imports before anything is defined: imported globals can come in no other way.
         """
-        scaffold = Scaffold(config, source, private=source.chance(1, 2))
-        builder = scaffold.builder
+        shell = Shell(config, source, private=source.chance(1, 2))
+        builder = shell.builder
         if imports is not None:
             imports(builder)
-        scaffold.answer_type = builder.func_type((), (I32,))
-        scaffold.checksum = scaffold.global_(I64, source.below(256))
-        return scaffold
+        shell.answer_type = builder.func_type((), (I32,))
+        shell.checksum = shell.global_(I64, source.below(256))
+        return shell
 
-    def kit(self, make: Callable[[Scaffold], _Kit]) -> _Kit:
+    def kit(self, make: Callable[[Shell], _Kit]) -> _Kit:
         """What one kind of statements keeps in this module: one object per class, made of the scaffold at first."""
         found: _Kit | None = self.kits.get(make)
         if found is None:

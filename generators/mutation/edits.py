@@ -13,8 +13,8 @@ from typing import Any, Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.draw.values import draw_bits
-from generators.module.body import Frame
-from generators.module.shell import PAGE, Scaffold
+from generators.module.function import Function
+from generators.module.shell import PAGE, Shell
 from generators.mutation.spans import Graph, Guarded, UnknownCode, closed, guarded, read_graph
 from generators.scalar.expressions import emit_clean
 from wasm.builder import FuncBuilder
@@ -126,16 +126,16 @@ class Editor:
         memories = self.context.memories
         if not memories or memories[0].index64 or memories[0].limits.minimum << memories[0].page_log2 < PAGE:
             return None
-        scaffold = Scaffold(self.config, self.source, private=True)
+        shell = Shell(self.config, self.source, private=True)
         every = self.graph.local_types
-        f = FuncBuilder(scaffold.builder, 0, FuncType(tuple(every), ()), 0)
+        f = FuncBuilder(shell.builder, 0, FuncType(tuple(every), ()), 0)
         params = self.context.func_type_at(self.func.type_index).params
         sources: dict[ValType, list[int]] = {}
         for i, param in enumerate(params):
             sources.setdefault(param, []).append(i)
         # Parameters may be NaNs with bits that the specification leaves open: only integers are read.
-        frame = Frame(scaffold, f, self.source, 0, 0, {t: sources[t] for t in (I32, I64) if t in sources})
-        emit_clean(frame, self.source, type_, depth)
+        fn = Function(shell, f, self.source, 0, 0, {t: sources[t] for t in (I32, I64) if t in sources})
+        emit_clean(fn, self.source, type_, depth)
         for count, local in f.locals:
             self.graph.local_types += [local] * count
             self.func.locals.append((count, local))

@@ -12,8 +12,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.operands import operands
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
-from generators.module.shell import Scaffold
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.module.shell import Shell
 from generators.program.push_row import push_values
 from wasm.builder import FuncBuilder, Label, const
 from wasm.case import CallSite
@@ -53,12 +53,12 @@ class Callee:
 class Calls:
     """How calls are emitted in one module: kinds that the features allow, and what has been made for them."""
 
-    scaffold: Scaffold
+    shell: Shell
     globals: dict[int, int] = field(default_factory=dict)
 
     def kinds(self) -> tuple[str, ...]:
         """Kinds of links that the features allow."""
-        allows = self.scaffold.config.allows
+        allows = self.shell.config.allows
         found = ["direct", "indirect", "loop", "recursive"]
         if allows(Feature.TAIL_CALL):
             found += ["tail", "tail_indirect"]
@@ -68,37 +68,37 @@ class Calls:
                 found.append("tail_ref")
         return tuple(found)
 
-    def call(self, frame: Frame, source: ChoiceSource, how: str, callee: Callee, other: Callee | None = None) -> None:
+    def call(self, fn: Function, source: ChoiceSource, how: str, callee: Callee, other: Callee | None = None) -> None:
         """Call ``callee``, its arguments being on the stack; ``how`` is one of direct, indirect, ref or a tail kind.
 
         With ``other``, of the same type, the first i32 parameter decides at run time which of the two is called.
         """
-        body = frame.f.body
+        body = fn.f.body
         tail = "return_" if how in TAILS else ""
         how = TAILS.get(how, how)
-        selector = next((i for i, type_ in enumerate(frame.f.type.params) if type_ is I32), None)
+        selector = next((i for i, type_ in enumerate(fn.f.type.params) if type_ is I32), None)
         if selector is None:
             other = None
         if how == "direct":
             body.append((OPS[f"{tail}call"], callee.func))
         elif how == "indirect":
-            base = self.scaffold.slot(callee.func, *([other.func] if other else []))
+            base = self.shell.slot(callee.func, *([other.func] if other else []))
             if other is not None:
                 body += ((GET, selector), (I32_CONST, 1), BARE["i32.and"], (I32_CONST, base), BARE["i32.add"])
             else:
                 body.append((I32_CONST, base))
-            body.append((OPS[f"{tail}call_indirect"], (callee.type_index, self.scaffold.tables["functions"])))
+            body.append((OPS[f"{tail}call_indirect"], (callee.type_index, self.shell.tables["functions"])))
         else:
-            self._reference(frame, source, callee, other, selector)
+            self._reference(fn, source, callee, other, selector)
             body.append((OPS[f"{tail}call_ref"], callee.type_index))
 
     def _reference(
-        self, frame: Frame, source: ChoiceSource, callee: Callee, other: Callee | None, selector: int | None
+        self, fn: Function, source: ChoiceSource, callee: Callee, other: Callee | None, selector: int | None
     ) -> None:
         """Put a reference to the callee on the stack: a constant one, one out of a global, or one of two."""
-        body = frame.f.body
+        body = fn.f.body
         if other is not None:
-            body += (self.scaffold.declare(other.func), self.scaffold.declare(callee.func))
+            body += (self.shell.declare(other.func), self.shell.declare(callee.func))
             body += ((GET, selector), (I32_CONST, 1), BARE["i32.and"])
             body.append((OPS["select_t"], (ref(callee.type_index, False),)))
         elif source.chance(1, 3):
@@ -106,10 +106,10 @@ class Calls:
             if held is None:
                 type_ = ref(callee.type_index, source.chance(1, 2))
                 init = const("ref.func", callee.func)
-                held = self.globals[callee.func] = self.scaffold.builder.global_(type_, init, source.chance(1, 2))
+                held = self.globals[callee.func] = self.shell.builder.global_(type_, init, source.chance(1, 2))
             body.append((OPS["global.get"], held))
         else:
-            body.append(self.scaffold.declare(callee.func))
+            body.append(self.shell.declare(callee.func))
 
     def link(self, source: ChoiceSource, callee: Callee, kind: str, narrow: bool) -> Callee:
         """A function that calls ``callee`` by ``kind`` and hands its results on.
@@ -118,46 +118,46 @@ class Calls:
         of it needs more stack for arguments than its own frame was given.
         """
         params = callee.type.params[: source.below(5)] if narrow else callee.type.params
-        scaffold, builder = self.scaffold, self.scaffold.builder
+        shell, builder = self.shell, self.shell.builder
         if kind in TAILS and len(callee.type.params) > len(params) + 4:
-            scaffold.labels.add("narrow_tail")
+            shell.labels.add("narrow_tail")
         results = callee.type.results
         f = builder.func(params, results)
-        frame = Frame.of(scaffold, f, source)
-        frame.seed(source.bits(16))
+        fn = Function.of(shell, f, source)
+        fn.seed(source.bits(16))
         forward = params == callee.type.params and not (params and source.chance(1, 3))
         rounds = callee.rounds
         if kind == "recursive":
-            self._recursive(frame, source, callee, forward)
+            self._recursive(fn, source, callee, forward)
         elif kind == "loop":
             times = source.between(1, 3 if rounds < _MAX_ROUNDS else 1)
             rounds *= times
-            self._looping(frame, source, callee, forward, times)
+            self._looping(fn, source, callee, forward, times)
         else:
             close = None if kind in TAILS else open_exit(f, source, results)
-            self._arguments(frame, source, callee, forward)
-            self.call(frame, source, kind, callee)
+            self._arguments(fn, source, callee, forward)
+            self.call(fn, source, kind, callee)
             if close is not None:
                 close_exit(f, *close)
         type_ = FuncType(params, results)
         pending = (*callee.pending, (kind, callee.type if kind != "recursive" else type_))
         return Callee(f.index, f.type_index, type_, pending, callee.frame_values + callee.weight + 8, rounds)
 
-    def _arguments(self, frame: Frame, source: ChoiceSource, callee: Callee, forward: bool) -> None:
+    def _arguments(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool) -> None:
         if forward:
-            frame.f.body += [(GET, i) for i in range(len(callee.type.params))]
+            fn.f.body += [(GET, i) for i in range(len(callee.type.params))]
         else:
-            for i, type_ in enumerate(frame.f.type.params):
+            for i, type_ in enumerate(fn.f.type.params):
                 if type_ in (I32, I64):
-                    frame.f.body += ((GET, i), *frame.fold(type_))
-            push_values(frame, source, callee.type.params)
+                    fn.f.body += ((GET, i), *fn.fold(type_))
+            push_values(fn, source, callee.type.params)
 
-    def _recursive(self, frame: Frame, source: ChoiceSource, callee: Callee, forward: bool) -> None:
+    def _recursive(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool) -> None:
         """Call itself a few times, then ``callee``. How often is a global that the innermost call winds up again."""
-        f = frame.f
-        room = self.scaffold.config.max_stack_bytes // 2 // (16 * (callee.weight + 8))
+        f = fn.f
+        room = self.shell.config.max_stack_bytes // 2 // (16 * (callee.weight + 8))
         depth = max(1, min(source.between(1, 6), room))
-        count = self.scaffold.global_(I32, depth)
+        count = self.shell.global_(I32, depth)
         f.body.append((OPS["global.get"], count))
         f.open("if", (), f.type.results)
         f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
@@ -165,17 +165,17 @@ class Calls:
         f.emit("call", f.index)
         f.else_()
         f.body += ((I32_CONST, depth), (OPS["global.set"], count))
-        self._arguments(frame, source, callee, forward)
+        self._arguments(fn, source, callee, forward)
         f.emit("call", callee.func)
         f.end()
 
-    def _looping(self, frame: Frame, source: ChoiceSource, callee: Callee, forward: bool, times: int) -> None:
+    def _looping(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool, times: int) -> None:
         """Call in a loop; the results of all but the last round lie below a taken branch and are dropped by it."""
-        f = frame.f
+        f = fn.f
         count = f.local(I32)
         f.body += ((I32_CONST, times), (SET, count))
         f.open("loop", (), f.type.results)
-        self._arguments(frame, source, callee, forward)
+        self._arguments(fn, source, callee, forward)
         f.emit("call", callee.func)
         f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
         f.end()
@@ -187,21 +187,21 @@ class Calls:
 
         ``type_index`` is that of ``type_`` where it is a subtype, or is otherwise not the plain type.
         """
-        f = self.scaffold.builder.func(type_.params, type_.results, export=export, type_index=type_index)
-        frame = Frame.of(self.scaffold, f, source)
-        frame.seed(source.bits(32) + f.index)
+        f = self.shell.builder.func(type_.params, type_.results, export=export, type_index=type_index)
+        fn = Function.of(self.shell, f, source)
+        fn.seed(source.bits(32) + f.index)
         if source.chance(1, 2):
             # From the state as well, so that two calls differ and results of an earlier one cannot pass for new ones.
-            f.body += ((OPS["global.get"], self.scaffold.checksum), *frame.fold(I64))
+            f.body += ((OPS["global.get"], self.shell.checksum), *fn.fold(I64))
         for i, param in enumerate(type_.params):
             f.body.append((GET, i))
-            frame.take(param)
-        frame.close_vectors()
+            fn.take(param)
+        fn.close_vectors()
         pure = source.chance(1, 2)
         close = open_exit(f, source, type_.results)
-        if not push_values(frame, source, type_.results) or not pure:
+        if not push_values(fn, source, type_.results) or not pure:
             # Nothing else would show what became of the parameters.
-            frame.publish()
+            fn.publish()
         close_exit(f, *close)
         return Callee(f.index, f.type_index, type_)
 
@@ -235,10 +235,10 @@ def can_import(type_: FuncType) -> bool:
     return all(isinstance(t, NumType) or t is EXTERNREF for t in (*type_.params, *type_.results))
 
 
-def import_callee(scaffold: Scaffold, module: str, name: str, type_: FuncType) -> Callee:
+def import_callee(shell: Shell, module: str, name: str, type_: FuncType) -> Callee:
     """A host function of an import module that ``wasm.hostmix`` gives a meaning; before any function is defined."""
-    index = scaffold.builder.import_func(module, name, type_.params, type_.results)
-    return Callee(index, scaffold.builder.func_type(type_.params, type_.results), type_)
+    index = shell.builder.import_func(module, name, type_.params, type_.results)
+    return Callee(index, shell.builder.func_type(type_.params, type_.results), type_)
 
 
 def site(kind: str, func: int, use_at: int, type_: FuncType) -> CallSite:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from generators.choices import ChoiceSource
-from generators.module.body import Frame
+from generators.module.function import Function
 from generators.program.program import Program
 from wasm.features import Feature
 
-Emit = Callable[[Program, Frame, ChoiceSource, int], None]
+Emit = Callable[[Program, Function, ChoiceSource, int], None]
 """Appends to ``frame.f.body``; the number is about how many instructions it may take.
 
 It reads locals from the frame (parameters, temps), folds every result into the frame's hash or stores it in state that

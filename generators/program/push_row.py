@@ -10,7 +10,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, sequence_bits
-from generators.module.body import BARE, GET, I32_CONST, I64_CONST, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, I64_CONST, TEE, Function
 from generators.module.shell import DATA_BYTES
 from generators.scalar.expressions import binary_rows, emit_clean, emit_value
 from wasm.isa import OPS, Instr, MemArg, Op
@@ -47,10 +47,10 @@ _HASH_FACTOR: Final = 0x5851F42D4C957F2D
 class _Row:
     """One row in the making; ``i`` counts all its values."""
 
-    __slots__ = ("clean", "expressions", "frame", "hashed", "operations", "raw", "seed", "source", "step")
+    __slots__ = ("clean", "expressions", "fn", "hashed", "operations", "raw", "seed", "source", "step")
 
-    def __init__(self, frame: Frame, source: ChoiceSource, clean: bool) -> None:
-        self.frame = frame
+    def __init__(self, fn: Function, source: ChoiceSource, clean: bool) -> None:
+        self.fn = fn
         self.clean = clean
         self.source = source
         self.seed = source.bits(32)
@@ -61,48 +61,48 @@ class _Row:
         self.operations: dict[NumType, Op] = {}
 
     def const(self, i: int, type_: NumType) -> None:
-        self.frame.f.body.append((CONST[type_], sequence_bits(type_, self.seed, i)))
+        self.fn.f.body.append((CONST[type_], sequence_bits(type_, self.seed, i)))
 
     def local(self, i: int, type_: NumType) -> None:
         """A parameter of the same type, permuted: rotations and reversals make cycles of parallel moves."""
-        found = self.frame.sources.get(type_)
+        found = self.fn.sources.get(type_)
         if not found:
             self.hash(i, type_)
             return
-        self.frame.f.body.append((GET, found[(self.seed + i * self.step) % len(found)]))
+        self.fn.f.body.append((GET, found[(self.seed + i * self.step) % len(found)]))
 
     def load(self, i: int, type_: NumType) -> None:
         """From the data segment, at any alignment; the offset stands in the instruction."""
-        self.frame.scaffold.uses_memory = True
+        self.fn.shell.uses_memory = True
         offset = (self.seed + i * self.step * 4) % (DATA_BYTES - 16)
-        self.frame.f.body += ((I32_CONST, 0), (LOADS[type_], MemArg(ALIGN[type_], offset)))
+        self.fn.f.body += ((I32_CONST, 0), (LOADS[type_], MemArg(ALIGN[type_], offset)))
 
     def hash(self, i: int, type_: NumType) -> None:
         """From the running hash, so from everything that was folded before."""
         self.hashed = True
-        acc = self.frame.acc
-        self.frame.f.body += (
+        acc = self.fn.acc
+        self.fn.f.body += (
             (GET, acc), (I64_CONST, _HASH_FACTOR), BARE["i64.mul"], (I64_CONST, 2 * i + 1), BARE["i64.add"],
             (TEE, acc), *_FROM_HASH[type_][self.raw],
         )  # fmt: skip
 
     def binary(self, i: int, type_: NumType) -> None:
         """One operation on two values, the same for all values of a type; floats only where open NaNs are welcome."""
-        scaffold = self.frame.scaffold
+        shell = self.fn.shell
         nans = type_ in CANONICAL_NAN
-        if nans and (self.clean or not scaffold.free_nans):
+        if nans and (self.clean or not shell.free_nans):
             self.hash(i, type_)
             return
         op = self.operations.get(type_)
         if op is None:
-            op = self.operations[type_] = self.source.pick(binary_rows(scaffold.config.features, type_, nans))
+            op = self.operations[type_] = self.source.pick(binary_rows(shell.config.features, type_, nans))
         if self.step & 1:
             self.local(i, type_)
             self.const(i, type_)
         else:
             self.const(i, type_)
             self.local(i + 1, type_)
-        self.frame.f.body.append(op.bare)
+        self.fn.f.body.append(op.bare)
 
     def expr(self, i: int, type_: NumType) -> None:
         """An expression tree, for the first few; then the hash."""
@@ -110,21 +110,21 @@ class _Row:
             self.hash(i, type_)
             return
         self.expressions += 1
-        (emit_clean if self.clean else emit_value)(self.frame, self.source, type_, 3)
+        (emit_clean if self.clean else emit_value)(self.fn, self.source, type_, 3)
 
     def reference(self, i: int, type_: RefType) -> None:
         """A reference that only this position has: a host token, or a function or i31 with its own answer."""
-        frame = self.frame
-        found = frame.sources.get(type_)
-        body = frame.f.body
+        fn = self.fn
+        found = fn.sources.get(type_)
+        body = fn.f.body
         if found and self.step & 1:
             body.append((GET, found[(self.seed + i) % len(found)]))
         elif type_ is EXTERNREF:
-            body += frame.scaffold.token(i)
+            body += fn.shell.token(i)
         elif type_.heap == "i31":
             body += ((I32_CONST, self.seed + i & 0xFFFFFFFF), BARE["ref.i31"])
         else:
-            body.append(frame.scaffold.declare(frame.scaffold.answer(self.seed + i)))
+            body.append(fn.shell.declare(fn.shell.answer(self.seed + i)))
 
 
 _MAKERS: Final[dict[str, Callable[[_Row, int, NumType], None]]] = {
@@ -137,14 +137,14 @@ _MAKERS: Final[dict[str, Callable[[_Row, int, NumType], None]]] = {
 }
 
 
-def push_values(frame: Frame, source: ChoiceSource, types: Sequence[ValType], clean: bool = False) -> bool:
+def push_values(fn: Function, source: ChoiceSource, types: Sequence[ValType], clean: bool = False) -> bool:
     """Put values of ``types`` on the stack; no reference among them is null. Gives whether one shows the running hash.
 
     ``clean``: no value is a NaN whose bits are open, even in a module that has them; hosts look at all bits.
     """
     if not types:
         return False
-    row = _Row(frame, source, clean)
+    row = _Row(fn, source, clean)
     makers = [_MAKERS[source.weighted(_STYLES)] for _ in range(source.between(1, min(3, len(types))))]
     turns = len(makers)
     for i, type_ in enumerate(types):

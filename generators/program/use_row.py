@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.module.body import BARE, GET, I32_CONST, SET, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, Function
 from generators.program.push_row import ALIGN, STORES
 from wasm.isa import MemArg
 from wasm.valtypes import EXTERNREF, NumType, ValType
@@ -23,31 +23,31 @@ drop   all but a few
 """
 
 
-def fold_stack(frame: Frame, types: Sequence[ValType]) -> int:
+def fold_stack(fn: Function, types: Sequence[ValType]) -> int:
     """Fold everything, the top first. Gives the flat index of the last instruction that uses a result."""
-    body = frame.f.body
+    body = fn.f.body
     if EXTERNREF in types:
         for type_ in reversed(types):
-            frame.take(type_)
+            fn.take(type_)
     else:
         for type_ in reversed(types):
-            body += frame.fold(type_)
+            body += fn.fold(type_)
     return len(body) - 1
 
 
-def store_stack(frame: Frame, source: ChoiceSource, types: Sequence[ValType]) -> int:
+def store_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> int:
     """Store numbers to memory, 16 bytes apart, sometimes unaligned; references are folded."""
-    body = frame.f.body
+    body = fn.f.body
     shift = source.below(4)
-    base = frame.scaffold.reserve(16 * len(types) + 16)
+    base = fn.shell.reserve(16 * len(types) + 16)
     for i in range(len(types) - 1, -1, -1):
         type_ = types[i]
         if not isinstance(type_, NumType):
-            frame.take(type_)
+            fn.take(type_)
             continue
-        t = frame.temp(type_)
+        t = fn.temp(type_)
         body += (
-            *frame.observable(type_),
+            *fn.observable(type_),
             (SET, t),
             (I32_CONST, base),
             (GET, t),
@@ -56,37 +56,37 @@ def store_stack(frame: Frame, source: ChoiceSource, types: Sequence[ValType]) ->
     return len(body) - 1
 
 
-def drop_stack(frame: Frame, source: ChoiceSource, types: Sequence[ValType]) -> int:
+def drop_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> int:
     """Drop all but every k-th: what is dropped must still not shift what is kept."""
     step = source.between(3, 64)
     start = source.below(3)
-    body = frame.f.body
+    body = fn.f.body
     drop = BARE["drop"]
     for i in range(len(types) - 1, -1, -1):
         if (i + start) % step == 0:
-            frame.take(types[i])
+            fn.take(types[i])
         else:
             body.append(drop)
     return len(body) - 1
 
 
-def keep(frame: Frame, types: Sequence[ValType]) -> list[int]:
+def keep(fn: Function, types: Sequence[ValType]) -> list[int]:
     """Move everything into locals of its own; gives them in order."""
-    found: list[int] = [frame.f.local(type_) for type_ in types]
-    frame.f.body += [(SET, local) for local in reversed(found)]
+    found: list[int] = [fn.f.local(type_) for type_ in types]
+    fn.f.body += [(SET, local) for local in reversed(found)]
     return found
 
 
-def fold_locals(frame: Frame, types: Sequence[ValType], kept: Sequence[int]) -> int:
+def fold_locals(fn: Function, types: Sequence[ValType], kept: Sequence[int]) -> int:
     """Fold locals in order. Gives the flat index of the last use."""
-    body = frame.f.body
+    body = fn.f.body
     for type_, local in zip(types, kept, strict=True):
         body.append((GET, local))
-        frame.take(type_)
+        fn.take(type_)
     return len(body) - 1
 
 
-def use(frame: Frame, source: ChoiceSource, mode: str, types: Sequence[ValType], between: Callable[[], None]) -> int:
+def use(fn: Function, source: ChoiceSource, mode: str, types: Sequence[ValType], between: Callable[[], None]) -> int:
     """Use the results on the stack by ``mode`` (not ``pass`` or ``two``, which are made of calls).
 
     ``between`` emits what happens while ``keep`` holds them. Gives the flat index of the last use; without results,
@@ -94,18 +94,18 @@ def use(frame: Frame, source: ChoiceSource, mode: str, types: Sequence[ValType],
     """
     if not types:
         between()
-        return len(frame.f.body)
+        return len(fn.f.body)
     if mode == "store":
-        return store_stack(frame, source, types)
+        return store_stack(fn, source, types)
     if mode == "drop":
-        return drop_stack(frame, source, types)
+        return drop_stack(fn, source, types)
     if mode == "keep":
-        kept = keep(frame, types)
+        kept = keep(fn, types)
         between()
-        return fold_locals(frame, types, kept)
-    return fold_stack(frame, types)
+        return fold_locals(fn, types, kept)
+    return fold_stack(fn, types)
 
 
-def drop_all(frame: Frame, types: Sequence[ValType]) -> None:
+def drop_all(fn: Function, types: Sequence[ValType]) -> None:
     """Drop everything."""
-    frame.f.body += [BARE["drop"]] * len(types)
+    fn.f.body += [BARE["drop"]] * len(types)

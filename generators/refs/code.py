@@ -7,7 +7,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST, constant, sequence_bits
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.refs.lattice import Defined, value_type
 from generators.refs.space import ELEMENTS, SEGMENT, VARIANTS, References
 from generators.scalar.expressions import emit_clean
@@ -52,10 +52,10 @@ class Code:
     of a block that ends.
     """
 
-    def __init__(self, frame: Frame, source: ChoiceSource) -> None:
-        self.frame, self.source = frame, source
-        self.f = frame.f
-        self.space: References = frame.scaffold.kit(References)
+    def __init__(self, fn: Function, source: ChoiceSource) -> None:
+        self.fn, self.source = fn, source
+        self.f = fn.f
+        self.space: References = fn.shell.kit(References)
         params = [(type_, i) for i, type_ in enumerate(self.f.type.params) if isinstance(type_, RefType)]
         self.known = self.space.locals.setdefault(self.f.index, params)
 
@@ -69,7 +69,7 @@ class Code:
     # Numbers
 
     def number(self, type_: NumType, depth: int = 1) -> None:
-        emit_clean(self.frame, self.source, type_, depth)
+        emit_clean(self.fn, self.source, type_, depth)
 
     def bit(self) -> None:
         """A condition."""
@@ -146,7 +146,7 @@ class Code:
     def _cast(self, type_: RefType, depth: int) -> None:
         """A value through a local of the type above all, and a cast back that succeeds."""
         top = self.top(type_.heap)
-        t = self.frame.temp(top)
+        t = self.fn.temp(top)
         if top is EXTERNREF:
             self.fresh(type_.heap, depth - 1)
             return
@@ -194,7 +194,7 @@ class Code:
             if isinstance(type_, RefType):
                 self._place(type_, i, seed + i * step, held)
                 continue
-            found = self.frame.sources.get(type_)
+            found = self.fn.sources.get(type_)
             if found and (seed + i) % 3 == 0:
                 self.f.body.append((GET, found[(seed + i * step) % len(found)]))
             else:
@@ -206,13 +206,13 @@ class Code:
         if type_.nullable and (place % 5 == 4 or not space.inhabited(heap)):
             body.append((OPS["ref.null"], heap))
         elif heap == "extern":
-            body += space.scaffold.token(i)
+            body += space.shell.token(i)
             if not type_.nullable:
                 body.append(BARE["ref.as_non_null"])
         elif heap in ("i31", "eq", "any"):
             body += ((I32_CONST, place * 0x9E3779B1 & 0xFFFFFFFF), BARE["ref.i31"])
         elif space.is_answer(heap):
-            body.append(space.scaffold.declare(space.scaffold.answer(place)))
+            body.append(space.shell.declare(space.shell.answer(place)))
         else:
             locals_ = held.setdefault(type_, [])
             if len(locals_) < _HELD:
@@ -228,7 +228,7 @@ class Code:
         """A value that is not null."""
         space, source, body = self.space, self.source, self.f.body
         if space.is_answer(heap):
-            body.append(space.scaffold.declare(space.scaffold.answer(source.below(5))))
+            body.append(space.shell.declare(space.shell.answer(source.below(5))))
             return
         if heap == "extern":
             self._extern(depth)
@@ -253,7 +253,7 @@ class Code:
             self.fresh("any" if depth > 1 else "i31", depth - 1)
             self.f.body.append(BARE["extern.convert_any"])
         else:
-            self.f.body += space.scaffold.token(self.source.below(16))
+            self.f.body += space.shell.token(self.source.below(16))
             if space.typed:
                 self.f.body.append(BARE["ref.as_non_null"])
 
@@ -262,7 +262,7 @@ class Code:
         body, source = self.f.body, self.source
         match type_.kind:
             case "func":
-                body.append(self.space.scaffold.declare(self.space.function(type_.index, source.below(VARIANTS))))
+                body.append(self.space.shell.declare(self.space.function(type_.index, source.below(VARIANTS))))
             case "struct":
                 late = len(type_.fields) > MANY and len(body) > _LONG
                 if (source.below(6) == 5 or late) and all(defaultable(f.storage) for f in type_.fields):
@@ -310,12 +310,12 @@ class Code:
         """
         body = self.f.body
         if not isinstance(type_, RefType):
-            body += self.frame.fold(type_)
+            body += self.fn.fold(type_)
         elif not self.space.inhabited(type_.heap):
             body.append(BARE["ref.is_null"])
-            body += self.frame.fold(I32)
+            body += self.fn.fold(I32)
         elif type_.heap == "extern" and (not self.space.gc or self.source.below(2)):
-            self.frame.take(EXTERNREF)
+            self.fn.take(EXTERNREF)
         else:
             heap = "func" if self.space.is_answer(type_.heap) else type_.heap
             what = "digest"
@@ -323,7 +323,7 @@ class Code:
                 depth = 0
                 defined = self.space.lattice.types.get(heap) if isinstance(heap, int) else None
                 what = "brief" if defined and defined.kind == "struct" else what
-            body += ((I32_CONST, depth), (OPS["call"], self.space.digest(heap, what)), *self.frame.fold(I64))
+            body += ((I32_CONST, depth), (OPS["call"], self.space.digest(heap, what)), *self.fn.fold(I64))
 
     def fold_row(self, types: Sequence[ValType], depth: int = 0) -> None:
         """Fold a row of values, the top first."""

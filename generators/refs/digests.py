@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.module.body import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Frame
-from generators.module.shell import Scaffold
+from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
+from generators.module.shell import Shell
 from generators.refs.code import Code, getter
 from generators.refs.lattice import Defined, value_type
 from generators.refs.space import References
@@ -27,15 +27,15 @@ _BRIEF: Final = 4
 _NULL: Final = 0x9E3779B9
 
 
-def write_functions(scaffold: Scaffold) -> None:
+def write_functions(shell: Shell) -> None:
     """Write the bodies of all functions that were asked for, and of those that they ask for."""
-    space = scaffold.kit(References)
+    space = shell.kit(References)
     while space.unwritten:
         what, f, heap = space.unwritten.pop(0)
         source = space.fork()
-        frame = Frame.of(scaffold, f, source)
-        frame.seed(source.bits(16) + f.index)
-        code = Code(frame, source)
+        fn = Function.of(shell, f, source)
+        fn.seed(source.bits(16) + f.index)
+        code = Code(fn, source)
         if what == "function":
             _function(code)
             continue
@@ -52,17 +52,17 @@ def write_functions(scaffold: Scaffold) -> None:
             writer.any_function()
         else:
             writer.anything()
-        frame.close_vectors()
-        f.body.append((GET, frame.acc))
+        fn.close_vectors()
+        f.body.append((GET, fn.acc))
 
 
 def _function(code: Code) -> None:
     """A function of a type of the module's own: it folds its parameters and makes its results up from them."""
-    frame, f = code.frame, code.f
+    fn, f = code.fn, code.f
     for i, type_ in enumerate(f.type.params):
         f.body.append((GET, i))
         code.fold(type_, 0)
-    frame.publish()
+    fn.publish()
     for type_ in f.type.results:
         if isinstance(type_, RefType):
             code.push(type_, 1 if code.source.below(2) else 0)
@@ -74,11 +74,11 @@ class _Digest:
     """The body of one digest: parameter 0 is the reference, parameter 1 the depth."""
 
     def __init__(self, code: Code, space: References) -> None:
-        self.code, self.space, self.f, self.frame = code, space, code.f, code.frame
+        self.code, self.space, self.f, self.fn = code, space, code.f, code.fn
 
     def _fold(self) -> None:
         """Fold the i64 on the stack."""
-        self.f.body += self.frame.fold(I64)
+        self.f.body += self.fn.fold(I64)
 
     def _tell(self, value: int) -> None:
         """Fold a number that says what was found."""
@@ -86,8 +86,8 @@ class _Digest:
         self._fold()
 
     def _leave(self) -> None:
-        self.frame.close_vectors()
-        self.f.body += ((GET, self.frame.acc), BARE["return"])
+        self.fn.close_vectors()
+        self.f.body += ((GET, self.fn.acc), BARE["return"])
 
     def _if_null(self) -> None:
         """Leave with a number of its own for null."""
@@ -108,16 +108,16 @@ class _Digest:
         """Fold a reference that ``get`` puts on the stack: followed while there is depth left, ``last``: one step."""
         body, f = self.f.body, self.f
         if not self.space.inhabited(type_.heap) or not follow:
-            body += (*get, BARE["ref.is_null"], *self.frame.fold(I32))
+            body += (*get, BARE["ref.is_null"], *self.fn.fold(I32))
             return
         heap = "func" if self.space.is_answer(type_.heap) else type_.heap
         digest = self.space.digest(heap)
         body += ((GET, 1), BARE["i32.eqz"])
         f.open("if")
-        body += (*get, BARE["ref.is_null"], *self.frame.fold(I32))
+        body += (*get, BARE["ref.is_null"], *self.fn.fold(I32))
         f.else_()
         left = ((I32_CONST, 0),) if last else ((GET, 1), (I32_CONST, 1), BARE["i32.sub"])
-        body += (*get, *left, (OPS["call"], digest), *self.frame.fold(I64))
+        body += (*get, *left, (OPS["call"], digest), *self.fn.fold(I64))
         f.end()
 
     def _storage(self, get: tuple[Instr, ...], storage: StorageType, follow: bool, last: bool = False) -> None:
@@ -125,7 +125,7 @@ class _Digest:
         if isinstance(type_, RefType):
             self._nested(get, type_, follow, last)
         else:
-            self.f.body += (*get, *self.frame.fold(type_))
+            self.f.body += (*get, *self.fn.fold(type_))
 
     # One type
 
@@ -197,7 +197,7 @@ class _Digest:
         held = self._known(type_)
         storage = type_.fields[0].storage
         i, length = f.local(I32), f.local(I32)
-        body += (held, BARE["array.len"], (TEE, length), *self.frame.fold(I32))
+        body += (held, BARE["array.len"], (TEE, length), *self.fn.fold(I32))
         body += ((GET, length), (I32_CONST, _FIRST), BARE["i32.gt_u"], (GET, 1), BARE["i32.eqz"], BARE["i32.and"])
         f.open("if")
         body += ((I32_CONST, _FIRST), (SET, length))
@@ -222,9 +222,9 @@ class _Digest:
         for result in reversed(composite.results):
             if isinstance(result, RefType):
                 self.f.body.append(BARE["ref.is_null"])
-                self.f.body += self.frame.fold(I32)
+                self.f.body += self.fn.fold(I32)
             else:
-                self.f.body += self.frame.fold(result)
+                self.f.body += self.fn.fold(result)
 
     # Any type
 
@@ -235,7 +235,7 @@ class _Digest:
             self.f.body += ((GET, 0), BARE["any.convert_extern"], (GET, 1), (OPS["call"], digest))
             self._fold()
         else:
-            self.f.body += ((GET, 0), BARE["ref.is_null"], *self.frame.fold(I32))
+            self.f.body += ((GET, 0), BARE["ref.is_null"], *self.fn.fold(I32))
 
     def any_function(self) -> None:
         """A function: called if its type is one of the module's, by a table or after a cast."""
@@ -244,14 +244,14 @@ class _Digest:
         if self.space.gc:
             self._rest("func")
         else:
-            self.f.body += ((GET, 0), *self.frame.fold(FUNCREF))
+            self.f.body += ((GET, 0), *self.fn.fold(FUNCREF))
 
     def _function(self) -> None:
         self._chain([t.index for t in self._some(self.space.lattice.all("func"))], FUNCREF)
-        answer = self.space.scaffold.answer_type
+        answer = self.space.shell.answer_type
         self.f.open("block", (), (FUNCREF,))
         self.f.body += ((GET, 0), (OPS["br_on_cast_fail"], (0, FUNCREF, ref(answer, False))))
-        self.f.body += ((OPS["call_ref"], answer), *self.frame.fold(I32))
+        self.f.body += ((OPS["call_ref"], answer), *self.fn.fold(I32))
         self._leave()
         self.f.end()
         self.f.body.append(BARE["drop"])
@@ -261,7 +261,7 @@ class _Digest:
         f, body = self.f, self.f.body
         f.open("block", (), (ANYREF,))
         body += ((GET, 0), (OPS["br_on_cast_fail"], (0, ANYREF, ref("i31", False))), BARE["i31.get_s"])
-        body += self.frame.fold(I32)
+        body += self.fn.fold(I32)
         self._leave()
         f.end()
         body.append(BARE["drop"])
@@ -272,7 +272,7 @@ class _Digest:
         self._chain([t.index for t in self._some(self.space.concrete("any"))], ANYREF)
         body = self.f.body
         for heap in ("struct", "array", "eq"):
-            body += ((GET, 0), (OPS["ref.test"], heap), *self.frame.fold(I32))
+            body += ((GET, 0), (OPS["ref.test"], heap), *self.fn.fold(I32))
 
     def _some(self, found: list[Defined]) -> list[Defined]:
         """At most a dozen types, in order or the last first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from generators.choices import weighted
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE
 from generators.program.program import Program
 from generators.refs.code import Code, getter, width
 from generators.refs.lattice import Defined, value_type
@@ -49,11 +49,11 @@ def _read(code: Code, type_: Defined, local: int) -> None:
     """Fold some of the fields, of some of them only a part."""
     source, body = code.source, code.f.body
     if type_.kind == "array":
-        body += ((GET, local), BARE["array.len"], *code.frame.fold(I32))
+        body += ((GET, local), BARE["array.len"], *code.fn.fold(I32))
         _element(code, type_, local)
         return
     if not type_.fields:
-        body += ((GET, local), BARE["ref.is_null"], *code.frame.fold(I32))
+        body += ((GET, local), BARE["ref.is_null"], *code.fn.fold(I32))
         return
     for _ in range(min(1 + source.below(4), len(type_.fields))):
         i = source.below(len(type_.fields))
@@ -156,7 +156,7 @@ def _ask(code: Code, local: int, top: RefType, target: RefType) -> None:
     if how in (0, 1, 5):
         body += ((GET, local), (OPS[f"ref.test{null}"], heap))
         if how != 1:
-            body += code.frame.fold(I32)
+            body += code.fn.fold(I32)
             return
         f.open("if")
         body += ((GET, local), (OPS[f"ref.cast{null}"], heap))

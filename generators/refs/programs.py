@@ -7,7 +7,7 @@ from typing import Final
 from generators.choices import ChoiceSource, Weighted, weighted
 from generators.config import Config
 from generators.draw.signatures import draw_type
-from generators.module.body import GET, Frame
+from generators.module.function import GET, Function
 from generators.program.parts import Part
 from generators.program.program import Program
 from generators.refs.code import Code
@@ -33,7 +33,7 @@ def build(source: ChoiceSource, config: Config, table: Weighted[Statement], coun
     for i in range(source.weighted(_TRAPS)):
         add_trap(program, source.fork(f"t{i}"), f"t{i}")
     add_look(program)
-    write_functions(program.scaffold)
+    write_functions(program.shell)
     return program.close()
 
 
@@ -41,23 +41,23 @@ def _function(program: Program, source: ChoiceSource, name: str, table: Weighted
     params: list[ValType] = [I32, *(draw_type(source, program.config) for _ in range(source.below(4)))]
     params = [I64 if type_ is V128 else type_ for type_ in params]
     params += [EXTERNREF] * source.weighted(_FREE)
-    frame = program.function(source, params, (I64,), name)
-    code = Code(frame, source)
+    fn = program.function(source, params, (I64,), name)
+    code = Code(fn, source)
     for _ in range(max(1, count)):
         source.weighted(table)(program, code)
     for type_, local in code.known:
-        frame.f.body.append((GET, local))
+        fn.f.body.append((GET, local))
         code.fold(type_, 2)
-    program.close_function(frame, source)
+    program.close_function(fn, source)
 
 
 def part_of(name: str, statement: Statement, *needs: Feature) -> Part:
     """A statement as a part; what it keeps in locals that must not be null is forgotten, for a block may end."""
 
-    def emit(program: Program, frame: Frame, source: ChoiceSource, _: int) -> None:
-        code = Code(frame, source)
+    def emit(program: Program, fn: Function, source: ChoiceSource, _: int) -> None:
+        code = Code(fn, source)
         statement(program, code)
         code.leave(0)
-        write_functions(program.scaffold)
+        write_functions(program.shell)
 
     return Part(name, _NEEDS.union(needs), emit)

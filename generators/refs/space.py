@@ -9,8 +9,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import draw_bits
-from generators.module.body import BARE
-from generators.module.shell import Scaffold
+from generators.module.function import BARE
+from generators.module.shell import Shell
 from generators.program.calls import Callee
 from generators.refs.lattice import ABSTRACT, Defined, Lattice, value_type
 from wasm.builder import FuncBuilder
@@ -46,11 +46,11 @@ class References:
     parameters or results; ``tables`` the tables with their types and the sizes that they have at least.
     """
 
-    def __init__(self, scaffold: Scaffold) -> None:
-        self.scaffold = scaffold
-        self.builder = scaffold.builder
-        self.config = scaffold.config
-        self.source = scaffold.source.fork("references")
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.builder = shell.builder
+        self.config = shell.config
+        self.source = shell.source.fork("references")
         self.gc = self.config.allows(Feature.GC)
         self.bulk = self.config.allows(Feature.BULK_MEMORY)
         self.typed = self.config.allows(Feature.FUNCTION_REFERENCES)
@@ -119,7 +119,7 @@ class References:
 
     def is_answer(self, heap: HeapType) -> bool:
         """Whether this is the type of the five functions that plain function references lead to."""
-        return heap == "func" or heap == self.scaffold.answer_type
+        return heap == "func" or heap == self.shell.answer_type
 
     # Functions
 
@@ -167,7 +167,7 @@ class References:
     def _object(self, source: ChoiceSource, heap: HeapType, depth: int) -> list[Instr]:
         """A constant that is not null."""
         if self.is_answer(heap):
-            return [(OPS["ref.func"], self.scaffold.answer(source.below(5)))]
+            return [(OPS["ref.func"], self.shell.answer(source.below(5)))]
         if heap == "extern":
             return [*self._object(source, "any" if depth > 0 else "i31", depth), BARE["extern.convert_any"]]
         kind = source.below(4)
@@ -219,7 +219,7 @@ class References:
         """A new global of a type that has a constant."""
         mutable = source.below(4) < 3
         init = self.constant(source, type_, 2)
-        visible = not self.scaffold.private and type_.heap in ("extern", "func")
+        visible = not self.shell.private and type_.heap in ("extern", "func")
         name = f"r{len(self.builder.module.globals)}" if visible else None
         found = type_, self.builder.global_(type_, init, mutable, name), mutable
         self.globals.append(found)
@@ -248,7 +248,7 @@ class References:
         init = None
         if not type_.nullable or (self.typed and source.below(2)):
             init = self._table_constant(source, type_)
-        visible = not self.scaffold.private and type_.heap in ("extern", "func")
+        visible = not self.shell.private and type_.heap in ("extern", "func")
         name = f"refs{len(self.tables)}" if visible else None
         found = type_, self.builder.table(size, size + 40, type_, init=init, export=name), size
         self.tables.append(found)

@@ -8,7 +8,7 @@ from typing import Final
 from generators.choices import weighted
 from generators.config import MIXED, NARROW, WIDE, draw_size
 from generators.draw.signatures import draw_types
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.program.calls import TAILS, Callee
 from generators.program.program import Program
 from generators.refs.code import MANY, Code
@@ -48,7 +48,7 @@ def nullness(program: Program, code: Code) -> None:
         how = min(how, 2)
     if how == 0:
         code.push(type_, 2)
-        body += (BARE["ref.is_null"], *code.frame.fold(I32))
+        body += (BARE["ref.is_null"], *code.fn.fold(I32))
     elif how == 1:
         outer = f.open("block")
         f.open("block", (), ())
@@ -186,8 +186,8 @@ def tabled(program: Program, code: Code) -> None:
             body.append((OPS["table.set"], table))
         case 2:
             code.push(type_, 1)
-            body += ((I32_CONST, source.below(4)), (OPS["table.grow"], table), *code.frame.fold(I32))
-            body += ((OPS["table.size"], table), *code.frame.fold(I32))
+            body += ((I32_CONST, source.below(4)), (OPS["table.grow"], table), *code.fn.fold(I32))
+            body += ((OPS["table.size"], table), *code.fn.fold(I32))
         case 3:
             start = source.below(size)
             body.append((I32_CONST, start))
@@ -244,7 +244,7 @@ def labelled(program: Program, code: Code) -> None:
         if source.below(3) == 2:
             inner = f.open("block", (), types)
             code.row(types)
-            emit_clean(code.frame, source, I32, 1)
+            emit_clean(code.fn, source, I32, 1)
             f.br_table((inner, outer), inner)
             f.end()
         else:
@@ -268,18 +268,18 @@ def row_function(program: Program, code: Code) -> Callee:
     if source.below(2):
         sizes.reverse()
     params, results = (mixed_row(code, size) for size in sizes)
-    f = program.scaffold.builder.func(params, results)
+    f = program.shell.builder.func(params, results)
     made = Callee(f.index, f.type_index, f.type)
     space.rows.append(made)
-    frame = Frame.of(program.scaffold, f, space.fork())
-    frame.seed(f.index)
-    inner = Code(frame, frame.source)
+    fn = Function.of(program.shell, f, space.fork())
+    fn.seed(f.index)
+    inner = Code(fn, fn.source)
     for i, type_ in enumerate(params):
         f.body.append((GET, i))
         inner.fold(type_, wide=len(params) > MANY)
-    frame.publish()
+    fn.publish()
     _permuted(inner, results)
-    if frame.source.below(3) == 2:
+    if fn.source.below(3) == 2:
         f.emit("return")
     return made
 
@@ -310,8 +310,8 @@ def called(program: Program, code: Code) -> None:
     if how in TAILS:
         callee = _tail(program, code, callee, how)
     code.row(callee.type.params)
-    program.calls.call(code.frame, source, "direct" if how in TAILS else how, callee)
-    program.passed(code.frame, callee, "direct" if how in TAILS else how)
+    program.calls.call(code.fn, source, "direct" if how in TAILS else how, callee)
+    program.passed(code.fn, callee, "direct" if how in TAILS else how)
     results = callee.type.results
     if source.below(3) == 2 and results:
         locals_ = [f.local(type_) for type_ in results]
@@ -329,14 +329,14 @@ def _tail(program: Program, code: Code, callee: Callee, how: str) -> Callee:
     """A function that calls ``callee`` as its last act; it has all parameters, or none and makes them up."""
     narrow = code.source.below(2)
     params = () if narrow else callee.type.params
-    f = program.scaffold.builder.func(params, callee.type.results)
-    frame = Frame.of(program.scaffold, f, code.space.fork())
-    frame.seed(f.index)
+    f = program.shell.builder.func(params, callee.type.results)
+    fn = Function.of(program.shell, f, code.space.fork())
+    fn.seed(f.index)
     if narrow:
-        Code(frame, frame.source).row(callee.type.params)
+        Code(fn, fn.source).row(callee.type.params)
     else:
         f.body += [(GET, i) for i in range(len(params))]
-    program.calls.call(frame, frame.source, how, callee)
+    program.calls.call(fn, fn.source, how, callee)
     return Callee(f.index, f.type_index, FuncType(params, callee.type.results), ((how, callee.type),))
 
 
@@ -363,16 +363,16 @@ def function_value(program: Program, code: Code) -> None:
     else:
         actual = source.pick(space.lattice.below(type_.index))
         funcs = [space.function(actual.index, i) for i in range(2)]
-        slot = program.scaffold.slot(funcs[0], funcs[1])
+        slot = program.shell.slot(funcs[0], funcs[1])
         code.bit()
         body += ((I32_CONST, slot), BARE["i32.add"])
-        body.append((OPS["call_indirect"], (type_.index, program.scaffold.tables["functions"])))
+        body.append((OPS["call_indirect"], (type_.index, program.shell.tables["functions"])))
     code.fold_row(composite.results, 1)
 
 
 def _by_reference(program: Program, index: int, type_: FuncType) -> int:
     """A function that takes the arguments and the function, and calls it as its last act."""
-    f = program.scaffold.builder.func((*type_.params, ref(index)), type_.results)
+    f = program.shell.builder.func((*type_.params, ref(index)), type_.results)
     f.body += [(GET, i) for i in range(len(type_.params) + 1)]
     f.body.append((OPS["return_call_ref"], index))
     return f.index
@@ -385,7 +385,7 @@ def thrown(program: Program, code: Code) -> None:
         labelled(program, code)
         return
     types = mixed_row(code, 1 + source.below(min(6, space.config.max_params - 1)))
-    tag = program.scaffold.builder.tag(types)
+    tag = program.shell.builder.tag(types)
     kept = f.local(EXNREF)
     handler = f.open("block", (), (*types, ref("exn")) if len(types) < space.config.max_results else types)
     kind = "catch_ref" if len(types) < space.config.max_results else "catch"
@@ -398,7 +398,7 @@ def thrown(program: Program, code: Code) -> None:
     f.end()
     code.leave(mark)
     if kind == "catch_ref":
-        body += ((TEE, kept), BARE["ref.is_null"], *code.frame.fold(I32))
+        body += ((TEE, kept), BARE["ref.is_null"], *code.fn.fold(I32))
     code.fold_row(types, 1)
     if kind == "catch_ref" and source.below(2):
         again = f.open("block", (), types)
@@ -434,6 +434,6 @@ def converted(program: Program, code: Code) -> None:
     body += ((GET, local), BARE["extern.convert_any"])
     outside = code.keep(EXTERNREF)
     body += ((GET, outside), BARE["any.convert_extern"], (OPS["ref.cast_null"], "eq"), (GET, local), BARE["ref.eq"])
-    body += code.frame.fold(I32)
+    body += code.fn.fold(I32)
     body.append((GET, outside))
     code.fold(EXTERNREF)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from generators.choices import ChoiceSource
-from generators.module.body import BARE, GET, I32_CONST, SET, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, Function
 from generators.program.program import Program
 from generators.refs.code import Code, getter, width
 from generators.refs.lattice import Defined, value_type
@@ -23,11 +23,11 @@ _COUNT: Final = 5
 
 def add_trap(program: Program, source: ChoiceSource, name: str) -> None:
     """An exported function (i32) -> i64 and two to four calls of it, of which some trap."""
-    scaffold = program.scaffold
-    f = scaffold.builder.func((I32,), (I64,), export=name)
-    frame = Frame.of(scaffold, f, source)
-    frame.seed(f.index)
-    code = Code(frame, source)
+    shell = program.shell
+    f = shell.builder.func((I32,), (I64,), export=name)
+    fn = Function.of(shell, f, source)
+    fn.seed(f.index)
+    code = Code(fn, source)
     space = code.space
     arrays = [t for t in space.lattice.all("array") if space.initial(ref(t.index))]
     kind = source.below(4)
@@ -39,10 +39,10 @@ def add_trap(program: Program, source: ChoiceSource, name: str) -> None:
         given = _indirect(program, code)
     else:
         given = _null(code) if space.typed else _indirect(program, code)
-    frame.publish()
-    f.body.append((GET, frame.acc))
-    scaffold.labels.add("traps")
-    scaffold.last += [Invocation(name, (Value(I32.name, value),)) for value in dict.fromkeys(given)]
+    fn.publish()
+    f.body.append((GET, fn.acc))
+    shell.labels.add("traps")
+    shell.last += [Invocation(name, (Value(I32.name, value),)) for value in dict.fromkeys(given)]
 
 
 def _null(code: Code) -> tuple[int, ...]:
@@ -123,20 +123,20 @@ def _cast(code: Code) -> tuple[int, ...]:
 def _indirect(program: Program, code: Code) -> tuple[int, ...]:
     """A call of a function of another type, of none, or beyond the table's end."""
     source, body, space = code.source, code.f.body, code.space
-    scaffold = program.scaffold
+    shell = program.shell
     functions = space.lattice.all("func")
     if functions:
         type_ = source.pick(functions)
         other = source.pick(functions)
         composite = type_.composite
         assert isinstance(composite, FuncType)
-        slot = scaffold.slot(space.function(type_.index, 0), space.function(other.index, 1))
+        slot = shell.slot(space.function(type_.index, 0), space.function(other.index, 1))
         code.arguments(composite.params, 0)
-        body += ((GET, 0), (OPS["call_indirect"], (type_.index, scaffold.tables["functions"])))
+        body += ((GET, 0), (OPS["call_indirect"], (type_.index, shell.tables["functions"])))
         code.fold_row(composite.results)
     else:
-        slot = scaffold.slot(scaffold.answer(source.below(5)), code.f.index)
-        body += ((GET, 0), (OPS["call_indirect"], (scaffold.answer_type, scaffold.tables["functions"])))
+        slot = shell.slot(shell.answer(source.below(5)), code.f.index)
+        body += ((GET, 0), (OPS["call_indirect"], (shell.answer_type, shell.tables["functions"])))
         code.fold(I32)
     return slot, 1, slot + 1, (0, 0xFFFFFFFF)[source.below(2)]
 
@@ -205,14 +205,14 @@ def _has_constant(code: Code, storage: ValType | object) -> bool:
 
 def add_look(program: Program) -> None:
     """An exported function that folds all that globals, tables and the pool hold; called at the very end."""
-    scaffold = program.scaffold
-    space = scaffold.kit(References)
+    shell = program.shell
+    space = shell.kit(References)
     if not (space.globals or space.tables or space.pooled):
         return
-    f = scaffold.builder.func((), (I64,), export="look")
-    frame = Frame.of(scaffold, f, space.fork())
-    frame.seed(1)
-    code = Code(frame, frame.source)
+    f = shell.builder.func((), (I64,), export="look")
+    fn = Function.of(shell, f, space.fork())
+    fn.seed(1)
+    code = Code(fn, fn.source)
     for type_, index, _ in space.globals:
         f.body.append((OPS["global.get"], index))
         code.fold(type_)
@@ -223,5 +223,5 @@ def add_look(program: Program) -> None:
         for i in range(size):
             f.body += ((I32_CONST, i), (OPS["table.get"], table))
             code.fold(type_)
-    f.body.append((GET, frame.acc))
-    scaffold.last.append(Invocation("look"))
+    f.body.append((GET, fn.acc))
+    shell.last.append(Invocation("look"))

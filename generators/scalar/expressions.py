@@ -16,7 +16,7 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import by_instructions
 from generators.draw.values import CANONICAL_NAN, INTERESTING, constant
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.module.shell import DATA_BYTES
 from wasm.features import Feature
 from wasm.isa import OPS, ROWS, Imm, MemArg, Op
@@ -152,36 +152,36 @@ def _is_comparison(op: Op) -> bool:
     return op.name.partition(".")[2][:2] in _COMPARISONS
 
 
-def emit_value(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> None:
+def emit_value(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> None:
     """An expression whose value leaves the function: a float may be an open NaN if the module lets it."""
-    nan = emit(frame, source, type_, depth)
-    if nan is not Nan.SCALAR or not frame.scaffold.free_nans:
-        settle(frame, nan, type_, Nan.NONE)
+    nan = emit(fn, source, type_, depth)
+    if nan is not Nan.SCALAR or not fn.shell.free_nans:
+        settle(fn, nan, type_, Nan.NONE)
 
 
-def emit_clean(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> None:
+def emit_clean(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> None:
     """An expression whose value has no open NaN bits."""
-    settle(frame, emit(frame, source, type_, depth), type_, Nan.NONE)
+    settle(fn, emit(fn, source, type_, depth), type_, Nan.NONE)
 
 
-def emit(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+def emit(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     """An expression of a type on the stack, nested up to ``depth``; says which of its bits may be an open NaN."""
     if depth <= 0:
-        return _leaf(frame, source, type_, 0)
-    return source.weighted(_FORMS)(frame, source, type_, depth)
+        return _leaf(fn, source, type_, 0)
+    return source.weighted(_FORMS)(fn, source, type_, depth)
 
 
-def _leaf(frame: Frame, source: ChoiceSource, type_: NumType, _depth: int) -> Nan:
-    found = frame.sources.get(type_)
+def _leaf(fn: Function, source: ChoiceSource, type_: NumType, _depth: int) -> Nan:
+    found = fn.sources.get(type_)
     if not found or not source.below(3):
-        frame.f.body.append(constant(source, type_))
+        fn.f.body.append(constant(source, type_))
         return Nan.NONE
-    frame.f.body.append((GET, source.pick(found)))
-    return Nan.SCALAR if frame.scaffold.free_nans and type_ in CANONICAL_NAN else Nan.NONE
+    fn.f.body.append((GET, source.pick(found)))
+    return Nan.SCALAR if fn.shell.free_nans and type_ in CANONICAL_NAN else Nan.NONE
 
 
-def _operation(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
-    row = source.pick(candidates(frame.scaffold.config.features, type_))
+def _operation(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+    row = source.pick(candidates(fn.shell.config.features, type_))
     nan = Nan.NONE
     same = source.below(16) == 15
     last = len(row.params) - 1
@@ -190,23 +190,23 @@ def _operation(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -
         assert isinstance(param, NumType)
         if i == last and (guard is Guard.ODD or guard is Guard.POSITIVE) and source.below(2):
             # A divisor that is known: rules for powers of two and reciprocals.
-            frame.f.body.append((OPS[f"{param}.const"], source.pick(_divisors(param))))
+            fn.f.body.append((OPS[f"{param}.const"], source.pick(_divisors(param))))
             guard = None
             continue
         if same and i == last and i and row.params[0] is param:
             # The same value twice: operand reuse, and rules that match equal operands.
-            t = frame.temp(param)
-            frame.f.body += ((TEE, t), (GET, t))
+            t = fn.temp(param)
+            fn.f.body += ((TEE, t), (GET, t))
             found = nan
         else:
-            found = emit(frame, source, param, depth - 1)
-        found = settle(frame, found, param, row.takes[i])
+            found = emit(fn, source, param, depth - 1)
+        found = settle(fn, found, param, row.takes[i])
         if found is not Nan.NONE:
             nan = found
     if guard is not None:
-        _apply(frame, guard, row)
+        _apply(fn, guard, row)
     op = row.op
-    frame.f.body.append((op, immediate(source, op)) if op.imms else op.bare)
+    fn.f.body.append((op, immediate(source, op)) if op.imms else op.bare)
     if row.passes:
         return row.gives if nan is not Nan.NONE else Nan.NONE
     return row.gives
@@ -237,19 +237,19 @@ def immediate(source: ChoiceSource, op: Op) -> object:
     return tuple(byte & 31 for byte in source.bytes(16))
 
 
-def settle(frame: Frame, nan: Nan, type_: NumType, takes: Nan) -> Nan:
+def settle(fn: Function, nan: Nan, type_: NumType, takes: Nan) -> Nan:
     """Replace open NaNs on the stack unless the consumer takes them as they are."""
     if nan is Nan.NONE or nan is takes:
         return nan
     if nan is Nan.F64X2:
-        t = frame.temp(V128)
+        t = fn.temp(V128)
         lanes = CANONICAL_NAN[F64]
-        frame.f.body += (
+        fn.f.body += (
             (TEE, t), (OPS["v128.const"], lanes << 64 | lanes), (GET, t), (GET, t), BARE["f64x2.eq"],
             BARE["v128.bitselect"],
         )  # fmt: skip
     else:
-        frame.f.body += frame.canonical(type_)
+        fn.f.body += fn.canonical(type_)
     return Nan.NONE
 
 
@@ -263,12 +263,12 @@ _RANGES: Final = {
 """The largest float that both the signed and the unsigned conversion take."""
 
 
-def _apply(frame: Frame, guard: Guard, row: Candidate) -> None:
-    body, type_ = frame.f.body, row.params[-1]
+def _apply(fn: Function, guard: Guard, row: Candidate) -> None:
+    body, type_ = fn.f.body, row.params[-1]
     assert isinstance(type_, NumType)
     if guard is Guard.IN_RANGE:
         limit = _RANGES[row.op.name[:3], str(type_)]
-        t = frame.temp(type_)
+        t = fn.temp(type_)
         # The magnitude if it is in range, else zero; a NaN compares as out of range.
         body += (
             BARE[f"{type_}.abs"], (TEE, t), (OPS[f"{type_}.const"], 0), (GET, t), (OPS[f"{type_}.const"], limit),
@@ -284,74 +284,74 @@ def _union(a: Nan, b: Nan) -> Nan:
     return b if a is Nan.NONE else a
 
 
-def _select(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
-    first = emit(frame, source, type_, depth - 1)
-    second = emit(frame, source, type_, depth - 1)
+def _select(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+    first = emit(fn, source, type_, depth - 1)
+    second = emit(fn, source, type_, depth - 1)
     if second is not first and Nan.NONE not in (first, second):
-        second = settle(frame, second, type_, first)
-    emit(frame, source, I32, depth - 1)
-    if source.chance(1, 4) and frame.scaffold.config.allows(Feature.REFERENCE_TYPES):
-        frame.f.body.append((OPS["select_t"], (type_,)))
+        second = settle(fn, second, type_, first)
+    emit(fn, source, I32, depth - 1)
+    if source.chance(1, 4) and fn.shell.config.allows(Feature.REFERENCE_TYPES):
+        fn.f.body.append((OPS["select_t"], (type_,)))
     else:
-        frame.f.body.append(BARE["select"])
+        fn.f.body.append(BARE["select"])
     return _union(first, second)
 
 
-def _if(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
-    emit(frame, source, I32, depth - 1)
-    frame.f.open("if", (), (type_,))
-    first = emit(frame, source, type_, depth - 1)
-    frame.f.else_()
-    second = emit(frame, source, type_, depth - 1)
+def _if(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+    emit(fn, source, I32, depth - 1)
+    fn.f.open("if", (), (type_,))
+    first = emit(fn, source, type_, depth - 1)
+    fn.f.else_()
+    second = emit(fn, source, type_, depth - 1)
     if second is not first and Nan.NONE not in (first, second):
-        second = settle(frame, second, type_, first)
-    frame.f.end()
+        second = settle(fn, second, type_, first)
+    fn.f.end()
     return _union(first, second)
 
 
-def _load(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+def _load(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     """A load of any width inside the data: a masked address and an offset that leaves room."""
-    frame.scaffold.uses_memory = True
-    op = source.pick(_loads(frame.scaffold.config.features, type_))
+    fn.shell.uses_memory = True
+    op = source.pick(_loads(fn.shell.config.features, type_))
     assert op.access is not None
     size = op.access.bytes
     if source.below(2):
-        emit(frame, source, I32, depth - 2)
-        frame.f.body += ((I32_CONST, DATA_BYTES // 2 - 1), BARE["i32.and"])
+        emit(fn, source, I32, depth - 2)
+        fn.f.body += ((I32_CONST, DATA_BYTES // 2 - 1), BARE["i32.and"])
         offset = source.below(DATA_BYTES // 2 - size + 1)
     else:
-        frame.f.body.append((I32_CONST, 0))
+        fn.f.body.append((I32_CONST, 0))
         offset = source.below(DATA_BYTES - size + 1)
     align = source.below(size.bit_length())
-    frame.f.body.append((op, MemArg(align, offset)))
+    fn.f.body.append((op, MemArg(align, offset)))
     return Nan.NONE
 
 
-def _block(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+def _block(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     """A block that a conditional branch leaves early with a value."""
-    frame.f.open("block", (), (type_,))
-    first = emit(frame, source, type_, depth - 1)
-    emit(frame, source, I32, depth - 1)
-    frame.f.body += ((OPS["br_if"], 0), BARE["drop"])
-    second = emit(frame, source, type_, depth - 1)
+    fn.f.open("block", (), (type_,))
+    first = emit(fn, source, type_, depth - 1)
+    emit(fn, source, I32, depth - 1)
+    fn.f.body += ((OPS["br_if"], 0), BARE["drop"])
+    second = emit(fn, source, type_, depth - 1)
     if second is not first and Nan.NONE not in (first, second):
-        second = settle(frame, second, type_, first)
-    frame.f.end()
+        second = settle(fn, second, type_, first)
+    fn.f.end()
     return _union(first, second)
 
 
-def _loop(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
+def _loop(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     """A loop of one to four rounds that computes a value again and again, mostly from itself."""
-    body = frame.f.body
-    emit_clean(frame, source, type_, depth - 2)
-    value, count = frame.f.local(type_), frame.f.local(I32)
+    body = fn.f.body
+    emit_clean(fn, source, type_, depth - 2)
+    value, count = fn.f.local(type_), fn.f.local(I32)
     body += ((SET, value), (I32_CONST, source.between(1, 4)), (SET, count))
-    known = frame.sources.setdefault(type_, [])
+    known = fn.sources.setdefault(type_, [])
     known.append(value)
-    frame.f.open("loop")
-    emit_clean(frame, source, type_, depth - 1)
+    fn.f.open("loop")
+    emit_clean(fn, source, type_, depth - 1)
     body += ((SET, value), (GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-    frame.f.end()
+    fn.f.end()
     body.append((GET, value))
     return Nan.NONE
 
@@ -362,10 +362,10 @@ _FORMS: Final = weighted(
 """The forms of an expression that is not a leaf for lack of depth, simplest first."""
 
 
-def emit_statement(frame: Frame, source: ChoiceSource, type_: NumType, depth: int) -> int:
+def emit_statement(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> int:
     """Compute a value into a new local, which later expressions may read; gives its index."""
-    emit_clean(frame, source, type_, depth)
-    local = frame.f.local(type_)
-    frame.f.body.append((SET, local))
-    frame.sources.setdefault(type_, []).append(local)
+    emit_clean(fn, source, type_, depth)
+    local = fn.f.local(type_)
+    fn.f.body.append((SET, local))
+    fn.sources.setdefault(type_, []).append(local)
     return local

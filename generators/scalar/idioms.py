@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from generators.choices import ChoiceSource
 from generators.draw.edges import Constants
 from generators.draw.values import CONST
-from generators.module.body import BARE, GET, TEE, Frame
+from generators.module.function import BARE, GET, TEE, Function
 from generators.scalar.expressions import Candidate, Nan, candidate_of, settle
 from wasm.isa import OPS, Op
 from wasm.valtypes import F32, F64, I32, I64, NumType
@@ -155,7 +155,7 @@ def _parsed(type_: NumType, text: str) -> tuple[Node, frozenset[str]]:
 class Grower(Protocol):
     """What an idiom's operands come from: a maker of trees."""
 
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     constants: Constants
 
@@ -193,9 +193,9 @@ class _Idiom:
         for i, (operand, param, takes) in enumerate(zip(operands, found.params, found.takes, strict=True)):
             assert isinstance(operand, str | tuple)
             assert isinstance(param, NumType)
-            got = settle(self.tree.frame, self.emit(operand, param, row, i), param, takes)
+            got = settle(self.tree.fn, self.emit(operand, param, row, i), param, takes)
             nan = got if got is not Nan.NONE else nan
-        self.tree.frame.f.body.append(row.bare)
+        self.tree.fn.f.body.append(row.bare)
         if found.passes:
             return found.gives if nan is not Nan.NONE else Nan.NONE
         return found.gives
@@ -208,11 +208,11 @@ class _Idiom:
         nan = self.emit(first, type_, None, 0)
         other = self.emit(second, type_, None, 1)
         self.emit(condition, I32, None, 2)
-        self.tree.frame.f.body.append(BARE["select"])
+        self.tree.fn.f.body.append(BARE["select"])
         return nan if nan is not Nan.NONE else other
 
     def _word(self, word: str, type_: NumType, op: Op | None, position: int) -> Nan:
-        tree, body = self.tree, self.tree.frame.f.body
+        tree, body = self.tree, self.tree.fn.f.body
         if word.isupper():
             return self._letter(word, type_)
         if word == "const":
@@ -233,14 +233,14 @@ class _Idiom:
         return {"top": width - 1, "sign": 1 << width - 1, "rest": (1 << width - 1) - 1}.get(word) or int(word)
 
     def _letter(self, word: str, type_: NumType) -> Nan:
-        tree, body = self.tree, self.tree.frame.f.body
+        tree, body = self.tree, self.tree.fn.f.body
         if word in self.held:
             local, nan = self.held[word]
             body.append((GET, local))
             return nan
         nan = tree.grow(type_, self.depth)
         if word in self.often:
-            local = tree.frame.f.local(type_)
+            local = tree.fn.f.local(type_)
             body.append((TEE, local))
             tree.know(type_, local, nan)
             self.held[word] = local, nan

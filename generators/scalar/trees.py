@@ -17,7 +17,7 @@ from generators.choices import ChoiceSource, Weighted, weighted
 from generators.draw.corners import corners
 from generators.draw.edges import INTEGERS, SHIFTS, Constants, conversion_ends, divisors
 from generators.draw.values import CANONICAL_NAN, CONST
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.scalar.expressions import Candidate, Guard, Nan, immediate, settle
 from generators.scalar.families import NEAR, comparisons, families
 from generators.scalar.idioms import emit_idiom
@@ -74,7 +74,7 @@ class Tree:
     ``pool`` has the locals that may be read, by type, with the open NaNs that they may hold.
     """
 
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     mix: Mix
     room: int
@@ -84,18 +84,18 @@ class Tree:
 
     def __post_init__(self) -> None:
         self.constants = Constants(self.source)
-        for i, type_ in enumerate(self.frame.f.type.params):
+        for i, type_ in enumerate(self.fn.f.type.params):
             if isinstance(type_, NumType):
                 self.know(type_, i, Nan.NONE)
 
     @staticmethod
-    def within(frame: Frame, source: ChoiceSource, mix: Mix, room: int, load: Load | None = None) -> Tree:
+    def within(fn: Function, source: ChoiceSource, mix: Mix, room: int, load: Load | None = None) -> Tree:
         """A tree in a function that others write too: it reads the locals that ``frame.sources`` has."""
-        tree = Tree(frame, source, mix, room, load)
+        tree = Tree(fn, source, mix, room, load)
         tree.pool.clear()
-        for type_, locals_ in frame.sources.items():
+        for type_, locals_ in fn.sources.items():
             if isinstance(type_, NumType):
-                open_ = frame.scaffold.free_nans and type_ in CANONICAL_NAN
+                open_ = fn.shell.free_nans and type_ in CANONICAL_NAN
                 for local in locals_:
                     tree.know(type_, local, Nan.SCALAR if open_ else Nan.NONE)
         return tree
@@ -118,13 +118,13 @@ class Tree:
 
     def clean(self, type_: NumType, depth: int) -> None:
         """An expression without open NaN bits."""
-        settle(self.frame, self.grow(type_, depth), type_, Nan.NONE)
+        settle(self.fn, self.grow(type_, depth), type_, Nan.NONE)
 
     def statement(self, type_: NumType, depth: int) -> tuple[int, Nan]:
         """Compute a value into a new local that later expressions may read."""
         nan = self.grow(type_, depth)
-        local = self.frame.f.local(type_)
-        self.frame.f.body.append((SET, local))
+        local = self.fn.f.local(type_)
+        self.fn.f.body.append((SET, local))
         self.know(type_, local, nan)
         return local, nan
 
@@ -137,9 +137,9 @@ class Tree:
         if how == "local" and found:
             # Late ones too: they are what an optimizer has just computed.
             local, nan = found[-1 - self.source.below(len(found))]
-            self.frame.f.body.append((GET, local))
+            self.fn.f.body.append((GET, local))
             return nan
-        self.frame.f.body.append((CONST[type_], self.constants.plain(type_)))
+        self.fn.f.body.append((CONST[type_], self.constants.plain(type_)))
         return Nan.NONE
 
     def loaded(self, type_: NumType, depth: int, family: str) -> Nan:
@@ -151,9 +151,7 @@ class Tree:
     def operation(self, type_: NumType, depth: int, family: str) -> Nan:
         """An instruction of a family near the one around it, six times in eight, or of any."""
         family = self._near(type_, family)
-        return self.apply(
-            self.source.pick(families(self.frame.scaffold.config.features, type_)[1][family]), depth, family
-        )
+        return self.apply(self.source.pick(families(self.fn.shell.config.features, type_)[1][family]), depth, family)
 
     def idiom(self, type_: NumType, depth: int, family: str) -> Nan:
         """A combination that instruction selection may turn into one instruction."""
@@ -162,7 +160,7 @@ class Tree:
         return emit_idiom(self, type_, min(depth - 1, self.source.below(3)))
 
     def _near(self, type_: NumType, family: str) -> str:
-        table, rows = families(self.frame.scaffold.config.features, type_)
+        table, rows = families(self.fn.shell.config.features, type_)
         near = NEAR.get(family)
         if near is not None:
             family = self.source.pick(near)
@@ -172,14 +170,14 @@ class Tree:
 
     def apply(self, row: Candidate, depth: int, family: str) -> Nan:
         """One instruction with its operands."""
-        source, body, op = self.source, self.frame.f.body, row.op
+        source, body, op = self.source, self.fn.f.body, row.op
         if source.below(8) >= (3 if family == "convert" else 7) and corners(op):
             return self._corner(row)
         plan: tuple[str, ...] = ("tree",) * len(row.params)
         if len(plan) == 2 and row.params[0] is row.params[1]:
             plan = source.weighted(_SHIFTED if op.name.partition(".")[2] in SHIFTS else _BOTH)
         nan = found = Nan.NONE
-        features, twin = self.frame.scaffold.config.features, ""
+        features, twin = self.fn.shell.config.features, ""
         guard = row.guard
         for i, type_ in enumerate(row.params):
             assert isinstance(type_, NumType)
@@ -189,14 +187,14 @@ class Tree:
                 body.append((CONST[type_], self.constants.operand(op, i, type_)))
                 continue
             if plan[i] == "same":
-                t = self.frame.temp(type_)
+                t = self.fn.temp(type_)
                 body += ((TEE, t), (GET, t))
             elif plan[i] == "pair":
                 twin = twin or self._near(type_, family)
                 found = self.apply(source.pick(families(features, type_)[1][twin]), 1, twin)
             else:
                 found = self.grow(type_, depth - 1, family)
-            found = settle(self.frame, found, type_, row.takes[i])
+            found = settle(self.fn, found, type_, row.takes[i])
             nan = found if found is not Nan.NONE else nan
         if guard is not None:
             self._guard(row)
@@ -211,16 +209,16 @@ class Tree:
         if row.guard is not None and row.guard is not Guard.IN_RANGE:
             self._guard(row)
         op = row.op
-        self.frame.f.body.append((op, immediate(self.source, op)) if op.imms else op.bare)
+        self.fn.f.body.append((op, immediate(self.source, op)) if op.imms else op.bare)
         return Nan.NONE if row.passes else row.gives
 
     def _meet(self, op: Op) -> None:
         """Operands from one of two rows of corners by a condition, so that a compiler cannot compute them; one in four
         is a constant."""
-        source, body = self.source, self.frame.f.body
+        source, body = self.source, self.fn.f.body
         first, second = source.pick(corners(op)), source.pick(corners(op))
         types = [type_ for type_ in op.params or () if isinstance(type_, NumType)]
-        decides = self.frame.temp(I32)
+        decides = self.fn.temp(I32)
         self.condition(0)
         body.append((SET, decides))
         for type_, one, other in zip(types, first, second, strict=True):
@@ -230,7 +228,7 @@ class Tree:
 
     def _close(self, type_: NumType) -> None:
         """A constant, on either side, and a value that is the same or next to it."""
-        source, body = self.source, self.frame.f.body
+        source, body = self.source, self.fn.f.body
         bits = self.constants.plain(type_)
         left = source.below(2)
         if left:
@@ -246,7 +244,7 @@ class Tree:
 
     def _known_operand(self, row: Candidate, type_: NumType) -> bool:
         """Half of the time the operand that decides about a trap is a constant: then the instruction is complete."""
-        source, body, op = self.source, self.frame.f.body, row.op
+        source, body, op = self.source, self.fn.f.body, row.op
         if source.below(2):
             return False
         if row.guard is Guard.IN_RANGE:
@@ -268,10 +266,10 @@ class Tree:
 
     def _guard(self, row: Candidate) -> None:
         """Make the last operand one that does not trap, whatever it is."""
-        body, type_ = self.frame.f.body, row.params[-1]
+        body, type_ = self.fn.f.body, row.params[-1]
         assert isinstance(type_, NumType)
         if row.guard is Guard.IN_RANGE:
-            t = self.frame.temp(type_)
+            t = self.fn.temp(type_)
             inside, _ = conversion_ends(row.op.name)
             # Where a value is out of range, or a NaN, comparing says so, and one that is in range takes its place.
             body += ((TEE, t), (CONST[type_], self.source.pick(inside)), (GET, t), (CONST[type_], inside[0]))
@@ -283,7 +281,7 @@ class Tree:
         if self.source.below(2):
             body += ((CONST[type_], 1), BARE[f"{type_}.or"])
         else:
-            t = self.frame.temp(type_)
+            t = self.fn.temp(type_)
             body += ((TEE, t), (CONST[type_], 1), (GET, t), (CONST[type_], 0), BARE[f"{type_}.ne"], BARE["select"])
 
     # Conditions
@@ -291,7 +289,7 @@ class Tree:
     def condition(self, depth: int) -> None:
         """An i32 to decide on: comparisons of any type, negated, combined, compared again, or any number."""
         self.room -= 1
-        source, body = self.source, self.frame.f.body
+        source, body = self.source, self.fn.f.body
         how = source.weighted(_CONDITIONS) if depth > 0 and self.room > 0 else "compare"
         if how == "compare":
             self._compare(depth)
@@ -322,17 +320,17 @@ class Tree:
                 self._close(type_)
             else:
                 self._meet(op)
-            self.frame.f.body.append(op.bare)
+            self.fn.f.body.append(op.bare)
             return
         plan = self.source.weighted(_BOTH) if len(op.params or ()) == 2 else ("tree",)
-        body = self.frame.f.body
+        body = self.fn.f.body
         for i, how in enumerate(plan):
             if how == "const":
                 body.append((CONST[type_], self.constants.operand(op, i, type_)))
             elif how == "pair":
                 self.operation(type_, 1, "")
             elif how == "same":
-                t = self.frame.temp(type_)
+                t = self.fn.temp(type_)
                 body += ((TEE, t), (GET, t))
             else:
                 self.grow(type_, depth - 1)
@@ -343,8 +341,8 @@ class Tree:
     def keep(self, type_: NumType, depth: int, family: str) -> Nan:
         """An operation whose value is kept on its way: more than one consumer."""
         nan = self.operation(type_, depth, family)
-        local = self.frame.f.local(type_)
-        self.frame.f.body.append((TEE, local))
+        local = self.fn.f.local(type_)
+        self.fn.f.body.append((TEE, local))
         self.know(type_, local, nan)
         return nan
 
@@ -352,16 +350,16 @@ class Tree:
         """The other alternative, with open NaNs of the first one's kind or none; gives what either may be."""
         second = self.grow(type_, depth)
         if second is not first and Nan.NONE not in (first, second):
-            second = settle(self.frame, second, type_, first)
+            second = settle(self.fn, second, type_, first)
         return second if first is Nan.NONE else first
 
     def select(self, type_: NumType, depth: int, _family: str) -> Nan:
         nan = self._second(type_, depth - 1, self.grow(type_, depth - 1))
         self.condition(depth - 1)
-        if self.source.below(4) == 3 and self.frame.scaffold.config.allows(Feature.REFERENCE_TYPES):
-            self.frame.f.body.append((OPS["select_t"], (type_,)))
+        if self.source.below(4) == 3 and self.fn.shell.config.allows(Feature.REFERENCE_TYPES):
+            self.fn.f.body.append((OPS["select_t"], (type_,)))
         else:
-            self.frame.f.body.append(BARE["select"])
+            self.fn.f.body.append(BARE["select"])
         return nan
 
     def _decide(self, depth: int) -> None:
@@ -373,30 +371,30 @@ class Tree:
         self.room -= 1
         type_ = self.source.pick(INTEGERS)
         self._close(type_)
-        self.frame.f.body.append(self.source.pick(comparisons(type_)[1:]).bare)
+        self.fn.f.body.append(self.source.pick(comparisons(type_)[1:]).bare)
 
     def if_(self, type_: NumType, depth: int, _family: str) -> Nan:
         self._decide(depth - 1)
-        self.frame.f.open("if", (), (type_,))
+        self.fn.f.open("if", (), (type_,))
         first = self.grow(type_, depth - 1)
-        self.frame.f.else_()
+        self.fn.f.else_()
         nan = self._second(type_, depth - 1, first)
-        self.frame.f.end()
+        self.fn.f.end()
         return nan
 
     def block(self, type_: NumType, depth: int, _family: str) -> Nan:
         """A block that a conditional branch, or one of a table, leaves early with a value."""
-        self.frame.f.open("block", (), (type_,))
+        self.fn.f.open("block", (), (type_,))
         first = self.grow(type_, depth - 1)
         self._decide(depth - 1)
-        self.frame.f.body += ((OPS["br_if"], 0), BARE["drop"])
+        self.fn.f.body += ((OPS["br_if"], 0), BARE["drop"])
         nan = self._second(type_, depth - 1, first)
-        self.frame.f.end()
+        self.fn.f.end()
         return nan
 
     def loop(self, type_: NumType, depth: int, _family: str) -> Nan:
         """One to four rounds that compute a value from itself; how many is constant or depends on a value."""
-        body, f = self.frame.f.body, self.frame.f
+        body, f = self.fn.f.body, self.fn.f
         self.clean(type_, depth - 2)
         value, count = f.local(type_), f.local(I32)
         body.append((SET, value))
@@ -415,16 +413,16 @@ class Tree:
 
     def wide(self, type_: NumType, depth: int, family: str) -> Nan:
         """128-bit arithmetic: one half stays on the stack, the other one is kept."""
-        if type_ is not I64 or not self.frame.scaffold.config.allows(Feature.WIDE_ARITHMETIC):
+        if type_ is not I64 or not self.fn.shell.config.allows(Feature.WIDE_ARITHMETIC):
             return self.operation(type_, depth, family)
         op = self.source.pick(_WIDE)
         for _ in op.params or ():
             self.grow(I64, depth - 2)
-        body = self.frame.f.body
+        body = self.fn.f.body
         body.append(op.bare)
-        half = self.frame.f.local(I64)
+        half = self.fn.f.local(I64)
         if self.source.below(2):
-            t = self.frame.temp(I64)
+            t = self.fn.temp(I64)
             body += ((SET, half), (SET, t), (GET, half), (GET, t), (SET, half))
         else:
             body.append((SET, half))

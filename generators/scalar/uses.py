@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from generators.draw.values import CANONICAL_NAN
-from generators.module.body import GET, I32_CONST
+from generators.module.function import GET, I32_CONST
 from generators.scalar.expressions import Nan, settle
 from generators.scalar.trees import Tree
 from wasm.isa import OPS, MemArg, Op
@@ -21,15 +21,15 @@ _STORES: Final[dict[NumType, tuple[Op, ...]]] = {
 
 def used(tree: Tree, how: str, type_: NumType, local: int, nan: Nan) -> None:
     """Use a local's value: ``store`` all of it or its low bits, put it into a ``global``, or fold it."""
-    frame, body = tree.frame, tree.frame.f.body
+    fn, body = tree.fn, tree.fn.f.body
     if how == "store" and type_ in _STORES:
-        body += ((I32_CONST, frame.scaffold.reserve(8)), (GET, local))
-        settle(frame, nan, type_, Nan.NONE)
+        body += ((I32_CONST, fn.shell.reserve(8)), (GET, local))
+        settle(fn, nan, type_, Nan.NONE)
         body.append((tree.source.pick(_STORES[type_]), MemArg(0, 0)))
     elif how == "global":
         body.append((GET, local))
-        settle(frame, nan, type_, Nan.NONE)
-        body.append((OPS["global.set"], frame.scaffold.global_(type_, 0)))
+        settle(fn, nan, type_, Nan.NONE)
+        body.append((OPS["global.set"], fn.shell.global_(type_, 0)))
     else:
         body.append((GET, local))
         folded(tree, type_, nan)
@@ -37,8 +37,8 @@ def used(tree: Tree, how: str, type_: NumType, local: int, nan: Nan) -> None:
 
 def folded(tree: Tree, type_: NumType, nan: Nan) -> None:
     """Fold the value on the stack into the function's hash; a vector's lanes too."""
-    settle(tree.frame, nan, type_, Nan.NONE)
+    settle(tree.fn, nan, type_, Nan.NONE)
     if type_ is V128 or type_ not in CANONICAL_NAN:
-        tree.frame.take(type_)
+        tree.fn.take(type_)
         return
-    tree.frame.f.body += tree.frame.fold(type_)
+    tree.fn.f.body += tree.fn.fold(type_)

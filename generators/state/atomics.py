@@ -9,8 +9,8 @@ from typing import Final
 from generators.choices import ChoiceSource
 from generators.draw.edges import Constants
 from generators.draw.values import CONST
-from generators.module.body import BARE, GET, I32_CONST, SET, Frame
-from generators.module.shell import STORE_BASE, Scaffold
+from generators.module.function import BARE, GET, I32_CONST, SET, Function
+from generators.module.shell import STORE_BASE, Shell
 from generators.program.parts import Part
 from generators.program.program import Program
 from generators.scalar.trees import PLAIN, Tree
@@ -40,32 +40,32 @@ class _Atomics:
     shared: bool
 
     @staticmethod
-    def of(scaffold: Scaffold) -> _Atomics:
-        source = scaffold.source.fork("atomics")
-        shared = scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(3, 4)
-        if not scaffold.pages:
-            scaffold.claim_memory(1)
+    def of(shell: Shell) -> _Atomics:
+        source = shell.source.fork("atomics")
+        shared = shell.config.allows(Feature.MULTI_MEMORY) and source.chance(3, 4)
+        if not shell.pages:
+            shell.claim_memory(1)
         if not shared:
-            return _Atomics(0, scaffold.reserve(_REGION), False)
-        return _Atomics(scaffold.builder.memory(1, 1, shared=True), STORE_BASE, True)
+            return _Atomics(0, shell.reserve(_REGION), False)
+        return _Atomics(shell.builder.memory(1, 1, shared=True), STORE_BASE, True)
 
 
-def _atomics(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+def _atomics(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """Some accesses to one region, each result folded; then all of the region."""
-    found = program.scaffold.kit(_Atomics.of)
-    tree = Tree.within(frame, source, PLAIN, room // 2)
+    found = program.shell.kit(_Atomics.of)
+    tree = Tree.within(fn, source, PLAIN, room // 2)
     constants = Constants(source)
     rows = [row for row in _rows() if found.shared or row.access is None or row.access.kind != "wait"]
     for _ in range(source.between(1, 1 + min(room // 8, 12))):
         _access(tree, found, source.pick(rows), constants)
     for at in range(0, _REGION, 8):
-        frame.f.body += ((I32_CONST, found.base), (OPS["i64.atomic.load"], MemArg(3, at, found.memory)))
-        frame.f.body += frame.fold(I64)
+        fn.f.body += ((I32_CONST, found.base), (OPS["i64.atomic.load"], MemArg(3, at, found.memory)))
+        fn.f.body += fn.fold(I64)
 
 
 def _access(tree: Tree, found: _Atomics, row: Op, constants: Constants) -> None:
     """One instruction at an aligned address: a constant, or any number cut to a few bits (an unaligned one traps)."""
-    source, body = tree.source, tree.frame.f.body
+    source, body = tree.source, tree.fn.f.body
     if row is _FENCE:
         body.append((row, 0))
         return
@@ -93,9 +93,9 @@ def _access(tree: Tree, found: _Atomics, row: Op, constants: Constants) -> None:
     body.append((row, argument))
     for result in row.results or ():
         assert isinstance(result, NumType)
-        local = tree.frame.f.local(result)
-        body += ((SET, local), (GET, local), *tree.frame.fold(result))
-        tree.frame.sources.setdefault(result, []).append(local)
+        local = tree.fn.f.local(result)
+        body += ((SET, local), (GET, local), *tree.fn.fold(result))
+        tree.fn.sources.setdefault(result, []).append(local)
 
 
 ATOMICS: Final = Part("atomics", frozenset({Feature.THREADS}), _atomics)

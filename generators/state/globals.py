@@ -7,8 +7,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST, draw_bits
-from generators.module.body import BARE, GET, Frame
-from generators.module.shell import Scaffold
+from generators.module.function import BARE, GET, Function
+from generators.module.shell import Shell
 from generators.scalar.trees import Tree
 from generators.state.held_refs import constant_reference, draw_held, fold_any
 from wasm.builder import const
@@ -26,7 +26,7 @@ _FOLDS: Final = {I32: ("add", "sub", "mul"), I64: ("add", "sub", "mul")}
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Global:
     """One global. ``seen``: its end is exported, or the digest has it."""
 
     index: int
@@ -36,49 +36,49 @@ class Cell:
     seen: bool = False
 
 
-class Cells:
+class Globals:
     """The kit of a module's globals. Imported ones are in it from the start; its own are made as they are asked for."""
 
-    def __init__(self, scaffold: Scaffold) -> None:
-        self.scaffold = scaffold
-        self.all: list[Cell] = []
-        imported = scaffold.builder.module.imported(ExternKind.GLOBAL)
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.all: list[Global] = []
+        imported = shell.builder.module.imported(ExternKind.GLOBAL)
         for index, item in enumerate(imported):
             assert isinstance(item.type, GlobalType)
-            seen = item.type.mutable and scaffold.private and isinstance(item.type.type, NumType)
-            if not scaffold.private:
-                scaffold.builder.export(f"i{index}", ExternKind.GLOBAL, index)
+            seen = item.type.mutable and shell.private and isinstance(item.type.type, NumType)
+            if not shell.private:
+                shell.builder.export(f"i{index}", ExternKind.GLOBAL, index)
                 seen = True
-            self.all.append(Cell(index, item.type.type, item.type.mutable, True, seen))
-        scaffold.closers.append(self.close)
+            self.all.append(Global(index, item.type.type, item.type.mutable, True, seen))
+        shell.closers.append(self.close)
 
     # Making them
 
     def draw_type(self, source: ChoiceSource, references: bool = True) -> ValType:
         """A number type; one in five times a reference type, where there are any."""
-        allows = self.scaffold.config.allows
+        allows = self.shell.config.allows
         if references and source.below(5) == 4 and allows(Feature.REFERENCE_TYPES):
-            return draw_held(self.scaffold, source)
+            return draw_held(self.shell, source)
         return self.number(source)
 
     def number(self, source: ChoiceSource) -> NumType:
         type_ = source.weighted(_NUMBERS)
-        return F64 if type_ is V128 and not self.scaffold.config.allows(Feature.SIMD) else type_
+        return F64 if type_ is V128 and not self.shell.config.allows(Feature.SIMD) else type_
 
-    def add(self, source: ChoiceSource, type_: ValType, mutable: bool = True) -> Cell:
+    def add(self, source: ChoiceSource, type_: ValType, mutable: bool = True) -> Global:
         """One more global of the module's own, exported unless the module keeps its state private."""
-        scaffold = self.scaffold
+        shell = self.shell
         if isinstance(type_, RefType):
-            init = constant_reference(scaffold, source, type_)
+            init = constant_reference(shell, source, type_)
         else:
             init = self._initial(source, type_, source.below(4))
-        index = len(scaffold.builder.module.global_types())
-        export = not scaffold.private and source.below(8) < 7
-        scaffold.builder.global_(type_, init, mutable, f"g{index}" if export else None)
-        seen = export or (mutable and scaffold.private and isinstance(type_, NumType))
-        cell = Cell(index, type_, mutable, False, seen)
-        self.all.append(cell)
-        return cell
+        index = len(shell.builder.module.global_types())
+        export = not shell.private and source.below(8) < 7
+        shell.builder.global_(type_, init, mutable, f"g{index}" if export else None)
+        seen = export or (mutable and shell.private and isinstance(type_, NumType))
+        glob = Global(index, type_, mutable, False, seen)
+        self.all.append(glob)
+        return glob
 
     def _initial(self, source: ChoiceSource, type_: NumType, depth: int) -> Expr:
         """A constant, another global, or arithmetic on them (spec 3.4.13)."""
@@ -86,52 +86,52 @@ class Cells:
         if known and source.below(4) >= 2:
             return const("global.get", source.pick(known).index)
         words = _FOLDS.get(type_)
-        if words and depth > 1 and self.scaffold.config.allows(Feature.EXTENDED_CONST):
+        if words and depth > 1 and self.shell.config.allows(Feature.EXTENDED_CONST):
             left, right = self._initial(source, type_, depth - 1), self._initial(source, type_, depth - 1)
             return (*left, *right, BARE[f"{type_}.{source.pick(words)}"])
         return ((CONST[type_], draw_bits(source, type_)),)
 
-    def constants(self, type_: ValType) -> list[Cell]:
+    def constants(self, type_: ValType) -> list[Global]:
         """The globals that a constant expression after all of them may name."""
-        own = self.scaffold.config.allows(Feature.GC)
-        return [cell for cell in self.all if cell.type is type_ and not cell.mutable and (own or cell.imported)]
+        own = self.shell.config.allows(Feature.GC)
+        return [glob for glob in self.all if glob.type is type_ and not glob.mutable and (own or glob.imported)]
 
     # Choosing among them
 
-    def writable(self, source: ChoiceSource, type_: ValType) -> Cell:
+    def writable(self, source: ChoiceSource, type_: ValType) -> Global:
         """A variable global of the type; one in eight times a new one."""
-        found = [cell for cell in self.all if cell.type is type_ and cell.mutable]
+        found = [glob for glob in self.all if glob.type is type_ and glob.mutable]
         if not found or (source.below(8) == 7 and len(found) < 4):
             return self.add(source, type_)
         return source.pick(found)
 
-    def any(self, source: ChoiceSource) -> Cell:
+    def any(self, source: ChoiceSource) -> Global:
         """A variable global of any type."""
-        found = [cell for cell in self.all if cell.mutable]
+        found = [glob for glob in self.all if glob.mutable]
         if not found:
             return self.add(source, self.draw_type(source))
         return source.pick(found)
 
     def load(self, tree: Tree, type_: NumType, _depth: int) -> None:
         """A global as an operand: the trees' hook."""
-        found = [cell for cell in self.all if cell.type is type_]
+        found = [glob for glob in self.all if glob.type is type_]
         if not found:
             found = [self.add(tree.source, type_, tree.source.below(4) < 3)]
-        tree.frame.f.body.append((READ, tree.source.pick(found).index))
+        tree.fn.f.body.append((READ, tree.source.pick(found).index))
 
     # The end
 
     def close(self) -> None:
         """A function that folds what nothing else shows, and a call of it."""
-        unseen = [cell for cell in self.all if cell.mutable and not cell.seen]
+        unseen = [glob for glob in self.all if glob.mutable and not glob.seen]
         if not unseen:
             return
-        scaffold = self.scaffold
-        f = scaffold.builder.func((), (I64,), export="cells")
-        frame = Frame.of(scaffold, f, scaffold.source.fork("cells"))
-        for cell in unseen:
-            f.body.append((READ, cell.index))
-            fold_any(frame, cell.type)
-        frame.close_vectors()
-        f.body.append((GET, frame.acc))
-        scaffold.invocations.append(Invocation("cells"))
+        shell = self.shell
+        f = shell.builder.func((), (I64,), export="cells")
+        fn = Function.of(shell, f, shell.source.fork("cells"))
+        for glob in unseen:
+            f.body.append((READ, glob.index))
+            fold_any(fn, glob.type)
+        fn.close_vectors()
+        f.body.append((GET, fn.acc))
+        shell.invocations.append(Invocation("cells"))

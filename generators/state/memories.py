@@ -12,8 +12,8 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config, by_instructions
 from generators.draw.values import CONST
-from generators.module.body import BARE, GET, SET, TEE, Frame
-from generators.module.shell import PAGE, Scaffold
+from generators.module.function import BARE, GET, SET, TEE, Function
+from generators.module.shell import PAGE, Shell
 from generators.scalar.expressions import Nan, settle
 from generators.scalar.trees import Tree
 from wasm.builder import const
@@ -72,16 +72,16 @@ class Memories:
     ``segment`` is the index of a passive data segment; the one after it may have been dropped.
     """
 
-    scaffold: Scaffold
+    shell: Shell
     all: list[Memory] = field(default_factory=list)
     segment: int | None = None
     grows: bool = False
 
     @staticmethod
-    def open(scaffold: Scaffold, source: ChoiceSource) -> Memories:
+    def open(shell: Shell, source: ChoiceSource) -> Memories:
         """One to three memories, mostly small; imports come first, so this goes before all functions."""
-        found = Memories(scaffold)
-        config = scaffold.config
+        found = Memories(shell)
+        config = shell.config
         count = 1 + (source.below(3) if config.allows(Feature.MULTI_MEMORY) and source.chance(3, 16) else 0)
         imported = source.chance(1, 12)
         for i in range(count):
@@ -90,42 +90,42 @@ class Memories:
         return found
 
     @staticmethod
-    def of(scaffold: Scaffold) -> Memories:
+    def of(shell: Shell) -> Memories:
         """A kit for functions that others write too: the shell's memory, and one or two more in some modules."""
-        source, found = scaffold.source.fork("memories"), Memories(scaffold)
-        if not scaffold.pages:
-            scaffold.claim_memory(source.between(1, 2))
+        source, found = shell.source.fork("memories"), Memories(shell)
+        if not shell.pages:
+            shell.claim_memory(source.between(1, 2))
         found.grows = source.chance(1, 16)
-        found.all.append(Memory(0, I32, scaffold.pages))
-        young = scaffold.config.allows(Feature.MEMORY64) or scaffold.config.allows(Feature.CUSTOM_PAGE_SIZES)
-        if scaffold.config.allows(Feature.MULTI_MEMORY) and source.chance(8 if young else 4, 16):
+        found.all.append(Memory(0, I32, shell.pages))
+        young = shell.config.allows(Feature.MEMORY64) or shell.config.allows(Feature.CUSTOM_PAGE_SIZES)
+        if shell.config.allows(Feature.MULTI_MEMORY) and source.chance(8 if young else 4, 16):
             for _ in range(1 + source.below(2)):
-                found._add(source, scaffold.config, False)
+                found._add(source, shell.config, False)
         found._describe(source)
-        if scaffold.private:
-            scaffold.closers.append(found.digest)
+        if shell.private:
+            shell.closers.append(found.digest)
         return found
 
     def _describe(self, source: ChoiceSource) -> None:
         """Globals with the sizes of some, and data."""
         for memory in self.all:
             if source.chance(1, 2):
-                memory.end = self.scaffold.global_(memory.type, memory.bytes & (1 << memory.type.bits) - 1)
+                memory.end = self.shell.global_(memory.type, memory.bytes & (1 << memory.type.bits) - 1)
         self._segments(source)
 
     def _add(self, source: ChoiceSource, config: Config, imported: bool) -> None:
-        builder = self.scaffold.builder
+        builder = self.shell.builder
         index64 = config.allows(Feature.MEMORY64) and source.chance(8 if self.all else 3, 16)
         pages = source.between(1, 2)
         if not imported and source.chance(1, 40):
             pages = source.pick(_BIG64 if index64 else _BIG)
-            self.scaffold.labels.add("big_memory")
+            self.shell.labels.add("big_memory")
         maximum = pages + (source.below(3) if pages < 3 else 0)
         page_log2 = 16
         if config.allows(Feature.CUSTOM_PAGE_SIZES) and source.chance(8, 16) and not imported:
             page_log2 = 0
             pages = maximum = source.between(LOW + HIGH, 2 * PAGE)
-        export = None if self.scaffold.private else f"memory{len(self.all)}"
+        export = None if self.shell.private else f"memory{len(self.all)}"
         if imported:
             type_ = MemType(Limits(pages, maximum), index64)
             index = builder.import_other("env", "memory", type_)
@@ -135,12 +135,12 @@ class Memories:
 
     def _segments(self, source: ChoiceSource) -> None:
         """Something to load at both ends, and a segment for ``memory.init``."""
-        datas = self.scaffold.builder.module.datas
+        datas = self.shell.builder.module.datas
         for memory in self.all:
             for at, size in ((0, 128), (memory.bytes - 64, 64)):
                 offset = const(f"{memory.type}.const", at)
                 datas.append(Data(source.bytes(size).rstrip(b"\0"), SegmentMode.ACTIVE, memory.index, offset))
-        if self.scaffold.config.allows(Feature.BULK_MEMORY) and source.chance(1, 2):
+        if self.shell.config.allows(Feature.BULK_MEMORY) and source.chance(1, 2):
             self.segment = len(datas)
             datas += (Data(source.bytes(SEGMENT)), Data(bytes(SEGMENT)))
 
@@ -151,7 +151,7 @@ class Memories:
 
     def address(self, tree: Tree, memory: Memory, size: int, store: bool, depth: int = 0) -> int:
         """Put an address on the stack; gives the offset with which ``size`` bytes there are in bounds."""
-        source, body, type_ = tree.source, tree.frame.f.body, memory.type
+        source, body, type_ = tree.source, tree.fn.f.body, memory.type
         place = source.weighted(_PLACES)
         room = LOW - size if store else memory.bytes - size
         if place == "low":
@@ -193,16 +193,16 @@ class Memories:
         if depth > 0:
             tree.grow(type_, depth - 1)
         elif found:
-            tree.frame.f.body.append((GET, found[tree.source.below(len(found))][0]))
+            tree.fn.f.body.append((GET, found[tree.source.below(len(found))][0]))
         else:
-            tree.frame.f.body.append((CONST[type_], tree.source.below(4096)))
+            tree.fn.f.body.append((CONST[type_], tree.source.below(4096)))
 
     # Accesses
 
     def load(self, tree: Tree, type_: NumType, depth: int) -> None:
         """A load of any width and alignment as an operand: the trees' hook."""
         source = tree.source
-        rows = accesses(self.scaffold.config.features, "load", type_)
+        rows = accesses(self.shell.config.features, "load", type_)
         op = rows[0] if source.below(2) else source.pick(rows)
         memory = self.pick(source)
         assert op.access is not None
@@ -216,18 +216,18 @@ class Memories:
             align = tree.source.below(align + 1)
         argument = MemArg(align, offset, memory.index)
         if op.access.shape != "lane":
-            tree.frame.f.body.append((op, argument))
+            tree.fn.f.body.append((op, argument))
             return
         if op.access.kind == "load":
             tree.clean(V128, depth - 1)
-        tree.frame.f.body.append((op, (argument, tree.source.below(16 // op.access.bytes))))
+        tree.fn.f.body.append((op, (argument, tree.source.below(16 // op.access.bytes))))
 
     def store(self, tree: Tree, depth: int) -> None:
         """A store of any width of an expression's value, mostly one with loads in it."""
         type_ = tree.source.weighted(_STORED)
-        if type_ is V128 and not self.scaffold.config.allows(Feature.SIMD):
+        if type_ is V128 and not self.shell.config.allows(Feature.SIMD):
             type_ = I64
-        rows = accesses(self.scaffold.config.features, "store", type_)
+        rows = accesses(self.shell.config.features, "store", type_)
         op = rows[0] if tree.source.below(2) else tree.source.pick(rows)
         memory = self.pick(tree.source)
         assert op.access is not None
@@ -237,37 +237,37 @@ class Memories:
 
     def update(self, tree: Tree) -> None:
         """Load, compute and store at one address: what machines do in one instruction. Sometimes load it once more."""
-        source, body = tree.source, tree.frame.f.body
+        source, body = tree.source, tree.fn.f.body
         type_ = source.weighted(_SCALARS)
         word = "" if type_ in (F32, F64) else source.pick(("", "8", "16", "32" if type_ is I64 else ""))
         size = int(word) // 8 if word else type_.bits // 8
         memory = self.pick(source)
         offset = self.address(tree, memory, size, True)
-        at = tree.frame.f.local(memory.type)
+        at = tree.fn.f.local(memory.type)
         body += ((TEE, at), (GET, at))
         argument = MemArg(0, offset, memory.index)
         body.append((OPS[f"{type_}.load{word}{source.pick(('_u', '_s')) if word else ''}"], argument))
-        loaded = tree.frame.f.local(type_)
+        loaded = tree.fn.f.local(type_)
         body.append((TEE, loaded))
         tree.know(type_, loaded, Nan.NONE)
         if source.below(3):
             nan = tree.grow(type_, 1)
             name = source.pick(_UPDATES[type_ in (I32, I64)])
-            settle(tree.frame, nan, type_, Nan.NONE)
+            settle(tree.fn, nan, type_, Nan.NONE)
             body.append(BARE[f"{type_}.{name}"])
-            settle(tree.frame, Nan.SCALAR if type_ in (F32, F64) else Nan.NONE, type_, Nan.NONE)
+            settle(tree.fn, Nan.SCALAR if type_ in (F32, F64) else Nan.NONE, type_, Nan.NONE)
         body.append((OPS[f"{type_}.store{word}"], argument))
         if source.below(2):
-            again = tree.frame.f.local(type_)
+            again = tree.fn.f.local(type_)
             load = OPS[f"{type_}.load{word}{'_s' if word else ''}"]
-            body += ((GET, at), (load, argument), (TEE, again), *tree.frame.fold(type_))
+            body += ((GET, at), (load, argument), (TEE, again), *tree.fn.fold(type_))
             tree.know(type_, again, Nan.NONE)
 
     # Bulk, size and growth
 
     def bulk(self, tree: Tree) -> None:
         """Copy with or without overlap, fill or init, in bounds; no bytes at all at the very end is in bounds too."""
-        source, body = tree.source, tree.frame.f.body
+        source, body = tree.source, tree.fn.f.body
         memory = self.pick(source)
         kind = source.below(4)
         length = 0 if source.below(8) == 7 else source.below(96)
@@ -294,7 +294,7 @@ class Memories:
 
     def _span(self, tree: Tree, memory: Memory, length: int, write: bool) -> None:
         """The start of ``length`` bytes: near the front, at the end, or somewhere among a few, by a value."""
-        source, body, type_ = tree.source, tree.frame.f.body, memory.type
+        source, body, type_ = tree.source, tree.fn.f.body, memory.type
         kind = source.below(3)
         if kind == 2:
             self._any(tree, type_, 0)
@@ -306,19 +306,19 @@ class Memories:
 
     def size(self, tree: Tree, may_grow: bool) -> None:
         """Grow by a little, or too much, and fold what that gives; the size before and after."""
-        source, body, frame = tree.source, tree.frame.f.body, tree.frame
+        source, body, fn = tree.source, tree.fn.f.body, tree.fn
         memory = self.pick(source)
         if may_grow and memory.page_log2 == 16 and source.below(2):
             delta = source.pick((0, 1, 1, 2, 3, 0x10000, 0xFFFFFFFF))
-            body += ((CONST[memory.type], delta), (OPS["memory.grow"], memory.index), *frame.fold(memory.type))
-        body += ((OPS["memory.size"], memory.index), *frame.fold(memory.type))
+            body += ((CONST[memory.type], delta), (OPS["memory.grow"], memory.index), *fn.fold(memory.type))
+        body += ((OPS["memory.size"], memory.index), *fn.fold(memory.type))
 
     # The end
 
     def digest(self) -> None:
         """For private memories: fold the bytes that stores go to; called by the host after everything else."""
-        f = self.scaffold.builder.func((), (I64,), export="memories")
-        frame = Frame.of(self.scaffold, f, ChoiceSource.replay(b""))
+        f = self.shell.builder.func((), (I64,), export="memories")
+        fn = Function.of(self.shell, f, ChoiceSource.replay(b""))
         for memory in self.all:
             type_ = memory.type
             p, stop = f.local(type_), f.local(type_)
@@ -327,13 +327,13 @@ class Memories:
             for start, end in spans:
                 f.body += ((CONST[type_], start), (SET, p), (CONST[type_], end), (SET, stop))
                 f.open("loop")
-                f.body += ((GET, p), (OPS["i64.load"], MemArg(0, 0, memory.index)), *frame.fold(I64), (GET, p))
+                f.body += ((GET, p), (OPS["i64.load"], MemArg(0, 0, memory.index)), *fn.fold(I64), (GET, p))
                 f.body += ((CONST[type_], 8), BARE[f"{type_}.add"], (TEE, p), (GET, stop), BARE[f"{type_}.ne"])
                 f.body.append((OPS["br_if"], 0))
                 f.end()
-            f.body += ((OPS["memory.size"], memory.index), *frame.fold(type_))
-        f.body.append((GET, frame.acc))
-        self.scaffold.last.append(Invocation("memories"))
+            f.body += ((OPS["memory.size"], memory.index), *fn.fold(type_))
+        f.body.append((GET, fn.acc))
+        self.shell.last.append(Invocation("memories"))
 
 
 def _slack(source: ChoiceSource, store: bool) -> int:

@@ -12,7 +12,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST, INTERESTING
-from generators.module.body import BARE, GET, Frame
+from generators.module.function import BARE, GET, Function
 from generators.scalar.expressions import Nan
 from generators.scalar.trees import LOADING, Tree
 from generators.scalar.uses import folded
@@ -42,13 +42,13 @@ def add_ends(memories: Memories, source: ChoiceSource, name: str) -> Group:
     """One such function and its calls."""
     kind = source.weighted(_KINDS)
     memory = memories.pick(source)
-    if kind == "bulk" and memories.scaffold.config.allows(Feature.BULK_MEMORY):
+    if kind == "bulk" and memories.shell.config.allows(Feature.BULK_MEMORY):
         return _bulk(memories, memory, source, name)
     type_ = source.weighted(_LOADED)
-    if type_ is V128 and not memories.scaffold.config.allows(Feature.SIMD):
+    if type_ is V128 and not memories.shell.config.allows(Feature.SIMD):
         type_ = F64
     kind = "load" if kind == "load" else "store"
-    rows = accesses(memories.scaffold.config.features, kind, type_)
+    rows = accesses(memories.shell.config.features, kind, type_)
     op = rows[0] if source.below(2) else source.pick(rows)
     return (_load if kind == "load" else _store)(memories, memory, source, name, op, type_)
 
@@ -79,7 +79,7 @@ def _calls(
     far = [(-offset & ones) + source.below(9), ones - source.below(16), memory.bytes - source.below(2)]
     addresses += far[: source.below(4)]
     if last < 0:
-        memories.scaffold.labels.add("far_offset")
+        memories.shell.labels.add("far_offset")
     return [
         Invocation(name, (Value(memory.type.name, at & ones), *rest), Entry.WRAPPER if source.below(2) else Entry.HOST)
         for at in addresses
@@ -89,27 +89,27 @@ def _calls(
 def _load(memories: Memories, memory: Memory, source: ChoiceSource, name: str, op: Op, type_: NumType) -> Group:
     """A load as an operand of something, as it is."""
     assert op.access is not None
-    scaffold, size = memories.scaffold, op.access.bytes
+    shell, size = memories.shell, op.access.bytes
     offset = _offset(source, memory, size)
     given = source.weighted(_LOADED)
     given = I64 if given is V128 else given
     result = source.weighted(_LOADED)
     result = I64 if result is V128 else result
-    results = (result, I64) if scaffold.config.allows(Feature.MULTI_VALUE) else (I64,)
-    f = scaffold.builder.func((memory.type, given), results, export=name)
-    frame = Frame.of(scaffold, f, source)
-    tree = Tree(frame, source, LOADING, 12)
+    results = (result, I64) if shell.config.allows(Feature.MULTI_VALUE) else (I64,)
+    f = shell.builder.func((memory.type, given), results, export=name)
+    fn = Function.of(shell, f, source)
+    tree = Tree(fn, source, LOADING, 12)
     done = False
 
     def operand(tree: Tree, wanted: NumType, _depth: int) -> None:
         """The load itself, where its type is asked for; once in most cases."""
         nonlocal done
-        body = tree.frame.f.body
+        body = tree.fn.f.body
         if wanted is not type_ or (done and source.below(4)):
             found = tree.pool.get(wanted)
             body.append((GET, found[-1][0]) if found else (CONST[wanted], source.pick(INTERESTING[wanted])))
             if found and found[-1][1] is not Nan.NONE:
-                body += tree.frame.canonical(wanted)
+                body += tree.fn.canonical(wanted)
             return
         done = True
         body.append((GET, 0))
@@ -125,12 +125,12 @@ def _load(memories: Memories, memory: Memory, source: ChoiceSource, name: str, o
     if not done:
         operand(tree, type_, 0)
         folded(tree, type_, Nan.NONE)
-    frame.close_vectors()
+    fn.close_vectors()
     if len(f.type.results) == 2:
         # One more value, of any type, with the load in it if it fits.
         tree.room, done = 12, False
         tree.clean(result, 2)
-    f.body.append((GET, frame.acc))
+    f.body.append((GET, fn.acc))
     rest = (Value(given.name, _plain(source, given)),)
     calls = _calls(memories, memory, source, name, size, offset, rest)
     return Group(f.type if memory.bytes - size - offset >= 0 else None, calls)
@@ -146,10 +146,10 @@ def _plain(source: ChoiceSource, type_: NumType) -> int:
 def _store(memories: Memories, memory: Memory, source: ChoiceSource, name: str, op: Op, type_: NumType) -> Group:
     """A store of a parameter; then the last bytes, to show that nothing was written by one that trapped."""
     assert op.access is not None
-    scaffold, size = memories.scaffold, op.access.bytes
+    shell, size = memories.shell, op.access.bytes
     offset = _offset(source, memory, size)
     given = I64 if type_ is V128 else type_
-    f = scaffold.builder.func((memory.type, given), (I64,), export=name)
+    f = shell.builder.func((memory.type, given), (I64,), export=name)
     body = f.body
     body += ((GET, 0), (GET, 1))
     if type_ is V128:
@@ -168,8 +168,8 @@ def _store(memories: Memories, memory: Memory, source: ChoiceSource, name: str, 
 
 def _bulk(memories: Memories, memory: Memory, source: ChoiceSource, name: str) -> Group:
     """``memory.copy``, ``fill`` or ``init`` up to the end and beyond; nothing is written where it traps (4.6.8)."""
-    scaffold, index_type = memories.scaffold, memory.type
-    f = scaffold.builder.func((index_type,), (I64,), export=name)
+    shell, index_type = memories.shell, memory.type
+    f = shell.builder.func((index_type,), (I64,), export=name)
     body = f.body
     kind = source.below(3)
     length = source.pick((0, 1, 7, 16, 17, 32, 48))

@@ -10,8 +10,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
-from generators.module.shell import PAGE, Scaffold
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.module.shell import PAGE, Shell
 from generators.program.program import Program
 from generators.scalar.expressions import emit_clean
 from wasm.builder import const
@@ -49,27 +49,27 @@ class Area:
 class Areas:
     """The kit of a module's memories and passive data segments; imported memories are in it from the start."""
 
-    def __init__(self, scaffold: Scaffold) -> None:
-        self.scaffold = scaffold
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
         self.all: list[Area] = []
         self.passive: list[tuple[int, int]] = []
         """Index and length of each passive segment that is never dropped."""
         self.dropped: list[int] = []
         """Passive segments that are empty or may have been dropped."""
-        for index, item in enumerate(scaffold.builder.module.imported(ExternKind.MEMORY)):
+        for index, item in enumerate(shell.builder.module.imported(ExternKind.MEMORY)):
             assert isinstance(item.type, MemType)
-            if not scaffold.private:
-                scaffold.builder.export(f"memory{index}", ExternKind.MEMORY, index)
-            self.all.append(Area(index, item.type, not scaffold.private))
-        scaffold.closers.append(self.close)
+            if not shell.private:
+                shell.builder.export(f"memory{index}", ExternKind.MEMORY, index)
+            self.all.append(Area(index, item.type, not shell.private))
+        shell.closers.append(self.close)
 
     def add(self, pages: int, maximum: int, index64: bool) -> Area:
         """One more memory of the module's own."""
-        scaffold = self.scaffold
+        shell = self.shell
         index = len(self.all)
-        name = None if scaffold.private else f"memory{index}"
-        scaffold.builder.memory(pages, maximum, index64=index64, export=name)
-        area = Area(index, scaffold.builder.module.memories[-1], not scaffold.private)
+        name = None if shell.private else f"memory{index}"
+        shell.builder.memory(pages, maximum, index64=index64, export=name)
+        area = Area(index, shell.builder.module.memories[-1], not shell.private)
         self.all.append(area)
         return area
 
@@ -94,15 +94,15 @@ class Areas:
 
     def _append(self, source: ChoiceSource, area: Area, at: int, content: bytes, bare: bool = False) -> None:
         type_ = area.address
-        offset = ((CONST[type_], at),) if bare else offset_expression(self.scaffold, source, type_, at)
+        offset = ((CONST[type_], at),) if bare else offset_expression(self.shell, source, type_, at)
         segment = Data(content, SegmentMode.ACTIVE, area.index, offset)
-        self.scaffold.builder.module.datas.append(segment)
+        self.shell.builder.module.datas.append(segment)
 
     def segment(self, source: ChoiceSource) -> tuple[int, int]:
         """A passive segment that stays: its index and its length."""
         if self.passive and source.below(3) < 2:
             return source.pick(self.passive)
-        datas = self.scaffold.builder.module.datas
+        datas = self.shell.builder.module.datas
         content = source.bytes(source.weighted(_LENGTHS))
         datas.append(Data(content))
         self.passive.append((len(datas) - 1, len(content)))
@@ -110,7 +110,7 @@ class Areas:
 
     def gone(self, source: ChoiceSource) -> int:
         """A segment that only nothing is taken from: a passive one to drop, or any active one (spec 4.5.4)."""
-        datas = self.scaffold.builder.module.datas
+        datas = self.shell.builder.module.datas
         active = [i for i, data in enumerate(datas) if data.mode is SegmentMode.ACTIVE]
         if active and source.below(2):
             return source.pick(active)
@@ -126,22 +126,22 @@ class Areas:
         hidden = [area for area in self.all if not area.seen]
         if not hidden:
             return
-        f = self.scaffold.builder.func((), (I64,), export="windows")
-        frame = Frame.of(self.scaffold, f, self.scaffold.source.fork("windows"))
+        f = self.shell.builder.func((), (I64,), export="windows")
+        fn = Function.of(self.shell, f, self.shell.source.fork("windows"))
         for area in hidden:
-            fold_window(frame, area, FRONT)
-            fold_window(frame, area, area.bytes - WINDOW)
-        f.body.append((GET, frame.acc))
-        self.scaffold.invocations.append(Invocation("windows"))
+            fold_window(fn, area, FRONT)
+            fold_window(fn, area, area.bytes - WINDOW)
+        f.body.append((GET, fn.acc))
+        self.shell.invocations.append(Invocation("windows"))
 
 
-def offset_expression(scaffold: Scaffold, source: ChoiceSource, type_: NumType, value: int) -> Expr:
+def offset_expression(shell: Shell, source: ChoiceSource, type_: NumType, value: int) -> Expr:
     """A constant expression with a given value: a constant, arithmetic, or a global that is known."""
     mask = (1 << type_.bits) - 1
-    op, kind, config = CONST[type_], source.below(6), scaffold.config
+    op, kind, config = CONST[type_], source.below(6), shell.config
     if kind >= 2 and config.allows(Feature.EXTENDED_CONST):
         if kind == 5:
-            for index, item in enumerate(scaffold.builder.module.imported(ExternKind.GLOBAL)):
+            for index, item in enumerate(shell.builder.module.imported(ExternKind.GLOBAL)):
                 assert isinstance(item.type, GlobalType)
                 given = global_value(item.module, item.name, item.type.type)
                 if item.type == GlobalType(type_) and given is not None:
@@ -156,17 +156,17 @@ def offset_expression(scaffold: Scaffold, source: ChoiceSource, type_: NumType, 
             return (op, value + other & mask), (op, other), BARE[f"{type_}.sub"]
         return (op, value - other & mask), (op, other), BARE[f"{type_}.add"]
     if kind == 1 and config.allows(Feature.GC):
-        return const("global.get", scaffold.builder.global_(type_, ((op, value),), False))
+        return const("global.get", shell.builder.global_(type_, ((op, value),), False))
     return ((op, value),)
 
 
-def fold_window(frame: Frame, area: Area, start: int) -> None:
+def fold_window(fn: Function, area: Area, start: int) -> None:
     """Fold ``WINDOW`` bytes from an address on, in a loop."""
-    f, t = frame.f, area.address
+    f, t = fn.f, area.address
     at = f.local(t)
     f.body += ((CONST[t], start), (SET, at))
     f.open("loop")
-    f.body += ((GET, at), (OPS["i64.load"], MemArg(3, 0, area.index)), *frame.fold(I64))
+    f.body += ((GET, at), (OPS["i64.load"], MemArg(3, 0, area.index)), *fn.fold(I64))
     f.body += ((GET, at), (CONST[t], 8), BARE[f"{t}.add"], (TEE, at))
     f.body += ((CONST[t], start + WINDOW), BARE[f"{t}.lt_u"], (OPS["br_if"], 0))
     f.end()
@@ -175,22 +175,22 @@ def fold_window(frame: Frame, area: Area, start: int) -> None:
 # Statements
 
 
-def look(program: Program, frame: Frame, source: ChoiceSource) -> None:
+def look(program: Program, fn: Function, source: ChoiceSource) -> None:
     """Fold a window, or a few bytes across one of its edges."""
-    area = source.pick(program.scaffold.kit(Areas).all)
+    area = source.pick(program.shell.kit(Areas).all)
     start = source.pick((FRONT, area.bytes - WINDOW))
     if source.below(3) == 2:
-        fold_window(frame, area, start)
+        fold_window(fn, area, start)
         return
     for _ in range(source.between(1, 4)):
         at = start + source.below(WINDOW - 7)
-        frame.f.body += ((CONST[area.address], at - (at & 7)), (OPS["i64.load"], MemArg(0, at & 7, area.index)))
-        frame.f.body += frame.fold(I64)
+        fn.f.body += ((CONST[area.address], at - (at & 7)), (OPS["i64.load"], MemArg(0, at & 7, area.index)))
+        fn.f.body += fn.fold(I64)
 
 
-def init(program: Program, frame: Frame, source: ChoiceSource) -> None:
+def init(program: Program, fn: Function, source: ChoiceSource) -> None:
     """Bytes out of a passive segment into a window, the last bytes among them; or nothing, out of one that is gone."""
-    areas, body = program.scaffold.kit(Areas), frame.f.body
+    areas, body = program.shell.kit(Areas), fn.f.body
     area = source.pick(areas.all)
     if source.below(4) == 3:
         which = areas.gone(source)
@@ -209,6 +209,6 @@ def init(program: Program, frame: Frame, source: ChoiceSource) -> None:
         body.append((I32_CONST, count))
     else:
         # Any number, cut to the count by its remainder: it is known only when it runs.
-        emit_clean(frame, source, I32, 1)
+        emit_clean(fn, source, I32, 1)
         body += ((I32_CONST, count + 1), BARE["i32.rem_u"])
     body.append((OPS["memory.init"], (which, area.index)))

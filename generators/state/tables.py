@@ -12,8 +12,8 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.draw.signatures import draw_types
 from generators.draw.values import CONST
-from generators.module.body import BARE, GET, I32_CONST, SET, Frame
-from generators.module.shell import Scaffold
+from generators.module.function import BARE, GET, I32_CONST, SET, Function
+from generators.module.shell import Shell
 from generators.program.calls import Callee, Calls
 from generators.program.push_row import push_values
 from generators.state.held_refs import constant_reference, draw_held, fold_reference, null
@@ -61,7 +61,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class Table:
     """One table. ``families`` is empty for references that are no functions of a family.
 
     ``seen``: it is exported, and what it holds can be told apart from outside.
@@ -89,37 +89,37 @@ class Segment:
 
     index: int
     length: int
-    slots: Slots
+    table: Table
 
 
 class Tables:
     """The kit of a module's tables. Imported ones are in it from the start."""
 
-    def __init__(self, scaffold: Scaffold) -> None:
-        self.scaffold = scaffold
-        self.calls = Calls(scaffold)
-        self.all: list[Slots] = []
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.calls = Calls(shell)
+        self.all: list[Table] = []
         self.families: list[Family] = []
         self.segments: list[Segment] = []
-        for index, item in enumerate(scaffold.builder.module.imported(ExternKind.TABLE)):
+        for index, item in enumerate(shell.builder.module.imported(ExternKind.TABLE)):
             assert isinstance(item.type, TableType)
-            if not scaffold.private:
-                scaffold.builder.export(f"table{index}", ExternKind.TABLE, index)
-            self.all.append(Slots(index, item.type, seen=not scaffold.private))
-        scaffold.closers.append(self.close)
+            if not shell.private:
+                shell.builder.export(f"table{index}", ExternKind.TABLE, index)
+            self.all.append(Table(index, item.type, seen=not shell.private))
+        shell.closers.append(self.close)
 
     # Functions
 
     def family(self, source: ChoiceSource) -> Family:
         """Two to five functions of a new type; some of a declared subtype, where there are any."""
-        config, builder = self.scaffold.config, self.scaffold.builder
+        config, builder = self.shell.config, self.shell.builder
         wide = config.allows(Feature.MULTI_VALUE)
         params = draw_types(source, config, min(source.weighted(_PARAMS), config.max_params))
         results = draw_types(source, config, min(source.weighted(_RESULTS), config.max_results if wide else 1))
         type_ = FuncType(params, results)
         count = source.between(2, 5)
         # Names are how tables are compared: a function without one is like any other.
-        named = source.below(4) < 3 and not self.scaffold.private
+        named = source.below(4) < 3 and not self.shell.private
         types = [builder.type(type_)]
         if config.allows(Feature.GC) and source.below(2):
             types = [builder.rec_group((SubType(type_, (), False),))]
@@ -134,13 +134,13 @@ class Tables:
 
     # Tables
 
-    def add(self, source: ChoiceSource, held: bool = True) -> Slots:
+    def add(self, source: ChoiceSource, held: bool = True) -> Table:
         """One more table with its first elements, exported unless the module keeps its state private.
 
         Without reference types there is but one, of functions, and it is full.
         """
-        scaffold = self.scaffold
-        allows = scaffold.config.allows
+        shell = self.shell
+        allows = shell.config.allows
         plain = not allows(Feature.REFERENCE_TYPES)
         if plain and self.all:
             return self.all[0]
@@ -148,7 +148,7 @@ class Tables:
         families: tuple[Family, ...] = ()
         type_ = FUNCREF
         if held and kind >= 6:
-            type_ = draw_held(scaffold, source)
+            type_ = draw_held(shell, source)
         else:
             if not self.families or (source.below(3) == 2 and len(self.families) < 3):
                 self.family(source)
@@ -165,37 +165,37 @@ class Tables:
         full = plain or not type_.nullable or (len(families) == 1 and source.below(4) < 3)
         return self._made(source, table, families, full)
 
-    def _made(self, source: ChoiceSource, type_: TableType, families: tuple[Family, ...], full: bool) -> Slots:
+    def _made(self, source: ChoiceSource, type_: TableType, families: tuple[Family, ...], full: bool) -> Table:
         """Define the table: its elements come from an initialiser, from active segments, or from both."""
-        builder, private = self.scaffold.builder, self.scaffold.private
+        builder, private = self.shell.builder, self.shell.private
         index = len(builder.module.table_types())
         seen = not private and all(family.named for family in families)
-        slots = Slots(index, type_, families, full, seen)
+        table = Table(index, type_, families, full, seen)
         # The format with an initialiser is of typed function references.
-        initialised = self.scaffold.config.allows(Feature.FUNCTION_REFERENCES) and source.below(3) == 2
+        initialised = self.shell.config.allows(Feature.FUNCTION_REFERENCES) and source.below(3) == 2
         must = not type_.ref.nullable or type_.limits.minimum > 300
         init = None
         if must or initialised:
-            init = self.element(source, slots)
-            if not self.scaffold.config.allows(Feature.FUNCTION_REFERENCES):
-                init, slots = None, Slots(index, type_, families, False, seen)
+            init = self.element(source, table)
+            if not self.shell.config.allows(Feature.FUNCTION_REFERENCES):
+                init, table = None, Table(index, type_, families, False, seen)
         limits = type_.limits
         builder.table(
             limits.minimum, limits.maximum, type_.ref, index64=type_.index64, init=init,
             export=None if private else f"table{index}",
         )  # fmt: skip
         length = limits.minimum
-        if init is not None or not slots.full:
+        if init is not None or not table.full:
             length = source.below(min(length, 40) + 1)
         start = source.below(limits.minimum - length + 1)
         if length:
-            self._active(source, slots, start, length)
-        self.all.append(slots)
-        return slots
+            self._active(source, table, start, length)
+        self.all.append(table)
+        return table
 
-    def _active(self, source: ChoiceSource, slots: Slots, start: int, length: int) -> None:
+    def _active(self, source: ChoiceSource, table: Table, start: int, length: int) -> None:
         """One or two active segments over these elements; the later one wins where they overlap."""
-        pattern = [self.element(source, slots) for _ in range(source.between(1, 5))]
+        pattern = [self.element(source, table) for _ in range(source.between(1, 5))]
         runs = [(start, length)]
         if length > 2 and source.below(3) == 2:
             cut = source.between(1, length - 1)
@@ -203,43 +203,43 @@ class Tables:
             runs[1] = (runs[1][0], start + length - runs[1][0])
         for at, count in runs:
             init = tuple(pattern[i % len(pattern)] for i in range(count))
-            offset = ((CONST[slots.index_type], at),)
-            self.scaffold.builder.module.elems.append(
-                Elem(self._segment_type(slots, init), init, SegmentMode.ACTIVE, slots.index, offset)
+            offset = ((CONST[table.index_type], at),)
+            self.shell.builder.module.elems.append(
+                Elem(self._segment_type(table, init), init, SegmentMode.ACTIVE, table.index, offset)
             )
 
-    def _segment_type(self, slots: Slots, init: tuple[Expr, ...]) -> RefType:
+    def _segment_type(self, table: Table, init: tuple[Expr, ...]) -> RefType:
         """The short form, a list of functions, where it will do."""
-        type_ = slots.type.ref
+        type_ = table.type.ref
         if type_ is FUNCREF and all(expr[0][0] is OPS["ref.func"] for expr in init):
             return _FUNC
         return type_
 
-    def element(self, source: ChoiceSource, slots: Slots) -> Expr:
+    def element(self, source: ChoiceSource, table: Table) -> Expr:
         """A constant expression for one element; null only where that may be."""
-        type_ = slots.type.ref
-        if not slots.full and source.below(4) == 3:
+        type_ = table.type.ref
+        if not table.full and source.below(4) == 3:
             return null(type_)
-        if not slots.families:
-            return constant_reference(self.scaffold, source, type_)
-        callee = source.pick(source.pick(slots.families).callees)
+        if not table.families:
+            return constant_reference(self.shell, source, type_)
+        callee = source.pick(source.pick(table.families).callees)
         return const("ref.func", callee.func)
 
-    def segment(self, source: ChoiceSource, slots: Slots) -> Segment:
+    def segment(self, source: ChoiceSource, table: Table) -> Segment:
         """A passive segment of what fits into a table; one in three times a new one."""
-        found = [segment for segment in self.segments if fits(segment.slots, slots)]
+        found = [segment for segment in self.segments if fits(segment.table, table)]
         if found and source.below(3) < 2:
             return source.pick(found)
-        elems = self.scaffold.builder.module.elems
-        pattern = [self.element(source, slots) for _ in range(source.between(1, 4))]
+        elems = self.shell.builder.module.elems
+        pattern = [self.element(source, table) for _ in range(source.between(1, 4))]
         length = source.between(1, 12)
         init = tuple(pattern[i % len(pattern)] for i in range(length))
-        made = Segment(len(elems), length, slots)
-        elems.append(Elem(self._segment_type(slots, init), init))
+        made = Segment(len(elems), length, table)
+        elems.append(Elem(self._segment_type(table, init), init))
         self.segments.append(made)
         return made
 
-    def pick(self, source: ChoiceSource) -> Slots:
+    def pick(self, source: ChoiceSource) -> Table:
         """A table; the first one is made when there is none."""
         return source.pick(self.all) if self.all else self.add(source)
 
@@ -247,21 +247,21 @@ class Tables:
 
     def close(self) -> None:
         """For tables that nobody outside sees: a function that folds all their elements, and a call of it."""
-        hidden = [slots for slots in self.all if not slots.seen]
+        hidden = [table for table in self.all if not table.seen]
         if not hidden:
             return
-        scaffold = self.scaffold
-        source = scaffold.source.fork("slots")
-        f = scaffold.builder.func((), (I64,), export="slots")
-        frame = Frame.of(scaffold, f, source)
-        for slots in hidden:
-            fold_table(frame, source, slots)
-        frame.close_vectors()
-        f.body.append((GET, frame.acc))
-        scaffold.invocations.append(Invocation("slots"))
+        shell = self.shell
+        source = shell.source.fork("slots")
+        f = shell.builder.func((), (I64,), export="slots")
+        fn = Function.of(shell, f, source)
+        for table in hidden:
+            fold_table(fn, source, table)
+        fn.close_vectors()
+        f.body.append((GET, fn.acc))
+        shell.invocations.append(Invocation("slots"))
 
 
-def fits(given: Slots, taking: Slots) -> bool:
+def fits(given: Table, taking: Table) -> bool:
     """Whether elements of one table may be put into another one without a cast."""
     if taking.full and not given.full:
         return False
@@ -273,16 +273,16 @@ def fits(given: Slots, taking: Slots) -> bool:
     return all(family in taking.families for family in given.families) and bool(given.families) == bool(taking.families)
 
 
-def fold_table(frame: Frame, source: ChoiceSource, slots: Slots) -> None:
+def fold_table(fn: Function, source: ChoiceSource, table: Table) -> None:
     """Fold every element of a table into the hash: functions by what they answer, in a loop over all."""
-    f, body, t = frame.f, frame.f.body, slots.index_type
-    size, get = (OPS["table.size"], slots.index), (OPS["table.get"], slots.index)
-    plain = not frame.scaffold.config.allows(Feature.REFERENCE_TYPES)
+    f, body, t = fn.f, fn.f.body, table.index_type
+    size, get = (OPS["table.size"], table.index), (OPS["table.get"], table.index)
+    plain = not fn.shell.config.allows(Feature.REFERENCE_TYPES)
     at = f.local(t)
     if plain:
         # Nothing can make it grow.
-        size = (CONST[t], slots.size)
-    body += (size, *frame.fold(t), size, (SET, at))
+        size = (CONST[t], table.size)
+    body += (size, *fn.fold(t), size, (SET, at))
     f.open("block")
     f.open("loop")
     body += ((GET, at), BARE[f"{t}.eqz"], (OPS["br_if"], 1))
@@ -290,33 +290,33 @@ def fold_table(frame: Frame, source: ChoiceSource, slots: Slots) -> None:
     if not plain:
         body += ((GET, at), get)
     if plain:
-        call_element(frame, source, slots, at)
-    elif len(slots.families) == 1:
-        fold_function(frame, source, slots, at)
-    elif slots.families or slots.type.ref is EXTERNREF:
-        body += (BARE["ref.is_null"], *frame.fold(I32))
+        call_element(fn, source, table, at)
+    elif len(table.families) == 1:
+        fold_function(fn, source, table, at)
+    elif table.families or table.type.ref is EXTERNREF:
+        body += (BARE["ref.is_null"], *fn.fold(I32))
     else:
-        fold_reference(frame, slots.type.ref)
+        fold_reference(fn, table.type.ref)
     body.append((OPS["br"], 0))
     f.end()
     f.end()
 
 
-def fold_function(frame: Frame, source: ChoiceSource, slots: Slots, at: int) -> None:
+def fold_function(fn: Function, source: ChoiceSource, table: Table, at: int) -> None:
     """Fold the function on the stack, which is element ``at`` (a local) of a table of one family: call it if there."""
-    body = frame.f.body
+    body = fn.f.body
     body.append(BARE["ref.is_null"])
-    frame.f.open("if")
-    body += ((I32_CONST, 0x6E756C6C), *frame.fold(I32))
-    frame.f.else_()
-    call_element(frame, source, slots, at)
-    frame.f.end()
+    fn.f.open("if")
+    body += ((I32_CONST, 0x6E756C6C), *fn.fold(I32))
+    fn.f.else_()
+    call_element(fn, source, table, at)
+    fn.f.end()
 
 
-def call_element(frame: Frame, source: ChoiceSource, slots: Slots, at: int) -> None:
+def call_element(fn: Function, source: ChoiceSource, table: Table, at: int) -> None:
     """Call element ``at`` (a local) of a table of one family and fold the results."""
-    (family,) = slots.families
-    push_values(frame, source, family.type.params)
-    frame.f.body += ((GET, at), (OPS["call_indirect"], (family.type_index, slots.index)))
+    (family,) = table.families
+    push_values(fn, source, family.type.params)
+    fn.f.body += ((GET, at), (OPS["call_indirect"], (family.type_index, table.index)))
     for type_ in reversed(family.type.results):
-        frame.take(type_)
+        fn.take(type_)

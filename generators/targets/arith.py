@@ -12,8 +12,8 @@ from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.draw.edges import conversion_ends
 from generators.draw.values import CONST
-from generators.module.body import BARE, GET, SET, Frame
-from generators.module.shell import Scaffold
+from generators.module.function import BARE, GET, SET, Function
+from generators.module.shell import Shell
 from generators.program.arguments import Exported, draw_arguments, invocations
 from generators.program.calls import site
 from generators.program.parts import Part
@@ -55,46 +55,46 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(Feature.WIDE_ARITHMETIC)
     if source.chance(6, 16):
         config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
-    scaffold = Scaffold.open(source.fork("shell"), config)
-    exports = [_function(scaffold, source.fork(i), f"f{i}") for i in range(source.weighted(_FUNCTIONS))]
+    shell = Shell.open(source.fork("shell"), config)
+    exports = [_function(shell, source.fork(i), f"f{i}") for i in range(source.weighted(_FUNCTIONS))]
     arguments = source.fork("arguments")
     for exported in exports:
-        scaffold.sites.append(site("host", -1, len(scaffold.invocations), exported.type))
-        scaffold.invocations += invocations(arguments, exported)
+        shell.sites.append(site("host", -1, len(shell.invocations), exported.type))
+        shell.invocations += invocations(arguments, exported)
     if source.chance(1, 4):
         traps = source.fork("traps")
         for i in range(traps.between(2, 6)):
-            _trapping(scaffold, traps, f"t{i}")
-    return scaffold.case()
+            _trapping(shell, traps, f"t{i}")
+    return shell.case()
 
 
-def _function(scaffold: Scaffold, source: ChoiceSource, name: str) -> Exported:
+def _function(shell: Shell, source: ChoiceSource, name: str) -> Exported:
     """Some values, each computed from those before it, and each used in its own way."""
     params: list[ValType] = [source.weighted(_SCALARS) for _ in range(source.weighted(_PARAMS))]
     count = source.weighted(_STATEMENTS)
     types = [source.weighted(_SCALARS) for _ in range(count)]
     ends = [source.weighted(_ENDS) for _ in range(count)]
-    most = _MOST_RESULTS if scaffold.config.allows(Feature.MULTI_VALUE) else 0
+    most = _MOST_RESULTS if shell.config.allows(Feature.MULTI_VALUE) else 0
     returned = [i for i, end in enumerate(ends) if end == "result"][:most]
     results: list[ValType] = [*(types[i] for i in returned), I64]
-    f = scaffold.builder.func(params, results, export=name)
-    frame = Frame.of(scaffold, f, source)
-    frame.seed(source.bits(16))
-    tree = Tree(frame, source, PLAIN, _ROOM[source.below(64)])
+    f = shell.builder.func(params, results, export=name)
+    fn = Function.of(shell, f, source)
+    fn.seed(source.bits(16))
+    tree = Tree(fn, source, PLAIN, _ROOM[source.below(64)])
     values = [tree.statement(type_, source.between(4, 11)) for type_ in types]
     for i, (type_, (local, nan)) in enumerate(zip(types, values, strict=True)):
         if i in returned:
             continue
         used(tree, ends[i], type_, local, nan)
     if source.below(2):
-        frame.publish()
+        fn.publish()
     # A result may be a NaN with open bits: the host sees which ones are.
     f.body += [(GET, values[i][0]) for i in returned]
-    f.body.append((GET, frame.acc))
+    f.body.append((GET, fn.acc))
     return Exported(name, f.type, source.between(1, 3))
 
 
-def _trapping(scaffold: Scaffold, source: ChoiceSource, name: str) -> None:
+def _trapping(shell: Shell, source: ChoiceSource, name: str) -> None:
     """A function around one instruction that traps for some operands, called at and beyond the ends of its range, or
     with them as constants; now and then nobody needs what it gives."""
     op = source.pick(_TRAPPING)
@@ -104,8 +104,8 @@ def _trapping(scaffold: Scaffold, source: ChoiceSource, name: str) -> None:
     types = tuple(type_ for type_ in op.params if isinstance(type_, NumType))
     assert isinstance(result, NumType)
     fixed = source.below(4) == 3
-    f = scaffold.builder.func(() if fixed else types, (result,), export=name)
-    tree = Tree(Frame.of(scaffold, f, source), source, PLAIN, 8)
+    f = shell.builder.func(() if fixed else types, (result,), export=name)
+    tree = Tree(Function.of(shell, f, source), source, PLAIN, 8)
     if fixed:
         f.body += [(CONST[type_], v.bits) for type_, v in zip(types, _edge_arguments(source, op, types), strict=True)]
     else:
@@ -120,9 +120,9 @@ def _trapping(scaffold: Scaffold, source: ChoiceSource, name: str) -> None:
         tree.know(result, local, Nan.NONE)
         tree.clean(result, 2)
         f.body += ((GET, local), BARE[f"{result}.xor"])
-    scaffold.labels.add("traps")
+    shell.labels.add("traps")
     for _ in range(1 if fixed else source.between(1, 4)):
-        scaffold.last.append(Invocation(name, () if fixed else _edge_arguments(source, op, types)))
+        shell.last.append(Invocation(name, () if fixed else _edge_arguments(source, op, types)))
 
 
 def _edge_arguments(source: ChoiceSource, op: Op, params: tuple[NumType, ...]) -> tuple[Value, ...]:
@@ -148,16 +148,16 @@ def _is_nan(bits: int, type_: NumType) -> bool:
     return type_ in (F32, F64) and bits & ~(1 << type_.bits - 1) > infinity
 
 
-def _scalars(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+def _scalars(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """A few values, each computed from those before it, and each used in its own way."""
     del program
-    tree = Tree.within(frame, source, PLAIN, room)
+    tree = Tree.within(fn, source, PLAIN, room)
     for _ in range(source.between(1, 1 + min(room // 16, 7))):
         type_ = source.weighted(_SCALARS)
         local, nan = tree.statement(type_, source.between(3, 9))
         used(tree, source.weighted(_ENDS), type_, local, nan)
         if nan is Nan.NONE:
-            frame.sources.setdefault(type_, []).append(local)
+            fn.sources.setdefault(type_, []).append(local)
 
 
 PARTS: Final = (Part("scalars", frozenset(), _scalars, often=True),)

@@ -14,10 +14,9 @@ from generators.config import MIXED, NARROW, WIDE, Config, draw_size
 from generators.control.graphs import Statements, machine, nest
 from generators.control.labels import Row, chosen, looped, merged, table
 from generators.draw.signatures import draw_type, draw_types
-from generators.module.body import GET, Frame
-from generators.module.shell import Scaffold
-from generators.program import calls as callsites
-from generators.program import use_row as consume
+from generators.module.function import GET, Function
+from generators.module.shell import Shell
+from generators.program import calls, use_row
 from generators.program.arguments import Exported, selecting
 from generators.program.parts import Part
 from generators.program.program import Program
@@ -60,49 +59,49 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
     if source.chance(6, 16):
         config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
-    scaffold = Scaffold.open(source.fork("shell"), config)
+    shell = Shell.open(source.fork("shell"), config)
     if source.chance(3, 16):
-        scaffold.free_nans = True
-        scaffold.labels.add("free_nans")
+        shell.free_nans = True
+        shell.labels.add("free_nans")
     exports = []
     for i in range(1 + source.below(2 if size < _BIG else 1)):
-        exports.append(_Function(scaffold, source.fork(f"c{i}"), f"c{i}", min(size, config.max_params)).build())
+        exports.append(_Function(shell, source.fork(f"c{i}"), f"c{i}", min(size, config.max_params)).build())
         size = draw_size(source, NARROW, config.max_params)
     arguments = source.fork("arguments")
     for exported, selectors in exports:
-        scaffold.invocations += selecting(arguments, exported, selectors)
-    return scaffold.case()
+        shell.invocations += selecting(arguments, exported, selectors)
+    return shell.case()
 
 
 class _Function:
     """One exported function of (selector, ...) to a hash of everything that happened."""
 
-    def __init__(self, scaffold: Scaffold, source: ChoiceSource, name: str, size: int) -> None:
+    def __init__(self, shell: Shell, source: ChoiceSource, name: str, size: int) -> None:
         self.source, self.name, self.size = source, name, size
-        config = scaffold.config
+        config = shell.config
         params = (I32, *draw_types(source, config, source.below(4)))
-        self.f = scaffold.builder.func(params, (I64,), export=name)
-        self.flow = _Flow(Frame.of(scaffold, self.f, source), source)
+        self.f = shell.builder.func(params, (I64,), export=name)
+        self.flow = _Flow(Function.of(shell, self.f, source), source)
         self.flow.selectors = [0, source.between(1, 3)]
 
     def build(self) -> tuple[Exported, list[int]]:
         """Write the body; gives the export and the selectors to call it with."""
         f, flow, source = self.f, self.flow, self.source
-        frame, scaffold = flow.frame, flow.frame.scaffold
-        frame.select()
-        frame.seed(source.bits(16))
+        fn, shell = flow.fn, flow.fn.shell
+        fn.select()
+        fn.seed(source.bits(16))
         for i, type_ in enumerate(f.type.params):
-            f.body += ((GET, i), *frame.fold(type_))
+            f.body += ((GET, i), *fn.fold(type_))
         flow.watch(1 + source.below(_WATCHED))
         for i in range(source.weighted(_COUNT) if self.size < _BIG else 1):
             kind = source.weighted(_PARTS)
             flow.emit(kind, self.size if not i else draw_size(source, MIXED, min(self.size, 64)))
         flow.finish()
-        frame.publish()
-        f.body.append((GET, frame.acc))
+        fn.publish()
+        f.body.append((GET, fn.acc))
         selectors = list(dict.fromkeys(value & 0xFFFFFFFF for value in flow.selectors))
-        if not scaffold.sites:
-            scaffold.sites.append(callsites.site("host", -1, 0, f.type))
+        if not shell.sites:
+            shell.sites.append(calls.site("host", -1, 0, f.type))
         return Exported(self.name, f.type, len(selectors)), selectors
 
 
@@ -113,38 +112,38 @@ class _Flow:
     ``room`` bounds what a construct may cost: targets, states, depth, statements.
     """
 
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     room: int = 1 << 20
     selectors: list[int] = field(default_factory=list)
     watched: list[tuple[NumType, int]] = field(default_factory=list)
 
     @property
-    def scaffold(self) -> Scaffold:
-        return self.frame.scaffold
+    def shell(self) -> Shell:
+        return self.fn.shell
 
     def watch(self, count: int) -> None:
         for _ in range(count):
-            type_ = draw_type(self.source, self.scaffold.config)
-            self.watched.append((type_, emit_statement(self.frame, self.source, type_, self.source.below(3))))
+            type_ = draw_type(self.source, self.shell.config)
+            self.watched.append((type_, emit_statement(self.fn, self.source, type_, self.source.below(3))))
 
     def finish(self) -> None:
         for type_, local in self.watched:
-            self.frame.f.body += ((GET, local), *self.frame.fold(type_))
+            self.fn.f.body += ((GET, local), *self.fn.fold(type_))
 
     def emit(self, kind: str, size: int) -> None:
         """One construct, around ``size`` values where it carries any."""
-        frame, source = self.frame, self.source
-        self.scaffold.labels.add(kind)
+        fn, source = self.fn, self.source
+        self.shell.labels.add(kind)
         match kind:
             case "machine":
-                machine(frame, source, self.watched, min(source.pick(_STATES), 2 + self.room // 12))
+                machine(fn, source, self.watched, min(source.pick(_STATES), 2 + self.room // 12))
                 self.selectors += [source.below(256) for _ in range(2)]
             case "nest":
                 self._nest()
             case "statements":
                 few = self.room < _SMALL
-                Statements(frame, source, self.watched, 4 + self.room // 12 if few else 40).emit(3 if few else 4)
+                Statements(fn, source, self.watched, 4 + self.room // 12 if few else 40).emit(3 if few else 4)
                 self.selectors += [source.bits(8) for _ in range(3)]
             case _:
                 self._row(kind, size)
@@ -154,52 +153,52 @@ class _Flow:
         far = source.chance(2, _RARE) and self.room > _SMALL
         depth = min(source.pick(_FAR_DEPTHS if far else _DEPTHS), self.room)
         if far:
-            self.scaffold.labels.add("far")
-        nest(self.frame, source, depth)
+            self.shell.labels.add("far")
+        nest(self.fn, source, depth)
         self.selectors += [source.below(16), 0xFFFFFFFF]
 
     def _row(self, kind: str, size: int) -> None:
         """A construct that leaves a row of values, which are then used."""
-        frame, source, scaffold = self.frame, self.source, self.scaffold
-        references = scaffold.references()
-        types: tuple[ValType, ...] = draw_types(source, scaffold.config, size, references)
-        row = Row(frame, source, types)
+        fn, source, shell = self.fn, self.source, self.shell
+        references = shell.references()
+        types: tuple[ValType, ...] = draw_types(source, shell.config, size, references)
+        row = Row(fn, source, types)
         match kind:
             case "loop":
-                looped(frame, source, row)
+                looped(fn, source, row)
             case "merge":
                 ways = min(1 + source.below(6), max(1, min(_VALUES, self.room) // (size + 1)))
-                merged(frame, source, row, ways)
+                merged(fn, source, row, ways)
                 self.selectors += [source.bits(8) for _ in range(2)]
             case "table":
                 self._table(row)
             case _:
-                other = draw_types(source, scaffold.config, draw_size(source, NARROW, scaffold.config.max_results))
-                chosen(frame, source, row, Row(frame, source, other))
+                other = draw_types(source, shell.config, draw_size(source, NARROW, shell.config.max_results))
+                chosen(fn, source, row, Row(fn, source, other))
                 types = other
                 self.selectors.append(source.bits(8))
-        mode = source.weighted(consume.MODES)
-        used = consume.use(frame, source, mode, types, lambda: None)
+        mode = source.weighted(use_row.MODES)
+        used = use_row.use(fn, source, mode, types, lambda: None)
         count = len(row.types)
-        scaffold.sites.append(CallSite("label", frame.f.index, used, count, len(types), count + len(types)))
+        shell.sites.append(CallSite("label", fn.f.index, used, count, len(types), count + len(types)))
 
     def _table(self, row: Row) -> None:
         source, size = self.source, len(row.types)
         targets = min(source.pick(_TARGETS), 4 * self.room)
         if source.chance(1, _RARE) and self.room > _SMALL:
-            self.scaffold.labels.add("far")
+            self.shell.labels.add("far")
             targets = source.pick(_MANY_TARGETS)
         labels = min(source.pick(_LABELS), max(1, min(_VALUES, self.room) // (size + 4)))
-        table(self.frame, source, row, targets, labels)
+        table(self.fn, source, row, targets, labels)
         self.selectors += [targets - 1, targets, targets + 1, 0xFFFFFFFF, source.below(targets + 1)]
 
 
 def _construct(kind: str) -> Part:
     """A part of one construct, around a narrow row mostly."""
 
-    def emit(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
-        frame.select()
-        flow = _Flow(frame, source, max(8, room))
+    def emit(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
+        fn.select()
+        flow = _Flow(fn, source, max(8, room))
         flow.watch(1 + source.below(3))
         sizes = MIXED if source.chance(1, 8) else NARROW
         flow.emit(kind, min(draw_size(source, sizes, program.config.max_results), max(4, room)))

@@ -10,7 +10,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource, Weighted, weighted
 from generators.config import Config
-from generators.module.body import BARE, GET
+from generators.module.function import BARE, GET
 from generators.program.arguments import Exported
 from generators.program.calls import Callee
 from generators.program.parts import Part
@@ -28,7 +28,7 @@ from generators.state.global_statements import (
     references,
     update,
 )
-from generators.state.globals import READ, WRITE, Cells
+from generators.state.globals import READ, WRITE, Globals
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.features import Feature
@@ -75,13 +75,13 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     drawn = source.fork("imports")
     hosted: list[Callee] = []
     program = Program.open(source, config, lambda builder: _imports(builder, drawn, config, hosted))
-    cells = program.scaffold.kit(Cells)
-    program.scaffold.kit(Writers).all += [(callee, True) for callee in hosted]
+    globs = program.shell.kit(Globals)
+    program.shell.kit(Writers).all += [(callee, True) for callee in hosted]
     made = source.fork("globals")
-    pattern = [cells.draw_type(made) for _ in range(made.between(1, 6))]
+    pattern = [globs.draw_type(made) for _ in range(made.between(1, 6))]
     for i in range(source.weighted(_COUNTS)):
-        type_ = pattern[i % len(pattern)] if i >= 8 else cells.draw_type(made)
-        cells.add(made, type_, made.below(8) < 6)
+        type_ = pattern[i % len(pattern)] if i >= 8 else globs.draw_type(made)
+        globs.add(made, type_, made.below(8) < 6)
     for i in range(source.between(1, 2)):
         _function(program, source.fork(i), f"f{i}")
     if hosted:
@@ -114,7 +114,7 @@ def _function(
     """Some statements; a part of what they computed is returned."""
     if params is None:
         params = tuple(source.weighted(_PARAMS) for _ in range(source.below(5)))
-    frame = program.function(source, params, (result,), name, source.between(1, 3))
+    fn = program.function(source, params, (result,), name, source.between(1, 3))
     features = program.config.features
     parts = [part for part in PARTS if part.needs <= features]
     if name == "poke":
@@ -122,33 +122,33 @@ def _function(
         parts = [part for part in parts if part.name not in ("global_across", "global_loop")]
     table = weighted(*((part, _WEIGHTS[part.name]) for part in parts))
     for _ in range(source.weighted(_STATEMENTS) if name != "poke" else source.between(1, 3)):
-        source.weighted(table).emit(program, frame, source, _ROOM[source.below(64)])
+        source.weighted(table).emit(program, fn, source, _ROOM[source.below(64)])
         if source.below(200) == 199:
-            program.trap(frame, source)
+            program.trap(fn, source)
     if result is I32:
-        frame.publish()
-        frame.f.body += ((GET, frame.acc), BARE["i32.wrap_i64"])
+        fn.publish()
+        fn.f.body += ((GET, fn.acc), BARE["i32.wrap_i64"])
     else:
-        program.close_function(frame, source)
+        program.close_function(fn, source)
 
 
 def _accessors(program: Program, source: ChoiceSource) -> None:
     """Exports that do nothing but return globals, one or several, or set one to their argument."""
-    cells = program.scaffold.kit(Cells)
-    builder = program.scaffold.builder
-    if cells.all and source.below(4):
+    globs = program.shell.kit(Globals)
+    builder = program.shell.builder
+    if globs.all and source.below(4):
         count = source.between(1, 24) if program.config.allows(Feature.MULTI_VALUE) else 1
         step = source.between(1, 5)
-        row = [cells.all[i * step % len(cells.all)] for i in range(min(count, program.config.max_results))]
-        f = builder.func((), tuple(cell.type for cell in row), export="get")
-        f.body += [(READ, cell.index) for cell in row]
+        row = [globs.all[i * step % len(globs.all)] for i in range(min(count, program.config.max_results))]
+        f = builder.func((), tuple(glob.type for glob in row), export="get")
+        f.body += [(READ, glob.index) for glob in row]
         program.exports.insert(source.below(2) * len(program.exports), Exported("get", f.type))
     settable = [
-        cell for cell in cells.all if cell.mutable and (isinstance(cell.type, NumType) or cell.type is EXTERNREF)
+        glob for glob in globs.all if glob.mutable and (isinstance(glob.type, NumType) or glob.type is EXTERNREF)
     ]
     if settable and source.below(4):
         row = [source.pick(settable) for _ in range(source.between(1, min(6, program.config.max_params)))]
-        f = builder.func(tuple(cell.type for cell in row), (), export="set")
-        for i, cell in enumerate(row):
-            f.body += ((GET, i), (WRITE, cell.index))
+        f = builder.func(tuple(glob.type for glob in row), (), export="set")
+        for i, glob in enumerate(row):
+            f.body += ((GET, i), (WRITE, glob.index))
         program.exports.insert(0, Exported("set", f.type, source.between(1, 2)))

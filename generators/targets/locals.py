@@ -15,7 +15,7 @@ from generators.control.many_locals import LOCAL_STEPS, Space, drain, fill, loca
 from generators.control.pressure import Around, Body
 from generators.control.surroundings import again, draw_around, draw_imports
 from generators.draw.signatures import draw_types
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, VECTORS, Program
@@ -70,9 +70,9 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(*VECTORS)
     program = Program.open(source, config)
     around = draw_around(program, source.fork("around"), draw_imports(program, source))
-    frame = _function(program, around, source.fork("f0"), "f0", count)
+    fn = _function(program, around, source.fork("f0"), "f0", count)
     if source.chance(3, 16):
-        first = Callee(frame.f.index, frame.f.type_index, frame.f.type)
+        first = Callee(fn.f.index, fn.f.type_index, fn.f.type)
         around = replace(around, callees=(*around.callees, (first, False)))
         _function(program, around, source.fork("f1"), "f1", min(3 + source.below(300), config.max_locals))
     return program.close()
@@ -84,44 +84,44 @@ def _params(source: ChoiceSource, config: Config, count: int) -> tuple[ValType, 
     return (I32, *draw_types(source, config, many if source.chance(1, 16) else few))
 
 
-def _function(program: Program, around: Around, source: ChoiceSource, name: str, count: int) -> Frame:
+def _function(program: Program, around: Around, source: ChoiceSource, name: str, count: int) -> Function:
     """An exported function of ``count`` locals, or some more where these are few."""
-    scaffold, config = program.scaffold, program.config
-    frame = program.function(source, _params(source, config, count), (I64,), name)
-    room = count - local_count(frame)
+    shell, config = program.shell, program.config
+    fn = program.function(source, _params(source, config, count), (I64,), name)
+    room = count - local_count(fn)
     many = room > 2 * _FOR_FRAME
-    space = Space.declare(frame, source, room - _FOR_FRAME if many else max(1, room))
+    space = Space.declare(fn, source, room - _FOR_FRAME if many else max(1, room))
     filler = source.pick((I64, I32, F64, F32))
     dense = source.pick(_DENSE)
     if source.chance(1, _ALL):
-        scaffold.labels.add("all")
+        shell.labels.add("all")
         dense = count
     if many:
         space.beyond[count - 1] = filler
-    work = _Work(program, around, frame, source, space, source.pick(_WATCHED), dense)
+    work = _Work(program, around, fn, source, space, source.pick(_WATCHED), dense)
     work.start()
-    work.steps(len(frame.f.body) + source.pick(_ROOM), source.chance(1, 64))
+    work.steps(len(fn.f.body) + source.pick(_ROOM), source.chance(1, 64))
     if count <= _LOW_STACK and source.chance(1, 10):
         again(work.body)
     work.finish()
     # The frame took an unknown number: now there are exactly as many as were drawn.
-    left = count - local_count(frame)
+    left = count - local_count(fn)
     if left > 0:
-        frame.f.local(filler, left)
-    program.close_function(frame, source)
-    return frame
+        fn.f.local(filler, left)
+    program.close_function(fn, source)
+    return fn
 
 
 class _Work:
     """What is done in one function: ``watched`` locals in steps, a dense range of locals all at once."""
 
     def __init__(
-        self, program: Program, around: Around, frame: Frame, source: ChoiceSource, space: Space, watched: int,
+        self, program: Program, around: Around, fn: Function, source: ChoiceSource, space: Space, watched: int,
         dense: int,
     ) -> None:  # fmt: skip
-        self.program, self.frame, self.source, self.space = program, frame, source, space
+        self.program, self.fn, self.source, self.space = program, fn, source, space
         if not space.beyond:
-            space.beyond[frame.f.local(I64)] = I64
+            space.beyond[fn.f.local(I64)] = I64
         chosen = [*space.beyond, *space.choose(watched)]
         self.watched = [i for i in chosen if settable(space.type_of(i))]
         self.unset = [i for i in chosen if not settable(space.type_of(i))]
@@ -129,11 +129,11 @@ class _Work:
         taken = frozenset(chosen)
         self.dense = [i for i in range(first, min(first + dense, space.end)) if i not in taken]
         self.types = [space.type_of(i) for i in self.watched]
-        self.body = Body(program, around, frame, source, self.types, self.watched)
+        self.body = Body(program, around, fn, source, self.types, self.watched)
 
     def start(self) -> None:
         """Read zeros and nulls, then set what may not be null and most of the rest."""
-        source, frame = self.source, self.frame
+        source, fn = self.source, self.fn
         step = 1 + source.below(4)
         self.space.fold_unset(self.watched[::step] + self.unset + self.dense[:3])
         kept = source.below(8)
@@ -141,44 +141,44 @@ class _Work:
             (i, type_) for i, type_ in zip(self.watched, self.types, strict=True)
             if not isinstance(type_, NumType) or (i + kept) % 4
         ]  # fmt: skip
-        push_values(frame, source, [type_ for _, type_ in chosen])
-        frame.f.body += [(SET, i) for i, _ in reversed(chosen)]
+        push_values(fn, source, [type_ for _, type_ in chosen])
+        fn.f.body += [(SET, i) for i, _ in reversed(chosen)]
         for i, type_ in zip(self.watched, self.types, strict=True):
-            frame.sources.setdefault(type_, []).append(i)
-        self.dense = fill(frame, source, self.space, self.dense)
+            fn.sources.setdefault(type_, []).append(i)
+        self.dense = fill(fn, source, self.space, self.dense)
 
     def steps(self, room: int, traps: bool) -> None:
         """Steps until there are ``room`` instructions; in between all dense locals trade places, at times in a loop."""
-        source, frame = self.source, self.frame
-        most = local_count(frame) + _FOR_FRAME // 2
+        source, fn = self.source, self.fn
+        most = local_count(fn) + _FOR_FRAME // 2
         turns = source.below(3) if 1 < len(self.dense) <= _TURNED else 0
         while True:
             source.weighted(LOCAL_STEPS)(self.body, 2)
             if turns:
                 self._turn(turns == 2)
                 turns = 0
-            if len(frame.f.body) > room or local_count(frame) > most:
+            if len(fn.f.body) > room or local_count(fn) > most:
                 break
         if traps:
             self.body.checksum(0)
-            frame.publish()
-            self.program.trap(frame, source)
+            fn.publish()
+            self.program.trap(fn, source)
 
     def _turn(self, looped: bool) -> None:
-        f = self.frame.f
+        f = self.fn.f
         if not looped:
-            rotate(self.frame, self.space, self.dense)
+            rotate(self.fn, self.space, self.dense)
             return
         count = self.body.rounds()
         f.open("loop")
-        rotate(self.frame, self.space, self.dense)
+        rotate(self.fn, self.space, self.dense)
         self.source.weighted(LOCAL_STEPS)(self.body, 0)
         f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
         f.end()
 
     def finish(self) -> None:
         """Everything into the hash, and what nothing has written: it is zero or null still."""
-        drain(self.frame, self.source, self.space, self.dense)
+        drain(self.fn, self.source, self.space, self.dense)
         self.body.finish()
         space, taken = self.space, {*self.watched, *self.dense}
         near = [i + by for i in self.watched for by in (1, -1)]
@@ -189,18 +189,18 @@ class _Work:
 # What other targets draw
 
 
-def _part(program: Program, frame: Frame, source: ChoiceSource, size: int) -> None:
+def _part(program: Program, fn: Function, source: ChoiceSource, size: int) -> None:
     """Some hundred locals more, and a few steps on some of them."""
-    known = {type_: list(locals_) for type_, locals_ in frame.sources.items()}
-    space = Space.declare(frame, source, 3 + source.pick((5, 20, 60, 130, 260, 400)))
+    known = {type_: list(locals_) for type_, locals_ in fn.sources.items()}
+    space = Space.declare(fn, source, 3 + source.pick((5, 20, 60, 130, 260, 400)))
     watched = max(3, min(source.pick(_WATCHED), size // 24))
-    work = _Work(program, Around(), frame, source, space, watched, min(source.pick(_DENSE), size // 16))
+    work = _Work(program, Around(), fn, source, space, watched, min(source.pick(_DENSE), size // 16))
     work.body.sure = False
     work.start()
-    work.steps(len(frame.f.body) + size // 3, False)
+    work.steps(len(fn.f.body) + size // 3, False)
     work.finish()
     # A reference that a skipped branch should have set is null: nothing outside may read it.
-    frame.sources = known
+    fn.sources = known
 
 
 PARTS: Final[tuple[Part, ...]] = (Part("locals", NEEDS, _part),)

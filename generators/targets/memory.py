@@ -10,8 +10,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.module.body import GET, Frame
-from generators.module.shell import Scaffold
+from generators.module.function import GET, Function
+from generators.module.shell import Shell
 from generators.program.arguments import Exported, invocations
 from generators.program.calls import site
 from generators.program.parts import Part
@@ -42,8 +42,8 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
     if source.chance(6, 16):
         config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
-    scaffold = Scaffold.open(source.fork("shell"), config)
-    memories = Memories.open(scaffold, source.fork("memories"))
+    shell = Shell.open(source.fork("shell"), config)
+    memories = Memories.open(shell, source.fork("memories"))
     memories.grows = source.chance(6, 16)
     count = source.between(1, 2)
     edges = source.below(4)
@@ -53,36 +53,36 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     groups += [add_ends(memories, source.fork(f"end{i}"), f"e{i}") for i in range(edges)]
     for group in reversed(groups) if source.below(2) else groups:
         if group.type is not None:
-            scaffold.sites.append(site("host", -1, len(scaffold.invocations), group.type))
-        scaffold.invocations += group.calls
-    if scaffold.private:
+            shell.sites.append(site("host", -1, len(shell.invocations), group.type))
+        shell.invocations += group.calls
+    if shell.private:
         memories.digest()
-    return scaffold.case()
+    return shell.case()
 
 
 def _function(memories: Memories, source: ChoiceSource, name: str) -> Exported:
     """Values and what is done to memory between them."""
-    scaffold = memories.scaffold
+    shell = memories.shell
     params: list[ValType] = [source.weighted(_TYPES) for _ in range(source.below(5))]
     params = [I64 if param is V128 else param for param in params]
-    f = scaffold.builder.func(params, (I64,), export=name)
-    frame = Frame.of(scaffold, f, source)
-    frame.seed(source.bits(16))
-    tree = Tree(frame, source, LOADING, _ROOM[source.below(64)], memories.load)
+    f = shell.builder.func(params, (I64,), export=name)
+    fn = Function.of(shell, f, source)
+    fn.seed(source.bits(16))
+    tree = Tree(fn, source, LOADING, _ROOM[source.below(64)], memories.load)
     values = _steps(memories, tree, source.weighted(_STATEMENTS))
     for type_, local, nan in values:
         f.body.append((GET, local))
         folded(tree, type_, nan)
-    frame.close_vectors()
+    fn.close_vectors()
     if source.below(2):
-        frame.publish()
-    f.body.append((GET, frame.acc))
+        fn.publish()
+    f.body.append((GET, fn.acc))
     return Exported(name, f.type, source.between(1, 2))
 
 
 def _steps(memories: Memories, tree: Tree, count: int) -> list[tuple[NumType, int, Nan]]:
     """Values with loads in them, and what changes memory between; gives the locals with the values."""
-    source, config = tree.source, memories.scaffold.config
+    source, config = tree.source, memories.shell.config
     values: list[tuple[NumType, int, Nan]] = []
     for _ in range(count):
         step = source.weighted(_STEPS)
@@ -101,17 +101,17 @@ def _steps(memories: Memories, tree: Tree, count: int) -> list[tuple[NumType, in
     return values
 
 
-def _accesses(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+def _accesses(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """The steps of this target in any function."""
-    memories = program.scaffold.kit(Memories.of)
-    tree = Tree.within(frame, source, LOADING, room, memories.load)
+    memories = program.shell.kit(Memories.of)
+    tree = Tree.within(fn, source, LOADING, room, memories.load)
     _finish(tree, _steps(memories, tree, source.between(1, 1 + min(room // 12, 9))))
 
 
-def _loads(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+def _loads(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """Numbers of any type out of expressions with loads as operands everywhere."""
-    memories = program.scaffold.kit(Memories.of)
-    tree = Tree.within(frame, source, LOADING, room, memories.load)
+    memories = program.shell.kit(Memories.of)
+    tree = Tree.within(fn, source, LOADING, room, memories.load)
     values: list[tuple[NumType, int, Nan]] = []
     for _ in range(source.between(1, 1 + min(room // 12, 7))):
         type_ = source.weighted(_SCALARS)
@@ -123,7 +123,7 @@ def _finish(tree: Tree, values: list[tuple[NumType, int, Nan]]) -> None:
     for type_, local, nan in values:
         used(tree, tree.source.weighted(_USES), type_, local, nan)
         if nan is Nan.NONE:
-            tree.frame.sources.setdefault(type_, []).append(local)
+            tree.fn.sources.setdefault(type_, []).append(local)
 
 
 PARTS: Final = (Part("accesses", NEEDS, _accesses, often=True), Part("loads", NEEDS, _loads, often=True))

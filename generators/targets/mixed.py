@@ -16,7 +16,7 @@ from generators import targets
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
 from generators.draw.signatures import draw_types
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.mutation.bases import seeds
 from generators.mutation.splicing import spliced
 from generators.program.arguments import callable_by_host
@@ -139,7 +139,7 @@ class _Made:
 class _Body:
     """One function under construction, and about how many instructions one call of it executes."""
 
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     steps: int = 0
 
@@ -160,10 +160,10 @@ class _Module:
         self.program = Program.open(source, config)
         self.made: list[_Made] = []
         self.waiting: list[_Made] = []
-        scaffold = self.program.scaffold
+        shell = self.program.shell
         if source.chance(2, 16):
-            scaffold.free_nans = True
-            scaffold.labels.add("free_nans")
+            shell.free_nans = True
+            shell.labels.add("free_nans")
         self.parts = self._draw_parts()
         if source.chance(1, 10):
             self._import()
@@ -189,28 +189,28 @@ class _Module:
         """A function of the host."""
         type_ = self._signature(self.source)
         if can_import(type_):
-            self.made.append(_Made(import_callee(self.program.scaffold, "env", "host0", type_), 4, True))
+            self.made.append(_Made(import_callee(self.program.shell, "env", "host0", type_), 4, True))
 
     def build(self) -> Case:
         count = self.source.weighted(_FUNCTIONS)
         for i in range(count):
             self._function(self.source.fork(f"f{i}"), i, max(8, self.room // count), i == count - 1)
-        if self.program.scaffold.pages and self.source.chance(1, 16):
+        if self.program.shell.pages and self.source.chance(1, 16):
             self._ends()
         return self.program.close()
 
     def _ends(self) -> None:
         """After all else, accesses around the end of a memory, some of which trap."""
-        scaffold = self.program.scaffold
-        scaffold.labels.add("traps")
-        group = add_ends(scaffold.kit(Memories.of), self.source.fork("ends"), "ends")
-        scaffold.last += group.calls
+        shell = self.program.shell
+        shell.labels.add("traps")
+        group = add_ends(shell.kit(Memories.of), self.source.fork("ends"), "ends")
+        shell.last += group.calls
 
     # Functions
 
     def _signature(self, source: ChoiceSource) -> FuncType:
         """Narrow mostly, wide sometimes; the first parameter is an i32 in most."""
-        config, references = self.config, self.program.scaffold.references()
+        config, references = self.config, self.program.shell.references()
         kind = source.below(16)
         tables = {14: (MIXED, MIXED), 15: (WIDE, NARROW) if source.below(2) else (NARROW, WIDE)}.get(
             kind, (NARROW, NARROW)
@@ -227,13 +227,13 @@ class _Module:
         if last and not by_host:
             type_ = FuncType(tuple(t for t in type_.params if not isinstance(t, RefType)), type_.results)
         export = f"f{number}" if by_host or last else ""
-        frame = self.program.function(source, type_.params, (*type_.results, I64), export, 1 + source.below(3))
-        body = _Body(frame, source)
+        fn = self.program.function(source, type_.params, (*type_.results, I64), export, 1 + source.below(3))
+        body = _Body(fn, source)
         while room > 0:
             share = min(room, max(8, source.below(room + 1)))
             part = source.pick(source.pick(self.parts))
             if source.below(64) == 63:
-                frame.f.body.append(BARE["nop"])
+                fn.f.body.append(BARE["nop"])
             if source.chance(1, _WRAPPED):
                 self._looped(body, part, share)
             else:
@@ -245,36 +245,36 @@ class _Module:
                     self._call(body, made)
         while last and self.waiting:
             self._call(body, self.waiting[0])
-        push_values(frame, source, type_.results)
-        self.program.close_function(frame, source)
+        push_values(fn, source, type_.results)
+        self.program.close_function(fn, source)
         if not last:
-            self._offer(source, frame, body.steps, bool(export))
+            self._offer(source, fn, body.steps, bool(export))
 
     def _part(self, body: _Body, part: Part, room: int) -> None:
-        before = len(body.frame.f.body)
-        part.emit(self.program, body.frame, body.source, room)
-        body.steps += len(body.frame.f.body) - before
+        before = len(body.fn.f.body)
+        part.emit(self.program, body.fn, body.source, room)
+        body.steps += len(body.fn.f.body) - before
 
     def _looped(self, body: _Body, part: Part, room: int) -> None:
         """A part that runs up to four times. What it sets of references is not known to be set behind the loop."""
-        frame, source = body.frame, body.source
-        count = frame.f.local(I32)
+        fn, source = body.fn, body.source
+        count = fn.f.local(I32)
         rounds = source.between(1, 4)
-        frame.f.body += ((I32_CONST, rounds), (SET, count))
-        known = {type_: list(found) for type_, found in frame.sources.items() if isinstance(type_, RefType)}
-        frame.f.open("loop")
+        fn.f.body += ((I32_CONST, rounds), (SET, count))
+        known = {type_: list(found) for type_, found in fn.sources.items() if isinstance(type_, RefType)}
+        fn.f.open("loop")
         before = body.steps
         self._part(body, part, max(8, room // 2))
         body.steps += (body.steps - before) * (rounds - 1)
-        frame.f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-        frame.f.end()
-        for type_ in list(frame.sources):
+        fn.f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
+        fn.f.end()
+        for type_ in list(fn.sources):
             if isinstance(type_, RefType):
-                frame.sources[type_] = known.get(type_, [])
+                fn.sources[type_] = known.get(type_, [])
 
-    def _offer(self, source: ChoiceSource, frame: Frame, steps: int, exported: bool) -> None:
+    def _offer(self, source: ChoiceSource, fn: Function, steps: int, exported: bool) -> None:
         """Let later functions call this one, perhaps through one more that hands its results on."""
-        f = frame.f
+        f = fn.f
         made = _Made(Callee(f.index, f.type_index, f.type), steps + 8)
         self.made.append(made)
         if source.chance(4, 16) and steps < _MOST_STEPS:
@@ -288,7 +288,7 @@ class _Module:
 
     def _call(self, body: _Body, made: _Made) -> None:
         """A call of an earlier function, its results used in one of the ways that compilers tell apart."""
-        frame, source = body.frame, body.source
+        fn, source = body.fn, body.source
         if made in self.waiting:
             self.waiting.remove(made)
         body.steps += made.steps
@@ -296,21 +296,21 @@ class _Module:
         kinds = self.program.calls.kinds()
         how = source.pick(("direct", "direct", "indirect", "ref" if "ref" in kinds else "direct"))
         how = "direct" if made.imported else how
-        push_values(frame, source, callee.type.params, made.imported)
-        self.program.calls.call(frame, source, how, callee)
-        self._use(frame, source, callee.type.results)
-        self.program.passed(frame, callee, "import" if made.imported else how)
+        push_values(fn, source, callee.type.params, made.imported)
+        self.program.calls.call(fn, source, how, callee)
+        self._use(fn, source, callee.type.results)
+        self.program.passed(fn, callee, "import" if made.imported else how)
 
-    def _use(self, frame: Frame, source: ChoiceSource, results: tuple[ValType, ...]) -> None:
+    def _use(self, fn: Function, source: ChoiceSource, results: tuple[ValType, ...]) -> None:
         """Fold, store, drop, or keep in locals that everything behind may read."""
         mode = source.weighted(MODES)
         if mode not in ("pass", "two") or len(results) > 40:
-            use(frame, source, mode, results, _nothing)
+            use(fn, source, mode, results, _nothing)
             return
-        kept = [frame.f.local(type_) for type_ in results]
-        frame.f.body += [(SET, local) for local in reversed(kept)]
+        kept = [fn.f.local(type_) for type_ in results]
+        fn.f.body += [(SET, local) for local in reversed(kept)]
         for type_, local in zip(results, kept, strict=True):
-            frame.sources.setdefault(type_, []).append(local)
+            fn.sources.setdefault(type_, []).append(local)
 
 
 def _nothing() -> None:

@@ -14,7 +14,7 @@ from generators.config import Config, draw_size
 from generators.control.pressure import STEPS, Around, Body
 from generators.control.surroundings import again, draw_around, draw_imports
 from generators.draw.signatures import draw_types
-from generators.module.body import GET, Frame
+from generators.module.function import GET, Function
 from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, VECTORS, Program
@@ -65,7 +65,7 @@ def _live_types(program: Program, source: ChoiceSource, ints: int, floats: int, 
     reals: list[NumType] = [source.weighted(_FLOATS), source.weighted(_FLOATS)]
     if config.allows(Feature.SIMD):
         reals = [V128 if source.below(4) == 3 else type_ for type_ in reals]
-    kinds = program.scaffold.references()
+    kinds = program.shell.references()
     rows: list[list[ValType]] = [[wholes[i & 1] for i in range(ints)], [reals[i & 1] for i in range(floats)]]
     if kinds:
         start = source.below(len(kinds))
@@ -91,25 +91,25 @@ def _function(program: Program, around: Around, source: ChoiceSource, name: str,
     returned = numbers[: config.max_results - 1] if end == "return" else []
     params: tuple[ValType, ...] = (I32, *draw_types(source, config, min(source.below(5), config.max_params - 1)))
     sink = _sink(program, source.fork("sink"), types) if end == "tail" else None
-    frame = program.function(source, params, [*(types[i] for i in returned), I64], name)
-    body = Body.fresh(program, around, frame, source, types)
-    room = len(frame.f.body) + source.pick(_ROOM)
+    fn = program.function(source, params, [*(types[i] for i in returned), I64], name)
+    body = Body.fresh(program, around, fn, source, types)
+    room = len(fn.f.body) + source.pick(_ROOM)
     while True:
         source.weighted(STEPS)(body, 2)
-        if len(frame.f.body) > room:
+        if len(fn.f.body) > room:
             break
     if end == "self":
         again(body)
-    program.scaffold.labels.add(end)
+    program.shell.labels.add(end)
     if sink is None:
         if end != "return":
             body.finish()
-        program.close_function(frame, source, [body.live[i] for i in returned])
+        program.close_function(fn, source, [body.live[i] for i in returned])
         return
-    frame.publish()
-    frame.f.body += [(GET, local) for local in body.live]
+    fn.publish()
+    fn.f.body += [(GET, local) for local in body.live]
     kinds = [kind for kind in ("tail", "tail_indirect", "tail_ref") if kind in program.calls.kinds()]
-    program.calls.call(frame, source, source.pick(kinds), sink)
+    program.calls.call(fn, source, source.pick(kinds), sink)
 
 
 def _sink(program: Program, source: ChoiceSource, types: list[ValType]) -> Callee:
@@ -120,25 +120,25 @@ def _sink(program: Program, source: ChoiceSource, types: list[ValType]) -> Calle
 # What other targets draw
 
 
-def _part(program: Program, frame: Frame, source: ChoiceSource, size: int) -> None:
+def _part(program: Program, fn: Function, source: ChoiceSource, size: int) -> None:
     """As many live values as the size allows, a few steps, and their end."""
-    known = {type_: list(locals_) for type_, locals_ in frame.sources.items()}
+    known = {type_: list(locals_) for type_, locals_ in fn.sources.items()}
     most = max(4, min(80, size // 24))
     around = draw_around(program, source, ()) if size > 150 else Around()
     ints = 1 + source.below(most)
     floats = source.below(most)
     types = _live_types(program, source, ints, floats, source.below(4))
-    body = Body.fresh(program, around, frame, source, types)
+    body = Body.fresh(program, around, fn, source, types)
     # Who emits this may do so in a branch, or in a loop: then its calls are not passed in every call.
     body.sure = False
-    end = len(frame.f.body) + size // 2
+    end = len(fn.f.body) + size // 2
     for _ in range(6):
         source.weighted(STEPS)(body, 1)
-        if len(frame.f.body) > end:
+        if len(fn.f.body) > end:
             break
     body.finish()
     # A reference that a skipped branch should have set is null: nothing outside may read it.
-    frame.sources = known
+    fn.sources = known
 
 
 PARTS: Final[tuple[Part, ...]] = (Part("pressure", NEEDS, _part),)

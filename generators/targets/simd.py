@@ -12,7 +12,7 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, Config, draw_size
 from generators.draw.signatures import draw_type, draw_types
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, Program
@@ -74,18 +74,18 @@ class _Module:
             # Without vectors in its type, the host calls it directly as well.
             params = tuple(I64 if type_ is V128 else type_ for type_ in params)
         given = source.below(4) if vectors else 0
-        frame = self.program.function(source, params, (*(V128,) * given, I64), name)
-        code = Vectors.of(frame, source)
+        fn = self.program.function(source, params, (*(V128,) * given, I64), name)
+        code = Vectors.of(fn, source)
         done = 0
         while done < count:
             part = source.weighted(_PARTS)
-            done += part(self, frame, code, min(count - done, 12))
+            done += part(self, fn, code, min(count - done, 12))
         for _ in range(given):
             settled = code.operand(V128, Nan.NONE, 3)
             code.keep(settled)
         last = [local for local, _ in code.known[len(code.known) - given :]]
         self._fold(code, source)
-        self.program.close_function(frame, source, last)
+        self.program.close_function(fn, source, last)
 
     def _fold(self, code: Vectors, source: ChoiceSource) -> None:
         """Fold all, or half: what is dead may be removed, and its traps and stores may not."""
@@ -94,27 +94,27 @@ class _Module:
 
     # Parts: each gives how many statements it was
 
-    def _plain(self, frame: Frame, code: Vectors, room: int) -> int:
-        del frame
+    def _plain(self, fn: Function, code: Vectors, room: int) -> int:
+        del fn
         count = 1 + code.source.below(room)
         for _ in range(count):
             code.statement(2 + code.source.below(3))
         return count
 
-    def _loop(self, frame: Frame, code: Vectors, room: int) -> int:
+    def _loop(self, fn: Function, code: Vectors, room: int) -> int:
         """A loop of up to four rounds with vectors carried round in permuted locals."""
-        source, body = code.source, frame.f.body
+        source, body = code.source, fn.f.body
         width = 1 + source.below(6)
         carried = []
         for _ in range(width):
             code.operand(V128, Nan.NONE, 1)
             carried.append(code.keep(Nan.NONE))
-        rounds = frame.f.local(I32)
+        rounds = fn.f.local(I32)
         if source.below(2):
             body += ((GET, 0), (I32_CONST, 3), BARE["i32.and"], (I32_CONST, 1), BARE["i32.add"], (SET, rounds))
         else:
             body += ((I32_CONST, source.between(1, 4)), (SET, rounds))
-        frame.f.open("loop")
+        fn.f.open("loop")
         count = 1 + source.below(min(room, 5))
         for _ in range(count):
             code.statement(1 + source.below(2))
@@ -126,72 +126,72 @@ class _Module:
                 body.append((GET, carried[(i + turn) % width]))
         body += [(SET, local) for local in reversed(carried)]
         body += ((GET, rounds), (I32_CONST, 1), BARE["i32.sub"], (TEE, rounds), (OPS["br_if"], 0))
-        frame.f.end()
+        fn.f.end()
         return count + 1
 
-    def _branches(self, frame: Frame, code: Vectors, room: int) -> int:
+    def _branches(self, fn: Function, code: Vectors, room: int) -> int:
         """Statements that run for some arguments only, on one side or on both."""
         source = code.source
         count = 1 + source.below(min(room, 4))
         code.operand(I32, Nan.NONE, 2)
-        frame.f.open("if")
+        fn.f.open("if")
         for _ in range(count):
             code.statement(1 + source.below(2))
         if source.below(2):
-            frame.f.else_()
+            fn.f.else_()
             code.statement(2)
-        frame.f.end()
+        fn.f.end()
         return count + 1
 
-    def _block(self, frame: Frame, code: Vectors, room: int) -> int:
+    def _block(self, fn: Function, code: Vectors, room: int) -> int:
         """A block or loop with vectors as parameters and results, entered and left with other values among them."""
-        source, body = code.source, frame.f.body
+        source, body = code.source, fn.f.body
         types = self._types(source, 1 + source.below(min(8, self.config.max_params)))
         results = self._types(source, 1 + source.below(min(8, self.config.max_results)))
         for type_ in types:
-            self._value(frame, code, type_)
-        frame.f.open(("block", "loop")[source.below(2)], types, results)
-        kept = [frame.f.local(type_) for type_ in types]
+            self._value(fn, code, type_)
+        fn.f.open(("block", "loop")[source.below(2)], types, results)
+        kept = [fn.f.local(type_) for type_ in types]
         body += [(SET, local) for local in reversed(kept)]
         for local, type_ in zip(kept, types, strict=True):
             if type_ is V128:
                 code.known.append((local, Nan.NONE))
-            frame.sources.setdefault(type_, []).append(local)
+            fn.sources.setdefault(type_, []).append(local)
         for _ in range(min(room, 2)):
             code.statement(2)
         for type_ in results:
-            self._value(frame, code, type_)
-        frame.f.end()
-        use(frame, source, ("fold", "store")[source.below(2)], results, _nothing)
+            self._value(fn, code, type_)
+        fn.f.end()
+        use(fn, source, ("fold", "store")[source.below(2)], results, _nothing)
         return 2
 
-    def _value(self, frame: Frame, code: Vectors, type_: ValType) -> None:
+    def _value(self, fn: Function, code: Vectors, type_: ValType) -> None:
         assert isinstance(type_, NumType)
         if type_ is V128:
             code.operand(V128, Nan.NONE, 2)
         else:
-            emit_clean(frame, code.source, type_, 1)
+            emit_clean(fn, code.source, type_, 1)
 
-    def _call(self, frame: Frame, code: Vectors, room: int) -> int:
+    def _call(self, fn: Function, code: Vectors, room: int) -> int:
         """A call with vectors among its arguments and results, and vectors live across it."""
         del room
         source = code.source
         callee = source.pick(self.callees)
         how = source.pick(("direct", "direct", "indirect", "ref" if "ref" in self.program.calls.kinds() else "direct"))
         for type_ in callee.type.params:
-            self._value(frame, code, type_)
-        self.program.calls.call(frame, source, how, callee)
+            self._value(fn, code, type_)
+        self.program.calls.call(fn, source, how, callee)
         mode = source.weighted(MODES)
         results = callee.type.results
         if mode in ("pass", "two") and results:
-            kept = [frame.f.local(type_) for type_ in results]
-            frame.f.body += [(SET, local) for local in reversed(kept)]
+            kept = [fn.f.local(type_) for type_ in results]
+            fn.f.body += [(SET, local) for local in reversed(kept)]
             code.known += [(local, Nan.NONE) for local, t in zip(kept, results, strict=True) if t is V128]
             for type_, local in zip(results, kept, strict=True):
-                frame.sources.setdefault(type_, []).append(local)
+                fn.sources.setdefault(type_, []).append(local)
         else:
-            use(frame, source, mode, results, lambda: code.statement(2))
-        self.program.passed(frame, callee, how)
+            use(fn, source, mode, results, lambda: code.statement(2))
+        self.program.passed(fn, callee, how)
         return 2
 
 
@@ -204,10 +204,10 @@ _PARTS: Final = weighted(
 )
 
 
-def _statements(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+def _statements(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """Statements over every vector instruction, on the vectors of the function; all or half of the values are used."""
     del program
-    code = Vectors.of(frame, source)
+    code = Vectors.of(fn, source)
     before = len(code.known)
     for _ in range(1 + source.below(min(1 + room // 10, 16))):
         code.statement(2 + source.below(3))

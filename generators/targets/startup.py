@@ -10,16 +10,16 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.module.body import BARE, GET, I32_CONST, Frame
+from generators.module.function import BARE, GET, I32_CONST, Function
 from generators.program.arguments import Exported
 from generators.program.calls import Callee
 from generators.program.program import Program
 from generators.state.global_statements import Thrown, Writers, across, branch, references, update
-from generators.state.globals import Cells
+from generators.state.globals import Globals
 from generators.state.segments import Areas, init, look, offset_expression
 from generators.state.table_statements import STEPS, Step, call, copy
 from generators.state.table_statements import init as table_init
-from generators.state.tables import Slots, Tables
+from generators.state.tables import Table, Tables
 from wasm.builder import ModuleBuilder, const
 from wasm.case import Case
 from wasm.features import Feature
@@ -77,15 +77,15 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     drawn = source.fork("imports")
     hosted: list[tuple[str, Callee]] = []
     program = Program.open(source, config, lambda builder: _imports(builder, drawn, config, hosted))
-    scaffold = program.scaffold
-    areas, tables, cells = scaffold.kit(Areas), scaffold.kit(Tables), scaffold.kit(Cells)
+    shell = program.shell
+    areas, tables, globs = shell.kit(Areas), shell.kit(Tables), shell.kit(Globals)
     made = source.fork("items")
     _memories(areas, made, config)
-    scaffold.kit(Writers).all += [(callee, True) for name, callee in hosted if name == "env.mix"]
+    shell.kit(Writers).all += [(callee, True) for name, callee in hosted if name == "env.mix"]
     for i in range(made.below(4)):
         tables.add(made, held=i > 0)
     for _ in range(made.below(5)):
-        cells.add(made, cells.draw_type(made), made.below(4) < 3)
+        globs.add(made, globs.draw_type(made), made.below(4) < 3)
     for _ in range(made.weighted(_SEGMENTS)):
         if tables.all and made.below(3) == 2:
             _elements(program, made, made.pick(tables.all))
@@ -128,7 +128,7 @@ def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config, hoste
 
 def _memories(areas: Areas, source: ChoiceSource, config: Config) -> None:
     """Memory 0 has 32-bit addresses and serves the scaffold too; others only where there may be several."""
-    scaffold = areas.scaffold
+    shell = areas.shell
     if not areas.all:
         pages = source.between(1, 2)
         areas.add(pages, pages + source.below(2), False)
@@ -136,60 +136,58 @@ def _memories(areas: Areas, source: ChoiceSource, config: Config) -> None:
         for _ in range(max(0, source.below(4) - 1)):
             index64 = config.allows(Feature.MEMORY64) and source.below(2) == 1
             areas.add(1, 1 + source.below(2), index64)
-    scaffold.pages, scaffold.uses_memory = areas.all[0].type.limits.minimum, True
+    shell.pages, shell.uses_memory = areas.all[0].type.limits.minimum, True
 
 
-def _elements(program: Program, source: ChoiceSource, slots: Slots) -> None:
+def _elements(program: Program, source: ChoiceSource, table: Table) -> None:
     """An active segment that fits, up to the last element in some cases; or a declarative one."""
-    scaffold = program.scaffold
-    length = min(slots.size, source.pick((1, 0, 2, 3, 8)))
-    init_ = tuple(_element(program, source, slots) for _ in range(length))
-    elems = scaffold.builder.module.elems
+    shell = program.shell
+    length = min(table.size, source.pick((1, 0, 2, 3, 8)))
+    init_ = tuple(_element(program, source, table) for _ in range(length))
+    elems = shell.builder.module.elems
     if source.below(8) == 7 and program.config.allows(Feature.REFERENCE_TYPES):
-        elems.append(Elem(slots.type.ref, init_, SegmentMode.DECLARATIVE))
+        elems.append(Elem(table.type.ref, init_, SegmentMode.DECLARATIVE))
         return
-    at = slots.size - length if source.below(2) else source.below(slots.size - length + 1)
-    offset = offset_expression(scaffold, source, slots.index_type, at)
-    elems.append(Elem(_type(program, slots), init_, SegmentMode.ACTIVE, slots.index, offset))
+    at = table.size - length if source.below(2) else source.below(table.size - length + 1)
+    offset = offset_expression(shell, source, table.index_type, at)
+    elems.append(Elem(_type(program, table), init_, SegmentMode.ACTIVE, table.index, offset))
 
 
-def _type(program: Program, slots: Slots) -> RefType:
+def _type(program: Program, table: Table) -> RefType:
     """The type of a segment for a table; without reference types only the form that lists functions."""
-    return slots.type.ref if program.config.allows(Feature.REFERENCE_TYPES) else ref("func", False)
+    return table.type.ref if program.config.allows(Feature.REFERENCE_TYPES) else ref("func", False)
 
 
-def _element(program: Program, source: ChoiceSource, slots: Slots) -> Expr:
+def _element(program: Program, source: ChoiceSource, table: Table) -> Expr:
     """What a table takes, a constant global's value among it."""
-    type_ = slots.type.ref
-    known = program.scaffold.kit(Cells).constants(type_)
-    if known and not slots.families and (not slots.full or not type_.nullable) and source.below(2):
+    type_ = table.type.ref
+    known = program.shell.kit(Globals).constants(type_)
+    if known and not table.families and (not table.full or not type_.nullable) and source.below(2):
         return const("global.get", source.pick(known).index)
-    return program.scaffold.kit(Tables).element(source, slots)
+    return program.shell.kit(Tables).element(source, table)
 
 
 def _misfit(program: Program, source: ChoiceSource) -> None:
     """One segment that does not fit, at any place among the others."""
-    scaffold = program.scaffold
-    scaffold.labels.add("segment_traps")
-    areas, tables = scaffold.kit(Areas), scaffold.kit(Tables)
+    shell = program.shell
+    shell.labels.add("segment_traps")
+    areas, tables = shell.kit(Areas), shell.kit(Tables)
     if tables.all and source.below(2):
-        slots = source.pick(tables.all)
+        table = source.pick(tables.all)
         length = source.below(3)
-        init_ = tuple(tables.element(source, slots) for _ in range(length))
-        most = (1 << slots.index_type.bits) - 1
-        at = source.pick((slots.size - length + 1, slots.size + 1, most, slots.size + 7))
-        offset = ((OPS[f"{slots.index_type}.const"], at),)
-        scaffold.builder.module.elems.append(
-            Elem(_type(program, slots), init_, SegmentMode.ACTIVE, slots.index, offset)
-        )
+        init_ = tuple(tables.element(source, table) for _ in range(length))
+        most = (1 << table.index_type.bits) - 1
+        at = source.pick((table.size - length + 1, table.size + 1, most, table.size + 7))
+        offset = ((OPS[f"{table.index_type}.const"], at),)
+        shell.builder.module.elems.append(Elem(_type(program, table), init_, SegmentMode.ACTIVE, table.index, offset))
     else:
         areas.outside(source, source.pick(areas.all))
 
 
 def _start(program: Program, source: ChoiceSource, hosted: dict[str, Callee]) -> None:
     """None, the host's, or one of the module's own, which the host calls again in some cases."""
-    scaffold = program.scaffold
-    module = scaffold.builder.module
+    shell = program.shell
+    module = shell.builder.module
     kind = source.below(8)
     if kind == 0:
         return
@@ -197,30 +195,30 @@ def _start(program: Program, source: ChoiceSource, hosted: dict[str, Callee]) ->
         module.start = hosted["env.begin"].func
         return
     again = source.below(4) == 3
-    frame = program.function(source, (), ())
+    fn = program.function(source, (), ())
     if again:
-        scaffold.builder.export("start", ExternKind.FUNC, frame.f.index)
-    module.start = frame.f.index
+        shell.builder.export("start", ExternKind.FUNC, fn.f.index)
+    module.start = fn.f.index
     for _ in range(source.between(1, 6)):
-        _statement(program, frame, source)
-    frame.publish()
+        _statement(program, fn, source)
+    fn.publish()
     log = hosted.get("env.log")
     if log is not None:
-        frame.f.body += ((GET, frame.acc), (OPS["call"], log.func))
+        fn.f.body += ((GET, fn.acc), (OPS["call"], log.func))
     end = source.weighted(_ENDS)
     if end == "throws" and program.config.allows(Feature.EXCEPTIONS):
-        scaffold.labels.add("start_throws")
-        frame.f.body += ((I32_CONST, source.below(1000)), (OPS["throw"], scaffold.kit(Thrown).tag))
+        shell.labels.add("start_throws")
+        fn.f.body += ((I32_CONST, source.below(1000)), (OPS["throw"], shell.kit(Thrown).tag))
     elif end != "returns":
-        scaffold.labels.add("start_traps")
-        _past_the_end(program, frame, source)
+        shell.labels.add("start_traps")
+        _past_the_end(program, fn, source)
     elif again:
-        program.exports.append(Exported("start", frame.f.type, 1))
+        program.exports.append(Exported("start", fn.f.type, 1))
 
 
-def _past_the_end(program: Program, frame: Frame, source: ChoiceSource) -> None:
+def _past_the_end(program: Program, fn: Function, source: ChoiceSource) -> None:
     """The last thing that a start function does."""
-    areas, body = program.scaffold.kit(Areas), frame.f.body
+    areas, body = program.shell.kit(Areas), fn.f.body
     if source.below(2):
         which, length = areas.segment(source)
         area = source.pick(areas.all)
@@ -230,17 +228,17 @@ def _past_the_end(program: Program, frame: Frame, source: ChoiceSource) -> None:
         body.append(BARE["unreachable"])
 
 
-def _statement(program: Program, frame: Frame, source: ChoiceSource) -> None:
+def _statement(program: Program, fn: Function, source: ChoiceSource) -> None:
     steps = _STEPS if program.config.allows(Feature.REFERENCE_TYPES) else _PLAIN_STEPS
     step: Step = source.weighted(steps)
-    step(program, frame, source)
+    step(program, fn, source)
 
 
 def _function(program: Program, source: ChoiceSource, name: str) -> None:
     """Look at what there is, and go on using segments."""
     params: tuple[NumType | RefType, ...] = (I32, I64)[: source.below(3)]
-    frame = program.function(source, params, (I64,), name, source.between(1, 2))
-    look(program, frame, source)
+    fn = program.function(source, params, (I64,), name, source.between(1, 2))
+    look(program, fn, source)
     for _ in range(source.below(8)):
-        _statement(program, frame, source)
-    program.close_function(frame, source)
+        _statement(program, fn, source)
+    program.close_function(fn, source)

@@ -27,7 +27,7 @@ WEIGHT: Final = 3.0
 
 
 def _part(step: Step) -> Emit:
-    return lambda program, frame, source, _: step(program, frame, source)
+    return lambda program, fn, source, _: step(program, fn, source)
 
 
 PARTS: Final = tuple(Part(name, needs, _part(step)) for name, (step, needs, _) in STEPS.items())
@@ -49,13 +49,13 @@ def generate(source: ChoiceSource, config: Config) -> Case:
         config = config.without(Feature.GC, Feature.FUNCTION_REFERENCES)
     drawn = source.fork("imports")
     program = Program.open(source, config, lambda builder: _imports(builder, drawn, config))
-    tables = program.scaffold.kit(Tables)
+    tables = program.shell.kit(Tables)
     made = source.fork("tables")
     for i in range(source.between(1, 4)):
         tables.add(made, held=i > 0)
     ends: list[Invocation] = []
     early = source.below(4) == 3
-    program.scaffold.closers.insert(0, lambda: _place(program, ends, early))
+    program.shell.closers.insert(0, lambda: _place(program, ends, early))
     for i in range(source.between(1, 2)):
         _function(program, source.fork(i), f"f{i}")
     for i in range(source.below(5)):
@@ -65,11 +65,11 @@ def generate(source: ChoiceSource, config: Config) -> Case:
 
 def _place(program: Program, ends: list[Invocation], early: bool) -> None:
     """After the other calls; or before them, so that these see what is left after traps."""
-    scaffold = program.scaffold
+    shell = program.shell
     if early:
-        scaffold.first += ends
+        shell.first += ends
     else:
-        scaffold.invocations += ends
+        shell.invocations += ends
 
 
 def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config) -> None:
@@ -87,7 +87,7 @@ def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config) -> No
 def _function(program: Program, source: ChoiceSource, name: str) -> None:
     """Some statements on any of the tables."""
     params = tuple(source.weighted(_PARAMS) for _ in range(source.below(5)))
-    frame = program.function(source, params, (I64,), name, source.between(1, 3))
+    fn = program.function(source, params, (I64,), name, source.between(1, 3))
     features = program.config.features
     steps: Weighted[Step] = PLAIN_STEPS
     if Feature.REFERENCE_TYPES in features:
@@ -95,5 +95,5 @@ def _function(program: Program, source: ChoiceSource, name: str) -> None:
     elif Feature.BULK_MEMORY not in features:
         steps = (call,) * 256
     for _ in range(source.weighted(_STATEMENTS)):
-        source.weighted(steps)(program, frame, source)
-    program.close_function(frame, source)
+        source.weighted(steps)(program, fn, source)
+    program.close_function(fn, source)

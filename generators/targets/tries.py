@@ -16,10 +16,9 @@ from generators.control.regions import Region
 from generators.control.throwers import DEPTH_SHIFT, MODE_BITS, MODES, Ends, Thrower, leaf, link
 from generators.draw.operands import results_for
 from generators.draw.signatures import draw_type, draw_types
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
-from generators.module.shell import Scaffold
-from generators.program import calls as callsites
-from generators.program import use_row as consume
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.module.shell import Shell
+from generators.program import calls, use_row
 from generators.program.arguments import Exported, callable_by_host, selecting
 from generators.program.calls import Calls, can_import, import_callee
 from generators.program.parts import Part
@@ -69,11 +68,11 @@ class _TriesModule:
         if source.chance(6, 16):
             config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
         self.source, self.config = source, config
-        self.scaffold = Scaffold.open(source.fork("shell"), config)
+        self.shell = Shell.open(source.fork("shell"), config)
         if source.chance(3, 16):
-            self.scaffold.free_nans = True
-            self.scaffold.labels.add("free_nans")
-        self.calls = Calls(self.scaffold)
+            self.shell.free_nans = True
+            self.shell.labels.add("free_nans")
+        self.calls = Calls(self.shell)
         self.type = self._signature(size, role, limit)
         self.values = size + len(self.type.params) + len(self.type.results)
         self.thrown_import = False
@@ -83,7 +82,7 @@ class _TriesModule:
     # Types
 
     def _signature(self, size: int, role: str, limit: int) -> FuncType:
-        source, config, references = self.source, self.config, self.scaffold.references()
+        source, config, references = self.source, self.config, self.shell.references()
         params = min(size, limit) if role == "params" else draw_size(source, NARROW, limit)
         rest = draw_types(source, config, params, references)
         results = draw_size(source, NARROW if role in ("payload", "params") else MIXED, limit)
@@ -93,28 +92,28 @@ class _TriesModule:
 
     def _tags(self, size: int | None, limit: int) -> Tags:
         """One to four tags; the first may carry exactly the results of the calls, two may have the same type."""
-        source, scaffold, config = self.source, self.scaffold, self.config
+        source, shell, config = self.source, self.shell, self.config
         payloads: list[tuple[ValType, ...]] = []
         count = source.weighted(_TAGS)
         for i in range(count):
             wish = source.below(8)
             if i == 0 and size is not None:
-                payloads.append(draw_types(source, config, size, scaffold.references()))
+                payloads.append(draw_types(source, config, size, shell.references()))
             elif wish == 7 and len(self.type.results) <= limit and (size is None or size < _MANY):
                 payloads.append(self.type.results)
             elif wish == 6 and i:
                 payloads.append(payloads[0])
             else:
-                payloads.append(draw_types(source, config, draw_size(source, NARROW, limit), scaffold.references()))
+                payloads.append(draw_types(source, config, draw_size(source, NARROW, limit), shell.references()))
         if size is not None and size > _MANY:
             del payloads[2:]
-        builder = scaffold.builder
+        builder = shell.builder
         self.thrown_import = source.below(6) == 5 and can_import(FuncType(payloads[0]))
         for i, payload in enumerate(payloads):
             if i == 0 and self.thrown_import:
                 builder.import_other(*THROWN_TAG, TagType(builder.func_type(payload)))
             else:
-                builder.tag(payload, None if scaffold.private else f"tag{i}")
+                builder.tag(payload, None if shell.private else f"tag{i}")
         builder.tag()
         references = config.allows(Feature.REFERENCE_TYPES)
         typed = config.allows(Feature.FUNCTION_REFERENCES) and references and source.chance(1, 2)
@@ -124,15 +123,15 @@ class _TriesModule:
 
     def functions(self) -> None:
         """Imports first, the throwing function, links around it, and the consumers that the host calls."""
-        source, scaffold, tags = self.source, self.scaffold, self.tags
+        source, shell, tags = self.source, self.shell, self.tags
         plain = self.values < _MANY and can_import(self.type)
-        thrown = import_callee(scaffold, "throw", "host1", self.type) if self.thrown_import and plain else None
+        thrown = import_callee(shell, "throw", "host1", self.type) if self.thrown_import and plain else None
         kind = source.below(8)
-        integers = callsites.INTEGERS.issuperset(self.type.params + self.type.results)
-        reenter = import_callee(scaffold, "reenter", "back", self.type) if kind == 7 and integers else None
-        mixed = import_callee(scaffold, "env", "host0", self.type) if kind == 6 and plain else None
+        integers = calls.INTEGERS.issuperset(self.type.params + self.type.results)
+        reenter = import_callee(shell, "reenter", "back", self.type) if kind == 7 and integers else None
+        mixed = import_callee(shell, "env", "host0", self.type) if kind == 6 and plain else None
         if tags.references and kind:
-            again = scaffold.builder.func((EXNREF,), ())
+            again = shell.builder.func((EXNREF,), ())
             again.body += ((GET, 0), BARE["throw_ref"])
             tags.again = again.index
         count = len(tags.payloads)
@@ -141,7 +140,7 @@ class _TriesModule:
         name = "back" if reenter is not None else "w" if hosted else None
         first = head = leaf(self.calls, source.fork("leaf"), tags, self.type, ends, name)
         if reenter is not None:
-            scaffold.labels.add("reenter")
+            shell.labels.add("reenter")
             head = Thrower(reenter, ends, imported=True)
         room = _ROOM
         for i in range(source.weighted(_LINKS) if self.values < _MANY else source.below(2)):
@@ -162,68 +161,68 @@ class _TriesModule:
     def _host(self, name: str) -> None:
         """The throwing function itself, called by the host; in a minority the exception gets there."""
         modes = [0]
-        if self.source.chance(1, 6) and not self.scaffold.free_nans:
-            self.scaffold.labels.add("escapes")
+        if self.source.chance(1, 6) and not self.shell.free_nans:
+            self.shell.labels.add("escapes")
             modes.append(1 + self.source.below(len(self.tags.payloads)))
-        self.scaffold.sites.append(callsites.site("host", -1, 0, self.type))
+        self.shell.sites.append(calls.site("host", -1, 0, self.type))
         self.exports.insert(0, (Exported(name, self.type, len(modes)), tuple(modes)))
 
     def _consumer(self, source: ChoiceSource, name: str, thrower: Thrower) -> None:
         """An exported function with guards around calls of ``thrower``; nothing leaves it but its hash."""
-        scaffold, tags, results = self.scaffold, self.tags, thrower.callee.type.results
+        shell, tags, results = self.shell, self.tags, thrower.callee.type.results
         always = thrower.ends[0] is not None
-        f = scaffold.builder.func((I32, *draw_types(source, self.config, source.below(4))), (I64,), export=name)
-        frame = Frame.of(scaffold, f, source)
-        frame.seed(source.bits(16))
+        f = shell.builder.func((I32, *draw_types(source, self.config, source.below(4))), (I64,), export=name)
+        fn = Function.of(shell, f, source)
+        fn.seed(source.bits(16))
         for i, type_ in enumerate(f.type.params):
-            f.body += ((GET, i), *frame.fold(type_))
+            f.body += ((GET, i), *fn.fold(type_))
         mode, later = f.local(I32), f.local(I32)
         f.body += ((GET, 0), (TEE, mode), (SET, later))
-        watched = self._watched(frame, source)
+        watched = self._watched(fn, source)
         count = source.weighted(_GUARDS) if self.values <= _SEVERAL else 1 + source.below(2)
         guards = _guards(tags, source, results, count)
         around = source.weighted(_AROUND) if not always else ""
         if around:
-            scaffold.labels.add(around)
-            self._open_loop(frame, source, around, guards, (mode, later))
-        region = Region(self.calls, frame, source, tags, thrower, mode, watched)
+            shell.labels.add(around)
+            self._open_loop(fn, source, around, guards, (mode, later))
+        region = Region(self.calls, fn, source, tags, thrower, mode, watched)
         used, kept = _protected(region, guards)
         if kept is not None:
-            self._throw_kept(frame, source, kept, watched)
+            self._throw_kept(fn, source, kept, watched)
         if around == "rounds":
             f.body += ((GET, later), (BARE["i32.eqz"]), BARE["i32.eqz"], (OPS["br_if"], 0))
         if around:
             f.end()
         for type_, local in watched:
-            f.body += ((GET, local), *frame.fold(type_))
-        frame.publish()
-        f.body.append((GET, frame.acc))
+            f.body += ((GET, local), *fn.fold(type_))
+        fn.publish()
+        f.body.append((GET, fn.acc))
         self._account(f, region, guards, used)
         modes = self._modes(source, region.ends, thrower.deepest)
         self.exports.append((Exported(name, f.type, len(modes)), modes))
 
-    def _watched(self, frame: Frame, source: ChoiceSource) -> tuple[tuple[NumType, int], ...]:
+    def _watched(self, fn: Function, source: ChoiceSource) -> tuple[tuple[NumType, int], ...]:
         """Locals that change while guards are open, and are read by handlers and behind."""
         found: list[tuple[NumType, int]] = []
         for _ in range(source.weighted(_WATCHED)):
             type_ = draw_type(source, self.config)
-            found.append((type_, emit_statement(frame, source, type_, source.below(3))))
+            found.append((type_, emit_statement(fn, source, type_, source.below(3))))
         return tuple(found)
 
     def _open_loop(
-        self, frame: Frame, source: ChoiceSource, around: str, guards: list[Guard], modes: tuple[int, int]
+        self, fn: Function, source: ChoiceSource, around: str, guards: list[Guard], modes: tuple[int, int]
     ) -> None:
         """A loop whose every round takes the next digit of the mode. ``retry``: a clause leads back to its head."""
-        f, (mode, later) = frame.f, modes
+        f, (mode, later) = fn.f, modes
         types: tuple[ValType, ...] = ()
         tag = source.below(len(self.tags.payloads))
         if around == "retry":
             types = self.tags.payloads[tag]
-            push_values(frame, source, types)
+            push_values(fn, source, types)
         label = f.open("loop", types)
         if around == "retry":
             handler = Handler(-1, tag, types, False, "results", label=label)
-            handler.used_at = consume.fold_stack(frame, types) if types else 0
+            handler.used_at = use_row.fold_stack(fn, types) if types else 0
             source.pick(guards).clauses.insert(0, Clause("catch", tag, handler))
         f.body += (
             (GET, later), (SET, mode), (GET, later), (I32_CONST, (1 << DEPTH_SHIFT) - 1), BARE["i32.and"],
@@ -231,11 +230,11 @@ class _TriesModule:
         )  # fmt: skip
 
     def _throw_kept(
-        self, frame: Frame, source: ChoiceSource, kept: int, watched: tuple[tuple[NumType, int], ...]
+        self, fn: Function, source: ChoiceSource, kept: int, watched: tuple[tuple[NumType, int], ...]
     ) -> None:
         """Throw a reference that a handler kept, long after its handler is done."""
-        self.scaffold.labels.add("kept")
-        f = frame.f
+        self.shell.labels.add("kept")
+        f = fn.f
         guard = GuardDrawer(self.tags, source, (), _ROOM // 4).draw([], True)
         narrow = self.config.allows(Feature.FUNCTION_REFERENCES) and source.chance(1, 2)
 
@@ -249,19 +248,19 @@ class _TriesModule:
             f.body += ((GET, kept), BARE["throw_ref"])
             f.end()
 
-        Protector(frame, source, self.tags, (), watched, kept).emit([guard], body)
+        Protector(fn, source, self.tags, (), watched, kept).emit([guard], body)
 
     def _account(self, f: FuncBuilder, region: Region, guards: list[Guard], used: int) -> None:
         """The call sites and the throws whose payloads handlers of this function use."""
-        sites = self.scaffold.sites
+        sites = self.shell.sites
         for kind, type_ in region.passed:
-            sites.append(callsites.site(kind, f.index, used, type_))
+            sites.append(calls.site(kind, f.index, used, type_))
         seen: list[Handler] = []
         for tag in dict.fromkeys(tag for tag in region.ends if tag is not None):
             for handler in settle(guards, tag)[1]:
                 if handler.used_at and not any(handler is other for other in seen):
                     seen.append(handler)
-                    sites.append(callsites.site("throw", f.index, handler.used_at, FuncType(handler.types)))
+                    sites.append(calls.site("throw", f.index, handler.used_at, FuncType(handler.types)))
 
     def _modes(self, source: ChoiceSource, ends: Ends, deepest: int) -> tuple[int, ...]:
         """One call that returns, one for each tag that is thrown, and some for several rounds or deep recursion."""
@@ -274,11 +273,11 @@ class _TriesModule:
     # The end
 
     def close(self) -> Case:
-        scaffold = self.scaffold
+        shell = self.shell
         source = self.source.fork("arguments")
         for exported, modes in self.exports:
-            scaffold.invocations += selecting(source, exported, modes)
-        return scaffold.case()
+            shell.invocations += selecting(source, exported, modes)
+        return shell.case()
 
 
 def _guards(tags: Tags, source: ChoiceSource, results: tuple[ValType, ...], count: int) -> list[Guard]:
@@ -293,10 +292,10 @@ def _guards(tags: Tags, source: ChoiceSource, results: tuple[ValType, ...], coun
 def _protected(region: Region, guards: list[Guard]) -> tuple[int, int | None]:
     """Emit a region under its guards, and use its results. Gives where the last is used, and the local in which a
     handler keeps a reference to what it caught, if one does."""
-    frame, source, results = region.frame, region.source, region.thrower.callee.type.results
-    protector = Protector(frame, source, region.tags, results, tuple(region.watched))
+    fn, source, results = region.fn, region.source, region.thrower.callee.type.results
+    protector = Protector(fn, source, region.tags, results, tuple(region.watched))
     protector.emit(guards, region.body)
-    used = consume.use(frame, source, source.weighted(consume.MODES), results, region.between)
+    used = use_row.use(fn, source, source.weighted(use_row.MODES), results, region.between)
     return used, protector.kept
 
 
@@ -312,11 +311,11 @@ class _Throwing:
     throwers: tuple[Thrower, ...]
 
     @staticmethod
-    def of(scaffold: Scaffold) -> _Throwing:
-        source, config, builder = scaffold.source.fork("tries"), scaffold.config, scaffold.builder
+    def of(shell: Shell) -> _Throwing:
+        source, config, builder = shell.source.fork("tries"), shell.config, shell.builder
         limit = min(config.max_params, config.max_results) - 1
         sizes = MIXED if source.chance(1, 8) else NARROW
-        references = scaffold.references()
+        references = shell.references()
         params = draw_types(source, config, draw_size(source, NARROW, limit), references)
         type_ = FuncType((I32, *params), draw_types(source, config, draw_size(source, sizes, limit), references))
         payloads = [
@@ -334,7 +333,7 @@ class _Throwing:
             again.body += ((GET, 0), BARE["throw_ref"])
             tags.again = again.index
         ends: Ends = (None, *range(tags.count), *[None] * (MODES - 1 - tags.count))
-        calls = Calls(scaffold)
+        calls = Calls(shell)
         throwers = [leaf(calls, source.fork("leaf"), tags, type_, ends)]
         if source.chance(1, 2):
             kinds = [kind for kind in calls.kinds() if kind != "loop"]
@@ -342,24 +341,24 @@ class _Throwing:
         return _Throwing(calls, tags, tuple(throwers))
 
 
-def _caught(program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+def _caught(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """Calls that may throw, under one or two guards; the selector decides how they end."""
     del room
-    found = program.scaffold.kit(_Throwing.of)
+    found = program.shell.kit(_Throwing.of)
     thrower = source.pick(found.throwers)
-    frame.select()
-    mode = frame.f.local(I32)
+    fn.select()
+    mode = fn.f.local(I32)
     deep = 3 << DEPTH_SHIFT if thrower.deepest >= 3 else 0
-    frame.f.body += ((GET, frame.selector), (I32_CONST, MODES - 1 | deep), BARE["i32.and"], (SET, mode))
+    fn.f.body += ((GET, fn.selector), (I32_CONST, MODES - 1 | deep), BARE["i32.and"], (SET, mode))
     watched = [draw_type(source, program.config) for _ in range(min(source.weighted(_WATCHED), 3))]
-    locals_ = tuple((type_, emit_statement(frame, source, type_, source.below(3))) for type_ in watched)
+    locals_ = tuple((type_, emit_statement(fn, source, type_, source.below(3))) for type_ in watched)
     guards = _guards(found.tags, source, thrower.callee.type.results, 1 + source.below(2))
-    region = Region(found.calls, frame, source, found.tags, thrower, mode, locals_)
+    region = Region(found.calls, fn, source, found.tags, thrower, mode, locals_)
     used, _ = _protected(region, guards)
     for type_, local in locals_:
-        frame.f.body += ((GET, local), *frame.fold(type_))
+        fn.f.body += ((GET, local), *fn.fold(type_))
     for how, called in region.passed:
-        program.scaffold.sites.append(callsites.site(how, frame.f.index, used, called))
+        program.shell.sites.append(calls.site(how, fn.f.index, used, called))
 
 
 PARTS: Final = (Part("caught", NEEDS, _caught),)

@@ -10,7 +10,7 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import by_instructions
 from generators.draw.values import constant
-from generators.module.body import BARE, GET, I32_CONST, SET, TEE, Frame
+from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.module.shell import DATA_BYTES
 from generators.scalar.expressions import Candidate, Nan, candidate_of, emit, settle
 from generators.vector.corners import draw_operands, lane_rows
@@ -58,25 +58,25 @@ def _scalar_rows(features: frozenset[Feature], type_: NumType) -> tuple[Op, ...]
 class Vectors:
     """Vector code in one function: the locals that hold vectors, and which lanes of each may be an open NaN."""
 
-    frame: Frame
+    fn: Function
     source: ChoiceSource
     known: list[tuple[int, Nan]] = field(default_factory=list)
     region: int = -1
 
     @staticmethod
-    def of(frame: Frame, source: ChoiceSource) -> Vectors:
-        return Vectors(frame, source, [(local, Nan.NONE) for local in frame.sources.get(V128, ())])
+    def of(fn: Function, source: ChoiceSource) -> Vectors:
+        return Vectors(fn, source, [(local, Nan.NONE) for local in fn.sources.get(V128, ())])
 
     @property
     def features(self) -> frozenset[Feature]:
-        return self.frame.scaffold.config.features
+        return self.fn.shell.config.features
 
     # Values
 
     def operand(self, type_: NumType, takes: Nan, depth: int) -> Nan:
         """An operand on the stack, made canonical unless its consumer takes its open NaNs."""
         nan = self.vector(depth) if type_ is V128 else self.scalar(type_, depth)
-        return settle(self.frame, nan, type_, takes)
+        return settle(self.fn, nan, type_, takes)
 
     def vector(self, depth: int) -> Nan:
         """A vector on the stack."""
@@ -88,23 +88,23 @@ class Vectors:
         """A number on the stack: a constant, a local, a lane or a test of a vector, or an expression of numbers."""
         kind = self.source.below(8)
         if kind < 2 or depth <= 0:
-            self.frame.f.body.append(constant(self.source, type_))
+            self.fn.f.body.append(constant(self.source, type_))
             return Nan.NONE
         if kind < 5:
             found = _scalar_rows(self.features, type_)
             return self.operation(self.source.pick(found), depth - 1)
-        return emit(self.frame, self.source, type_, min(depth, 2) * (kind & 1))
+        return emit(self.fn, self.source, type_, min(depth, 2) * (kind & 1))
 
     def _leaf(self, _depth: int) -> Nan:
         source = self.source
         kind = source.below(8)
         if kind < 2 or (kind < 7 and not self.known):
-            self.frame.f.body.append((_CONST, draw_vector(source)))
+            self.fn.f.body.append((_CONST, draw_vector(source)))
             return Nan.NONE
         if kind == 7:
             return self._splat()
         local, nan = source.pick(self.known)
-        self.frame.f.body.append((GET, local))
+        self.fn.f.body.append((GET, local))
         return nan
 
     def _splat(self) -> Nan:
@@ -114,8 +114,8 @@ class Vectors:
         assert row.params is not None
         type_ = row.params[0]
         assert isinstance(type_, NumType)
-        nan = settle(self.frame, emit(self.frame, self.source, type_, self.source.below(2)), type_, Nan.NONE)
-        self.frame.f.body.append(row.bare)
+        nan = settle(self.fn, emit(self.fn, self.source, type_, self.source.below(2)), type_, Nan.NONE)
+        self.fn.f.body.append(row.bare)
         return nan
 
     def _produce(self, depth: int) -> Nan:
@@ -124,7 +124,7 @@ class Vectors:
     def operation(self, row: Op, depth: int) -> Nan:
         """One pure instruction on operands nested up to ``depth``."""
         found = _candidate(row)
-        source, body = self.source, self.frame.f.body
+        source, body = self.source, self.fn.f.body
         same = source.below(8) >= (4 if row.imms == (Imm.LANES,) else 7)
         corner = self._corner(row) if not same and source.below(8) >= 4 else []
         nan = Nan.NONE
@@ -140,12 +140,12 @@ class Vectors:
                 continue
             if same and i and param is V128 and found.params[0] is V128:
                 # The same vector twice, out of one local.
-                t = self.frame.temp(V128)
+                t = self.fn.temp(V128)
                 body += ((TEE, t), (GET, t))
                 got = nan
             else:
                 got = self.operand(param, found.takes[i], depth)
-            got = settle(self.frame, got, param, found.takes[i])
+            got = settle(self.fn, got, param, found.takes[i])
             nan = got if got is not Nan.NONE else nan
         return self._finish(found, nan)
 
@@ -157,7 +157,7 @@ class Vectors:
             return []
         count = (row.params or ()).count(V128)
         first = draw_operands(self.source, width, rows, count)
-        locals_ = self.frame.sources.get(I32)
+        locals_ = self.fn.sources.get(I32)
         if not locals_ or self.source.below(4) == 3:
             return [((_CONST, one),) for one in first]
         second, by = draw_operands(self.source, width, rows, count), (GET, self.source.pick(locals_))
@@ -165,7 +165,7 @@ class Vectors:
 
     def _finish(self, found: Candidate, nan: Nan) -> Nan:
         row = found.op
-        self.frame.f.body.append((row, self.immediate(row)) if row.imms else row.bare)
+        self.fn.f.body.append((row, self.immediate(row)) if row.imms else row.bare)
         if found.passes:
             return found.gives if nan is not Nan.NONE else Nan.NONE
         return found.gives
@@ -188,11 +188,11 @@ class Vectors:
 
     def tree(self, tree: Tree, depth: int, held: dict[str, tuple[int, Nan]]) -> Nan:
         """Emit an idiom; equal capital letters are one and the same vector, held in a local."""
-        body = self.frame.f.body
+        body = self.fn.f.body
         if isinstance(tree, str):
             if tree not in held:
                 nan = self.vector(depth)
-                local = self.frame.f.local(V128)
+                local = self.fn.f.local(V128)
                 body.append((TEE, local))
                 held[tree] = local, nan
                 return nan
@@ -210,13 +210,13 @@ class Vectors:
         for operand, param, takes in zip(operands, found.params, found.takes, strict=True):
             assert isinstance(param, NumType)
             got = self._argument(operand, param, depth, held)
-            got = settle(self.frame, got, param, takes)
+            got = settle(self.fn, got, param, takes)
             nan = got if got is not Nan.NONE else nan
         return self._finish(found, nan)
 
     def _argument(self, operand: object, param: NumType, depth: int, held: dict[str, tuple[int, Nan]]) -> Nan:
         if operand == "amount":
-            self.frame.f.body.append((I32_CONST, draw_shift(self.source, self.source.pick((8, 16, 32, 64)))))
+            self.fn.f.body.append((I32_CONST, draw_shift(self.source, self.source.pick((8, 16, 32, 64)))))
             return Nan.NONE
         if operand == "number":
             return self.scalar(param, 1)
@@ -229,33 +229,33 @@ class Vectors:
         second = self._like(first, depth - 1)
         self.operand(I32, Nan.NONE, depth - 1)
         typed = self.source.below(2) and Feature.REFERENCE_TYPES in self.features
-        self.frame.f.body.append((OPS["select_t"], (V128,)) if typed else BARE["select"])
+        self.fn.f.body.append((OPS["select_t"], (V128,)) if typed else BARE["select"])
         return second if first is Nan.NONE else first
 
     def _like(self, first: Nan, depth: int) -> Nan:
         """A second vector for the same place as one with ``first``: open NaNs of one shape only."""
         second = self.vector(depth)
         if second is not first and Nan.NONE not in (first, second):
-            second = settle(self.frame, second, V128, first)
+            second = settle(self.fn, second, V128, first)
         return second
 
     def _if(self, depth: int) -> Nan:
         self.operand(I32, Nan.NONE, depth - 1)
-        self.frame.f.open("if", (), (V128,))
+        self.fn.f.open("if", (), (V128,))
         first = self.vector(depth - 1)
-        self.frame.f.else_()
+        self.fn.f.else_()
         second = self._like(first, depth - 1)
-        self.frame.f.end()
+        self.fn.f.end()
         return second if first is Nan.NONE else first
 
     def _block(self, depth: int) -> Nan:
         """Left early with a vector, perhaps."""
-        self.frame.f.open("block", (), (V128,))
+        self.fn.f.open("block", (), (V128,))
         first = self.vector(depth - 1)
         self.operand(I32, Nan.NONE, depth - 1)
-        self.frame.f.body += ((OPS["br_if"], 0), BARE["drop"])
+        self.fn.f.body += ((OPS["br_if"], 0), BARE["drop"])
         second = self._like(first, depth - 1)
-        self.frame.f.end()
+        self.fn.f.end()
         return second if first is Nan.NONE else first
 
     def _load(self, depth: int) -> Nan:
@@ -266,19 +266,19 @@ class Vectors:
 
     def memory(self, row: Op, depth: int) -> Nan:
         """One load or store of any form, in the data or in the region that this function stores to."""
-        access, source, body = row.access, self.source, self.frame.f.body
+        access, source, body = row.access, self.source, self.fn.f.body
         assert access is not None
-        scaffold = self.frame.scaffold
-        scaffold.uses_memory = True
+        shell = self.fn.shell
+        shell.uses_memory = True
         stores = access.kind == "store"
         if self.region < 0:
-            self.region = scaffold.reserve(REGION)
+            self.region = shell.reserve(REGION)
         own = stores or source.below(2)
         base, size = (self.region, REGION) if own else (0, DATA_BYTES)
         offset = source.below(size - access.bytes + 1)
         if source.below(2):
             # An address that is not known: masked, so that address and offset together stay within.
-            emit(self.frame, source, I32, source.below(2))
+            emit(self.fn, source, I32, source.below(2))
             body += ((I32_CONST, size // 4 - 1), BARE["i32.and"])
             offset = source.below(size - size // 4 - access.bytes + 1)
             if base and source.below(2):
@@ -303,7 +303,7 @@ class Vectors:
     def statement(self, depth: int) -> None:
         """One instruction of all, as likely as any other, with its result kept or folded."""
         row = self.source.pick(vector_rows(self.features))
-        frame = self.frame
+        fn = self.fn
         if row is _CONST:
             nan = self.vector(depth)
         elif row.access is not None:
@@ -317,26 +317,26 @@ class Vectors:
         elif results:
             type_ = results[0]
             assert isinstance(type_, NumType)
-            settle(frame, nan, type_, Nan.NONE)
-            frame.f.body += frame.fold(type_)
+            settle(fn, nan, type_, Nan.NONE)
+            fn.f.body += fn.fold(type_)
 
     def keep(self, nan: Nan) -> int:
         """Move the vector on the stack into a local that later code reads."""
-        local = self.frame.f.local(V128)
+        local = self.fn.f.local(V128)
         if nan is not Nan.NONE and self.source.below(4) == 3:
-            nan = settle(self.frame, nan, V128, Nan.NONE)
-        self.frame.f.body.append((SET, local))
+            nan = settle(self.fn, nan, V128, Nan.NONE)
+        self.fn.f.body.append((SET, local))
         self.known.append((local, nan))
         if nan is Nan.NONE:
-            self.frame.sources.setdefault(V128, []).append(local)
+            self.fn.sources.setdefault(V128, []).append(local)
         return local
 
     def fold(self, known: list[tuple[int, Nan]]) -> None:
         """Fold the vectors of these locals."""
         for local, nan in known:
-            self.frame.f.body.append((GET, local))
-            settle(self.frame, nan, V128, Nan.NONE)
-            self.frame.f.body += self.frame.fold(V128)
+            self.fn.f.body.append((GET, local))
+            settle(self.fn, nan, V128, Nan.NONE)
+            self.fn.f.body += self.fn.fold(V128)
 
 
 _SHAPES: Final = ("i8x16", "i16x8", "i32x4", "i64x2", "f32x4", "f64x2")

@@ -8,8 +8,8 @@ import pytest
 
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
-from generators.module.body import Frame
-from generators.module.shell import Scaffold
+from generators.module.function import Function
+from generators.module.shell import Shell
 from generators.program.arguments import draw_arguments
 from generators.scalar.expressions import Nan, candidates, emit, emit_statement
 from oracles.engine import Engine, open_engine
@@ -27,29 +27,29 @@ FUNCTIONS = 25
 def module_of(seed: int, config: Config = DEFAULT) -> tuple[Case, set[Op]]:
     """A module of functions that hash a dozen expressions of each type, and the instructions in it."""
     source = ChoiceSource.seeded("expressions", seed)
-    scaffold = Scaffold.open(source.fork("shell"), config)
-    scaffold.free_nans = bool(seed % 2)
+    shell = Shell.open(source.fork("shell"), config)
+    shell.free_nans = bool(seed % 2)
     types = [type_ for type_ in NUM_TYPES if type_ is not V128 or config.allows(Feature.SIMD)]
     invocations = []
     for i in range(FUNCTIONS):
         choices = source.fork(i)
-        f = scaffold.builder.func(types, (I64,), export=f"f{i}")
-        frame = Frame.of(scaffold, f, choices)
+        f = shell.builder.func(types, (I64,), export=f"f{i}")
+        fn = Function.of(shell, f, choices)
         for type_ in types:
-            emit_statement(frame, choices, type_, 3)
-            nan = emit(frame, choices, type_, 4)
-            if nan in (Nan.F32X4, Nan.F64X2) or (nan is not Nan.NONE and not scaffold.free_nans):
+            emit_statement(fn, choices, type_, 3)
+            nan = emit(fn, choices, type_, 4)
+            if nan in (Nan.F32X4, Nan.F64X2) or (nan is not Nan.NONE and not shell.free_nans):
                 f.emit("drop")
             else:
-                frame.take(type_)
-        frame.close_vectors()
-        f.body.append((OPS["local.get"], frame.acc))
+                fn.take(type_)
+        fn.close_vectors()
+        f.body.append((OPS["local.get"], fn.acc))
         for _ in range(3):
             args = tuple(draw_arguments(choices, types, plain=False))
             invocations.append(Invocation(f"f{i}", args, Entry.WRAPPER))
-    module, content, features = scaffold.finish()
+    module, content, features = shell.finish()
     ops = {op for func in module.funcs for op, _ in func.body}
-    return Case(content, (*invocations, *scaffold.invocations), features=features), ops
+    return Case(content, (*invocations, *shell.invocations), features=features), ops
 
 
 @pytest.fixture(scope="module")

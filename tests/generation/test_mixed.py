@@ -14,7 +14,7 @@ import pytest
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, EVERYTHING
 from generators.draw.edges import SHIFTS
-from generators.module.body import Frame
+from generators.module.function import Function
 from generators.module.shell import MULTIPLIER
 from generators.program.parts import Emit, Part
 from generators.program.program import Program
@@ -42,9 +42,9 @@ def test_parts_of_all_targets_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None
     """Every target with parts in 1% of the cases at least, 4% being drawn of the rarest; the two most often in 60%."""
     drawn: Counter[str] = Counter()
 
-    def counting(target: str, emit: Emit, program: Program, frame: Frame, source: ChoiceSource, room: int) -> None:
+    def counting(target: str, emit: Emit, program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
         seen.add(target)
-        emit(program, frame, source, room)
+        emit(program, fn, source, room)
 
     parts = [
         (name, tuple(replace(part, emit=partial(counting, name, part.emit)) for part in found))

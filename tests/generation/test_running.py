@@ -9,8 +9,8 @@ import pytest
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT
 from generators.draw.values import sequence_bits
-from generators.module.body import Frame
-from generators.module.shell import Scaffold
+from generators.module.function import Function
+from generators.module.shell import Shell
 from generators.registry import make_case
 from oracles.engine import Engine, open_engine
 from wasm.case import CallSite, Case
@@ -150,16 +150,16 @@ def test_a_wrong_result_shows(how: str, interpreter: Engine) -> None:
 def test_the_hash_tells_distances(style: int, type_: NumType, interpreter: Engine) -> None:
     """Two values swapped at any distance that a wrapped index may have, or one bit changed, give another hash."""
     count = 300
-    scaffold = Scaffold.open(ChoiceSource.replay(b""), DEFAULT)
-    f = scaffold.builder.func((type_,) * count, (I64,), export="f")
-    frame = Frame.of(scaffold, f, ChoiceSource.seeded("hash", style))
-    frame.style = style
+    shell = Shell.open(ChoiceSource.replay(b""), DEFAULT)
+    f = shell.builder.func((type_,) * count, (I64,), export="f")
+    fn = Function.of(shell, f, ChoiceSource.seeded("hash", style))
+    fn.style = style
     for i in range(count):
         f.body.append((OPS["local.get"], i))
-        frame.take(type_)
-    frame.close_vectors()
-    f.body.append((OPS["local.get"], frame.acc))
-    _, content, _ = scaffold.finish()
+        fn.take(type_)
+    fn.close_vectors()
+    f.body.append((OPS["local.get"], fn.acc))
+    _, content, _ = shell.finish()
     values = [Value(type_.name, sequence_bits(type_, 77, i)) for i in range(count)]
     rows = [values]
     for distance in (1, 2, 8, 16, 32, 63, 64, 65, 128, 255, 256):

@@ -7,7 +7,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource
 from generators.draw.values import CANONICAL_NAN
-from generators.module.shell import INLINE_STORES, MULTIPLIER, Scaffold
+from generators.module.shell import INLINE_STORES, MULTIPLIER, Shell
 from wasm.builder import FuncBuilder
 from wasm.isa import OPS, Instr
 from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, NumType, RefType, ValType
@@ -39,7 +39,7 @@ TURNED_BYTES: Final = int.from_bytes(bytes((i + 3) % 16 for i in range(16)), "li
 
 
 @dataclass(slots=True)
-class Frame:
+class Function:
     """A function body with a 64-bit running hash ``acc`` into which every value is folded in order.
 
     ``style`` picks one of the ways to fold; all lose no bit and tell positions apart. ``sources`` lists the locals
@@ -47,7 +47,7 @@ class Frame:
     what runs, once ``select`` has made sure that there is one.
     """
 
-    scaffold: Scaffold
+    shell: Shell
     f: FuncBuilder
     source: ChoiceSource
     acc: int
@@ -60,11 +60,11 @@ class Frame:
     selector: int = -1
 
     @staticmethod
-    def of(scaffold: Scaffold, f: FuncBuilder, source: ChoiceSource) -> Frame:
+    def of(shell: Shell, f: FuncBuilder, source: ChoiceSource) -> Function:
         sources: dict[ValType, list[int]] = {}
         for i, type_ in enumerate(f.type.params):
             sources.setdefault(type_, []).append(i)
-        return Frame(scaffold, f, source, f.local(I64), source.below(3), sources, 29 + source.below(24))
+        return Function(shell, f, source, f.local(I64), source.below(3), sources, 29 + source.below(24))
 
     def temp(self, type_: ValType) -> int:
         """A local for values in passing, one per type."""
@@ -123,7 +123,7 @@ class Frame:
 
     def observable(self, type_: ValType) -> tuple[Instr, ...]:
         """What must be done to a float on the stack before its bits may be looked at."""
-        return self.canonical(type_) if self.scaffold.free_nans and type_ in CANONICAL_NAN else ()
+        return self.canonical(type_) if self.shell.free_nans and type_ in CANONICAL_NAN else ()
 
     def _fold_vector(self) -> tuple[Instr, ...]:
         """Fold into a vector hash of its own; ``close_vectors`` moves that into ``acc``."""
@@ -155,15 +155,15 @@ class Frame:
 
     def _answer(self, type_: RefType) -> tuple[Instr, ...]:
         """From a reference that is not null to the i32 that tells it apart."""
-        scaffold = self.scaffold
+        shell = self.shell
         if type_.heap == "i31":
             return (BARE["i31.get_s"],)
         if isinstance(type_.heap, int):
             return ((OPS["call_ref"], type_.heap),)
-        table, t = scaffold.table("scratch", FUNCREF), self.temp(FUNCREF)
+        table, t = shell.table("scratch", FUNCREF), self.temp(FUNCREF)
         return (
             (SET, t), (I32_CONST, 0), (GET, t), (OPS["table.set"], table), (I32_CONST, 0),
-            (OPS["call_indirect"], (scaffold.answer_type, table)),
+            (OPS["call_indirect"], (shell.answer_type, table)),
         )  # fmt: skip
 
     def take(self, type_: ValType) -> None:
@@ -172,17 +172,17 @@ class Frame:
         if type_ is not EXTERNREF:
             body += self.fold(type_)
             return
-        scaffold = self.scaffold
-        slot = scaffold.sink()
+        shell = self.shell
+        slot = shell.sink()
         if slot >= INLINE_STORES:
-            body += ((I32_CONST, slot), (OPS["call"], scaffold.sinker()))
+            body += ((I32_CONST, slot), (OPS["call"], shell.sinker()))
             return
         t = self.temp(type_)
-        body += ((SET, t), (I32_CONST, slot), (GET, t), (OPS["table.set"], scaffold.tables["sink"]))
+        body += ((SET, t), (I32_CONST, slot), (GET, t), (OPS["table.set"], shell.tables["sink"]))
 
     def spend_fuel(self, amount: int) -> None:
         """Leave an i32 that is 0 once the module's fuel, ``amount`` at first, is used up; else take one from it."""
-        g = self.scaffold.fuel_global(amount)
+        g = self.shell.fuel_global(amount)
         t = self.temp(I32)
         self.f.body += (
             (OPS["global.get"], g), (TEE, t), (GET, t), (I32_CONST, 0), BARE["i32.ne"], BARE["i32.sub"],
@@ -192,7 +192,7 @@ class Frame:
     def publish(self) -> None:
         """Fold the hash into the module's checksum. The rotation keeps errors in high bits from cancelling out."""
         self.close_vectors()
-        g = self.scaffold.checksum
+        g = self.shell.checksum
         self.f.body += (
             (OPS["global.get"], g), (GET, self.acc), BARE["i64.xor"], (I64_CONST, 29), BARE["i64.rotl"],
             (I64_CONST, MULTIPLIER), BARE["i64.mul"], (OPS["global.set"], g),
