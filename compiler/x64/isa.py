@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import compiler.x64.pseudo
-import compiler.x64.rules_float
-import compiler.x64.rules_int
-import compiler.x64.rules_memory
-import compiler.x64.rules_simd_float
-import compiler.x64.rules_simd_int
-import compiler.x64.rules_simd_lanes
-import compiler.x64.rules_simd_shift  # noqa: F401  (each registers its rules)
+import compiler.x64.rules.floats
+import compiler.x64.rules.ints
+import compiler.x64.rules.memory
+import compiler.x64.rules.simd_floats
+import compiler.x64.rules.simd_ints
+import compiler.x64.rules.simd_lanes
+import compiler.x64.rules.simd_shifts  # noqa: F401  (each registers its rules)
 from compiler.lower import Lowering
 from compiler.machine import MachineInst, VReg, define
-from compiler.x64.rules_control import entry
+from compiler.x64.rules.control import entry
 from wasm.valtypes import NumType
 
 

@@ -8,7 +8,7 @@ from fuzz.faults.injection.fault import Area, Fault
 from fuzz.faults.injection.patches import Rewrite
 
 _ABI = Area.ABI
-_RULES: Final = "compiler.x64.rules_control"
+_RULES: Final = "compiler.x64.rules.control"
 _PSEUDO: Final = "compiler.x64.pseudo"
 
 FAULTS: Final = (

@@ -9,9 +9,9 @@ from fuzz.faults.injection.patches import Entry, Rewrite
 from wasm.valtypes import F64
 
 _LOWER = Area.LOWER
-_INT: Final = "compiler.x64.rules_int"
-_FLOAT: Final = "compiler.x64.rules_float"
-_MEMORY: Final = "compiler.x64.rules_memory"
+_INT: Final = "compiler.x64.rules.ints"
+_FLOAT: Final = "compiler.x64.rules.floats"
+_MEMORY: Final = "compiler.x64.rules.memory"
 
 FAULTS: Final = (
     Fault(
@@ -163,20 +163,20 @@ FAULTS: Final = (
         "indirect-type-unchecked", _LOWER,
         "call_indirect does not compare the types of final function types",
         "class: missing signature check, as WAMR #4524's neighbourhood",
-        (Rewrite("compiler.x64.rules_control:_check_type",
+        (Rewrite("compiler.x64.rules.control:_check_type",
                  'trap_if(c, "ne", TrapKind.INDIRECT_TYPE_MISMATCH)', "pass"),),
     ),
     Fault(
         "indirect-null-unchecked", _LOWER,
         "call_indirect of a null element is not refused",
         "wasmtime #11529 and #11505 (null and bottom references)",
-        (Rewrite("compiler.x64.rules_control:_resolve", 'trap_if(c, "e", TrapKind.UNINITIALIZED_ELEMENT)', "pass"),),
+        (Rewrite("compiler.x64.rules.control:_resolve", 'trap_if(c, "e", TrapKind.UNINITIALIZED_ELEMENT)', "pass"),),
     ),
     Fault(
         "flags-lost-before-branch", _LOWER,
         "constants on a branch's edges are made between the comparison and the branch that needs its flags",
         "class: flags clobbered between compare and branch, wasmtime #14293 (branch fusion)",
-        (Rewrite("compiler.x64.rules_control:_branch",
+        (Rewrite("compiler.x64.rules.control:_branch",
                  "then, otherwise = c.edge(terminator.then), c.edge(terminator.otherwise)\n"
                  "    condition = condition_of(c, terminator.condition)",
                  "condition = condition_of(c, terminator.condition)\n"

@@ -8,9 +8,9 @@ from fuzz.faults.injection.fault import Area, Fault
 from fuzz.faults.injection.patches import Entry, Rewrite
 
 _LOWER = Area.LOWER
-_LANES: Final = "compiler.x64.rules_simd_lanes"
-_INT: Final = "compiler.x64.rules_simd_int"
-_SHIFT: Final = "compiler.x64.rules_simd_shift"
+_LANES: Final = "compiler.x64.rules.simd_lanes"
+_INT: Final = "compiler.x64.rules.simd_ints"
+_SHIFT: Final = "compiler.x64.rules.simd_shifts"
 
 FAULTS: Final = (
     Fault(
@@ -83,7 +83,7 @@ FAULTS: Final = (
         "float-vector-compare-nan", _LOWER,
         "f32x4.ge and f64x2.ge hold where a lane is a NaN",
         "wasmtime #8131 (bitselect and eq), class: predicates of cmpps",
-        (Entry("compiler.x64.rules_simd_float:_COMPARE", "ge", (5, False)),),
+        (Entry("compiler.x64.rules.simd_floats:_COMPARE", "ge", (5, False)),),
     ),
     Fault(
         "extmul-high-low", _LOWER,

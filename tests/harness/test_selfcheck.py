@@ -60,7 +60,7 @@ def test_what_does_not_fit_is_refused() -> None:
         Rewrite(place, "pending", "waiting"),
         Rewrite(place, "ready = [", "ready = (["),
         Rewrite("compiler.regalloc.moves:nothing", "a", "b"),
-        Entry("compiler.x64.rules_int:_SWAPPED", "xx", "b"),
+        Entry("compiler.x64.rules.ints:_SWAPPED", "xx", "b"),
     ):
         with pytest.raises(FaultError), applied(patch):
             pass
@@ -127,8 +127,8 @@ def test_every_kind_of_mutant_is_python(module: str) -> None:
 def test_a_mutant_reaches_the_worker(known: dict[str, object]) -> None:
     """Integer addition becomes another instruction, or none at all: the first case with a call shows it."""
     name = next(
-        Mutant("compiler.x64.rules_control", number).name
-        for number, site in enumerate(sites("compiler.x64.rules_control"))
+        Mutant("compiler.x64.rules.control", number).name
+        for number, site in enumerate(sites("compiler.x64.rules.control"))
         if site.kind == "drop" and "'return'" in site.what
     )
     result = search(name, Search(("returns",), 1, cases=3), known)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from compiler.ir import Inst
 from compiler.lower import Lowering, lowers
 from compiler.machine import VReg, define, reuse, use
 from compiler.x64.build import pseudo, row
-from compiler.x64.rules_int import trap_if, zero_extended
+from compiler.x64.rules.ints import trap_if, zero_extended
 from wasm.traps import TrapKind
 from wasm.valtypes import F32, F64, I32, I64, NumType
 

@@ -17,7 +17,7 @@ from compiler.layout import (
 from compiler.lower import Lowering, lowers
 from compiler.machine import ANY, VReg, define, fixed, use
 from compiler.x64.build import Address, pseudo, row
-from compiler.x64.rules_int import trap_if, zero_extended
+from compiler.x64.rules.ints import trap_if, zero_extended
 from wasm.isa import Access, Op
 from wasm.traps import TrapKind
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType

@@ -9,7 +9,7 @@ from compiler.ir import Inst, ValueId
 from compiler.lower import Lowering, lowers
 from compiler.machine import REG, VReg, define, fixed, late_use, reuse, use
 from compiler.x64.build import pseudo, row
-from compiler.x64.rules_simd_int import VECTOR_TESTS, vector_test
+from compiler.x64.rules.simd_ints import VECTOR_TESTS, vector_test
 from wasm.traps import TrapKind
 from wasm.valtypes import I32, I64, NumType
 
@@ -139,7 +139,7 @@ def condition_of(c: Lowering, value: ValueId) -> str:
             row(c, "test64", reference, reference)
             return "e"
         return compare(c, maker)
-    from compiler.x64.rules_float import FLOAT_ORDERINGS, compare_floats
+    from compiler.x64.rules.floats import FLOAT_ORDERINGS, compare_floats
 
     maker = c.maker(value, *FLOAT_ORDERINGS)
     if maker is not None:

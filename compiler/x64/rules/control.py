@@ -38,8 +38,8 @@ from compiler.machine import (
     use,
 )
 from compiler.x64.build import Address, pseudo, row
-from compiler.x64.rules_int import INVERSE, condition_of, trap_if
-from compiler.x64.rules_memory import load, load_hoisted, table_element
+from compiler.x64.rules.ints import INVERSE, condition_of, trap_if
+from compiler.x64.rules.memory import load, load_hoisted, table_element
 from wasm.traps import TrapKind
 from wasm.valtypes import I32, I64, FuncType, NumType, RefType, ValType
 
