@@ -12,8 +12,8 @@ from fuzz.campaign.disk import explained, write_file
 from fuzz.campaign.wast import to_wat
 from generators.registry import load_target, make_case, target_names
 from oracles.engine import UsageError
-from oracles.equality import show
 from oracles.interpreter import run_case
+from oracles.judge.equality import show
 from wasm.case import Case, CaseKind
 
 

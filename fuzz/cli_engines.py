@@ -11,8 +11,8 @@ from fuzz.campaign.bench import DEFAULT_ENGINES, Bench, canonical
 from fuzz.summary import ExitCode
 from oracles import provision
 from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine
-from oracles.equality import show
-from oracles.verdict import Disagree
+from oracles.judge.equality import show
+from oracles.judge.verdict import Disagree
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Value
@@ -92,7 +92,7 @@ def _smoke() -> Case:
 def spectest(args: argparse.Namespace) -> int:
     """Run the official suite through one engine."""
     from fuzz.report.suite import print_suite
-    from oracles.spectest import run_suite
+    from oracles.suite.spectest import run_suite
 
     path = args.path or _suite()
     if not path.exists():

@@ -22,7 +22,7 @@ from fuzz.reduce import Budget, NotInteresting, Reduction, command_predicate, re
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
 from oracles.engine import UsageError
-from oracles.verdict import Disagree
+from oracles.judge.verdict import Disagree
 from wasm.case import Case, CaseKind
 
 

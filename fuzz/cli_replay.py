@@ -16,8 +16,8 @@ from fuzz.report.live import emit
 from fuzz.summary import ExitCode
 from fuzz.triage.signature import split
 from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter
-from oracles.equality import show
-from oracles.verdict import Disagree, verdict_to_json
+from oracles.judge.equality import show
+from oracles.judge.verdict import Disagree, verdict_to_json
 from wasm.case import Case
 from wasm.embedding import Entry, Observation, Outcome, outcome_to_json
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from oracles.verdict import Disagree, verdict_from_json, verdict_to_json
+from oracles.judge.verdict import Disagree, verdict_from_json, verdict_to_json
 from wasm.case import Case
 from wasm.embedding import Outcome, outcome_from_json, outcome_to_json
 

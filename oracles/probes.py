@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from oracles.wasmbytes import HEADER, code, leb, section
+from oracles.remote.wasmbytes import HEADER, code, leb, section
 from wasm.features import Feature
 
 _VOID: Final = b"\x60\0\0"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from oracles.wasmbytes import HEADER, LOAD, code, leb, name, section
+from oracles.remote.wasmbytes import HEADER, LOAD, code, leb, name, section
 from wasm.case import Case
 from wasm.embedding import SLOT, Entry, Invocation, Observation, Outcome, Returned, Unsupported
 from wasm.features import Feature

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from oracles import provision
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError
-from oracles.imports import SCRIPT_KINDS
-from oracles.process import Launch
-from oracles.protocol import Flavour
-from oracles.worker_engine import Worker, WorkerEngine
+from oracles.remote.imports import SCRIPT_KINDS
+from oracles.remote.process import Launch
+from oracles.remote.protocol import Flavour
+from oracles.remote.worker_engine import Worker, WorkerEngine
 
 FLAG: Final = "flag."
 _WORKER: Final = str(Path(__file__).parent / "workers" / "js_worker.mjs")

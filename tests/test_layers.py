@@ -67,7 +67,7 @@ def test_imports_only_go_down() -> None:
     ("module", "imported"),
     [
         ("wasm/x.py", "oracles.pool"),
-        ("generators/x.py", "oracles.verdict.Kind"),
+        ("generators/x.py", "oracles.judge.verdict.Kind"),
         ("oracles/x.py", "generators.choices"),
         ("fuzz/reduce/x.py", "fuzz.triage.signature"),
         ("fuzz/triage/x.py", "fuzz.campaign.loop"),

@@ -11,7 +11,7 @@ from fuzz.stats import Stats, size_range
 from fuzz.target_yield import TargetYield, measure
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load
-from oracles.verdict import Disagree
+from oracles.judge.verdict import Disagree
 from wasm.case import CallSite, Case, CaseKind
 from wasm.embedding import Exhausted, Observation, Outcome, Returned, Threw, TimedOut, Trapped
 from wasm.isa import Op

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from oracles.compare import judge
 from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, open_engine
 from oracles.engines.interpreter import budget_of
 from oracles.interpreter import run_case
-from oracles.verdict import Verdict
-from oracles.vote import Voter
+from oracles.judge.compare import judge
+from oracles.judge.verdict import Verdict
+from oracles.judge.vote import Voter
 from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Outcome, Unsupported, Value
 from wasm.semantics.relaxed import RelaxedProfile

@@ -8,8 +8,8 @@ from typing import Final
 from fuzz.campaign.repro import script
 from fuzz.campaign.wast import to_wast, to_wat
 from fuzz.finding import Finding
-from oracles.equality import show
-from oracles.verdict import Kind
+from oracles.judge.equality import show
+from oracles.judge.verdict import Kind
 from wasm.case import Case, CaseKind
 
 EXECUTABLE: Final = frozenset({"repro.sh"})

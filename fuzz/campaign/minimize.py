@@ -13,7 +13,7 @@ from fuzz.reduce import Budget, ReduceError, reduce_case
 from fuzz.triage.signature import refined, split
 from oracles.interpreter import Budget as Steps
 from oracles.interpreter import run_case
-from oracles.verdict import Disagree
+from oracles.judge.verdict import Disagree
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Exhausted

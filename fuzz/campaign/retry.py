@@ -11,7 +11,7 @@ from fuzz import VERSION
 from fuzz.campaign.bench import REFERENCE, Bench, Trial
 from fuzz.finding import EngineRun, Finding, Signature
 from fuzz.triage.signature import split
-from oracles.verdict import Disagree, Dissent, Kind
+from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.case import Case
 
 TRIES: Final = 3

@@ -30,8 +30,8 @@ from generators.peer import NoModule, peer_names
 from generators.registry import load_target, make_case
 from oracles.engine import Capabilities, Engine, EngineId, Limits, open_engine
 from oracles.engines.compiler import FAMILY, worker_of
-from oracles.verdict import Disagree, Dissent
-from oracles.worker_engine import WorkerEngine
+from oracles.judge.verdict import Disagree, Dissent
+from oracles.remote.worker_engine import WorkerEngine
 from wasm.case import Case, CaseKind
 from wasm.embedding import Phase, TimedOut
 

@@ -29,7 +29,7 @@ from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import make_case
 from oracles.engine import Limits, open_engine
-from oracles.verdict import Disagree
+from oracles.judge.verdict import Disagree
 from wasm.case import Case
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oracles.imports import ImportPlan, NoImport, Source, plan_imports
-from oracles.interface import Unreadable, read_interface
+from oracles.remote.imports import ImportPlan, NoImport, Source, plan_imports
+from oracles.remote.interface import Unreadable, read_interface
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.errors import WasmError

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import IO
 
 from fuzz.report.live import emit
-from oracles.spectest import FAILED, PASSED, SKIPPED, UNSUPPORTED, FileResult
+from oracles.suite.spectest import FAILED, PASSED, SKIPPED, UNSUPPORTED, FileResult
 
 _RESULTS = (PASSED, FAILED, UNSUPPORTED, SKIPPED)
 

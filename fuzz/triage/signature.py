@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz.finding import Signature
-from oracles.verdict import Disagree, Dissent, Kind
+from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.module import Module
 
 ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS, Kind.PROFILE})

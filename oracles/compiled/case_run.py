@@ -1,4 +1,4 @@
-"""One case on compiled code, from a request's header to a reply's (``oracles/protocol.py``)."""
+"""One case on compiled code, from a request's header to a reply's (``oracles/remote/protocol.py``)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from oracles.compiled.program import Program, Programs, Refused
 from oracles.compiled.regions import read, write
 from oracles.compiled.store import Extern, Global, Instance, Memory, Table, Tag
 from oracles.compiled.values import reference_bits, reference_name
-from oracles.interface import TYPE_NAMES
-from oracles.protocol import PHASES
-from oracles.protocol import type_words as kind_words
+from oracles.remote.interface import TYPE_NAMES
+from oracles.remote.protocol import PHASES
+from oracles.remote.protocol import type_words as kind_words
 from wasm.embedding import (
     SLOT,
     Crashed,
@@ -113,7 +113,7 @@ def one_call(programs: Programs, linker: Linker, watched: Watched, call: list[An
 
 
 class _Wrapped:
-    """A wrapper module's instance (``oracles/wrapper.py``)."""
+    """A wrapper module's instance (``oracles/remote/wrapper.py``)."""
 
     def __init__(self, linker: Linker, wrapper: Instance, watched: Watched) -> None:
         self.linker, self.wrapper, self.watched = linker, wrapper, watched

@@ -10,7 +10,7 @@ from zlib import crc32
 from oracles.compiled.regions import PAGE, read
 from oracles.compiled.store import Instance, Memory, Table
 from oracles.compiled.values import reference_name
-from oracles.protocol import TABLE_LIMIT
+from oracles.remote.protocol import TABLE_LIMIT
 
 BLOCK: Final = 65_536
 _LARGE: Final = 1 << 20

@@ -1,7 +1,7 @@
 """The worker of our own compiler: ``python -m oracles.compiled.worker_main CONFIG``, in a process that may be lost.
 
 CONFIG is a JSON object: ``settings`` (of ``compiler.pipeline.Settings``), ``steps`` and ``seconds`` (per case or script
-step), ``fds`` (requests, replies, progress). The protocol is in ``oracles/protocol.py``; unlike the workers of
+step), ``fds`` (requests, replies, progress). The protocol is in ``oracles/remote/protocol.py``; unlike the workers of
 foreign engines this one makes imports by itself, so that their peer modules are not needed.
 """
 
@@ -23,7 +23,7 @@ from oracles.compiled.machine import machine
 from oracles.compiled.program import Programs, Refused
 from oracles.compiled.store import Extern, Global, Instance, Store
 from oracles.compiled.trampolines import Trampolines
-from oracles.protocol import FRAME, PARTS, PHASES, PROGRESS, TIMES, VERSION
+from oracles.remote.protocol import FRAME, PARTS, PHASES, PROGRESS, TIMES, VERSION
 from wasm.embedding import Outcome, Phase, Returned
 from wasm.module import Import
 
@@ -130,7 +130,7 @@ class Worker:
         return Linker(Store(self.machine, self.programs.settings), self.trampolines)
 
     def case(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
-        """One case from compilation to state (``decode_case`` in ``oracles/protocol.py`` reads the reply)."""
+        """One case from compilation to state (``decode_case`` in ``oracles/remote/protocol.py`` reads the reply)."""
         linker = self._linker()
         run = CaseRun(self.programs, linker, self.limits, self.at)
         self.cpu = run.cpu

@@ -18,10 +18,10 @@ from typing import Any, Final
 from compiler.abi import MAX_REGS, MIN_REGS
 from compiler.pipeline import OPTS, REGALLOCS, Settings
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
-from oracles.imports import CALLBACK_KINDS
-from oracles.process import Launch
-from oracles.protocol import Flavour
-from oracles.worker_engine import Worker, WorkerEngine
+from oracles.remote.imports import CALLBACK_KINDS
+from oracles.remote.process import Launch
+from oracles.remote.protocol import Flavour
+from oracles.remote.worker_engine import Worker, WorkerEngine
 
 FAMILY: Final = "compiler"
 VERSION: Final = "1"

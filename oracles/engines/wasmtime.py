@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from oracles import provision
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
-from oracles.imports import CALLBACK_KINDS
-from oracles.process import Launch
-from oracles.protocol import Flavour
-from oracles.worker_engine import Worker, WorkerEngine
+from oracles.remote.imports import CALLBACK_KINDS
+from oracles.remote.process import Launch
+from oracles.remote.protocol import Flavour
+from oracles.remote.worker_engine import Worker, WorkerEngine
 
 ORDER: Final = ("opt", "regalloc", "checker", "winch", "pulley", "features")
 VALUES: Final = {

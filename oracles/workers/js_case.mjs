@@ -27,7 +27,7 @@ export function invoke(call, blobs, exports, tags, names) {
   }
 }
 
-// Call through a wrapper module (oracles/wrapper.py).
+// Call through a wrapper module (oracles/remote/wrapper.py).
 function wrapped(bytes, func, params, results, args, refs, exports, tags, names) {
   const m = { f: func };
   tags.forEach(([, , tag], i) => (m[`t${i}`] = tag));

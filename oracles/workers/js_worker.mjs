@@ -2,7 +2,7 @@
 //
 // Started as `node FLAGS js_worker.mjs CONFIG` (or by bun) with CONFIG a JSON object that has `fds` (requests, replies,
 // progress) and `rounds` (how often each case runs, on fresh instances of one module; the last one counts).
-// The protocol is in oracles/protocol.py. Another shell needs its own `io` only: blocking reads and writes of frames.
+// The protocol is in oracles/remote/protocol.py. Another shell needs its own `io` only: blocking reads and writes of frames.
 // Bits never pass through JavaScript numbers: wrapper, peer and reader modules, made by the harness, keep them in wasm.
 
 import fs from "node:fs";

@@ -2,7 +2,7 @@
 
 Run as ``python -I -S wasmtime_worker.py CONFIG`` with CONFIG a JSON object: ``package`` (folder that holds the
 ``wasmtime`` package whose bindings are used), ``library`` (a development library to load in its place, or ""),
-``settings`` and ``fds`` (requests, replies, progress). The protocol is in ``oracles/protocol.py``.
+``settings`` and ``fds`` (requests, replies, progress). The protocol is in ``oracles/remote/protocol.py``.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Worker:
         return self.engines[key]
 
     def case(self, header: dict, blobs: list) -> tuple[dict, bytes]:
-        """One case from compilation to state (``decode_case`` in ``oracles/protocol.py`` reads the reply)."""
+        """One case from compilation to state (``decode_case`` in ``oracles/remote/protocol.py`` reads the reply)."""
         run = CaseRun(self, header, blobs)
         return run.run()
 
@@ -284,7 +284,7 @@ def one_call(store: Store, instance, call: list, blobs: list) -> tuple[list, byt
 
 
 def wrapped_call(store: Store, item, params: str, results: str, args: bytes, refs: list[str], wrapper: bytes):
-    """Call through a wrapper module (``oracles/wrapper.py``); Wasmtime's own tags are caught by the store instead."""
+    """Call through a module of ``oracles/remote/wrapper.py``; Wasmtime's own tags are caught by the store instead."""
     module = store.compile(wrapper)
     instance = store.instantiate(module, [item, *(tag for _name, _kinds, tag in store.tags)])
     base = store.memory_base(instance, "memory")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oracles.engine import Engine, Limits, open_engine
-from oracles.worker_engine import WorkerEngine
+from oracles.remote.worker_engine import WorkerEngine
 from tests.engines.conftest import Wat, run
 from wasm.case import Case
 from wasm.embedding import (

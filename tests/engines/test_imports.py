@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from oracles.engine import Engine, open_engine
-from oracles.imports import SCRIPT_KINDS, plan_imports
-from oracles.interface import read_interface
+from oracles.remote.imports import SCRIPT_KINDS, plan_imports
+from oracles.remote.interface import read_interface
 from tests.engines.conftest import Wat, lacks
 from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Observation, Returned, Threw, Trapped, Value

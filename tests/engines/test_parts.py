@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracles.crash import read_crash
-from oracles.interface import FUNC, Unreadable, known_tags, read_interface
 from oracles.probes import BASIC, PROBES
-from oracles.process import NOISE_LIMIT, Launch, Noise, WorkerProcess
-from oracles.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
-from oracles.wrapper import wrapper_for
+from oracles.remote.crash import read_crash
+from oracles.remote.interface import FUNC, Unreadable, known_tags, read_interface
+from oracles.remote.process import NOISE_LIMIT, Launch, Noise, WorkerProcess
+from oracles.remote.wrapper import wrapper_for
+from oracles.suite.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
 from tests.engines.conftest import Wat
 from wasm.decode import decode
 from wasm.embedding import Crashed, OutOfMemory
@@ -119,7 +119,7 @@ def test_output_is_bounded_and_keeps_both_ends() -> None:
 def test_a_worker_dies_with_the_harness(tmp_path: Path) -> None:
     code = f"""if True:
         import time
-        from oracles.process import Launch, WorkerProcess
+        from oracles.remote.process import Launch, WorkerProcess
         import sys
         process = WorkerProcess(Launch((sys.executable, "-c", "while True: pass")))
         with open({str(tmp_path / "pid")!r}, "w") as file:

@@ -15,7 +15,7 @@ from generators.validity.declarations import declare
 from generators.validity.near_bytes import damaged, padded, read_unsigned, sections_of
 from generators.validity.near_types import near_miss
 from oracles.interpreter import run_case
-from oracles.verdict import Agree
+from oracles.judge.verdict import Agree
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Phase, Rejected

@@ -26,7 +26,7 @@ from fuzz.summary import ExitCode, Summary
 from fuzz.triage import known
 from fuzz.triage.signature import split
 from generators.registry import make_case
-from oracles.verdict import Disagree
+from oracles.judge.verdict import Disagree
 from wasm.decode import decode
 from wasm.valtypes import FuncType
 

@@ -8,7 +8,7 @@ from typing import cast
 from fuzz.campaign.bench import Bench
 from fuzz.campaign.minimize import same_finding
 from fuzz.finding import Finding, Signature
-from oracles.verdict import Disagree, Dissent, Kind
+from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.embedding import Invocation

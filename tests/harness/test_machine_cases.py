@@ -16,7 +16,7 @@ from fuzz.triage.signature import split
 from generators.registry import make_case
 from oracles.engine import Engine, EngineId, Limits, open_engine
 from oracles.engines.allocators import AllocatorsEngine
-from oracles.verdict import Agree, Disagree, Kind
+from oracles.judge.verdict import Agree, Disagree, Kind
 from wasm.case import Case, CaseKind
 from wasm.embedding import Rejected, Returned, TimedOut, Unsupported
 

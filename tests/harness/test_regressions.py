@@ -9,7 +9,7 @@ import pytest
 from fuzz.campaign.archive import read_bundle
 from fuzz.campaign.bench import MACHINE_ENGINES, Bench
 from fuzz.cli import main
-from oracles.verdict import Agree
+from oracles.judge.verdict import Agree
 from wasm.case import CaseKind
 
 BUNDLES = sorted(path.parent for path in Path(__file__).parents[2].glob("corpus/regressions/*/finding.json"))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from oracles import spectest
 from oracles.engines.interpreter import InterpreterSession
 from oracles.interpreter import Budget
-from oracles.spectest import FAILED, PASSED, UNSUPPORTED, run_suite
-from oracles.wast import Command, load
+from oracles.suite import spectest
+from oracles.suite.spectest import FAILED, PASSED, UNSUPPORTED, run_suite
+from oracles.suite.wast import Command, load
 
 GROUPS = {
     "core/simd": 25_000,

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from fuzz.triage.signature import signature
-from oracles.compare import judge
 from oracles.interpreter import run_case
-from oracles.verdict import Agree, Disagree, Kind, Poison, Verdict
-from oracles.vote import Voter
+from oracles.judge.compare import judge
+from oracles.judge.verdict import Agree, Disagree, Kind, Poison, Verdict
+from oracles.judge.vote import Voter
 from wasm.builder import ModuleBuilder
 from wasm.case import Case, CaseKind
 from wasm.embedding import (

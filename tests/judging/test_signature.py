@@ -7,7 +7,7 @@ import pytest
 from fuzz.finding import Signature
 from fuzz.triage.buckets import Admission, Buckets
 from fuzz.triage.signature import opcodes, place, refined, settings, signature, split, template
-from oracles.verdict import Disagree, Dissent, Kind
+from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.builder import ModuleBuilder
 from wasm.valtypes import I32
 

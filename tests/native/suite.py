@@ -12,7 +12,7 @@ from pathlib import Path
 
 from compiler.pipeline import Settings
 from oracles.compiled.session import CompiledSession
-from oracles.spectest import FAILED, PASSED, UNSUPPORTED, run_suite
+from oracles.suite.spectest import FAILED, PASSED, UNSUPPORTED, run_suite
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -12,11 +12,11 @@ import pytest
 from compiler.emit import CompiledFunction
 from compiler.machine import MachineFunc, OperandKind
 from compiler.pipeline import OPTS, REGALLOCS, Settings, compile_function
-from oracles.compare import judge
 from oracles.compiled.trampolines import compile_trampoline, signature_of
 from oracles.engine import Engine, Limits, open_engine
-from oracles.verdict import Agree
-from oracles.vote import Voter
+from oracles.judge.compare import judge
+from oracles.judge.verdict import Agree
+from oracles.judge.vote import Voter
 from wasm.case import Case
 from wasm.context import ModuleContext
 from wasm.decode import decode

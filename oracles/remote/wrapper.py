@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from oracles.interface import Interface, Signature
-from oracles.wasmbytes import (
+from oracles.remote.interface import Interface, Signature
+from oracles.remote.wasmbytes import (
     END,
     HEADER,
     LOAD,

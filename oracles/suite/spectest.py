@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from oracles.engine import Session
-from oracles.wast import Action, BadScript, Command, load, scripts
+from oracles.suite.wast import Action, BadScript, Command, load, scripts
 from wasm.embedding import (
     Exhausted,
     Invocation,

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from oracles.imports import ImportPlan, NoImport, plan_imports
-from oracles.interface import (
+from oracles.remote.imports import ImportPlan, NoImport, plan_imports
+from oracles.remote.interface import (
     FUNC,
     GLOBAL,
     MEMORY,
@@ -34,7 +34,7 @@ from oracles.interface import (
     known_tags,
     read_interface,
 )
-from oracles.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for
+from oracles.remote.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for
 from wasm.case import Case, CaseKind
 from wasm.embedding import (
     SLOT,

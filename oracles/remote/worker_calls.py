@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from oracles.engine import EngineId, EngineUnavailable, Limits
-from oracles.process import TICK, WorkerProcess, wait_any
-from oracles.protocol import Flavour, Reply, Request, decode_case, encode_case
+from oracles.remote.process import TICK, WorkerProcess, wait_any
+from oracles.remote.protocol import Flavour, Reply, Request, decode_case, encode_case
 from wasm.case import Case
 from wasm.embedding import Observation, OutOfMemory, TimedOut
 

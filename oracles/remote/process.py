@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from oracles.protocol import PROGRESS, Reply
+from oracles.remote.protocol import PROGRESS, Reply
 
 NOISE_LIMIT: Final = 64 << 10
 """Bytes of a worker's stdout and stderr that are kept, half from the beginning and half from the end."""
@@ -26,7 +26,7 @@ TICK: Final = 0.05
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_LAUNCH: Final = str(Path(__file__).parent / "workers" / "launch.py")
+_LAUNCH: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
 
 
 @lru_cache(maxsize=64)

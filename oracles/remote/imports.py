@@ -17,8 +17,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from oracles.interface import FUNC, GLOBAL, MEMORY, TABLE, TAG, TYPE_NAMES, ImportItem, Interface, Signature, Unreadable
-from oracles.wasmbytes import (
+from oracles.remote.interface import (
+    FUNC,
+    GLOBAL,
+    MEMORY,
+    TABLE,
+    TAG,
+    TYPE_NAMES,
+    ImportItem,
+    Interface,
+    Signature,
+    Unreadable,
+)
+from oracles.remote.wasmbytes import (
     HEADER,
     STORE,
     code,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from oracles.verdict import Dissent, Kind
+from oracles.judge.verdict import Dissent, Kind
 
 FAMILY: Final = "interpreter"
 """The reference's own family: one vote, as every family of independent code has."""

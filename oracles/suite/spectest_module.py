@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from oracles.interface import FUNC, GLOBAL, MEMORY, TABLE
-from oracles.wasmbytes import HEADER, code, i32_const, i64_const, leb, name, section
+from oracles.remote.interface import FUNC, GLOBAL, MEMORY, TABLE
+from oracles.remote.wasmbytes import HEADER, code, i32_const, i64_const, leb, name, section
 
 _PRINTS: Final = {
     "print": b"",

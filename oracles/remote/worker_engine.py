@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-from oracles.crash import read_crash
 from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
-from oracles.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
 from oracles.probes import BASIC, PROBES
-from oracles.process import TICK, Died, Launch, WorkerProcess, file_hash, wait_any
-from oracles.protocol import (
+from oracles.relaxed_question import relaxed_answers, relaxed_question
+from oracles.remote.crash import read_crash
+from oracles.remote.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
+from oracles.remote.process import TICK, Died, Launch, WorkerProcess, file_hash, wait_any
+from oracles.remote.protocol import (
     PHASES,
     VERSION,
     Flavour,
@@ -25,10 +26,9 @@ from oracles.protocol import (
     prepare_call,
     type_words,
 )
-from oracles.relaxed_question import relaxed_answers, relaxed_question
-from oracles.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
-from oracles.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
-from oracles.wrapper import EXACT_READ, global_reader
+from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
+from oracles.remote.wrapper import EXACT_READ, global_reader
+from oracles.suite.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,

@@ -3,7 +3,7 @@
 Each engine is compared with the reference interpreter, under that engine's own relaxed-SIMD profile; from where the
 reference gave up, with the engines that most independent families side with. An engine's first deviation is its
 dissent: what comes after it in the same instance follows from it. When two values are the same is in
-``oracles.equality``; limits and growth are in ``oracles.excuses``.
+``oracles.judge.equality``; limits and growth are in ``oracles.judge.excuses``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from oracles.equality import Nans, differing_blocks, first_byte, first_difference, in_block, masked, same_ref, show
-from oracles.excuses import beyond_limits, growth_is_free
-from oracles.verdict import Agree, Disagree, Dissent, Kind, Poison, Verdict
-from oracles.vote import ANSWERS, FAMILY, VALIDITY, Voter, families, suspects
+from oracles.judge.equality import (
+    Nans,
+    differing_blocks,
+    first_byte,
+    first_difference,
+    in_block,
+    masked,
+    same_ref,
+    show,
+)
+from oracles.judge.excuses import beyond_limits, growth_is_free
+from oracles.judge.verdict import Agree, Disagree, Dissent, Kind, Poison, Verdict
+from oracles.judge.vote import ANSWERS, FAMILY, VALIDITY, Voter, families, suspects
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,

@@ -1,0 +1,1 @@
+"""The official test suite: its scripts as commands, the module that they import from, and running them."""
