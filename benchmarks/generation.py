@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fuzz.campaign.children import children_cpu
+from fuzz.trial.children import children_cpu
 from generators.config import EVERYTHING
 from generators.peer import NoModule, PeerMissing, open_peer, peer_names
 from generators.registry import make_case, wasm_target_names

@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fuzz.campaign.account import account
-from fuzz.campaign.bench import Bench
-from fuzz.stats import Stats
+from fuzz.records.stats import Stats
+from fuzz.trial.account import account
+from fuzz.trial.bench import Bench
 from generators.registry import make_case
 from oracles.interpreter import run_case
 from wasm.decode import decode

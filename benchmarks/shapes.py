@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fuzz.target_yield import measure
+from fuzz.records.target_yield import measure
 from generators.draw.operands import KINDS
 from generators.registry import make_case, wasm_target_names
 from wasm.case import Case

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from compiler.pipeline import Settings, compile_function
-from fuzz.campaign.disk import explained, write_file
-from fuzz.stats import size_range
-from fuzz.target_yield import measure
+from fuzz.archive.disk import explained, write_file
+from fuzz.records.stats import size_range
+from fuzz.records.target_yield import measure
 from oracles.compiled.program import Refused, refusals
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from fuzz import VERSION
-from fuzz.campaign.archive import Archive, read_findings
-from fuzz.campaign.bench import REFERENCE
-from fuzz.campaign.disk import ArchiveError
+from fuzz.archive.archive import Archive, read_findings
+from fuzz.archive.disk import ArchiveError
 from fuzz.campaign.slot import (
     Batch,
     Broken,
@@ -35,11 +34,12 @@ from fuzz.campaign.slot import (
     RunCases,
     slot_main,
 )
-from fuzz.finding import Finding
-from fuzz.stats import Stats
-from fuzz.summary import BundleRow, Observer, Summary
+from fuzz.records.finding import Finding
+from fuzz.records.stats import Stats
+from fuzz.records.summary import BundleRow, Observer, Summary
 from fuzz.triage.buckets import Admission, Buckets
 from fuzz.triage.known import KnownIssues
+from fuzz.trial.bench import REFERENCE
 
 BATCH: Final = 8
 """Cases per order: about a second's work, so that little is lost to a kill and the parent is rarely asked."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from fuzz.campaign.bench import Bench
-from fuzz.campaign.retry import finding as finding_of
-from fuzz.finding import Finding, Signature
+from fuzz.records.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, reduce_case
 from fuzz.triage.signature import refined, split
+from fuzz.trial.bench import Bench
+from fuzz.trial.retry import finding as finding_of
 from oracles.interpreter import Budget as Steps
 from oracles.interpreter import run_case
 from oracles.judge.verdict import Disagree

@@ -16,15 +16,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
 
-from fuzz.campaign.account import account
-from fuzz.campaign.archive import Series
-from fuzz.campaign.bench import REFERENCE, Bench, OpenEngine, Trial
-from fuzz.campaign.children import children_cpu
+from fuzz.archive.archive import Series
 from fuzz.campaign.feedback import Feedback
-from fuzz.campaign.retry import confirm
-from fuzz.finding import Finding
-from fuzz.stats import Stats
+from fuzz.records.finding import Finding
+from fuzz.records.stats import Stats
 from fuzz.triage.signature import split
+from fuzz.trial.account import account
+from fuzz.trial.bench import REFERENCE, Bench, OpenEngine, Trial
+from fuzz.trial.children import children_cpu
+from fuzz.trial.retry import confirm
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import make_case

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import IO, Any, Final
 
-from fuzz.finding import Finding
+from fuzz.records.finding import Finding
+from fuzz.records.summary import Observer, Summary
 from fuzz.report.words import progress_line, summary_lines
-from fuzz.summary import Observer, Summary
 
 _PLAIN_EVERY: Final = 10.0
 """Seconds between progress lines where there is no terminal."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from fuzz.stats import Stats
-from fuzz.summary import Summary
+from fuzz.records.stats import Stats
+from fuzz.records.summary import Summary
 
 
 def percent(part: int, whole: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from fuzz.finding import Signature
+from fuzz.records.finding import Signature
 
 DEFAULT_STORED: Final = 3
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fuzz.finding import Signature
+from fuzz.records.finding import Signature
 
 _FIELDS: Final = {
     "id", "link", "engine", "versions", "expires", "family", "phase", "kind", "message", "place", "opcodes",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from fuzz.finding import Signature
+from fuzz.records.finding import Signature
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.module import Module
 

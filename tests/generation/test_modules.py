@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from fuzz.campaign.bench import Bench
 from fuzz.triage.signature import template
+from fuzz.trial.bench import Bench
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, EVERYTHING, Config
 from generators.registry import load_target, make_case

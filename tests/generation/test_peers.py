@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.cli import main
+from fuzz.cli.main import main
 from generators import peer
 from generators.config import DEFAULT
 from generators.peer import NoModule, PeerMissing, find_program, open_peer, peer_names, run_program

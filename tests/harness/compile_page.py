@@ -21,7 +21,7 @@ def blocks(text: str) -> dict[str, str]:
 def made(command: str) -> str:
     """What a command of the page prints now, as a block."""
     sys.path.insert(0, str(ROOT))
-    from fuzz.cli import main
+    from fuzz.cli.main import main
 
     words = command.split()
     words[1] = str(ROOT / words[1])

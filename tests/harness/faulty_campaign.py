@@ -8,8 +8,8 @@ from pathlib import Path
 
 from faulty_engine import open_faulty
 
-from fuzz.campaign.archive import Archive, Series
-from fuzz.campaign.disk import ArchiveError
+from fuzz.archive.archive import Archive, Series
+from fuzz.archive.disk import ArchiveError
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
 from fuzz.report.live import observer

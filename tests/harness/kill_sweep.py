@@ -43,8 +43,8 @@ def announced(output: bytes) -> list[Path]:
 
 def check_bundles(paths: list[Path]) -> None:
     """Every announced bundle is there with all its files, each whole."""
-    from fuzz.campaign import bundle
-    from fuzz.campaign.archive import read_bundle
+    from fuzz.archive import bundle
+    from fuzz.archive.archive import read_bundle
 
     for path in paths:
         finding = read_bundle(path)

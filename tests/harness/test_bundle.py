@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.campaign.repro import script
-from fuzz.campaign.stand_ins import stand_ins
-from fuzz.campaign.wast import to_wast
+from fuzz.archive.repro import script
+from fuzz.archive.stand_ins import stand_ins
+from fuzz.archive.wast import to_wast
 from generators.registry import make_case
 from oracles.engine import EngineId, EngineUnavailable, open_engine
 from oracles.interpreter import run_case

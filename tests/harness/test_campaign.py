@@ -14,17 +14,17 @@ import pytest
 from faulty_engine import WIDE, open_faulty
 from json_docs import documented
 
-from fuzz.campaign.archive import Archive, Series, read_bundle, read_findings
-from fuzz.campaign.bench import Bench
+from fuzz.archive.archive import Archive, Series, read_bundle, read_findings
 from fuzz.campaign.loop import Campaign, Settings
-from fuzz.campaign.retry import confirm
 from fuzz.campaign.slot import Plan
-from fuzz.cli_report import recorded
+from fuzz.cli.report import recorded
+from fuzz.records.summary import ExitCode, Summary
 from fuzz.report.formats import jsonl, markdown
 from fuzz.report.live import observer
-from fuzz.summary import ExitCode, Summary
 from fuzz.triage import known
 from fuzz.triage.signature import split
+from fuzz.trial.bench import Bench
+from fuzz.trial.retry import confirm
 from generators.registry import make_case
 from oracles.judge.verdict import Disagree
 from wasm.decode import decode

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from json_docs import ROOT, documented
 
-import fuzz.cli
-from fuzz.cases import parse_invocation, read_case
-from fuzz.cli import duration, main
+import fuzz.cli.main
+from fuzz.cli.main import duration, main
+from fuzz.inputs import parse_invocation, read_case
 from generators.program.default_calls import default_calls
 from oracles.engine import UsageError
 from wasm.builder import ModuleBuilder
@@ -95,7 +95,7 @@ def test_an_error_of_ours_is_one_line_with_the_details_in_a_file(
     def broken(_: object) -> int:
         raise KeyError("no such thing")
 
-    monkeypatch.setattr("fuzz.cli_cases.targets", broken)
+    monkeypatch.setattr("fuzz.cli.cases.targets", broken)
     assert main(["targets"]) == 3
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1
@@ -108,7 +108,7 @@ def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fuzz.cli_cases.targets", interrupted)
+    monkeypatch.setattr("fuzz.cli.cases.targets", interrupted)
     assert main(["targets"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
@@ -118,7 +118,7 @@ def test_packages_from_elsewhere_are_refused(tmp_path: Path) -> None:
     (tmp_path / "compiler").mkdir()
     (tmp_path / "compiler" / "__init__.py").write_text("")
     path = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]"
-    program = f"{path}; from fuzz.cli import main; sys.exit(main(['targets']))"
+    program = f"{path}; from fuzz.cli.main import main; sys.exit(main(['targets']))"
     ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
     assert ran.returncode == 3
     assert f"package compiler comes from {tmp_path}" in ran.stderr
@@ -130,7 +130,7 @@ def test_help_is_quick_and_complete() -> None:
                          check=True, cwd=ROOT)  # fmt: skip
     for command in ("run", "show", "targets", "engines", "generate", "replay", "minimize", "report", "spectest"):
         assert re.search(rf"^    {command} ", ran.stdout, re.M)
-    assert set(fuzz.cli._COMMANDS) == set(re.findall(r"^    (\w+) ", ran.stdout, re.M))
+    assert set(fuzz.cli.main._COMMANDS) == set(re.findall(r"^    (\w+) ", ran.stdout, re.M))
     assert "oracles" not in ran.stderr
 
 

@@ -12,7 +12,7 @@ from compile_page import PAGE, blocks, made
 from compiler.ir_text import parse_ir, print_ir
 from compiler.machine_text import parse_machine, print_machine
 from compiler.x64 import disassembly
-from fuzz.cli import main
+from fuzz.cli.main import main
 
 WAT = """
 (module

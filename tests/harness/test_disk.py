@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.campaign.archive import Archive, Series
-from fuzz.campaign.disk import ArchiveError, FolderLock, Journal, sweep, write_file, write_folder
-from fuzz.stats import Stats
+from fuzz.archive.archive import Archive, Series
+from fuzz.archive.disk import ArchiveError, FolderLock, Journal, sweep, write_file, write_folder
+from fuzz.records.stats import Stats
 
 SERIES = Series(("returns", "params"), 7, "1")
 

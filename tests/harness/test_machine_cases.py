@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from fuzz.__main__ import main
-from fuzz.campaign import bundle
-from fuzz.campaign.bench import Bench
+from fuzz.archive import bundle
 from fuzz.campaign.minimize import minimized
-from fuzz.campaign.retry import confirm
 from fuzz.triage.signature import split
+from fuzz.trial.bench import Bench
+from fuzz.trial.retry import confirm
 from generators.registry import make_case
 from oracles.engine import Engine, EngineId, Limits, open_engine
 from oracles.engines.allocators import AllocatorsEngine

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.campaign.archive import read_bundle
-from fuzz.campaign.bench import MACHINE_ENGINES, Bench
-from fuzz.cli import main
+from fuzz.archive.archive import read_bundle
+from fuzz.cli.main import main
+from fuzz.trial.bench import MACHINE_ENGINES, Bench
 from oracles.judge.verdict import Agree
 from wasm.case import CaseKind
 

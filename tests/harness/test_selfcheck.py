@@ -16,13 +16,13 @@ import pytest
 from json_docs import documented
 
 from compiler.regalloc.places import Slots
-from fuzz.campaign.selfcheck import Result, Search, capabilities, search, subject_of
-from fuzz.cli import main
+from fuzz.cli.main import main
 from fuzz.faults.injection.catalogue import all_faults, with_partner
 from fuzz.faults.injection.fault import Area
 from fuzz.faults.injection.mutants import Mutant, describe, modules, mutated_text, sample, sites
 from fuzz.faults.injection.patches import Entry, FaultError, Rewrite, applied, function_at, target_of
-from fuzz.report.selfcheck import page
+from fuzz.selfcheck.search import Result, Search, capabilities, search, subject_of
+from fuzz.selfcheck.tables import page
 
 FAULTS = all_faults()
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.campaign.account import SAMPLE, account
-from fuzz.campaign.bench import Bench
+from fuzz.records.stats import Stats, size_range
+from fuzz.records.summary import Summary
+from fuzz.records.target_yield import TargetYield, measure
 from fuzz.report.words import progress_line, summary_lines
-from fuzz.stats import Stats, size_range
-from fuzz.summary import Summary
-from fuzz.target_yield import TargetYield, measure
+from fuzz.trial.account import SAMPLE, account
+from fuzz.trial.bench import Bench
 from generators.registry import make_case
 from wasm.builder import ModuleBuilder
 from wasm.valtypes import I32, I64

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.finding import Signature
+from fuzz.records.finding import Signature
 from fuzz.triage.known import KnownFileError, KnownIssues, load, none
 
 ENTRY = """

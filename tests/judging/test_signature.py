@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fuzz.finding import Signature
+from fuzz.records.finding import Signature
 from fuzz.triage.buckets import Admission, Buckets
 from fuzz.triage.signature import opcodes, place, refined, settings, signature, split, template
 from oracles.judge.verdict import Disagree, Dissent, Kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fuzz.summary import Summary
+from fuzz.records.summary import Summary
 
 
 def render(summary: Summary) -> str:

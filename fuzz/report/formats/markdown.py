@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fuzz.records.summary import Summary
 from fuzz.report.words import percent
-from fuzz.summary import Summary
 
 
 def render(summary: Summary) -> str:

@@ -8,11 +8,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-from fuzz.campaign.searches import run_searches
-from fuzz.campaign.selfcheck import Search, capabilities
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.mutants import Mutant, sample
-from fuzz.report.selfcheck import Row, closing, heading, line, page, score
+from fuzz.selfcheck.search import Search, capabilities
+from fuzz.selfcheck.searches import run_searches
+from fuzz.selfcheck.tables import Row, closing, heading, line, page, score
 from generators.peer import peer_names
 from generators.registry import load_target, target_names, version_of
 from oracles.engine import UsageError

@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from fuzz.campaign.bench import DEFAULT_ENGINES, Bench, canonical
-from fuzz.summary import ExitCode
+from fuzz.records.summary import ExitCode
+from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
 from oracles import provision
 from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine
 from oracles.judge.equality import show
@@ -107,7 +107,7 @@ def spectest(args: argparse.Namespace) -> int:
 
 def _suite() -> Path:
     """The core of the official suite: ``WASM_SPEC_TESTSUITE``, or where a checkout of this project has it beside it."""
-    home = Path(__file__).resolve().parent.parent.parent / "shared" / "spec-testsuite"
+    home = Path(__file__).resolve().parents[3] / "shared" / "spec-testsuite"
     folder = Path(os.environ.get("WASM_SPEC_TESTSUITE", home))
     if not folder.exists():
         raise UsageError("name the suite's folder, or set WASM_SPEC_TESTSUITE (the README says where to get it)")

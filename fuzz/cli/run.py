@@ -11,13 +11,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
+from fuzz.archive.archive import Archive, Series
 from fuzz.campaign import feedback
-from fuzz.campaign.archive import Archive, Series
-from fuzz.campaign.bench import REFERENCE, canonical, default_engines
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
 from fuzz.report.live import observer
 from fuzz.triage import known
+from fuzz.trial.bench import REFERENCE, canonical, default_engines
 from generators.peer import peer_names
 from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError

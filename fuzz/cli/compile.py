@@ -16,8 +16,8 @@ from compiler.machine_text import print_machine
 from compiler.pipeline import Settings, compile_function
 from compiler.x64 import stubs
 from compiler.x64.disassembly import disassembler
-from fuzz.cases import read_case
-from fuzz.summary import ExitCode
+from fuzz.inputs import read_case
+from fuzz.records.summary import ExitCode
 from oracles.engine import EngineId, EngineUnavailable, UsageError
 from oracles.engines.compiler import settings_of
 from wasm.context import ModuleContext

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Final
 
-from fuzz.campaign.stand_ins import stand_ins
+from fuzz.archive.stand_ins import stand_ins
 from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
 from oracles.shells import Shell

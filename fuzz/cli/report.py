@@ -8,10 +8,10 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from fuzz.campaign.archive import bucket_counts, read_findings, read_journal
+from fuzz.archive.archive import bucket_counts, read_findings, read_journal
+from fuzz.records.stats import Stats
+from fuzz.records.summary import BundleRow, Summary
 from fuzz.report import formats
-from fuzz.stats import Stats
-from fuzz.summary import BundleRow, Summary
 from oracles.engine import UsageError
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from fuzz.campaign.selfcheck import Result, Search, search, subject_of
+from fuzz.selfcheck.search import Result, Search, search, subject_of
 from oracles.engine import Capabilities
 
 

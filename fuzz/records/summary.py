@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from fuzz.finding import Finding, Signature
-from fuzz.stats import Stats
+from fuzz.records.finding import Finding, Signature
+from fuzz.records.stats import Stats
 
 SUMMARY_VERSION: Final = 1
 INTERPRETER: Final = "interpreter"

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz import VERSION
-from fuzz.campaign.bench import REFERENCE, Bench, Trial
-from fuzz.finding import EngineRun, Finding, Signature
+from fuzz.records.finding import EngineRun, Finding, Signature
 from fuzz.triage.signature import split
+from fuzz.trial.bench import REFERENCE, Bench, Trial
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.case import Case
 

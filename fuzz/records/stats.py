@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fuzz.target_yield import TargetYield
+from fuzz.records.target_yield import TargetYield
 
 _NUMBERS: Final = (
     "cases", "wide_cases", "many_operands", "passed_site", "wide_passed_site", "nan_cases", "disagreements", "unstable",

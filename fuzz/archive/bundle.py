@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from fuzz.campaign.repro import script
-from fuzz.campaign.wast import to_wast, to_wat
-from fuzz.finding import Finding
+from fuzz.archive.repro import script
+from fuzz.archive.wast import to_wast, to_wat
+from fuzz.records.finding import Finding
 from oracles.judge.equality import show
 from oracles.judge.verdict import Kind
 from wasm.case import Case, CaseKind

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from fuzz.campaign.bench import REFERENCE, Trial
-from fuzz.stats import Stats, size_range
-from fuzz.target_yield import TargetYield, measure
+from fuzz.records.stats import Stats, size_range
+from fuzz.records.target_yield import TargetYield, measure
+from fuzz.trial.bench import REFERENCE, Trial
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load
 from oracles.judge.verdict import Disagree

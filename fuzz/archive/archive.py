@@ -1,7 +1,7 @@
 """The output folder of campaigns: findings as bundles, and a journal of what was done, so that a run can go on.
 
     OUT/journal.jsonl           rows {"row": "series" | "batch" | "finding", ...}, only appended to
-    OUT/findings/NAME/          one bundle per stored finding (``fuzz.campaign.bundle``)
+    OUT/findings/NAME/          one bundle per stored finding (``fuzz.archive.bundle``)
     OUT/lock                    held while a run writes
 
 A finding is on the disk, whole, before its row is. A kill loses what was not recorded yet: the batches in flight, which
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fuzz.campaign import bundle
-from fuzz.campaign.disk import ArchiveError, FolderLock, Journal, explained, sweep, write_folder
-from fuzz.finding import Finding
-from fuzz.stats import Stats
+from fuzz.archive import bundle
+from fuzz.archive.disk import ArchiveError, FolderLock, Journal, explained, sweep, write_folder
+from fuzz.records.finding import Finding
+from fuzz.records.stats import Stats
 from fuzz.triage.buckets import Buckets
 
 JOURNAL_VERSION = 1

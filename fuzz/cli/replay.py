@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from fuzz import VERSION
-from fuzz.campaign.archive import read_bundle
-from fuzz.campaign.bench import Bench, Trial, canonical, default_engines
-from fuzz.cases import parse_invocation, read_case
-from fuzz.finding import EngineRun, Finding
+from fuzz.archive.archive import read_bundle
+from fuzz.inputs import parse_invocation, read_case
+from fuzz.records.finding import EngineRun, Finding
+from fuzz.records.summary import ExitCode
 from fuzz.report.live import emit
-from fuzz.summary import ExitCode
 from fuzz.triage.signature import split
+from fuzz.trial.bench import Bench, Trial, canonical, default_engines
 from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter
 from oracles.judge.equality import show
 from oracles.judge.verdict import Disagree, verdict_to_json

@@ -191,17 +191,17 @@ def _compile(parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: Final = {
-    "run": "fuzz.cli_run:run",
-    "show": "fuzz.cli_cases:show_case",
-    "generate": "fuzz.cli_cases:generate",
-    "replay": "fuzz.cli_replay:replay",
-    "minimize": "fuzz.cli_minimize:minimize",
-    "targets": "fuzz.cli_cases:targets",
-    "engines": "fuzz.cli_engines:engines",
-    "report": "fuzz.cli_report:report",
-    "spectest": "fuzz.cli_engines:spectest",
-    "compile": "fuzz.cli_compile:compile_file",
-    "selfcheck": "fuzz.cli_selfcheck:selfcheck",
+    "run": "fuzz.cli.run:run",
+    "show": "fuzz.cli.cases:show_case",
+    "generate": "fuzz.cli.cases:generate",
+    "replay": "fuzz.cli.replay:replay",
+    "minimize": "fuzz.cli.minimize:minimize",
+    "targets": "fuzz.cli.cases:targets",
+    "engines": "fuzz.cli.engines:engines",
+    "report": "fuzz.cli.report:report",
+    "spectest": "fuzz.cli.engines:spectest",
+    "compile": "fuzz.cli.compile:compile_file",
+    "selfcheck": "fuzz.cli.selfcheck:selfcheck",
 }
 
 
@@ -247,7 +247,7 @@ def _expected(error: Exception) -> int | None:
         "fuzz.triage.known:KnownFileError": USAGE,
         "fuzz.reduce.errors:ReduceError": USAGE,
         "oracles.engine:EngineUnavailable": UNUSABLE,
-        "fuzz.campaign.disk:ArchiveError": UNUSABLE,
+        "fuzz.archive.disk:ArchiveError": UNUSABLE,
         "generators.peer:PeerMissing": UNUSABLE,
         "fuzz.faults.injection.patches:FaultError": UNUSABLE,
     }

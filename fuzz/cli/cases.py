@@ -7,9 +7,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from fuzz.campaign.account import passed_sites
-from fuzz.campaign.disk import explained, write_file
-from fuzz.campaign.wast import to_wat
+from fuzz.archive.disk import explained, write_file
+from fuzz.archive.wast import to_wat
+from fuzz.trial.account import passed_sites
 from generators.registry import load_target, make_case, target_names
 from oracles.engine import UsageError
 from oracles.interpreter import run_case

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from fuzz.campaign import bundle
-from fuzz.campaign.archive import read_bundle
-from fuzz.campaign.bench import Bench
-from fuzz.campaign.disk import write_file, write_folder
+from fuzz.archive import bundle
+from fuzz.archive.archive import read_bundle
+from fuzz.archive.disk import write_file, write_folder
 from fuzz.campaign.minimize import finding_about, same_finding
-from fuzz.campaign.retry import TRIES, finding
-from fuzz.cli_replay import load, need_engines
-from fuzz.finding import Finding
+from fuzz.cli.replay import load, need_engines
+from fuzz.records.finding import Finding
 from fuzz.reduce import Budget, NotInteresting, Reduction, command_predicate, reduce_case
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
+from fuzz.trial.bench import Bench
+from fuzz.trial.retry import TRIES, finding
 from oracles.engine import UsageError
 from oracles.judge.verdict import Disagree
 from wasm.case import Case, CaseKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from fuzz.campaign.stand_ins import HOST_TEXT, stand_ins
+from fuzz.archive.stand_ins import HOST_TEXT, stand_ins
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Exhausted, FreeNan, Invocation, Outcome, Rejected, Returned, Threw, Trapped, Value
