@@ -10,7 +10,7 @@ from typing import Final
 
 from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
 from generators.module.shell import Shell
-from generators.refs.code import Code, getter
+from generators.refs.expressions import Code, getter
 from generators.refs.lattice import Defined, value_type
 from generators.refs.space import References
 from wasm.isa import OPS, Instr

@@ -7,7 +7,7 @@ from typing import Final
 from generators.choices import weighted
 from generators.module.function import BARE, GET, I32_CONST, SET, TEE
 from generators.program.program import Program
-from generators.refs.code import Code, getter, width
+from generators.refs.expressions import Code, getter, width
 from generators.refs.lattice import Defined, value_type
 from generators.refs.space import ELEMENTS, SEGMENT
 from generators.refs.statements import value

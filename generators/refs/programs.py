@@ -10,8 +10,8 @@ from generators.draw.signatures import draw_type
 from generators.module.function import GET, Function
 from generators.program.parts import Part
 from generators.program.program import Program
-from generators.refs.code import Code
 from generators.refs.digests import write_functions
+from generators.refs.expressions import Code
 from generators.refs.statements import Statement
 from generators.refs.traps import add_look, add_trap
 from wasm.case import Case

@@ -39,7 +39,7 @@ _EMPTY: Final = ("none", "nofunc", "noextern", "exn", "noexn")
 
 
 class References:
-    """The kit. ``constant`` is for initialisers; bodies of functions use ``generators.refs.code``.
+    """The kit. ``constant`` is for initialisers; bodies of functions use ``generators.refs.expressions``.
 
     ``digests`` and ``functions`` are made on request and written later: ``unwritten`` has (what, its function, type).
     ``locals`` has the locals that hold references in each function, by its index; ``rows`` functions of many

@@ -11,7 +11,7 @@ from generators.draw.signatures import draw_types
 from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.program.calls import TAILS, Callee
 from generators.program.program import Program
-from generators.refs.code import MANY, Code
+from generators.refs.expressions import MANY, Code
 from generators.refs.space import ELEMENTS
 from generators.scalar.expressions import emit_clean
 from wasm.features import Feature

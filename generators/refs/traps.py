@@ -10,7 +10,7 @@ from typing import Final
 from generators.choices import ChoiceSource
 from generators.module.function import BARE, GET, I32_CONST, SET, Function
 from generators.program.program import Program
-from generators.refs.code import Code, getter, width
+from generators.refs.expressions import Code, getter, width
 from generators.refs.lattice import Defined, value_type
 from generators.refs.space import ELEMENTS, SEGMENT, References
 from wasm.embedding import Invocation, Value
