@@ -122,6 +122,10 @@ class ChoiceSource:
         """True with the given probability; False is simpler."""
         return self.below(denominator) >= denominator - numerator
 
+    def one_in(self, n: int) -> bool:
+        """True once in ``n`` times; False is simpler. The same choice as ``chance(1, n)``."""
+        return self.below(n) == n - 1
+
     def pick(self, items: Sequence[T]) -> T:
         """One of ``items``; the first is the simplest."""
         return items[self.below(len(items))]
@@ -149,6 +153,14 @@ def weighted(*pairs: tuple[T, int]) -> Weighted[T]:
     counts = [max(1, round(256 * weight / total)) for _, weight in pairs]
     counts[counts.index(max(counts))] += 256 - sum(counts)
     return tuple(item for (item, _), count in zip(pairs, counts, strict=True) for _ in range(count))
+
+
+def shares(*pairs: tuple[T, int]) -> tuple[T, ...]:
+    """A table for ``pick``: each item as many times as it has shares, simplest first.
+
+    ``pick(shares(("plain", 3), ("typed", 1)))`` is ``typed`` once in four times; up to 16 shares in all take one byte.
+    """
+    return tuple(item for item, count in pairs for _ in range(count))
 
 
 @final

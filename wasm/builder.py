@@ -53,6 +53,22 @@ class Label:
     level: int
 
 
+class Opened:
+    """A block that a ``with`` statement closes; what it gives is the block's label."""
+
+    __slots__ = ("builder", "label")
+
+    def __init__(self, builder: FuncBuilder, label: Label) -> None:
+        self.builder, self.label = builder, label
+
+    def __enter__(self) -> Label:
+        return self.label
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.builder.end()
+
+
 @dataclass(slots=True)
 class FuncBuilder:
     """The body of one function. ``index`` is its function index, known before the body is written.
@@ -115,6 +131,17 @@ class FuncBuilder:
         self.body.append((OPS["try_table"], (self.block_type(params, results), clauses)))
         self._level += 1
         return Label(self._level)
+
+    def block(self, name: str = "block", params: Iterable[ValType] = (), results: Iterable[ValType] = ()) -> Opened:
+        """``open`` for a ``with`` statement, whose end closes the block: ``with f.block("loop") as again: ...``."""
+        return Opened(self, self.open(name, params, results))
+
+    def try_table(
+        self, catches: Iterable[tuple[str, int | None, Label]], params: Iterable[ValType] = (),
+        results: Iterable[ValType] = (),
+    ) -> Opened:  # fmt: skip
+        """``open_try`` for a ``with`` statement."""
+        return Opened(self, self.open_try(catches, params, results))
 
     def else_(self) -> None:
         self.body.append(_ELSE)

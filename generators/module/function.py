@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from generators.choices import ChoiceSource
 from generators.draw.values import CANONICAL_NAN
 from generators.module.shell import INLINE_STORES, MULTIPLIER, Shell
-from wasm.builder import FuncBuilder
+from wasm.builder import FuncBuilder, Label, Opened
+from wasm.fragment import Code, Template, code, template
 from wasm.isa import OPS, Instr
-from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, NumType, RefType, ValType
+from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, RefType, ValType
 
 BARE: Final = {name: row.bare for name, row in OPS.items()}
 GET: Final = OPS["local.get"]
@@ -19,18 +21,57 @@ TEE: Final = OPS["local.tee"]
 I32_CONST: Final = OPS["i32.const"]
 I64_CONST: Final = OPS["i64.const"]
 
-_EXTEND: Final = BARE["i64.extend_i32_u"]
-_THROUGH_F64: Final = (BARE["f64.convert_i32_u"], BARE["i64.reinterpret_f64"])
+_EXTEND: Final = code("i64.extend_i32_u")
+_THROUGH_F64: Final = code("f64.convert_i32_u  i64.reinterpret_f64")
 """From an i32 to 64 bits that tell it from any other. It shows what stands above the 32 bits where a compiler takes a
 register as it is, which an extension that clears them does not (CVE-2021-32629: a reload that extended the sign)."""
 
-TO_I64: Final[dict[ValType, tuple[Instr, ...]]] = {
-    I32: (_EXTEND,),
+TO_I64: Final[dict[ValType, Code]] = {
+    I32: _EXTEND,
     I64: (),
-    F32: (BARE["i32.reinterpret_f32"], _EXTEND),
-    F64: (BARE["i64.reinterpret_f64"],),
+    F32: code("i32.reinterpret_f32  i64.extend_i32_u"),
+    F64: code("i64.reinterpret_f64"),
 }
 """From a number on the stack to all its bits as i64."""
+
+_SELECT: Final = template("local.get $acc  i64.const 41  i64.shr_u  i32.wrap_i64  local.set $selector")
+
+_MIX: Final = (
+    template("local.get $acc  i64.xor  i64.const $times  i64.mul  i64.const $turn  i64.rotl  local.set $acc"),
+    template("local.get $acc  i64.add  i64.const $turn  i64.rotl  i64.const $times  i64.mul  local.set $acc"),
+    template("local.get $acc  i64.const $times  i64.mul  i64.const $turn  i64.rotl  i64.sub  local.set $acc"),
+)
+"""By style: fold the i64 on the stack into the hash. A rotation alone would come round: values 64 or 256 places apart
+could be swapped unseen. A multiplication alone keeps the highest bit where it is: two wrong signs would cancel out."""
+
+_MIX_VECTOR: Final = template(
+    "local.get $acc  v128.xor  v128.const $factor  i32x4.mul  v128.const $turned  i8x16.swizzle  local.set $acc"
+)
+_LANES: Final = tuple(template(f"local.get $acc  i64x2.extract_lane {i}") for i in (0, 1))
+
+_CANONICAL: Final[dict[ValType, Template]] = {
+    V128: template("local.tee $t  v128.const $nan  local.get $t  local.get $t  f32x4.eq  v128.bitselect"),
+    **{t: template(f"local.tee $t  {t}.const $nan  local.get $t  local.get $t  {t}.eq  select") for t in (F32, F64)},
+}
+_CANONICAL_BITS: Final[dict[ValType, int]] = {
+    F32: CANONICAL_NAN[F32],
+    F64: CANONICAL_NAN[F64],
+    V128: sum(CANONICAL_NAN[F32] << i for i in range(0, 128, 32)),
+}
+_ASK: Final = template(
+    "local.set $t  i32.const 0  local.get $t  table.set $scratch  i32.const 0  call_indirect $scratch (type $type)"
+)
+_CALL: Final = template("call_ref $type")
+_I31_VALUE: Final = code("i31.get_s")
+_SINK: Final = template("local.set $t  i32.const $slot  local.get $t  table.set $sink")
+_SINK_FAR: Final = template("i32.const $slot  call $sinker")
+_SPEND: Final = template(
+    "global.get $fuel  local.tee $t  local.get $t  i32.const 0  i32.ne  i32.sub  global.set $fuel  local.get $t"
+)
+_PUBLISH: Final = template(
+    "global.get $sum  local.get $acc  i64.xor  i64.const 29  i64.rotl  i64.const $times  i64.mul  global.set $sum"
+)
+"""The rotation keeps errors in high bits from cancelling out."""
 
 LANE_FACTOR: Final = sum(0x01000193 + 2 * i << 32 * i for i in range(4))
 
@@ -56,7 +97,7 @@ class Function:
     rotation: int = 29
     scratch: dict[ValType, int] = field(default_factory=dict)
     vector_acc: int | None = None
-    fragments: dict[ValType, tuple[Instr, ...]] = field(default_factory=dict)
+    fragments: dict[ValType, Code] = field(default_factory=dict)
     selector: int = -1
 
     @staticmethod
@@ -66,105 +107,108 @@ class Function:
             sources.setdefault(type_, []).append(i)
         return Function(shell, f, source, f.local(I64), source.below(3), sources, 29 + source.below(24))
 
+    # Writing: ``fn += code`` adds instructions, the rest is ``FuncBuilder``'s
+
+    def __iadd__(self, code: Iterable[Instr]) -> Function:
+        self.f.body += code
+        return self
+
+    def local(self, type_: ValType, count: int = 1) -> int:
+        """New locals of one type; gives the first one's index."""
+        return self.f.local(type_, count)
+
+    def block(self, name: str = "block", params: Iterable[ValType] = (), results: Iterable[ValType] = ()) -> Opened:
+        """A ``block``, ``loop`` or ``if`` around what a ``with`` statement writes; gives its label."""
+        return self.f.block(name, params, results)
+
+    def try_table(
+        self, catches: Iterable[tuple[str, int | None, Label]], params: Iterable[ValType] = (),
+        results: Iterable[ValType] = (),
+    ) -> Opened:  # fmt: skip
+        """A ``try_table`` around what a ``with`` statement writes."""
+        return self.f.try_table(catches, params, results)
+
+    def else_(self) -> None:
+        """From the first arm of the innermost ``if`` to its second."""
+        self.f.else_()
+
+    def br(self, label: Label | None, name: str = "br") -> None:
+        """A branch to an open block; None is the function's own label."""
+        self.f.br(label, name)
+
+    # Locals with a meaning
+
     def temp(self, type_: ValType) -> int:
         """A local for values in passing, one per type."""
-        found = self.scratch.get(type_)
-        if found is None:
-            found = self.scratch[type_] = self.f.local(type_)
-        return found
+        local = self.scratch.get(type_)
+        if local is None:
+            local = self.scratch[type_] = self.f.local(type_)
+        return local
 
     def select(self) -> None:
         """Make ``selector`` the first i32 parameter, or a number out of the hash in a function without one."""
         if self.selector >= 0:
             return
-        found = next((i for i, type_ in enumerate(self.f.type.params) if type_ is I32), None)
-        if found is None:
-            found = self.f.local(I32)
-            self.f.body += (
-                (GET, self.acc), (I64_CONST, 41), BARE["i64.shr_u"], BARE["i32.wrap_i64"], (SET, found),
-            )  # fmt: skip
-        self.selector = found
+        first = next((i for i, type_ in enumerate(self.f.type.params) if type_ is I32), None)
+        if first is None:
+            first = self.f.local(I32)
+            self.f.body += _SELECT(acc=self.acc, selector=first)
+        self.selector = first
 
     def seed(self, value: int) -> None:
         """Start the hash from a constant."""
         self.f.body += ((I64_CONST, value & (1 << 64) - 1), (SET, self.acc))
 
-    def _mix(self) -> tuple[Instr, ...]:
-        """Fold an i64.
+    def _mix(self) -> Code:
+        """Fold an i64."""
+        return _MIX[self.style](acc=self.acc, times=MULTIPLIER, turn=self.rotation)
 
-        A rotation alone would come round: values 64 or 256 places apart could be swapped unseen. A multiplication alone
-        keeps the highest bit where it is: two wrong signs would cancel out.
-        """
-        get, put = (GET, self.acc), (SET, self.acc)
-        turn = (I64_CONST, self.rotation), BARE["i64.rotl"]
-        times = (I64_CONST, MULTIPLIER), BARE["i64.mul"]
-        if self.style == 0:
-            return get, BARE["i64.xor"], *times, *turn, put
-        if self.style == 1:
-            return get, BARE["i64.add"], *turn, *times, put
-        return get, *times, *turn, BARE["i64.sub"], put
-
-    def fold(self, type_: ValType) -> tuple[Instr, ...]:
+    def fold(self, type_: ValType) -> Code:
         """Instructions that fold the value on the stack into the hash; ``take`` is for externrefs as well."""
-        found = self.fragments.get(type_)
-        if found is None:
-            found = self.fragments[type_] = self._fold(type_)
-        return found
+        made = self.fragments.get(type_)
+        if made is None:
+            made = self.fragments[type_] = self._fold(type_)
+        return made
 
-    def _fold(self, type_: ValType) -> tuple[Instr, ...]:
+    def _fold(self, type_: ValType) -> Code:
         if type_ is V128:
             return self._fold_vector()
         if isinstance(type_, RefType):
-            return (*self._answer(type_), BARE["i64.extend_i32_u"], *self._mix())
+            return (*self._answer(type_), *_EXTEND, *self._mix())
         bits = TO_I64[type_]
-        if bits and bits[-1] is _EXTEND and self.rotation % 4 == 0:
+        if bits[-1:] == _EXTEND and self.rotation % 4 == 0:
             bits = (*bits[:-1], *_THROUGH_F64)
         return (*self.observable(type_), *bits, *self._mix())
 
-    def observable(self, type_: ValType) -> tuple[Instr, ...]:
+    def observable(self, type_: ValType) -> Code:
         """What must be done to a float on the stack before its bits may be looked at."""
         return self.canonical(type_) if self.shell.free_nans and type_ in CANONICAL_NAN else ()
 
-    def _fold_vector(self) -> tuple[Instr, ...]:
+    def _fold_vector(self) -> Code:
         """Fold into a vector hash of its own; ``close_vectors`` moves that into ``acc``."""
         if self.vector_acc is None:
             self.vector_acc = self.f.local(V128)
-        return (
-            (GET, self.vector_acc), BARE["v128.xor"], (OPS["v128.const"], LANE_FACTOR), BARE["i32x4.mul"],
-            (OPS["v128.const"], TURNED_BYTES), BARE["i8x16.swizzle"], (SET, self.vector_acc),
-        )  # fmt: skip
+        return _MIX_VECTOR(acc=self.vector_acc, factor=LANE_FACTOR, turned=TURNED_BYTES)
 
     def close_vectors(self) -> None:
         """Move what was folded of vectors into the hash; needed once before ``acc`` is read."""
         if self.vector_acc is not None:
-            lane = OPS["i64x2.extract_lane"]
-            for i in (0, 1):
-                self.f.body += ((GET, self.vector_acc), (lane, i), *self.fold(I64))
+            for lane in _LANES:
+                self.f.body += (*lane(acc=self.vector_acc), *self.fold(I64))
 
-    def canonical(self, type_: ValType) -> tuple[Instr, ...]:
+    def canonical(self, type_: ValType) -> Code:
         """Replace a NaN on the stack by the canonical one (each lane of a vector of f32 where it is a vector)."""
-        t = self.temp(type_)
-        if type_ is V128:
-            nan = sum(CANONICAL_NAN[F32] << i for i in range(0, 128, 32))
-            return (
-                (TEE, t), (OPS["v128.const"], nan), (GET, t), (GET, t), BARE["f32x4.eq"], BARE["v128.bitselect"],
-            )  # fmt: skip
-        assert isinstance(type_, NumType)
-        nan_const = OPS[f"{type_}.const"], CANONICAL_NAN[type_]
-        return (TEE, t), nan_const, (GET, t), (GET, t), BARE[f"{type_}.eq"], BARE["select"]
+        return _CANONICAL[type_](t=self.temp(type_), nan=_CANONICAL_BITS[type_])
 
-    def _answer(self, type_: RefType) -> tuple[Instr, ...]:
+    def _answer(self, type_: RefType) -> Code:
         """From a reference that is not null to the i32 that tells it apart."""
         shell = self.shell
         if type_.heap == "i31":
-            return (BARE["i31.get_s"],)
+            return _I31_VALUE
         if isinstance(type_.heap, int):
-            return ((OPS["call_ref"], type_.heap),)
+            return _CALL(type=type_.heap)
         table, t = shell.table("scratch", FUNCREF), self.temp(FUNCREF)
-        return (
-            (SET, t), (I32_CONST, 0), (GET, t), (OPS["table.set"], table), (I32_CONST, 0),
-            (OPS["call_indirect"], (shell.answer_type, table)),
-        )  # fmt: skip
+        return _ASK(t=t, scratch=table, type=shell.answer_type)
 
     def take(self, type_: ValType) -> None:
         """Use the value on the stack: fold it, or put an externref into the next slot of the sink table."""
@@ -175,25 +219,16 @@ class Function:
         shell = self.shell
         slot = shell.sink()
         if slot >= INLINE_STORES:
-            body += ((I32_CONST, slot), (OPS["call"], shell.sinker()))
+            body += _SINK_FAR(slot=slot, sinker=shell.sinker())
             return
-        t = self.temp(type_)
-        body += ((SET, t), (I32_CONST, slot), (GET, t), (OPS["table.set"], shell.tables["sink"]))
+        body += _SINK(t=self.temp(type_), slot=slot, sink=shell.tables["sink"])
 
     def spend_fuel(self, amount: int) -> None:
         """Leave an i32 that is 0 once the module's fuel, ``amount`` at first, is used up; else take one from it."""
-        g = self.shell.fuel_global(amount)
-        t = self.temp(I32)
-        self.f.body += (
-            (OPS["global.get"], g), (TEE, t), (GET, t), (I32_CONST, 0), BARE["i32.ne"], BARE["i32.sub"],
-            (OPS["global.set"], g), (GET, t),
-        )  # fmt: skip
+        fuel = self.shell.fuel_global(amount)
+        self.f.body += _SPEND(fuel=fuel, t=self.temp(I32))
 
     def publish(self) -> None:
-        """Fold the hash into the module's checksum. The rotation keeps errors in high bits from cancelling out."""
+        """Fold the hash into the module's checksum."""
         self.close_vectors()
-        g = self.shell.checksum
-        self.f.body += (
-            (OPS["global.get"], g), (GET, self.acc), BARE["i64.xor"], (I64_CONST, 29), BARE["i64.rotl"],
-            (I64_CONST, MULTIPLIER), BARE["i64.mul"], (OPS["global.set"], g),
-        )  # fmt: skip
+        self.f.body += _PUBLISH(sum=self.shell.checksum, acc=self.acc, times=MULTIPLIER)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.module.function import BARE, GET, I32_CONST, SET, Function
-from generators.program.push_row import ALIGN, STORES
-from wasm.isa import MemArg
-from wasm.valtypes import EXTERNREF, NumType, ValType
+from generators.module.function import Function
+from wasm.fragment import code, template
+from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128, NumType, ValType
 
 MODES: Final = weighted(("fold", 34), ("store", 16), ("keep", 14), ("pass", 14), ("two", 12), ("drop", 10))
 """How the results of a call are used.
@@ -22,22 +21,28 @@ two    left on the stack below the results of a second wide call: two return are
 drop   all but a few
 """
 
+_GET: Final = template("local.get $local")
+_SET: Final = template("local.set $local")
+_DROP: Final = code("drop")
+_STORE: Final = {
+    t: template(f"local.set $t  i32.const $base  local.get $t  {t}.store offset=$offset")
+    for t in (I32, I64, F32, F64, V128)
+}
+
 
 def fold_stack(fn: Function, types: Sequence[ValType]) -> int:
     """Fold everything, the top first. Gives the flat index of the last instruction that uses a result."""
-    body = fn.f.body
     if EXTERNREF in types:
         for type_ in reversed(types):
             fn.take(type_)
     else:
         for type_ in reversed(types):
-            body += fn.fold(type_)
-    return len(body) - 1
+            fn += fn.fold(type_)
+    return len(fn.f.body) - 1
 
 
 def store_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> int:
     """Store numbers to memory, 16 bytes apart, sometimes unaligned; references are folded."""
-    body = fn.f.body
     shift = source.below(4)
     base = fn.shell.reserve(16 * len(types) + 16)
     for i in range(len(types) - 1, -1, -1):
@@ -46,44 +51,37 @@ def store_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) ->
             fn.take(type_)
             continue
         t = fn.temp(type_)
-        body += (
-            *fn.observable(type_),
-            (SET, t),
-            (I32_CONST, base),
-            (GET, t),
-            (STORES[type_], MemArg(ALIGN[type_], 16 * i + shift)),
-        )
-    return len(body) - 1
+        fn += fn.observable(type_)
+        fn += _STORE[type_](t=t, base=base, offset=16 * i + shift)
+    return len(fn.f.body) - 1
 
 
 def drop_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> int:
     """Drop all but every k-th: what is dropped must still not shift what is kept."""
     step = source.between(3, 64)
     start = source.below(3)
-    body = fn.f.body
-    drop = BARE["drop"]
     for i in range(len(types) - 1, -1, -1):
         if (i + start) % step == 0:
             fn.take(types[i])
         else:
-            body.append(drop)
-    return len(body) - 1
+            fn += _DROP
+    return len(fn.f.body) - 1
 
 
 def keep(fn: Function, types: Sequence[ValType]) -> list[int]:
     """Move everything into locals of its own; gives them in order."""
-    found: list[int] = [fn.f.local(type_) for type_ in types]
-    fn.f.body += [(SET, local) for local in reversed(found)]
-    return found
+    kept = [fn.local(type_) for type_ in types]
+    for local in reversed(kept):
+        fn += _SET(local=local)
+    return kept
 
 
 def fold_locals(fn: Function, types: Sequence[ValType], kept: Sequence[int]) -> int:
     """Fold locals in order. Gives the flat index of the last use."""
-    body = fn.f.body
     for type_, local in zip(types, kept, strict=True):
-        body.append((GET, local))
+        fn += _GET(local=local)
         fn.take(type_)
-    return len(body) - 1
+    return len(fn.f.body) - 1
 
 
 def use(fn: Function, source: ChoiceSource, mode: str, types: Sequence[ValType], between: Callable[[], None]) -> int:
@@ -108,4 +106,4 @@ def use(fn: Function, source: ChoiceSource, mode: str, types: Sequence[ValType],
 
 def drop_all(fn: Function, types: Sequence[ValType]) -> None:
     """Drop everything."""
-    fn.f.body += [BARE["drop"]] * len(types)
+    fn += _DROP * len(types)
