@@ -12,8 +12,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.module.function import BARE, GET, SET, Function
-from generators.program import use_row
-from generators.program.push_row import push_values
+from generators.program import use_values
+from generators.program.push_values import push_values
 from generators.scalar.expressions import emit_clean
 from wasm.builder import Label
 from wasm.isa import OPS
@@ -260,7 +260,7 @@ class Protector:
         if handler.with_ref:
             body.append((SET, exn))
         if handler.types:
-            handler.used_at = use_row.use(fn, source, source.weighted(_USES), handler.types, _nothing)
+            handler.used_at = use_values.use(fn, source, source.weighted(_USES), handler.types, _nothing)
         for type_, local in self.watched:
             if source.below(3):
                 body += ((GET, local), *fn.fold(type_))

@@ -12,8 +12,8 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, draw_bits
 from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
-from generators.program import use_row
-from generators.program.push_row import push_values
+from generators.program import use_values
+from generators.program.push_values import push_values
 from generators.scalar.expressions import emit
 from generators.scalar.families import comparisons
 from wasm.builder import Label
@@ -264,10 +264,10 @@ def chosen(fn: Function, source: ChoiceSource, row: Row, results: Row) -> None:
         f.end()
     condition(fn, source)
     f.open("if", types, results.types)
-    use_row.drop_stack(fn, source, types)
+    use_values.drop_stack(fn, source, types)
     results.push()
     f.else_()
-    use_row.use(fn, source, "fold", types, _nothing) if types else None
+    use_values.use(fn, source, "fold", types, _nothing) if types else None
     results.push()
     f.end()
 

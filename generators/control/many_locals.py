@@ -13,7 +13,7 @@ from generators.control.pressure import Body, Step
 from generators.draw.values import CONST, draw_bits, sequence_bits
 from generators.module.function import BARE, GET, I64_CONST, SET, TEE, TO_I64, Function
 from generators.module.shell import Shell
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from generators.scalar.expressions import emit_clean
 from wasm.features import Feature
 from wasm.isa import OPS

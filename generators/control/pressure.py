@@ -12,8 +12,8 @@ from generators.control.throwers import Thrower, push_arguments
 from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
 from generators.program.calls import Callee
 from generators.program.program import Program
-from generators.program.push_row import push_values
-from generators.program.use_row import fold_locals, fold_stack, store_stack, use
+from generators.program.push_values import push_values
+from generators.program.use_values import fold_locals, fold_stack, store_stack, use
 from generators.scalar.expressions import emit_clean
 from wasm.features import Feature
 from wasm.isa import OPS, Instr

@@ -10,7 +10,7 @@ from generators.choices import ChoiceSource, weighted
 from generators.control.guards import Guard, Tags
 from generators.control.throwers import MODES, Ends, Thrower, leaf, push_arguments, throw_by_mode
 from generators.module.function import BARE, GET, I32_CONST, SET, Function
-from generators.program import use_row
+from generators.program import use_values
 from generators.program.calls import Callee, Calls
 from wasm.builder import Label
 from wasm.valtypes import I32, FuncType, NumType
@@ -68,7 +68,7 @@ class Region:
         """A call without any guard, which returns."""
         if not self.thrower.always:
             self._call(None)
-            use_row.drop_stack(self.fn, self.source, self.thrower.callee.type.results)
+            use_values.drop_stack(self.fn, self.source, self.thrower.callee.type.results)
 
     def _calls(self) -> None:
         fn, source, results = self.fn, self.source, self.thrower.callee.type.results
@@ -78,7 +78,7 @@ class Region:
         if self.way == "below":
             self._call(self.mode)
             if results:
-                use_row.fold_stack(fn, results)
+                use_values.fold_stack(fn, results)
         elif self.way == "pass":
             sink = FuncType((*results, I32), results)
             thrower = leaf(self.calls, source.fork("sink"), self.tags, sink, self.ends, mode=len(results))

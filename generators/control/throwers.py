@@ -13,7 +13,7 @@ from generators.choices import ChoiceSource, weighted
 from generators.control.guards import Guard, GuardDrawer, Protector, Tags, settle
 from generators.module.function import BARE, GET, I32_CONST, Function
 from generators.program.calls import TAILS, Callee, Calls, close_exit, open_exit
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from wasm.isa import OPS
 from wasm.valtypes import I64, FuncType
 

@@ -14,10 +14,10 @@ from generators.draw.operands import results_for
 from generators.draw.signatures import draw_type, draw_types
 from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
 from generators.module.shell import Shell
-from generators.program import calls, use_row
+from generators.program import calls, use_values
 from generators.program.arguments import Exported, callable_by_host, invocations
 from generators.program.calls import INTEGERS, Callee, Calls, can_import, import_callee
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from generators.scalar.expressions import emit_statement
 from wasm.case import Case
 from wasm.embedding import Invocation
@@ -176,10 +176,10 @@ class _WideModule:
             head = self.head if not i else source.pick([self.head, *self.leaves])
             kinds = self.calls.kinds()
             how = source.weighted(HOW)
-            self._consumer(source, f"c{i}", head, how if how in kinds else "direct", source.weighted(use_row.MODES))
+            self._consumer(source, f"c{i}", head, how if how in kinds else "direct", source.weighted(use_values.MODES))
         if self.imported is not None:
             source = self.source.fork("import")
-            mode = "drop" if plan.zone else source.weighted(use_row.MODES)
+            mode = "drop" if plan.zone else source.weighted(use_values.MODES)
             self._consumer(source, "i0", self.imported, "import", mode)
         if plan.host and callable_by_host(self.type):
             self._host()
@@ -249,7 +249,7 @@ class _WideModule:
         if self.trap is not None:
             push_values(fn, source, self.type.params, clean=True)
             body.append((OPS["call"], self.trap.func))
-            use_row.drop_all(fn, self.type.results)
+            use_values.drop_all(fn, self.type.results)
         elif kind == 0:
             body.append(BARE["unreachable"])
         elif kind == 1:
@@ -289,8 +289,8 @@ class _WideModule:
             second = source.pick([callee, *self.leaves])
             passed.append((second, "direct"))
             self._call(fn, source, second, "direct")
-            use_row.fold_stack(fn, second.type.results)
-            self._account(fn, passed, use_row.fold_stack(fn, types))
+            use_values.fold_stack(fn, second.type.results)
+            self._account(fn, passed, use_values.fold_stack(fn, types))
             return
 
         def between() -> None:
@@ -298,10 +298,10 @@ class _WideModule:
                 second = source.pick([callee, *self.leaves])
                 self._call(fn, source, second, "direct")
                 results = second.type.results
-                used = use_row.use(fn, source, "drop" if source.chance(1, 4) else "fold", results, _nothing)
+                used = use_values.use(fn, source, "drop" if source.chance(1, 4) else "fold", results, _nothing)
                 self._account(fn, [(second, "direct")], used)
 
-        self._account(fn, passed, use_row.use(fn, source, mode, types, between))
+        self._account(fn, passed, use_values.use(fn, source, mode, types, between))
 
     def _pass(self, fn: Function, source: ChoiceSource, callee: Callee, passed: list[tuple[Callee, str]]) -> None:
         """The results become the arguments of a call that has results of its own."""
@@ -312,7 +312,7 @@ class _WideModule:
         how = how if how in self.calls.kinds() and how != "loop" else "direct"
         self.calls.call(fn, source, how, sink)
         self._account(fn, passed, len(fn.f.body) - 1)
-        used = use_row.fold_stack(fn, results) if results else len(fn.f.body)
+        used = use_values.fold_stack(fn, results) if results else len(fn.f.body)
         self._account(fn, [(sink, how)], used)
 
     def _account(self, fn: Function, passed: list[tuple[Callee, str]], use_at: int) -> None:
@@ -343,7 +343,7 @@ class _WideModule:
         fn = Function.of(self.shell, entry, source.fork("deep"))
         push_values(fn, fn.source, self.type.params)
         entry.emit("call", f.index)
-        use_row.drop_all(fn, self.type.results)
+        use_values.drop_all(fn, self.type.results)
         self.shell.labels.add("overflows")
         self.shell.last.append(Invocation("deep"))
 

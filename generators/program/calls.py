@@ -14,7 +14,7 @@ from generators.choices import ChoiceSource, weighted
 from generators.draw.operands import operands
 from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.module.shell import Shell
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from wasm.builder import FuncBuilder, Label, const
 from wasm.case import CallSite
 from wasm.features import Feature

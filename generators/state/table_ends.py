@@ -12,7 +12,7 @@ from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST
 from generators.module.function import BARE, GET, Function
 from generators.program.program import Program
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from generators.state.held_refs import fold_reference
 from generators.state.table_statements import push_element
 from generators.state.tables import Table, Tables

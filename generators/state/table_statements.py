@@ -12,8 +12,8 @@ from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST
 from generators.module.function import BARE, GET, I32_CONST, SET, Function
 from generators.program.program import Program
-from generators.program.push_row import push_values
-from generators.program.use_row import use
+from generators.program.push_values import push_values
+from generators.program.use_values import use
 from generators.scalar.expressions import emit_clean
 from generators.state.held_refs import fold_reference, push_reference
 from generators.state.tables import Family, Table, Tables, fits

@@ -15,7 +15,7 @@ from generators.draw.values import CONST
 from generators.module.function import BARE, GET, I32_CONST, SET, Function
 from generators.module.shell import Shell
 from generators.program.calls import Callee, Calls
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from generators.state.held_refs import constant_reference, draw_held, fold_reference, null
 from wasm.builder import const
 from wasm.embedding import Invocation

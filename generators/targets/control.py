@@ -16,7 +16,7 @@ from generators.control.labels import Row, chosen, looped, merged, table
 from generators.draw.signatures import draw_type, draw_types
 from generators.module.function import GET, Function
 from generators.module.shell import Shell
-from generators.program import calls, use_row
+from generators.program import calls, use_values
 from generators.program.arguments import Exported, selecting
 from generators.program.parts import Part
 from generators.program.program import Program
@@ -177,8 +177,8 @@ class _Flow:
                 chosen(fn, source, row, Row(fn, source, other))
                 types = other
                 self.selectors.append(source.bits(8))
-        mode = source.weighted(use_row.MODES)
-        used = use_row.use(fn, source, mode, types, lambda: None)
+        mode = source.weighted(use_values.MODES)
+        used = use_values.use(fn, source, mode, types, lambda: None)
         count = len(row.types)
         shell.sites.append(CallSite("label", fn.f.index, used, count, len(types), count + len(types)))
 

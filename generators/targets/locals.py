@@ -19,7 +19,7 @@ from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, VECTORS, Program
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from wasm.case import Case
 from wasm.features import Feature
 from wasm.isa import OPS

@@ -23,8 +23,8 @@ from generators.program.arguments import callable_by_host
 from generators.program.calls import TAILS, Callee, can_import, import_callee
 from generators.program.parts import Part
 from generators.program.program import Program
-from generators.program.push_row import push_values
-from generators.program.use_row import MODES, use
+from generators.program.push_values import push_values
+from generators.program.use_values import MODES, use
 from generators.registry import target_names
 from generators.state.atomics import ATOMICS
 from generators.state.memories import Memories

@@ -16,7 +16,7 @@ from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, Program
-from generators.program.use_row import MODES, use
+from generators.program.use_values import MODES, use
 from generators.scalar.expressions import Nan, emit_clean
 from generators.vector.expressions import Vectors
 from wasm.case import Case

@@ -18,12 +18,12 @@ from generators.draw.operands import results_for
 from generators.draw.signatures import draw_type, draw_types
 from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.module.shell import Shell
-from generators.program import calls, use_row
+from generators.program import calls, use_values
 from generators.program.arguments import Exported, callable_by_host, selecting
 from generators.program.calls import Calls, can_import, import_callee
 from generators.program.parts import Part
 from generators.program.program import Program
-from generators.program.push_row import push_values
+from generators.program.push_values import push_values
 from generators.scalar.expressions import emit_statement
 from wasm.builder import FuncBuilder
 from wasm.case import Case
@@ -222,7 +222,7 @@ class _TriesModule:
         label = f.open("loop", types)
         if around == "retry":
             handler = Handler(-1, tag, types, False, "results", label=label)
-            handler.used_at = use_row.fold_stack(fn, types) if types else 0
+            handler.used_at = use_values.fold_stack(fn, types) if types else 0
             source.pick(guards).clauses.insert(0, Clause("catch", tag, handler))
         f.body += (
             (GET, later), (SET, mode), (GET, later), (I32_CONST, (1 << DEPTH_SHIFT) - 1), BARE["i32.and"],
@@ -295,7 +295,7 @@ def _protected(region: Region, guards: list[Guard]) -> tuple[int, int | None]:
     fn, source, results = region.fn, region.source, region.thrower.callee.type.results
     protector = Protector(fn, source, region.tags, results, tuple(region.watched))
     protector.emit(guards, region.body)
-    used = use_row.use(fn, source, source.weighted(use_row.MODES), results, region.between)
+    used = use_values.use(fn, source, source.weighted(use_values.MODES), results, region.between)
     return used, protector.kept
 
 
