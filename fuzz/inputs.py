@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from generators.program.default_calls import default_calls
 from oracles.engine import UsageError
 from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
+from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Invocation, Value
 from wasm.errors import WasmError
 from wasm.feature_use import features_of_bytes, required_features

@@ -19,17 +19,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from generators import peers
 from generators.config import Config
-from generators.program.default_calls import default_calls
 from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
+from wasm.default_calls import default_calls
 from wasm.embedding import Invocation
 from wasm.errors import WasmError
 from wasm.feature_use import features_of_bytes, required_features
 from wasm.features import Feature
 from wasm.module import Module
 from wasm.validate import validate
+
+_FOLDER: Final = "generators.peers"
+"""A name and no import: its files import this one."""
 
 _SECONDS: Final = 60.0
 """Longer than any module that is worth having takes."""
@@ -61,13 +63,13 @@ class Opened:
 @lru_cache(maxsize=1)
 def peer_names() -> tuple[str, ...]:
     """All peers with their variants, whether they are on this machine or not."""
-    found = []
-    for item in pkgutil.iter_modules(peers.__path__):
+    names: list[str] = []
+    for item in pkgutil.iter_modules(import_module(_FOLDER).__path__):
         if not item.name.startswith("_"):
             name = item.name.replace("_", "-")
-            variants: tuple[str, ...] = import_module(f"{peers.__name__}.{item.name}").VARIANTS
-            found += [f"{name}:{variant}" if variant else name for variant in variants]
-    return tuple(found)
+            variants: tuple[str, ...] = import_module(f"{_FOLDER}.{item.name}").VARIANTS
+            names += [f"{name}:{variant}" if variant else name for variant in variants]
+    return tuple(names)
 
 
 @lru_cache(maxsize=16)
@@ -76,7 +78,7 @@ def open_peer(name: str) -> Opened:
     if name not in peer_names():
         raise ValueError(f"no generator {name!r}: choose from {', '.join(peer_names())}")
     stem, _, variant = name.partition(":")
-    opened: Opened = import_module(f"{peers.__name__}.{stem.replace('-', '_')}").open_peer(variant)
+    opened: Opened = import_module(f"{_FOLDER}.{stem.replace('-', '_')}").open_peer(variant)
     return opened
 
 
@@ -112,9 +114,9 @@ def _narrowed(config: Config) -> tuple[Config, ...]:
 def find_program(*candidates: Path | str) -> Path | None:
     """The first of these that is an executable file (``Path``) or a command on the PATH (``str``)."""
     for candidate in candidates:
-        found = shutil.which(candidate)
-        if found is not None:
-            return Path(found)
+        program = shutil.which(candidate)
+        if program is not None:
+            return Path(program)
     return None
 
 

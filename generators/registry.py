@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
+from types import ModuleType
 from typing import Final
 from zlib import crc32
 
-from generators import targets
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
 from generators.peer import open_peer, peer_case, peer_names
@@ -23,6 +23,11 @@ _STREAM: Final = "2"
 """Part of every seed. It stays when the version rises, so that a change moves only the cases that it is about."""
 
 _GOLDEN: Final = 40503
+"""The golden ratio's fraction of 2^16: steps of it fill the range evenly, however many there are."""
+
+_FOLDER: Final = "generators.targets"
+"""A name and no import: targets stand on the wings, the wings on ``choices`` and ``config``, and this file beside those
+knows of no wing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ class Target:
 @lru_cache(maxsize=1)
 def target_names() -> tuple[str, ...]:
     """All targets, in alphabetical order."""
-    return tuple(sorted(item.name for item in pkgutil.iter_modules(targets.__path__) if not item.name.startswith("_")))
+    files = pkgutil.iter_modules(import_module(_FOLDER).__path__)
+    return tuple(sorted(item.name for item in files if not item.name.startswith("_")))
 
 
 def wasm_target_names() -> tuple[str, ...]:
@@ -54,12 +60,17 @@ def wasm_target_names() -> tuple[str, ...]:
     return tuple(name for name in target_names() if load_target(name).kind is CaseKind.WASM)
 
 
+def target_module(name: str) -> ModuleType:
+    """The file of a target, for what it offers beside a ``Target``. Raises ``ValueError`` with the known names."""
+    if name not in target_names():
+        raise ValueError(f"no target {name!r}: choose from {', '.join(target_names())}")
+    return import_module(f"{_FOLDER}.{name}")
+
+
 @lru_cache(maxsize=64)
 def load_target(name: str) -> Target:
     """The target of that name. Raises ``ValueError`` with the known names if there is none."""
-    if name not in target_names():
-        raise ValueError(f"no target {name!r}: choose from {', '.join(target_names())}")
-    module = import_module(f"{targets.__name__}.{name}")
+    module = target_module(name)
     summary = (module.__doc__ or "").strip().partition("\n")[0]
     kind, weight = getattr(module, "KIND", CaseKind.WASM), getattr(module, "WEIGHT", 1.0)
     derived = getattr(module, "DERIVED", False)
@@ -80,12 +91,12 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
     """
     if target in peer_names():
         return peer_case(target, seed, index, config)
-    found = load_target(target)
-    missing = found.needs - config.features
+    loaded = load_target(target)
+    missing = loaded.needs - config.features
     if missing:
         names = ", ".join(sorted(feature.value for feature in missing))
         raise ValueError(f"target {target} needs {names}, which an engine lacks")
-    case = found.generate(source_of(target, seed, index), config)
+    case = loaded.generate(source_of(target, seed, index), config)
     return replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from generators.config import Config
 from generators.peer import Opened, PeerMissing, find_program, log_uniform, run_program
-from generators.program.default_calls import default_calls
+from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Invocation
 from wasm.features import Feature
 from wasm.module import Module

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from generators import targets
 from generators.choices import ChoiceSource, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
 from generators.draw.signatures import draw_types
@@ -25,7 +23,7 @@ from generators.program.parts import Part
 from generators.program.program import Program
 from generators.program.push_values import push_values
 from generators.program.use_values import MODES, use
-from generators.registry import target_names
+from generators.registry import target_module, target_names
 from generators.state.atomics import ATOMICS
 from generators.state.memories import Memories
 from generators.state.memory_ends import add_ends
@@ -85,7 +83,7 @@ def all_parts() -> tuple[tuple[str, tuple[Part, ...]], ...]:
     """The targets with parts and these, simplest first."""
     found: list[tuple[str, tuple[Part, ...]]] = []
     for name in target_names():
-        parts: tuple[Part, ...] = getattr(import_module(f"{targets.__name__}.{name}"), "PARTS", ())
+        parts: tuple[Part, ...] = getattr(target_module(name), "PARTS", ())
         if parts:
             found.append((name, parts))
     return tuple(sorted(found, key=lambda item: not _often(item[1])))

@@ -18,10 +18,10 @@ from json_docs import ROOT, documented
 import fuzz.cli.main
 from fuzz.cli.main import duration, main
 from fuzz.inputs import parse_invocation, read_case
-from generators.program.default_calls import default_calls
 from oracles.engine import UsageError
 from wasm.builder import ModuleBuilder
 from wasm.case import CaseKind
+from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Value
 from wasm.encode import encode
 from wasm.valtypes import EXTERNREF, F32, I32, I64, V128

@@ -9,7 +9,7 @@ from wasm.module import ExternKind, Module
 from wasm.valtypes import NumType, RefType, ValType
 
 _F32_NAN, _F64_NAN = 0x7FA00001, 0x7FF8000000000001
-INTERESTING: Final[dict[str, tuple[int, ...]]] = {
+ARGUMENTS: Final[dict[str, tuple[int, ...]]] = {
     "i32": (0, 1, 0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x12345678),
     "i64": (0, 1, 0xFFFFFFFFFFFFFFFF, 1 << 63, (1 << 63) - 1, 0x123456789ABCDEF0),
     "f32": (0, 0x3F800000, 0x80000000, 0x7F800000, _F32_NAN, 0x40490FDB),
@@ -48,7 +48,7 @@ def default_calls(module: Module, entry: Entry = Entry.WRAPPER) -> tuple[Invocat
 
 def _argument(type_: ValType, turn: int) -> Value | None:
     if isinstance(type_, NumType):
-        patterns = INTERESTING[type_.name]
+        patterns = ARGUMENTS[type_.name]
         return Value(type_.name, patterns[turn % len(patterns)] & (1 << type_.bits) - 1)
     return _reference(type_, turn)
 
