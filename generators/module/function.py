@@ -1,4 +1,13 @@
-"""One function under construction: its running hash, its scratch locals, and what values it can draw on."""
+"""One function under construction: its running hash, its scratch locals, and what values it can draw on.
+
+A function of one i32 that folds its parameter and a constant, and returns the hash, is
+
+    fn.seed(7)                     # i64.const 7  local.set $acc
+    fn.fold_local(I32, 0)          # local.get 0  i64.extend_i32_u  local.get $acc  i64.xor  ...  local.set $acc
+    fn += code("f64.const 1.5")
+    fn += fn.fold(F64)             # i64.reinterpret_f64  local.get $acc  i64.xor  ...  local.set $acc
+    fn.get(fn.acc)
+"""
 
 from __future__ import annotations
 
@@ -34,7 +43,9 @@ TO_I64: Final[dict[ValType, Code]] = {
 }
 """From a number on the stack to all its bits as i64."""
 
+_SEED: Final = template("i64.const $value  local.set $acc")
 _SELECT: Final = template("local.get $acc  i64.const 41  i64.shr_u  i32.wrap_i64  local.set $selector")
+"""Bits from the hash's upper half: a multiplication leaves its lowest bits hardly mixed."""
 
 _MIX: Final = (
     template("local.get $acc  i64.xor  i64.const $times  i64.mul  i64.const $turn  i64.rotl  local.set $acc"),
@@ -85,7 +96,8 @@ class Function:
 
     ``style`` picks one of the ways to fold; all lose no bit and tell positions apart. ``sources`` lists the locals
     (parameters, mostly) that may be read for a value of a type. ``selector`` is an i32 local by which the host decides
-    what runs, once ``select`` has made sure that there is one.
+    what runs, once ``select`` has made sure that there is one. ``scratch`` has the local of ``temp`` by type, ``folds``
+    the instructions of ``fold`` by type, ``vector_acc`` the hash of vectors if any was folded.
     """
 
     shell: Shell
@@ -97,15 +109,17 @@ class Function:
     rotation: int = 29
     scratch: dict[ValType, int] = field(default_factory=dict)
     vector_acc: int | None = None
-    fragments: dict[ValType, Code] = field(default_factory=dict)
+    folds: dict[ValType, Code] = field(default_factory=dict)
     selector: int = -1
 
     @staticmethod
     def of(shell: Shell, f: FuncBuilder, source: ChoiceSource) -> Function:
+        """A function that draws from its parameters; how it folds is drawn from ``source``."""
         sources: dict[ValType, list[int]] = {}
         for i, type_ in enumerate(f.type.params):
             sources.setdefault(type_, []).append(i)
-        return Function(shell, f, source, f.local(I64), source.below(3), sources, 29 + source.below(24))
+        style, rotation = source.below(len(_MIX)), source.between(29, 52)
+        return Function(shell, f, source, f.local(I64), style, sources, rotation)
 
     # Writing: ``fn += code`` adds instructions, the rest is ``FuncBuilder``'s
 
@@ -136,6 +150,23 @@ class Function:
         """A branch to an open block; None is the function's own label."""
         self.f.br(label, name)
 
+    def br_table(self, targets: Iterable[Label | None], default: Label | None) -> None:
+        """A branch to one of open blocks by the i32 on the stack."""
+        self.f.br_table(targets, default)
+
+    def get(self, *locals: int) -> None:
+        """Put the values of locals on the stack, the first one lowest."""
+        self.f.body += [(GET, local) for local in locals]
+
+    def set(self, *locals: int) -> None:
+        """Take values off the stack into locals, the topmost value into the first."""
+        self.f.body += [(SET, local) for local in locals]
+
+    @property
+    def here(self) -> int:
+        """The flat index of the instruction that comes next, as call sites count."""
+        return len(self.f.body)
+
     # Locals with a meaning
 
     def temp(self, type_: ValType) -> int:
@@ -157,7 +188,7 @@ class Function:
 
     def seed(self, value: int) -> None:
         """Start the hash from a constant."""
-        self.f.body += ((I64_CONST, value & (1 << 64) - 1), (SET, self.acc))
+        self.f.body += _SEED(value=value & (1 << 64) - 1, acc=self.acc)
 
     def _mix(self) -> Code:
         """Fold an i64."""
@@ -165,10 +196,25 @@ class Function:
 
     def fold(self, type_: ValType) -> Code:
         """Instructions that fold the value on the stack into the hash; ``take`` is for externrefs as well."""
-        made = self.fragments.get(type_)
+        made = self.folds.get(type_)
         if made is None:
-            made = self.fragments[type_] = self._fold(type_)
+            made = self.folds[type_] = self._fold(type_)
         return made
+
+    def fold_local(self, type_: ValType, local: int) -> None:
+        """Fold a local's value into the hash; ``take`` is for externrefs as well."""
+        self.f.body += ((GET, local), *self.fold(type_))
+
+    def fold_params(self) -> None:
+        """Fold all parameters in order: none is an externref."""
+        for i, type_ in enumerate(self.f.type.params):
+            self.fold_local(type_, i)
+
+    def take_params(self, skip: int = 0) -> None:
+        """Fold or store all parameters in order, but the first ``skip``."""
+        for i, type_ in enumerate(self.f.type.params[skip:], skip):
+            self.get(i)
+            self.take(type_)
 
     def _fold(self, type_: ValType) -> Code:
         if type_ is V128:
@@ -177,6 +223,7 @@ class Function:
             return (*self._answer(type_), *_EXTEND, *self._mix())
         bits = TO_I64[type_]
         if bits[-1:] == _EXTEND and self.rotation % 4 == 0:
+            # In a quarter of the functions, so that both ways are met whatever the style.
             bits = (*bits[:-1], *_THROUGH_F64)
         return (*self.observable(type_), *bits, *self._mix())
 

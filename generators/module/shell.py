@@ -1,7 +1,14 @@
 """The shell that every generated module has: memory, checksum, tables, what is exported, and the digest of the rest.
 
 State is a checksum global, one memory and tables for references. Half of the modules export them; the others keep them
-private and export a function ``digest`` instead, since exporting changes the code that is generated.
+private and export a function ``digest`` instead, since exporting changes the code that is generated. An exported one:
+
+    (global $checksum (export "g0") (mut i64) (i64.const 77))     every function folds its hash into it
+    (memory (export "memory") 1)                                  stores go to regions from 4096 on
+    (table $functions 5 5 funcref)                                what call_indirect calls
+    (table $tokens 16 16 externref)                               host tokens to draw from, set by the first calls
+    (table $sink (export "sink") 3 3 externref)                   host tokens that the code has got
+    (func (export "tokens") (param i32 externref ...) ...)
 """
 
 from __future__ import annotations
@@ -18,7 +25,8 @@ from wasm.embedding import Invocation, Value
 from wasm.encode import encode
 from wasm.feature_use import required_features
 from wasm.features import Feature
-from wasm.isa import OPS, Instr, MemArg
+from wasm.fragment import Code, code, template
+from wasm.isa import OPS, Instr
 from wasm.module import ExternKind, Module
 from wasm.valtypes import (
     EXTERNREF,
@@ -55,6 +63,41 @@ INLINE_STORES: Final = 16
 barriers, and of a row of 700 a checker of allocations makes 10 s."""
 
 TYPED_ANSWERS: Final = 5
+"""So many functions are there for function references to point to."""
+
+_ANSWER_STEP: Final = 0x01000193
+"""FNV's 32-bit prime: answers differ in high and in low bits."""
+
+_TOKEN: Final = template("i32.const $slot  table.get $tokens")
+_SET_TOKEN: Final = template("local.get 0  i32.const $i  i32.add  local.get $token  table.set $tokens")
+_SINK: Final = template("local.get 1  local.get 0  table.set $sink")
+_SUNK: Final = template("local.get 0  table.get $sink")
+_GLOBAL: Final = template("global.get $index")
+_RESULT: Final = template("local.get $h")
+
+_FOLD_TEXT: Final = f"local.get $h  i64.xor  i64.const {MULTIPLIER}  i64.mul  i64.const 29  i64.rotl  local.set $h"
+_FOLD: Final = template(_FOLD_TEXT)
+"""Fold the i64 on the stack into local ``h``: h = rotl((h ^ value) * MULTIPLIER, 29), so that order matters."""
+
+_FOLD_MEMORY: Final = template(
+    f"""
+    i32.const {STORE_BASE}  local.set $at
+    loop
+      local.get $at  i64.load  {_FOLD_TEXT}
+      local.get $at  i32.const 8  i32.add  local.tee $at
+      i32.const $end  i32.lt_u  br_if 0
+    end
+    """
+)
+
+_WORDS: Final[dict[NumType, tuple[Code, ...]]] = {
+    I32: (code("i64.extend_i32_u"),),
+    I64: ((),),
+    F32: (code("i32.reinterpret_f32  i64.extend_i32_u"),),
+    F64: (code("i64.reinterpret_f64"),),
+    V128: (code("i64x2.extract_lane 0"), code("i64x2.extract_lane 1")),
+}
+"""From a number on the stack to all its bits, as words of 64 bits."""
 
 _Kit = TypeVar("_Kit")
 
@@ -111,25 +154,25 @@ class Shell:
         return shell
 
     def kit(self, make: Callable[[Shell], _Kit]) -> _Kit:
-        """What one kind of statements keeps in this module: one object per class, made of the scaffold at first."""
-        found: _Kit | None = self.kits.get(make)
-        if found is None:
-            found = self.kits[make] = make(self)
-        return found
+        """What one kind of statements keeps in this module: one object per class, made from the shell at first."""
+        kept: _Kit | None = self.kits.get(make)
+        if kept is None:
+            kept = self.kits[make] = make(self)
+        return kept
 
     # Types
 
     def references(self) -> tuple[ValType, ...]:
         """The reference types that a wide signature may contain."""
         config = self.config
-        found: list[ValType] = []
+        types: list[ValType] = []
         if config.allows(Feature.REFERENCE_TYPES):
-            found += [EXTERNREF, EXTERNREF, FUNCREF]
+            types += [EXTERNREF, EXTERNREF, FUNCREF]
         if config.allows(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES):
-            found.append(ref(self.answer_type))
+            types.append(ref(self.answer_type))
         if config.allows(Feature.GC):
-            found.append(ref("i31"))
-        return tuple(found)
+            types.append(ref("i31"))
+        return tuple(types)
 
     # State
 
@@ -183,19 +226,19 @@ class Shell:
         return OPS["ref.func"], func
 
     def answer(self, index: int) -> int:
-        """One of five functions without parameters whose results differ: what function references point to."""
+        """One of ``TYPED_ANSWERS`` functions without parameters whose results differ, by ``index`` modulo that."""
         if not self.answers:
             for i in range(TYPED_ANSWERS):
                 f = self.builder.func((), (I32,))
-                f.i32(0x1000193 * (i + 1))
+                f.i32(_ANSWER_STEP * (i + 1))
                 self.answers.append(f.index)
         return self.answers[index % TYPED_ANSWERS]
 
-    def token(self, index: int) -> tuple[Instr, ...]:
+    def token(self, index: int) -> Code:
         """Instructions for a host token that belongs to a position: the host stores them by the export ``tokens``."""
         table = self.table("tokens", EXTERNREF)
         slot = self.tokens.setdefault(index % self.config.max_params, len(self.tokens))
-        return (OPS["i32.const"], slot), (OPS["table.get"], table)
+        return _TOKEN(slot=slot, tokens=table)
 
     def sink(self) -> int:
         """The next slot of the table in which references end up."""
@@ -271,8 +314,7 @@ class Shell:
         width = self._tokens_at_once()
         f = self.builder.func((I32, *(EXTERNREF,) * width), (), export="tokens")
         for i in range(width):
-            f.body += ((OPS["local.get"], 0), (OPS["i32.const"], i), OPS["i32.add"].bare)
-            f.body += ((OPS["local.get"], i + 1), (OPS["table.set"], self.tables["tokens"]))
+            f.body += _SET_TOKEN(i=i, token=i + 1, tokens=self.tables["tokens"])
         for base in range(0, len(self.tokens), width):
             given = (Value("ref", 0, f"extern:{base + i}") for i in range(width))
             self.first.append(Invocation("tokens", (Value("i32", base), *given)))
@@ -284,51 +326,25 @@ class Shell:
         """The function (token, slot) that stores a host token where the host sees it."""
         if self.sinks_by < 0:
             f = self.builder.func((EXTERNREF, I32), ())
-            f.body += ((OPS["local.get"], 1), (OPS["local.get"], 0), (OPS["table.set"], self.tables["sink"]))
+            f.body += _SINK(sink=self.tables["sink"])
             self.sinks_by = f.index
         return self.sinks_by
 
     def _sink_getter(self) -> None:
         f = self.builder.func((I32,), (EXTERNREF,), export="sunk")
-        f.body += ((OPS["local.get"], 0), (OPS["table.get"], self.tables["sink"]))
+        f.body += _SUNK(sink=self.tables["sink"])
         for i in sorted({0, self.sunk // 2, self.sunk - 1}):
             self.invocations.append(Invocation("sunk", (Value("i32", i),)))
 
     def _digest(self) -> None:
         """Fold the globals and the stored-to memory into one number; the last call of every invocation list."""
         f = self.builder.func((), (I64,), export="digest")
-        h, p = f.local(I64), f.local(I32)
+        h, at = f.local(I64), f.local(I32)
         for index, item in enumerate(self.builder.module.global_types()):
             if item.mutable and isinstance(item.type, NumType):
-                for part in _TO_I64[item.type]:
-                    f.body += ((OPS["global.get"], index), *part, *mix(h))
+                for word in _WORDS[item.type]:
+                    f.body += (*_GLOBAL(index=index), *word, *_FOLD(h=h))
         if self.top > STORE_BASE:
-            f.i32(STORE_BASE)
-            f.emit("local.set", p)
-            f.open("loop")
-            f.emit("local.get", p)
-            f.emit("i64.load", _PLAIN_I64)
-            f.body += mix(h)
-            f.body += ((OPS["local.get"], p), (OPS["i32.const"], 8), OPS["i32.add"].bare, (OPS["local.tee"], p))
-            f.body += ((OPS["i32.const"], self.top), OPS["i32.lt_u"].bare, (OPS["br_if"], 0))
-            f.end()
-        f.emit("local.get", h)
+            f.body += _FOLD_MEMORY(at=at, h=h, end=self.top)
+        f.body += _RESULT(h=h)
         self.invocations.append(Invocation("digest"))
-
-
-def mix(h: int) -> tuple[Instr, ...]:
-    """Fold the i64 on the stack into local ``h``: h = rotl((h ^ value) * MULTIPLIER, 29), so that order matters."""
-    multiply, turn = (OPS["i64.const"], MULTIPLIER), (OPS["i64.const"], 29)
-    get, put = (OPS["local.get"], h), (OPS["local.set"], h)
-    return get, OPS["i64.xor"].bare, multiply, OPS["i64.mul"].bare, turn, OPS["i64.rotl"].bare, put
-
-
-_PLAIN_I64: Final = MemArg(3, 0)
-_TO_I64: Final[dict[NumType, tuple[tuple[Instr, ...], ...]]] = {
-    I32: ((OPS["i64.extend_i32_u"].bare,),),
-    I64: ((),),
-    F32: ((OPS["i32.reinterpret_f32"].bare, OPS["i64.extend_i32_u"].bare),),
-    F64: ((OPS["i64.reinterpret_f64"].bare,),),
-    V128: (((OPS["i64x2.extract_lane"], 0),), ((OPS["i64x2.extract_lane"], 1),)),
-}
-"""All bits of a number as words of 64 bits."""
