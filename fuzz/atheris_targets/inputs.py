@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.atheris_targets.compiling import SIZES, TARGETS, case_of, header
-from fuzz.inputs import read_case
+from fuzz.cli.inputs import read_case
 from generators.config import DEFAULT
 from generators.registry import source_of
 from oracles.engine import UsageError

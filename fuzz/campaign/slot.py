@@ -235,7 +235,7 @@ class _Slot:
             stats.buckets[key] += 1
 
     def minimize(self, order: Minimize) -> None:
-        from fuzz.campaign.minimize import minimized
+        from fuzz.trial.minimize import minimized
 
         finding = order.finding
         try:

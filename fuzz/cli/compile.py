@@ -16,7 +16,7 @@ from compiler.machine_text import print_machine
 from compiler.pipeline import Settings, compile_function
 from compiler.x64 import stubs
 from compiler.x64.disassembly import disassembler
-from fuzz.inputs import read_case
+from fuzz.cli.inputs import read_case
 from fuzz.records.summary import ExitCode
 from oracles.engine import EngineId, EngineUnavailable, UsageError
 from oracles.engines.compiler import settings_of

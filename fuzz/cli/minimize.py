@@ -13,13 +13,13 @@ from pathlib import Path
 from fuzz.archive import bundle
 from fuzz.archive.archive import read_bundle
 from fuzz.archive.disk import write_file, write_folder
-from fuzz.campaign.minimize import finding_about, same_finding
 from fuzz.cli.replay import load, need_engines
 from fuzz.records.finding import Finding
 from fuzz.reduce import Budget, NotInteresting, Reduction, command_predicate, reduce_case
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench
+from fuzz.trial.minimize import finding_about, same_finding
 from fuzz.trial.retry import TRIES, finding
 from oracles.engine import UsageError
 from oracles.judge.verdict import Disagree

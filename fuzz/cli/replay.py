@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fuzz import VERSION
 from fuzz.archive.archive import read_bundle
-from fuzz.inputs import parse_invocation, read_case
+from fuzz.cli.inputs import parse_invocation, read_case
 from fuzz.records.finding import EngineRun, Finding
 from fuzz.records.summary import ExitCode
 from fuzz.report.live import emit

@@ -17,13 +17,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
-from fuzz.campaign.minimize import minimized
 from fuzz.faults.injection.catalogue import with_partner
 from fuzz.faults.injection.fault import Area
 from fuzz.faults.injection.mutants import Mutant, describe, exchanged
 from fuzz.triage.signature import split
 from fuzz.trial.bench import MACHINE_ENGINES, Bench, Trial
 from fuzz.trial.children import children_cpu
+from fuzz.trial.minimize import minimized
 from fuzz.trial.retry import TRIES, finding
 from generators.config import DEFAULT
 from generators.peer import NoModule, peer_names

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import cast
 
-from fuzz.campaign.minimize import same_finding
 from fuzz.records.finding import Finding, Signature
 from fuzz.trial.bench import Bench
+from fuzz.trial.minimize import same_finding
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.builder import ModuleBuilder
 from wasm.case import Case

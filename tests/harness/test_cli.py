@@ -16,8 +16,8 @@ import pytest
 from json_docs import ROOT, documented
 
 import fuzz.cli.main
+from fuzz.cli.inputs import parse_invocation, read_case
 from fuzz.cli.main import duration, main
-from fuzz.inputs import parse_invocation, read_case
 from oracles.engine import UsageError
 from wasm.builder import ModuleBuilder
 from wasm.case import CaseKind

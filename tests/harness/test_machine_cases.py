@@ -9,9 +9,9 @@ import pytest
 
 from fuzz.__main__ import main
 from fuzz.archive import bundle
-from fuzz.campaign.minimize import minimized
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench
+from fuzz.trial.minimize import minimized
 from fuzz.trial.retry import confirm
 from generators.registry import make_case
 from oracles.engine import Engine, EngineId, Limits, open_engine
