@@ -8,8 +8,8 @@ from wasm.decode import decode
 from wasm.encode import encode
 from wasm.errors import WasmError
 from wasm.hostmix import Behaviour
-from wasm.module import Export, ExternKind, Import, ImportedFunc, Module
-from wasm.valtypes import GlobalType, MemType, TableType, TagType
+from wasm.module import Export, ExternKind, Import, Module
+from wasm.rewrite.spaces import kind_of_import
 
 Registered = tuple[str, bytes]
 """A binary module and the name that it is registered under."""
@@ -60,7 +60,7 @@ def _renamed(module: Module, plan: ImportPlan, name: str) -> bytes | None:
                 return None
             continue
         names[item.name] = source.same
-        kind = _kind(item)
+        kind = kind_of_import(item)
         made.imports.append(Import(_peer(source), f"i{source.same}", item.type))
         made.exports.append(Export(item.name, kind, counts[kind]))
         counts[kind] += 1
@@ -69,17 +69,3 @@ def _renamed(module: Module, plan: ImportPlan, name: str) -> bytes | None:
 
 def _peer(source: Source) -> str:
     return "f" if source.how == "funcs" else "s"
-
-
-def _kind(item: Import) -> ExternKind:
-    match item.type:
-        case ImportedFunc():
-            return ExternKind.FUNC
-        case TableType():
-            return ExternKind.TABLE
-        case MemType():
-            return ExternKind.MEMORY
-        case GlobalType():
-            return ExternKind.GLOBAL
-        case TagType():
-            return ExternKind.TAG

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
-from fuzz.reduce.stacktypes import Node
 from wasm.isa import OPS, Imm, Instr, Op
+from wasm.rewrite.operands import Node
 from wasm.valtypes import NumType, RefType, ValType
 
 PASSING: Final = {"br_if": 0, "br_on_null": 0, "br_on_non_null": 1, "br_on_cast": 1, "br_on_cast_fail": 1}

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
 from fuzz.reduce.effects import PASSING, default_value, is_removable, passed, runs
-from fuzz.reduce.stacktypes import Frame, Graph, Node, Slot
 from fuzz.reduce.wanted import Wanted
 from wasm.isa import OPS, Imm, Instr
 from wasm.module import Func
+from wasm.rewrite.operands import Frame, Graph, Node, Slot
 from wasm.valtypes import I32, FuncType, ValType
 
 BlockTypes: TypeAlias = Callable[[Any, FuncType, bool], Any]

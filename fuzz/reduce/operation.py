@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from fuzz.reduce.edits import Dangling, Removal, Space, names_in, remove_items
 from fuzz.reduce.effects import default_value
-from fuzz.reduce.stacktypes import Frame, Graph, Lifter, Node
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.surgery import Surgery
 from fuzz.reduce.usage import declare_refs, func_names, used_types
 from wasm.embedding import Invocation
 from wasm.isa import Instr
 from wasm.module import Elem, Expr, ExternKind, Module, SegmentMode, Table
+from wasm.rewrite.index_map import Dangling, names_in
+from wasm.rewrite.operands import Frame, Graph, Lifter, Node
+from wasm.rewrite.removal import Removal, remove_items
+from wasm.rewrite.spaces import Space
 from wasm.valtypes import I32, FuncType, SubType, ValType
 
 Positions = frozenset[int]

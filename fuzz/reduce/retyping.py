@@ -9,14 +9,14 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final, TypeAlias
 
-from fuzz.reduce.edits import Dangling
 from fuzz.reduce.operation import Operation, function_exports
-from fuzz.reduce.stacktypes import Node, Slot
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.surgery import Surgery
 from wasm.embedding import Invocation, Value
 from wasm.isa import OPS, Imm, Instr, MemArg, Op
 from wasm.module import Elem, Func, Global, Import, Module, Table
+from wasm.rewrite.index_map import Dangling
+from wasm.rewrite.operands import Node, Slot
 from wasm.valtypes import (
     F32,
     F64,

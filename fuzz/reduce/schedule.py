@@ -21,9 +21,9 @@ from functools import cache
 
 import fuzz.reduce.passes
 from fuzz.reduce.contract import CHUNKS, POLISH, Edit, Scope, Strategy
-from fuzz.reduce.edits import Dangling
 from fuzz.reduce.engine import PassStats, Search
 from fuzz.reduce.subject import SortKey, Subject
+from wasm.rewrite.index_map import Dangling
 
 
 @dataclass(frozen=True, slots=True)

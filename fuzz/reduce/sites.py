@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from fuzz.reduce.contract import Edit
 from fuzz.reduce.operation import lifter_of
-from fuzz.reduce.stacktypes import Node
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.weights import block_weights
 from wasm.isa import Imm
 from wasm.module import Func
+from wasm.rewrite.operands import Node
 
 _ENDS = frozenset({"end", "delegate"})
 _CLOSERS = _ENDS | {"else", "catch", "catch_all"}

@@ -17,13 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from fuzz.reduce.edits import Dangling
 from fuzz.reduce.effects import PASSING, SINKS, is_control, is_removable, passed
 from fuzz.reduce.emission import BlockTypes, emit
-from fuzz.reduce.stacktypes import Graph, Node, Slot
 from fuzz.reduce.wanted import Wanted
 from wasm.isa import OPS, Imm, Instr
 from wasm.module import Func
+from wasm.rewrite.index_map import Dangling
+from wasm.rewrite.operands import Graph, Node, Slot
 from wasm.valtypes import ValType
 
 _UNREACHABLE: Final = OPS["unreachable"].bare

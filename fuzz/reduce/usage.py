@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from fuzz.reduce.edits import SPACE_OF, Space, defined, kind_of_import, map_composite, map_func, map_instr
-from fuzz.reduce.edits import map_value_type as map_type
 from wasm.context import declared_refs
 from wasm.isa import OPS, Instr
 from wasm.module import Data, Elem, ExternKind, Func, Global, ImportedFunc, Module, SegmentMode, Table
+from wasm.rewrite.index_map import map_composite, map_func, map_instr
+from wasm.rewrite.index_map import map_value_type as map_type
+from wasm.rewrite.spaces import SPACE_OF, Space, defined, kind_of_import
 from wasm.valtypes import FUNCREF, GlobalType, MemType, TableType, TagType, ValType
 
 Item: TypeAlias = tuple[Space, int]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
-from fuzz.reduce.edits import Dangling
 from fuzz.reduce.effects import PASSING, is_removable, passed
-from fuzz.reduce.stacktypes import Frame, Graph, Slot
+from wasm.rewrite.index_map import Dangling
+from wasm.rewrite.operands import Frame, Graph, Slot
 
 Position: TypeAlias = tuple[int, str, int]
 """A place in a block's type: (opener, ``P`` parameter, ``R`` result or ``L`` label, number)."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from fuzz.reduce.edits import Space
-from fuzz.reduce.stacktypes import Graph
 from wasm.encode import encode_instrs
 from wasm.isa import Imm, Instr
 from wasm.module import ExternKind, Func, Module
+from wasm.rewrite.operands import Graph
+from wasm.rewrite.spaces import Space
 from wasm.valtypes import FuncType
 
 

@@ -7,13 +7,14 @@ from typing import Final
 
 from generators.choices import ChoiceSource
 from generators.config import Config
-from generators.mutation.merging import Moved, merged
 from wasm.case import CallSite, Case
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.feature_use import required_features
 from wasm.isa import OPS
-from wasm.module import ExternKind, Module
+from wasm.module import Module
+from wasm.rewrite.merging import Moved, merged
+from wasm.rewrite.spaces import Space
 
 _PREFIX: Final = "b_"
 _CALLS: Final = frozenset((OPS["call"], OPS["return_call"]))
@@ -45,9 +46,7 @@ def spliced(base: Case, other: Case, source: ChoiceSource, config: Config) -> Ca
 
 def _moved_sites(sites: tuple[CallSite, ...], moved: Moved, shift: int) -> tuple[CallSite, ...]:
     return tuple(
-        replace(one, use_at=one.use_at + shift)
-        if one.func < 0
-        else replace(one, func=moved.index(ExternKind.FUNC, one.func))
+        replace(one, use_at=one.use_at + shift) if one.func < 0 else replace(one, func=moved(Space.FUNC, one.func))
         for one in sites
     )
 

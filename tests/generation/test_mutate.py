@@ -14,7 +14,6 @@ from generators.config import DEFAULT
 from generators.mutation.bases import SEEDS, any_case, base_targets, seeds
 from generators.mutation.edits import Editor
 from generators.mutation.fuel import add_fuel, fuelled
-from generators.mutation.merging import merged
 from generators.mutation.spans import deep_functions, guarded, read_graph
 from generators.registry import make_case
 from oracles.interpreter import Budget, run_case
@@ -26,6 +25,8 @@ from wasm.embedding import Invocation, Observation, Returned, Value
 from wasm.encode import encode
 from wasm.features import Feature
 from wasm.isa import OPS
+from wasm.rewrite.merging import merged
+from wasm.rewrite.spaces import Space
 from wasm.validate import validate
 from wasm.valtypes import I32, I64
 
@@ -182,7 +183,7 @@ def test_two_modules_in_one_do_what_each_did() -> None:
         if len(alone[0].outcomes) == len(first.invocations):
             assert both.outcomes == alone[0].outcomes + alone[1].outcomes
             found += 1
-        assert moved.types == len(decode(first.content).flat_types())
+        assert moved(Space.TYPE, 0) == len(decode(first.content).flat_types())
     assert found > 20
 
 

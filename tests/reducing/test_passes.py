@@ -10,7 +10,6 @@ import pytest
 from fuzz.reduce import reduce_case
 from fuzz.reduce.cache import Answers
 from fuzz.reduce.contract import Edit
-from fuzz.reduce.edits import Dangling
 from fuzz.reduce.engine import Budget, Meter, Search
 from fuzz.reduce.schedule import all_passes, run_passes
 from fuzz.reduce.subject import Subject, subject_key
@@ -22,6 +21,7 @@ from wasm.errors import WasmError
 from wasm.features import ALL
 from wasm.isa import Imm
 from wasm.module import Custom, Module
+from wasm.rewrite.index_map import Dangling
 from wasm.validate import validate
 
 Wanted = Callable[[Module], bool]

@@ -7,9 +7,9 @@ from typing import Final
 
 from fuzz.reduce.contract import CODE, Edit
 from fuzz.reduce.operation import Operation, lifter_of
-from fuzz.reduce.stacktypes import Frame, Graph
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.weights import block_weights
+from wasm.rewrite.operands import Frame, Graph
 
 TIER: Final = CODE
 

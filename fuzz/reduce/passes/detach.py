@@ -11,8 +11,8 @@ from typing import Final
 from fuzz.reduce.contract import CODE, Edit
 from fuzz.reduce.operation import Operation
 from fuzz.reduce.sites import every_instruction
-from fuzz.reduce.stacktypes import Node
 from fuzz.reduce.subject import Subject
+from wasm.rewrite.operands import Node
 
 TIER: Final = CODE
 

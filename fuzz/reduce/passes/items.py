@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.reduce.contract import BULK, Edit
-from fuzz.reduce.edits import Space, space_sizes
 from fuzz.reduce.operation import Operation
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.weights import item_weight
+from wasm.rewrite.spaces import Space, space_sizes
 
 TIER: Final = BULK
 _SPACES: Final = (Space.DATA, Space.ELEM, Space.TABLE, Space.MEMORY, Space.TAG, Space.GLOBAL, Space.FUNC)

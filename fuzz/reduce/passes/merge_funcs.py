@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.reduce.contract import POLISH, Edit
-from fuzz.reduce.edits import Removal, Space, map_module, remove_items
 from fuzz.reduce.operation import with_module
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.usage import declare_refs
 from fuzz.reduce.weights import item_weight
 from wasm.module import ExternKind
+from wasm.rewrite.index_map import map_module
+from wasm.rewrite.removal import Removal, remove_items
+from wasm.rewrite.spaces import Space
 
 TIER: Final = POLISH
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.reduce.contract import BULK, Edit, Scope
-from fuzz.reduce.edits import Removal, Space, map_module, remove_items
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.weights import item_weight
+from wasm.rewrite.index_map import map_module
+from wasm.rewrite.removal import Removal, remove_items
+from wasm.rewrite.spaces import Space
 from wasm.valtypes import SubType
 
 TIER: Final = BULK

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.reduce.contract import BULK, Edit, Scope
-from fuzz.reduce.edits import Removal, Space, remove_items, space_sizes
 from fuzz.reduce.operation import with_module
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.usage import Item, declare_refs, items_of, reachable, type_names
 from fuzz.reduce.weights import item_weight
+from wasm.rewrite.removal import Removal, remove_items
+from wasm.rewrite.spaces import Space, space_sizes
 
 TIER: Final = BULK
 SCOPE: Final = Scope.ANY
