@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
-from generators.draw.values import CANONICAL_NAN, INTERESTING, draw_bits
+from generators.choices import ChoiceSource, shares, weighted
+from generators.draw.values import CANONICAL_NAN, FORMATS, INTERESTING, draw_bits
 from wasm.isa import Op
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
 
@@ -24,24 +24,8 @@ _MASKED: Final = frozenset(("and", "or", "xor"))
 def _amounts(width: int) -> tuple[int, ...]:
     """Amounts of shifts: what vanishes, what is one too few or too many, whole bytes, far too much."""
     often = (0, width, 1, width - 1, width // 2, width + 1)
-    rare = (
-        8,
-        16,
-        24,
-        31,
-        32,
-        33,
-        3,
-        7,
-        63,
-        64,
-        2 * width,
-        2 * width - 1,
-        (1 << width) - 1,
-        1 << width - 1,
-        0xFF,
-        0x100,
-    )
+    far = (2 * width, 2 * width - 1, (1 << width) - 1, 1 << width - 1, 0xFF, 0x100)
+    rare = (8, 16, 24, 31, 32, 33, 3, 7, 63, 64, *far)
     return (*often, *often[:2] * 3, *often, *rare)
 
 
@@ -58,9 +42,9 @@ def _masks(width: int) -> tuple[int, ...]:
 def _factors(width: int) -> tuple[int, ...]:
     """Powers of two and their neighbours, factors of address arithmetic, and their negatives."""
     powers = [1 << k for k in (1, 2, 3, 4, 7, 8, 15, 16, 30, 31, 32, 33, 62, 63) if k < width]
-    found = [*powers, *(p - 1 for p in powers), *(p + 1 for p in powers), 3, 5, 6, 9, 10, 11, 100]
+    factors = [*powers, *(p - 1 for p in powers), *(p + 1 for p in powers), 3, 5, 6, 9, 10, 11, 100]
     ones = (1 << width) - 1
-    return tuple(dict.fromkeys(value & ones for f in found for value in (f, -f)))
+    return tuple(dict.fromkeys(value & ones for factor in factors for value in (factor, -factor)))
 
 
 @lru_cache(maxsize=2)
@@ -74,13 +58,19 @@ def _terms(width: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(value & ones for e in ends for value in (e, -e)))
 
 
+_HOW_FAR: Final = shares(("listed", 7), ("related", 7), ("within", 2))
+"""Where an amount to shift by comes from. Two that make up the width are a rotation, or a shift of a pair."""
+
 _RELATIONS: Final = weighted(
     ("same", 3), ("complement", 14), ("negative", 2), ("inverse", 2), ("next", 2), ("before", 2)
 )
 
 
 class Constants:
-    """The constants of one function: each may be related to one of those before it."""
+    """The constants of one function: each may be related to one of those before it.
+
+    Amounts of shifts are kept apart from other constants: an amount's complement is what it lacks of the width.
+    """
 
     __slots__ = ("_recent", "_source")
 
@@ -98,27 +88,30 @@ class Constants:
 
     def plain(self, type_: NumType) -> int:
         """A bit pattern for no instruction in particular."""
-        if type_ is not V128 and self._source.below(16) == 15:
+        if type_ is not V128 and self._source.one_in(16):
             return self._related(type_, False)
         return draw_bits(self._source, type_)
 
     def amount(self, type_: NumType) -> int:
         """A number of bits to shift by, as one that code generators may look at more closely."""
-        return self._source.pick(_amounts(type_.bits)) if self._source.below(4) else self._source.below(type_.bits)
+        source = self._source
+        return source.pick(_amounts(type_.bits)) if source.chance(3, 4) else source.below(type_.bits)
 
     def _amount(self, type_: NumType) -> int:
-        """An amount to shift by; two of them often make up the width, as in a rotation or a shift of a pair."""
+        """An amount to shift by."""
         source = self._source
-        how = source.below(16)
-        if how < 7:
-            return source.pick(_amounts(type_.bits))
-        return self._related(type_, True) if how < 14 else source.below(type_.bits)
+        match source.pick(_HOW_FAR):
+            case "listed":
+                return source.pick(_amounts(type_.bits))
+            case "related":
+                return self._related(type_, True)
+        return source.below(type_.bits)
 
     def _drawn(self, word: str, type_: NumType) -> int:
         source = self._source
-        if type_ is V128 or type_ in CANONICAL_NAN or source.below(8) == 0:
+        if type_ is V128 or type_ in CANONICAL_NAN or not source.chance(7, 8):
             return draw_bits(source, type_)
-        if source.below(4) == 3:
+        if source.one_in(4):
             return self._related(type_, False)
         if word in _MASKED:
             return source.pick(_masks(type_.bits))
@@ -133,7 +126,7 @@ class Constants:
         recent = self._recent.get((type_, amount))
         if not recent:
             return draw_bits(source, type_)
-        base = recent[-1 - (source.below(min(4, len(recent))) if source.below(3) == 2 else 0)]
+        base = recent[-1 - (source.below(min(4, len(recent))) if source.one_in(3) else 0)]
         how = source.weighted(_RELATIONS)
         if how == "same":
             return base
@@ -146,17 +139,9 @@ class Constants:
 @lru_cache(maxsize=2)
 def divisors(type_: NumType) -> tuple[int, ...]:
     """Constants by which any number can be divided: neither 0 nor -1."""
-    ones = (1 << type_.bits) - 1
-    found = (*INTERESTING[type_], *_factors(type_.bits))
-    return tuple(value for value in dict.fromkeys(found) if value not in (0, ones))
-
-
-_FORMATS: Final = {"f32": (23, 127, 1 << 31), "f64": (52, 1023, 1 << 63)}
-
-
-def _power(float_name: str, exponent: int) -> int:
-    fraction, bias, _ = _FORMATS[float_name]
-    return bias + exponent << fraction
+    minus_one = (1 << type_.bits) - 1
+    values = (*INTERESTING[type_], *_factors(type_.bits))
+    return tuple(value for value in dict.fromkeys(values) if value not in (0, minus_one))
 
 
 @lru_cache(maxsize=16)
@@ -165,22 +150,21 @@ def conversion_ends(name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
     Inside is (spec 4.3.3, trunc): above -2^(N-1) - 1 and below 2^(N-1), unsigned above -1 and below 2^N.
     """
-    width, float_name, signed = int(name[1:3]), name.partition("_f")[2][:2], name.endswith("_s")
-    float_name = f"f{float_name}"
-    fraction, bias, sign = _FORMATS[float_name]
-    top = _power(float_name, width - (1 if signed else 0))
-    infinity = 2 * bias + 1 << fraction
+    width, signed = int(name[1:3]), name.endswith("_s")
+    format_ = FORMATS[f"f{name.partition('_f')[2][:2]}"]
+    sign, power, infinity = format_.sign, format_.power, format_.infinity
+    top = power(width - (1 if signed else 0))
     if not signed:
-        lowest_out = sign | _power(float_name, 0)
+        lowest_out = sign | power(0)
         lowest = lowest_out - 1
-    elif width - 1 <= fraction:
+    elif width - 1 <= format_.fraction:
         # -2^(N-1) - 1 is a float: fraction bit ``width - 1`` places below the leading one.
-        lowest_out = sign | top | 1 << fraction - (width - 1)
+        lowest_out = sign | top | 1 << format_.fraction - (width - 1)
         lowest = lowest_out - 1
     else:
         lowest = sign | top
         lowest_out = lowest + 1
-    half = _power(float_name, -1)
-    inside = (top - 1, lowest, 0, sign, half, sign | half, sign | _power(float_name, 0) - 1, 1, sign | 1)
-    outside = (top, lowest_out, infinity, sign | infinity, infinity | 1 << fraction - 1, sign | infinity | 1, top + 1)
+    half = power(-1)
+    inside = (top - 1, lowest, 0, sign, half, sign | half, sign | power(0) - 1, 1, sign | 1)
+    outside = (top, lowest_out, infinity, sign | infinity, infinity | format_.quiet, sign | infinity | 1, top + 1)
     return inside, outside

@@ -25,6 +25,7 @@ _PATTERNS: Final = weighted(
 )
 
 _SCATTER: Final = 0x9E3779B1
+"""An odd multiplier whose products' middle bits look like no order (Knuth's multiplicative hash)."""
 
 
 def draw_type(source: ChoiceSource, config: Config) -> NumType:
@@ -53,7 +54,7 @@ def draw_types(
     if not count:
         return ()
     types = _numbers(source, config, count, source.weighted(_PATTERNS))
-    if references and source.chance(1, 8):
+    if references and source.one_in(8):
         step, start = source.between(1, 8), source.below(8)
         kinds = [source.pick(references) for _ in range(source.between(1, 3))]
         for i in range(min(start, count - 1), count, step):
@@ -68,17 +69,17 @@ def _numbers(source: ChoiceSource, config: Config, count: int, pattern: str) -> 
         length = min(source.between(1, 8), count)
         return [*[first] * (count - length), *[tail] * length]
     if pattern == "alternating":
-        row = [first, *(draw_type(source, config) for _ in range(source.between(1, 3)))]
-        return [row[i % len(row)] for i in range(count)]
+        turn = [first, *(draw_type(source, config) for _ in range(source.between(1, 3)))]
+        return [turn[i % len(turn)] for i in range(count)]
     if pattern == "scattered":
-        row = [first, *(draw_type(source, config) for _ in range(source.between(1, 4)))]
+        mix = [first, *(draw_type(source, config) for _ in range(source.between(1, 4)))]
         seed = source.bits(16)
-        return [row[((seed + i) * _SCATTER >> 16) % len(row)] for i in range(count)]
+        return [mix[((seed + i) * _SCATTER >> 16) % len(mix)] for i in range(count)]
     if pattern == "filled":
         ints, floats = source.between(6, 9), source.between(7, 9)
         low, high = _of_class(source, config, False), _of_class(source, config, True)
         head: list[ValType] = [*[low] * ints, *[high] * floats]
-        if source.chance(1, 2):
+        if source.one_in(2):
             head.reverse()
         return [*head, *[first] * (count - len(head))][:count]
     types: list[ValType] = [first] * count

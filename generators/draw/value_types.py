@@ -18,25 +18,25 @@ _ABSTRACT: Final = {
 
 
 @lru_cache(maxsize=64)
-def heaps(features: frozenset[Feature]) -> tuple[HeapType, ...]:
+def abstract_heap_types(features: frozenset[Feature]) -> tuple[HeapType, ...]:
     """The abstract heap types that the features have."""
     return tuple(heap for feature, words in _ABSTRACT.items() if feature in features for heap in words)
 
 
-def draw_heap(source: ChoiceSource, config: Config, types: int) -> HeapType:
+def draw_heap_type(source: ChoiceSource, config: Config, types: int) -> HeapType:
     """A heap type: abstract, or one of the first ``types`` indices."""
-    abstract = heaps(config.features) or ("func",)
-    if types and config.allows(Feature.FUNCTION_REFERENCES) and source.below(2):
+    abstract = abstract_heap_types(config.features) or ("func",)
+    if types and config.allows(Feature.FUNCTION_REFERENCES) and source.one_in(2):
         return source.below(types)
     return source.pick(abstract)
 
 
-def draw_type(source: ChoiceSource, config: Config, types: int) -> ValType:
+def draw_value_type(source: ChoiceSource, config: Config, types: int) -> ValType:
     """A value type; references may name the first ``types`` types."""
     names: tuple[ValType, ...] = (I32, I64, F32, F64)
     if config.allows(Feature.SIMD):
         names = (*names, V128)
-    if not config.allows(Feature.REFERENCE_TYPES) or source.below(2):
+    if not config.allows(Feature.REFERENCE_TYPES) or source.one_in(2):
         return source.pick(names)
-    nullable = not (config.allows(Feature.FUNCTION_REFERENCES) and source.below(3) == 2)
-    return ref(draw_heap(source, config, types), nullable)
+    nullable = not (config.allows(Feature.FUNCTION_REFERENCES) and source.one_in(3))
+    return ref(draw_heap_type(source, config, types), nullable)

@@ -6,11 +6,41 @@ All are bit patterns; the simplest stands first.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
-from generators.choices import ChoiceSource
+from generators.choices import ChoiceSource, shares
 from wasm.isa import OPS, Instr, Op
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
+
+
+class Format(NamedTuple):
+    """A binary format of IEEE 754: bits of the fraction, the exponent's bias, and the pattern of the sign bit."""
+
+    fraction: int
+    bias: int
+    sign: int
+
+    @property
+    def infinity(self) -> int:
+        return self.power(self.bias + 1)
+
+    @property
+    def quiet(self) -> int:
+        """The highest bit of the fraction: with ``infinity`` it is the canonical NaN."""
+        return 1 << self.fraction - 1
+
+    @property
+    def ones(self) -> int:
+        """All bits of the fraction."""
+        return (1 << self.fraction) - 1
+
+    def power(self, exponent: int) -> int:
+        """Two to the power of ``exponent``, -bias < exponent <= bias."""
+        return self.bias + exponent << self.fraction
+
+
+FORMATS: Final = {"f32": Format(23, 127, 1 << 31), "f64": Format(52, 1023, 1 << 63)}
+"""By the type's name, as instructions have it in theirs."""
 
 
 def _unsigned(values: Iterable[int], bits: int) -> tuple[int, ...]:
@@ -31,61 +61,63 @@ def _integers(bits: int) -> tuple[int, ...]:
     return _unsigned([*small, *negative, *medium, *edges, *(wide if bits == 64 else ())], bits)
 
 
-def _floats(bits: int) -> tuple[int, ...]:
-    """Bit patterns of one IEEE 754 binary format, from the width of its fraction and its bias."""
-    fraction = 23 if bits == 32 else 52
-    bias = 127 if bits == 32 else 1023
-    sign, one = 1 << bits - 1, bias << fraction
-    infinity = (2 * bias + 1) << fraction
-    quiet, last = 1 << fraction - 1, (1 << fraction) - 1
-
-    def power(exponent: int) -> int:
-        return (bias + exponent) << fraction
-
+def _floats(name: str) -> tuple[int, ...]:
+    """Either sign of each: small numbers, denormals, powers of two around the integers' ends, infinity, NaNs."""
+    format_ = FORMATS[name]
+    power, infinity, quiet, ones = format_.power, format_.infinity, format_.quiet, format_.ones
+    one, exact = power(0), (52, 53) if name == "f64" else (22, 21)
     positive = [
-        0, one, power(1), one | quiet, power(-1), power(3) | quiet >> 1, 1, last, 1 << fraction, infinity - 1, infinity,
-        power(23), power(24), power(31), power(32), power(31) - 1, power(32) - 1, power(52 if bits == 64 else 22),
-        power(53 if bits == 64 else 21), power(63), power(64), power(63) - 1, power(64) - 1, one + 1, one - 1,
-        infinity | quiet, infinity | 1, infinity | quiet | 1, infinity | last, infinity | quiet >> 1 | 5,
+        0, one, power(1), one | quiet, power(-1), power(3) | quiet >> 1,
+        1, ones, 1 << format_.fraction, infinity - 1, infinity,
+        power(23), power(24), power(31), power(32), power(31) - 1, power(32) - 1, power(exact[0]), power(exact[1]),
+        power(63), power(64), power(63) - 1, power(64) - 1, one + 1, one - 1,
+        infinity | quiet, infinity | 1, infinity | quiet | 1, infinity | ones, infinity | quiet >> 1 | 5,
     ]  # fmt: skip
-    return tuple(value | s for value in positive for s in (0, sign))
+    return tuple(value | sign for value in positive for sign in (0, format_.sign))
 
 
 def _vectors() -> tuple[int, ...]:
     """Splats of edges, and vectors whose lanes differ."""
     bytes16 = int.from_bytes(bytes(range(16)), "little")
-    found = [0, 1, (1 << 128) - 1, bytes16]
+    vectors = [0, 1, (1 << 128) - 1, bytes16]
     for bits in (8, 16, 32, 64):
         for lane in (1, (1 << bits - 1) - 1, 1 << bits - 1, (1 << bits) - 1, 0x55):
-            found += [sum(lane << i for i in range(0, 128, bits))]
+            vectors += [sum(lane << i for i in range(0, 128, bits))]
     for bits in (32, 64):
-        edges = _floats(bits)
+        edges = _floats(f"f{bits}")
+        # A stride of 7 brings together edges of different kinds; each start has a whole vector's lanes behind it.
         for start in range(0, len(edges) - 4, 7):
             lanes = edges[start : start + 128 // bits]
-            found.append(sum(lane << i * bits for i, lane in enumerate(lanes)))
-    return tuple(dict.fromkeys(found))
+            vectors.append(sum(lane << i * bits for i, lane in enumerate(lanes)))
+    return tuple(dict.fromkeys(vectors))
 
 
 INTERESTING: Final[dict[NumType, tuple[int, ...]]] = {
     I32: _integers(32),
     I64: _integers(64),
-    F32: _floats(32),
-    F64: _floats(64),
+    F32: _floats("f32"),
+    F64: _floats("f64"),
     V128: _vectors(),
 }
+"""Bit patterns per type, the simplest first."""
 
 CONST: Final[dict[NumType, Op]] = {type_: OPS[f"{type_}.const"] for type_ in INTERESTING}
 
-CANONICAL_NAN: Final[dict[NumType, int]] = {F32: 0x7FC00000, F64: 0x7FF8000000000000}
+CANONICAL_NAN: Final[dict[NumType, int]] = {
+    type_: FORMATS[type_.name].infinity | FORMATS[type_.name].quiet for type_ in (F32, F64)
+}
+
+_KINDS: Final = shares(("interesting", 8), ("small", 2), ("any", 2))
+_SMALL: Final = 1024
 
 
 def draw_bits(source: ChoiceSource, type_: NumType) -> int:
     """A bit pattern: two times in three an interesting one, else small or any."""
-    kind = source.below(12)
-    if kind < 8:
+    kind = source.pick(_KINDS)
+    if kind == "interesting":
         return source.pick(INTERESTING[type_])
-    if kind < 10 and type_ not in CANONICAL_NAN:
-        return source.below(1024)
+    if kind == "small" and type_ not in CANONICAL_NAN:
+        return source.below(_SMALL)
     return source.bits(type_.bits)
 
 
@@ -95,6 +127,7 @@ def constant(source: ChoiceSource, type_: NumType) -> Instr:
 
 
 _STRIDE: Final = 0x9E3779B97F4A7C15
+"""The golden ratio's fraction of 2^64: successive multiples differ in high and low bits alike (as in SplitMix64)."""
 _MASK: Final = (1 << 64) - 1
 
 
@@ -112,6 +145,7 @@ def sequence_bits(type_: NumType, seed: int, index: int) -> int:
         return edges[(word >> 8) % len(edges)]
     if type_ is V128:
         return word | (word * _STRIDE & _MASK) << 64
+    # The sign and the fraction are the word's; the exponent is one of numbers of ordinary size, never a NaN's.
     if type_ is F64:
         return word & 0x800FFFFFFFFFFFFF | 0x3FF0000000000000 + (word >> 54 << 48 & 0x00F0000000000000)
     if type_ is F32:
@@ -119,13 +153,10 @@ def sequence_bits(type_: NumType, seed: int, index: int) -> int:
     return word & (1 << type_.bits) - 1
 
 
-_EXACT: Final = {F32: (127, 23), F64: (1023, 52)}
-
-
 def _plain(type_: NumType, number: int) -> int:
     """A small positive number as a value of the type."""
-    if type_ in _EXACT:
-        bias, fraction = _EXACT[type_]
-        exponent = number.bit_length() - 1
-        return bias + exponent << fraction | (number << fraction - exponent) & (1 << fraction) - 1
-    return number
+    format_ = FORMATS.get(type_.name)
+    if format_ is None:
+        return number
+    exponent = number.bit_length() - 1
+    return format_.power(exponent) | (number << format_.fraction - exponent) & format_.ones

@@ -12,7 +12,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource
 from generators.config import Config
-from generators.draw.value_types import draw_heap, draw_type
+from generators.draw.value_types import draw_heap_type, draw_value_type
 from generators.validity.snippets import fill
 from wasm.context import ModuleContext
 from wasm.features import Feature
@@ -100,7 +100,7 @@ class _Draft:
         self.count += len(group)
 
     def _types(self, most: int, bound: int) -> tuple[ValType, ...]:
-        return tuple(draw_type(self.source, self.config, bound) for _ in range(self.source.below(most + 1)))
+        return tuple(draw_value_type(self.source, self.config, bound) for _ in range(self.source.below(most + 1)))
 
     def _func_type(self) -> FuncType:
         many = 3 if self.config.allows(Feature.MULTI_VALUE) else 1
@@ -125,8 +125,9 @@ class _Draft:
         return SubType(FuncType(self._types(2, bound), self._types(2, bound)), (), final)
 
     def _field(self, bound: int) -> FieldType:
-        storage: StorageType = self.source.pick((I8, I16, None, None)) or draw_type(self.source, self.config, bound)
-        return FieldType(storage, bool(self.source.below(2)))
+        packed = self.source.pick((I8, I16, None, None))
+        storage: StorageType = packed or draw_value_type(self.source, self.config, bound)
+        return FieldType(storage, self.source.one_in(2))
 
     def imports(self) -> None:
         for i in range(self.source.below(4)):
@@ -136,7 +137,7 @@ class _Draft:
         source = self.source
         kind = source.below(5)
         if kind == 0:
-            return GlobalType(draw_type(source, self.config, self.count), bool(source.below(2)))
+            return GlobalType(draw_value_type(source, self.config, self.count), bool(source.below(2)))
         if kind == 1 and self._may_add(ExternKind.TABLE):
             return self._table_type()
         if kind == 2 and self._may_add(ExternKind.MEMORY):
@@ -164,7 +165,7 @@ class _Draft:
     def _table_type(self) -> TableType:
         type_ = FUNCREF
         if self.config.allows(Feature.REFERENCE_TYPES) and self.source.below(2):
-            type_ = ref(draw_heap(self.source, self.config, self.count))
+            type_ = ref(draw_heap_type(self.source, self.config, self.count))
         return TableType(type_, self._limits(), self.config.allows(Feature.MEMORY64) and self.source.chance(1, 4))
 
     def _memory_type(self) -> MemType:
@@ -245,7 +246,7 @@ class _Draft:
 
     def globals(self) -> None:
         for _ in range(self.source.below(4)):
-            type_ = draw_type(self.source, self.config, self.count)
+            type_ = draw_value_type(self.source, self.config, self.count)
             if isinstance(type_, RefType) and not type_.nullable:
                 type_ = ref(type_.heap)
             init = self._constant(type_, len(self.module.global_types()))
@@ -280,7 +281,7 @@ class _Draft:
             return None
         if mode is not SegmentMode.ACTIVE:
             if not plain:
-                type_ = ref(draw_heap(source, config, self.count))
+                type_ = ref(draw_heap_type(source, config, self.count))
             return Elem(type_, self._elements(type_, known), mode)
         wanted = [i for i, table in enumerate(tables) if not plain or table.ref.heap == "func"]
         if not wanted:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.draw.value_types import draw_heap, draw_type
+from generators.draw.value_types import draw_heap_type, draw_value_type
 from wasm.isa import OPS, ROWS, Catch, Imm, Instr, MemArg, Op
 from wasm.module import Func, Module
 from wasm.valtypes import F32, F64, I32, I64, RefType, ValType, ref
@@ -150,7 +150,7 @@ def block_type(source: ChoiceSource, config: Config, module: Module) -> bool:
     if kind == 0:
         parts[0] = None
     elif kind == 1:
-        parts[0] = draw_type(source, config, types)
+        parts[0] = draw_value_type(source, config, types)
     else:
         parts[0] = source.below(types + 1)
     func.body[at] = row, _whole(parts)
@@ -167,10 +167,10 @@ def reference_type(source: ChoiceSource, config: Config, module: Module) -> bool
     row, imm = func.body[at]
     types = len(module.flat_types()) + source.chance(1, 8)
     if Imm.HEAP in row.imms:
-        func.body[at] = row, draw_heap(source, config, types)
+        func.body[at] = row, draw_heap_type(source, config, types)
     elif Imm.TYPES in row.imms:
         count = source.pick((1, 1, 1, 0, 2))
-        func.body[at] = row, tuple(draw_type(source, config, types) for _ in range(count))
+        func.body[at] = row, tuple(draw_value_type(source, config, types) for _ in range(count))
     else:
         label, from_, to = imm
         kind = source.below(4)
@@ -181,7 +181,7 @@ def reference_type(source: ChoiceSource, config: Config, module: Module) -> bool
         elif kind == 2:
             to = ref(to.heap, not to.nullable)
         else:
-            to = ref(draw_heap(source, config, types), to.nullable)
+            to = ref(draw_heap_type(source, config, types), to.nullable)
         func.body[at] = row, (label, from_, to)
     return True
 
@@ -213,7 +213,7 @@ def locals_(source: ChoiceSource, config: Config, module: Module) -> bool:
     if func is None:
         return False
     if not func.locals or source.below(4) == 3:
-        func.locals.insert(0, (source.pick((1, 0, 2)), draw_type(source, config, len(module.flat_types()))))
+        func.locals.insert(0, (source.pick((1, 0, 2)), draw_value_type(source, config, len(module.flat_types()))))
         return True
     at = source.below(len(func.locals))
     count, type_ = func.locals[at]
@@ -232,7 +232,7 @@ def _other_type(source: ChoiceSource, config: Config, module: Module, type_: Val
         return ref(type_.heap, not type_.nullable)
     if source.below(2):
         return source.pick((I32, I64, F32, F64))
-    return draw_type(source, config, len(module.flat_types()))
+    return draw_value_type(source, config, len(module.flat_types()))
 
 
 def own_type(source: ChoiceSource, config: Config, module: Module) -> bool:  # noqa: ARG001

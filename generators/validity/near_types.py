@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.draw.value_types import draw_heap, draw_type
+from generators.draw.value_types import draw_heap_type, draw_value_type
 from generators.validity.near_code import CODE_MISSES
 from wasm.isa import OPS
 from wasm.module import Export, Expr, ExternKind, Import, ImportedFunc, Module, SegmentMode
@@ -87,7 +87,7 @@ def _turned_round(module: Module, at: int, which: int) -> bool:
 def _composite(source: ChoiceSource, config: Config, count: int, composite: CompositeType) -> CompositeType:
     match composite:
         case FuncType(params, results):
-            type_ = draw_type(source, config, count + source.chance(1, 8))
+            type_ = draw_value_type(source, config, count + source.chance(1, 8))
             kind = source.below(4)
             if kind == 0:
                 return FuncType((*params, type_), results)
@@ -96,7 +96,7 @@ def _composite(source: ChoiceSource, config: Config, count: int, composite: Comp
             return FuncType(params[1:], results) if kind == 2 else FuncType(params, (type_, *results[1:]))
         case StructType(fields):
             if not fields or source.below(4) == 3:
-                return StructType(fields[:-1] if fields else (FieldType(draw_type(source, config, count)),))
+                return StructType(fields[:-1] if fields else (FieldType(draw_value_type(source, config, count)),))
             at = source.below(len(fields))
             return StructType((*fields[:at], _field(source, config, count, fields[at]), *fields[at + 1 :]))
         case ArrayType(field):
@@ -108,7 +108,7 @@ def _field(source: ChoiceSource, config: Config, count: int, field: FieldType) -
         return replace(field, mutable=not field.mutable)
     if isinstance(field.storage, RefType) and source.below(2):
         return replace(field, storage=ref(field.storage.heap, not field.storage.nullable))
-    return replace(field, storage=draw_type(source, config, count + source.chance(1, 8)))
+    return replace(field, storage=draw_value_type(source, config, count + source.chance(1, 8)))
 
 
 def _groups(source: ChoiceSource, config: Config, module: Module) -> bool:
@@ -160,7 +160,7 @@ def _table(source: ChoiceSource, config: Config, module: Module, table: TableTyp
     if kind == 0:
         return replace(table, ref=ref(table.ref.heap, not table.ref.nullable))
     if kind == 1:
-        return replace(table, ref=ref(draw_heap(source, config, len(module.flat_types()))))
+        return replace(table, ref=ref(draw_heap_type(source, config, len(module.flat_types()))))
     if kind == 2:
         return replace(table, index64=not table.index64)
     return replace(table, limits=_limits(source, table.limits))
@@ -169,7 +169,7 @@ def _table(source: ChoiceSource, config: Config, module: Module, table: TableTyp
 def _global_type(source: ChoiceSource, config: Config, module: Module, type_: GlobalType) -> GlobalType:
     if source.below(2):
         return replace(type_, mutable=not type_.mutable)
-    return replace(type_, type=draw_type(source, config, len(module.flat_types()) + source.chance(1, 8)))
+    return replace(type_, type=draw_value_type(source, config, len(module.flat_types()) + source.chance(1, 8)))
 
 
 def _defined_type(source: ChoiceSource, config: Config, module: Module) -> bool:
@@ -230,7 +230,7 @@ def _expr(source: ChoiceSource, config: Config, module: Module, expr: Expr) -> E
     if kind == 1:
         return ((OPS["ref.func"], source.below(len(module.func_type_indices()) + 1)),)
     if kind == 2:
-        return ((OPS["ref.null"], draw_heap(source, config, len(module.flat_types()))),)
+        return ((OPS["ref.null"], draw_heap_type(source, config, len(module.flat_types()))),)
     if kind == 3:
         return (*expr, source.pick((OPS["nop"].bare, OPS["i32.eqz"].bare, OPS["drop"].bare, OPS["i32.add"].bare)))
     if kind == 4:
@@ -274,7 +274,7 @@ def _elem(source: ChoiceSource, config: Config, module: Module) -> bool:
         del module.elems[at]
         return True
     if kind == 1:
-        type_ = ref(draw_heap(source, config, len(module.flat_types())), bool(source.below(2)))
+        type_ = ref(draw_heap_type(source, config, len(module.flat_types())), bool(source.below(2)))
         elem = replace(elem, type=type_)
     elif kind == 2 and elem.init:
         which = source.below(len(elem.init))

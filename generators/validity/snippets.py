@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.draw.value_types import draw_heap, draw_type
+from generators.draw.value_types import draw_heap_type, draw_value_type
 from wasm.context import ModuleContext
 from wasm.errors import Invalid
 from wasm.features import Feature
@@ -110,7 +110,7 @@ class Body:
 
     def any_type(self) -> ValType:
         """Any value type that the features have."""
-        return draw_type(self.source, self.config, len(self.context.types.flat))
+        return draw_value_type(self.source, self.config, len(self.context.types.flat))
 
     def _immediates(self, row: Op) -> Any:
         values = [self._immediate(row, kind) for kind in row.imms]
@@ -138,7 +138,7 @@ class Body:
         if kind is Imm.LANES:
             return tuple(byte & 31 for byte in source.bytes(16))
         if kind is Imm.HEAP:
-            return draw_heap(source, self.config, len(context.types.flat))
+            return draw_heap_type(source, self.config, len(context.types.flat))
         if kind is Imm.TYPES:
             return (self.any_type(),)
         return 0 if kind is Imm.ORDERING else None
@@ -217,7 +217,7 @@ def _reference(body: Body) -> None:
     if kind == 1 and body.context.refs:
         body.code += ((OPS["ref.func"], source.pick(sorted(body.context.refs))), _DROP)
         return
-    heap = draw_heap(source, body.config, len(body.context.types.flat))
+    heap = draw_heap_type(source, body.config, len(body.context.types.flat))
     if kind <= 2:
         body.push(ref(heap))
         body.code += (_BARE["ref.is_null" if kind < 2 else "ref.as_non_null"], _DROP)
@@ -364,7 +364,8 @@ def fill(func: Func, source: ChoiceSource, config: Config, module: Module, conte
     if len(type_.params) > 40 or len(type_.results) > 40:
         func.body = [_BARE["unreachable"], _END]
         return
-    runs = [(1 + source.below(3), draw_type(source, config, len(context.types.flat))) for _ in range(source.below(4))]
+    known = len(context.types.flat)
+    runs = [(source.between(1, 3), draw_value_type(source, config, known)) for _ in range(source.below(4))]
     func.locals = runs
     usable = list(type_.params)
     body = Body(config, source, module, context, type_, usable)

@@ -13,7 +13,7 @@ from generators.draw.values import constant
 from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
 from generators.module.shell import DATA_BYTES
 from generators.scalar.expressions import Candidate, Nan, candidate_of, emit, settle
-from generators.vector.corners import draw_operands, lane_rows
+from generators.vector.corners import draw_vectors, lane_corners
 from generators.vector.idioms import Tree, idioms
 from generators.vector.values import draw_mask, draw_shift, draw_vector, lane_count
 from wasm.features import Feature
@@ -152,15 +152,15 @@ class Vectors:
     def _corner(self, row: Op) -> list[tuple[Instr, ...]]:
         """Operands that meet at corners of the instruction, lane by lane: three times in four one of two constants, by
         an argument, which a compiler cannot compute with."""
-        width, rows = lane_rows(row)
-        if not rows:
+        width, lanes = lane_corners(row)
+        if not lanes:
             return []
         count = (row.params or ()).count(V128)
-        first = draw_operands(self.source, width, rows, count)
+        first = draw_vectors(self.source, width, lanes, count)
         locals_ = self.fn.sources.get(I32)
         if not locals_ or self.source.below(4) == 3:
             return [((_CONST, one),) for one in first]
-        second, by = draw_operands(self.source, width, rows, count), (GET, self.source.pick(locals_))
+        second, by = draw_vectors(self.source, width, lanes, count), (GET, self.source.pick(locals_))
         return [((_CONST, a), (_CONST, b), by, BARE["select"]) for a, b in zip(first, second, strict=True)]
 
     def _finish(self, found: Candidate, nan: Nan) -> Nan:
