@@ -37,6 +37,10 @@ from wasm.limits import (
     TAGS,
 )
 from wasm.module import (
+    FORMAT_VERSION,
+    HEADER,
+    MAGIC,
+    SECTION_ORDER,
     Custom,
     Data,
     Elem,
@@ -49,16 +53,13 @@ from wasm.module import (
     Import,
     ImportedFunc,
     Module,
+    Section,
     SegmentMode,
     Table,
 )
-from wasm.valtypes import FUNCREF, RefType, TableType, TagType, ValType, ref
+from wasm.valtypes import FUNCREF, TABLE_WITH_INIT, RefType, TableType, TagType, ValType, ref
 
-SECTION_ORDER: Final = (1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11)
-"""Section ids in the order in which they must come (spec 5.5.2); id 0, custom, may stand anywhere."""
-
-_MAGIC, _VERSION = b"\0asm", b"\1\0\0\0"
-_RANK: Final = {section: rank for rank, section in enumerate(SECTION_ORDER)}
+_RANK: Final[dict[int, int]] = {section: rank for rank, section in enumerate(SECTION_ORDER)}
 _REF_FUNC: Final = OPS["ref.func"]
 FUNC: Final = ref("func", False)
 """The type of a segment that lists functions by index (forms 0 to 3, spec 5.5.12): its references are never null."""
@@ -82,12 +83,12 @@ def decode(data: bytes) -> Module:
     """
     if len(data) > MODULE_BYTES:
         raise Malformed(f"module of {len(data)} bytes, the limit is {MODULE_BYTES}", MODULE_BYTES, limit=True)
-    if data[:4] != _MAGIC:
+    if data[:4] != MAGIC:
         raise Malformed("magic header not detected", 0)
-    if data[4:8] != _VERSION:
+    if data[4 : len(HEADER)] != FORMAT_VERSION:
         raise Malformed("unknown binary version", 4)
     outer = Reader(data)
-    outer.pos = 8
+    outer.pos = len(HEADER)
     state = _State()
     last, rank = 0, -1
     while outer.left:
@@ -177,7 +178,7 @@ def _functions(reader: Reader, state: _State) -> None:
 
 def _tables(reader: Reader, state: _State) -> None:
     for _ in range(reader.count("tables", 3, TABLES)):
-        if reader.peek() != 0x40:
+        if reader.peek() != TABLE_WITH_INIT[0]:
             state.module.tables.append(Table(table_type(reader)))
             continue
         reader.pos += 1
@@ -338,17 +339,17 @@ def _expr(reader: Reader, known: dict[int, Expr]) -> Expr:
 
 
 _SECTIONS: Final[dict[int, Callable[[Reader, _State], None]]] = {
-    1: _types,
-    2: _imports,
-    3: _functions,
-    4: _tables,
-    5: _memories,
-    6: _globals,
-    7: _exports,
-    8: _start,
-    9: _elems,
-    10: _code,
-    11: _datas,
-    12: _data_count,
-    13: _tags,
+    Section.TYPE: _types,
+    Section.IMPORT: _imports,
+    Section.FUNCTION: _functions,
+    Section.TABLE: _tables,
+    Section.MEMORY: _memories,
+    Section.GLOBAL: _globals,
+    Section.EXPORT: _exports,
+    Section.START: _start,
+    Section.ELEMENT: _elems,
+    Section.CODE: _code,
+    Section.DATA: _datas,
+    Section.DATA_COUNT: _data_count,
+    Section.TAG: _tags,
 }

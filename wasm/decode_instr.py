@@ -13,7 +13,7 @@ from wasm.decode_types import ABSTRACT_HEAPS, ONE_BYTE_TYPES, block_type, heap_t
 from wasm.isa import BY_CODE, CATCH_CODES, OPS, ROWS, Catch, Imm, Instr, MemArg, Op
 from wasm.leb import Reader
 from wasm.limits import CATCHES
-from wasm.valtypes import ref
+from wasm.valtypes import NO_TYPE, ref
 
 _NO_LIMIT: Final = 1 << 32
 _OTHER_MEMORY: Final = 0x40
@@ -211,7 +211,7 @@ _VECTOR: Final[list[Instr | None]] = [None] * (1 << 14)
 
 
 def _block_row(row: Op) -> _Row:
-    types: dict[int, Any] = {0x40: None, **ONE_BYTE_TYPES, **{n: n for n in range(64)}}
+    types: dict[int, Any] = {NO_TYPE: None, **ONE_BYTE_TYPES, **{n: n for n in range(64)}}
     return [(row, types[n]) if n in types else None for n in range(128)]
 
 

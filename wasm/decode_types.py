@@ -8,9 +8,22 @@ from wasm.leb import Reader
 from wasm.limits import PARAMS, RESULTS, STRUCT_FIELDS, TYPES
 from wasm.valtypes import (
     ABSTRACT_HEAP_CODES,
+    ARRAY_FORM,
+    FUNC_FORM,
+    HAS_MAXIMUM,
     I8,
     I16,
+    INDEX64,
+    NO_TYPE,
     NUM_TYPES,
+    PAGE_SIZE,
+    REC_FORM,
+    REF_FORM,
+    REF_NULL_FORM,
+    SHARED,
+    STRUCT_FORM,
+    SUB_FINAL_FORM,
+    SUB_FORM,
     ArrayType,
     CompositeType,
     FieldType,
@@ -36,9 +49,6 @@ ONE_BYTE_TYPES: Final[dict[int, ValType]] = {
 }
 """Value types that are a single byte: numbers, vectors, and nullable references to abstract heap types."""
 
-REF, REF_NULL = 0x64, 0x63
-_MAX, _SHARED, _INDEX64, _PAGE_SIZE = 1, 2, 4, 8
-
 
 def heap_type(reader: Reader) -> HeapType:
     abstract = ABSTRACT_HEAPS.get(reader.peek())
@@ -54,8 +64,8 @@ def heap_type(reader: Reader) -> HeapType:
 
 def ref_type(reader: Reader) -> RefType:
     code = reader.byte()
-    if code in (REF, REF_NULL):
-        return ref(heap_type(reader), code == REF_NULL)
+    if code in (REF_FORM, REF_NULL_FORM):
+        return ref(heap_type(reader), code == REF_NULL_FORM)
     abstract = ABSTRACT_HEAPS.get(code)
     if abstract is None:
         raise reader.fail("malformed reference type", reader.pos - 1)
@@ -67,7 +77,7 @@ def val_type(reader: Reader) -> ValType:
     if found is not None:
         reader.pos += 1
         return found
-    if reader.data[reader.pos] in (REF, REF_NULL):
+    if reader.data[reader.pos] in (REF_FORM, REF_NULL_FORM):
         return ref_type(reader)
     raise reader.fail("malformed value type")
 
@@ -80,10 +90,10 @@ def val_types(reader: Reader, what: str, limit: int) -> tuple[ValType, ...]:
 
 def block_type(reader: Reader) -> ValType | int | None:
     code = reader.peek()
-    if code == 0x40:
+    if code == NO_TYPE:
         reader.pos += 1
         return None
-    if code in ONE_BYTE_TYPES or code in (REF, REF_NULL):
+    if code in ONE_BYTE_TYPES or code in (REF_FORM, REF_NULL_FORM):
         return val_type(reader)
     start = reader.pos
     index = reader.signed(33)
@@ -112,24 +122,24 @@ def mutability(reader: Reader) -> bool:
 
 def composite_type(reader: Reader) -> CompositeType:
     code = reader.byte()
-    if code == 0x60:
+    if code == FUNC_FORM:
         params = val_types(reader, "parameters", PARAMS)
         return FuncType(params, val_types(reader, "results", RESULTS))
-    if code == 0x5F:
+    if code == STRUCT_FORM:
         count = reader.count("fields", 2, STRUCT_FIELDS)
         return StructType(tuple([field_type(reader) for _ in range(count)]))
-    if code == 0x5E:
+    if code == ARRAY_FORM:
         return ArrayType(field_type(reader))
     raise reader.fail("malformed definition type", reader.pos - 1)
 
 
 def sub_type(reader: Reader) -> SubType:
     code = reader.peek()
-    if code != 0x50 and code != 0x4F:
+    if code != SUB_FORM and code != SUB_FINAL_FORM:
         return SubType(composite_type(reader))
     reader.pos += 1
     supers = tuple([reader.u32() for _ in range(reader.count("supertypes", 1, TYPES))])
-    return SubType(composite_type(reader), supers, code == 0x4F)
+    return SubType(composite_type(reader), supers, code == SUB_FINAL_FORM)
 
 
 def type_section(reader: Reader) -> list[RecGroup]:
@@ -139,7 +149,7 @@ def type_section(reader: Reader) -> list[RecGroup]:
     plain: dict[SubType, RecGroup] = {}
     for _ in range(reader.count("types", 2, TYPES)):
         start = reader.pos
-        if reader.peek() == 0x4E:
+        if reader.peek() == REC_FORM:
             reader.pos += 1
             group = tuple([sub_type(reader) for _ in range(reader.count("types", 2, TYPES - total))])
         else:
@@ -156,29 +166,29 @@ def type_section(reader: Reader) -> list[RecGroup]:
 def _limits(reader: Reader, flags: int) -> Limits:
     # Always 64 bits wide (spec 5.3.12): what a 32-bit memory can't have is invalid, not malformed.
     minimum = reader.u64()
-    return Limits(minimum, reader.u64() if flags & _MAX else None)
+    return Limits(minimum, reader.u64() if flags & HAS_MAXIMUM else None)
 
 
 def mem_type(reader: Reader) -> MemType:
     flags = reader.byte()
-    if flags > _MAX | _SHARED | _INDEX64 | _PAGE_SIZE:
+    if flags > HAS_MAXIMUM | SHARED | INDEX64 | PAGE_SIZE:
         raise reader.fail("malformed limits flags", reader.pos - 1)
     limits = _limits(reader, flags)
     page_log2 = 16
-    if flags & _PAGE_SIZE:
+    if flags & PAGE_SIZE:
         start = reader.pos
         page_log2 = reader.u32()
         if page_log2 >= 64:
             raise reader.fail("invalid custom page size", start)
-    return MemType(limits, bool(flags & _INDEX64), bool(flags & _SHARED), page_log2)
+    return MemType(limits, bool(flags & INDEX64), bool(flags & SHARED), page_log2)
 
 
 def table_type(reader: Reader) -> TableType:
     element = ref_type(reader)
     flags = reader.byte()
-    if flags & ~(_MAX | _INDEX64):
+    if flags & ~(HAS_MAXIMUM | INDEX64):
         raise reader.fail("malformed limits flags", reader.pos - 1)
-    return TableType(element, _limits(reader, flags), bool(flags & _INDEX64))
+    return TableType(element, _limits(reader, flags), bool(flags & INDEX64))
 
 
 def global_type(reader: Reader) -> GlobalType:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any, Final
 
-from wasm.decode import FUNC, SECTION_ORDER
-from wasm.isa import CATCH_CODES, OPS, Imm, Instr, MemArg
+from wasm.decode import FUNC
+from wasm.isa import CATCH_CODES, OPS, Imm, Instr, MemArg, Op
 from wasm.leb import signed, unsigned
 from wasm.module import (
+    HEADER,
+    SECTION_ORDER,
     Custom,
     Data,
     Elem,
@@ -21,12 +23,27 @@ from wasm.module import (
     Import,
     ImportedFunc,
     Module,
+    Section,
     SegmentMode,
     Table,
 )
 from wasm.valtypes import (
     ABSTRACT_HEAP_CODES,
+    ARRAY_FORM,
+    FUNC_FORM,
     FUNCREF,
+    HAS_MAXIMUM,
+    INDEX64,
+    NO_TYPE,
+    PAGE_SIZE,
+    REC_FORM,
+    REF_FORM,
+    REF_NULL_FORM,
+    SHARED,
+    STRUCT_FORM,
+    SUB_FINAL_FORM,
+    SUB_FORM,
+    TABLE_WITH_INIT,
     ArrayType,
     CompositeType,
     FieldType,
@@ -45,7 +62,6 @@ from wasm.valtypes import (
     ValType,
 )
 
-_END: Final = b"\x0b"
 _REF_FUNC: Final = OPS["ref.func"]
 
 
@@ -56,7 +72,7 @@ def encode(module: Module) -> bytes:
     Raises ``ValueError`` for a number that has no encoding.
     """
     contents = {section: write(module) for section, write in _SECTIONS.items()}
-    out = [b"\0asm\1\0\0\0"]
+    out = [HEADER]
     _customs(out, module.customs, 0)
     for section in SECTION_ORDER:
         content = contents[section]
@@ -69,25 +85,29 @@ def encode(module: Module) -> bytes:
     return b"".join(out)
 
 
-_EMPTY: Final = {section: b"\0" for section in SECTION_ORDER if section not in (8, 12)}
+_EMPTY: Final[dict[int, bytes]] = {
+    section: b"\0" for section in SECTION_ORDER if section not in (Section.START, Section.DATA_COUNT)
+}
 
 
 def _customs(out: list[bytes], customs: list[Custom], after: int) -> None:
     for custom in customs:
         if custom.after == after:
-            content = _name(custom.name) + custom.data
+            content = name_bytes(custom.name) + custom.data
             out += (b"\0", unsigned(len(content)), content)
 
 
 # --- types ---
 
 
-def _name(text: str) -> bytes:
+def name_bytes(text: str) -> bytes:
+    """A name (spec 5.2.4)."""
     raw = text.encode("utf-8")
     return unsigned(len(raw)) + raw
 
 
-def _vec(items: Iterable[bytes]) -> bytes:
+def vector(items: Iterable[bytes]) -> bytes:
+    """A vector of things that are encoded already (spec 5.1.3)."""
     parts = list(items)
     return unsigned(len(parts)) + b"".join(parts)
 
@@ -108,68 +128,80 @@ def val_type(type_: StorageType) -> bytes:
         return bytes([type_.code])
     if type_.nullable and isinstance(type_.heap, str):
         return _heap(type_.heap)
-    return (b"\x63" if type_.nullable else b"\x64") + _heap(type_.heap)
+    return (_REF_NULL if type_.nullable else _REF) + _heap(type_.heap)
+
+
+_REF, _REF_NULL = bytes([REF_FORM]), bytes([REF_NULL_FORM])
+_FUNC, _STRUCT, _ARRAY = bytes([FUNC_FORM]), bytes([STRUCT_FORM]), bytes([ARRAY_FORM])
+_REC, _SUB, _SUB_FINAL = bytes([REC_FORM]), bytes([SUB_FORM]), bytes([SUB_FINAL_FORM])
+_NO_TYPE: Final = bytes([NO_TYPE])
 
 
 def _field(field: FieldType) -> bytes:
     return val_type(field.storage) + bytes([field.mutable])
 
 
-def _composite(type_: CompositeType) -> bytes:
+def composite_type(type_: CompositeType) -> bytes:
+    """A composite type (spec 5.3.9)."""
     match type_:
         case FuncType(params, results):
-            return b"\x60" + _vec(map(val_type, params)) + _vec(map(val_type, results))
+            return _FUNC + vector(map(val_type, params)) + vector(map(val_type, results))
         case StructType(fields):
-            return b"\x5f" + _vec(map(_field, fields))
+            return _STRUCT + vector(map(_field, fields))
         case ArrayType(field):
-            return b"\x5e" + _field(field)
+            return _ARRAY + _field(field)
 
 
 def _sub(sub: SubType) -> bytes:
     if sub.final and not sub.supertypes:
-        return _composite(sub.composite)
-    return (b"\x4f" if sub.final else b"\x50") + _vec(map(unsigned, sub.supertypes)) + _composite(sub.composite)
+        return composite_type(sub.composite)
+    return (_SUB_FINAL if sub.final else _SUB) + vector(map(unsigned, sub.supertypes)) + composite_type(sub.composite)
 
 
 def _group(group: RecGroup) -> bytes:
-    return _sub(group[0]) if len(group) == 1 else b"\x4e" + _vec(map(_sub, group))
+    return _sub(group[0]) if len(group) == 1 else _REC + vector(map(_sub, group))
 
 
 def _limits(flags: int, limits: Limits) -> bytes:
-    head = bytes([flags | (limits.maximum is not None)]) + unsigned(limits.minimum)
+    head = bytes([flags | (HAS_MAXIMUM if limits.maximum is not None else 0)]) + unsigned(limits.minimum)
     return head if limits.maximum is None else head + unsigned(limits.maximum)
 
 
-def _mem_type(type_: MemType) -> bytes:
+def mem_type(type_: MemType) -> bytes:
+    """A memory type: its limits and flags (spec 5.3.13)."""
     custom = type_.page_log2 != 16
-    limits = _limits(2 * type_.shared | 4 * type_.index64 | 8 * custom, type_.limits)
+    limits = _limits(SHARED * type_.shared | INDEX64 * type_.index64 | PAGE_SIZE * custom, type_.limits)
     return limits + unsigned(type_.page_log2) if custom else limits
 
 
-def _table_type(type_: TableType) -> bytes:
-    return val_type(type_.ref) + _limits(4 * type_.index64, type_.limits)
+def table_type(type_: TableType) -> bytes:
+    """A table type (spec 5.3.14)."""
+    return val_type(type_.ref) + _limits(INDEX64 * type_.index64, type_.limits)
 
 
-def _global_type(type_: GlobalType) -> bytes:
+def global_type(type_: GlobalType) -> bytes:
+    """A global type (spec 5.3.15)."""
     return val_type(type_.type) + bytes([type_.mutable])
 
 
-def _tag_type(type_: TagType) -> bytes:
+def tag_type(type_: TagType) -> bytes:
+    """A tag type: exception, and its type index (spec 5.3.16)."""
     return b"\0" + unsigned(type_.type_index)
 
 
-def _extern(type_: ExternType) -> bytes:
+def extern_type(type_: ExternType) -> bytes:
+    """The type of an import, with its kind before it (spec 5.3.17)."""
     match type_:
         case ImportedFunc(index):
             return b"\0" + unsigned(index)
         case TableType():
-            return b"\1" + _table_type(type_)
+            return b"\1" + table_type(type_)
         case MemType():
-            return b"\2" + _mem_type(type_)
+            return b"\2" + mem_type(type_)
         case GlobalType():
-            return b"\3" + _global_type(type_)
+            return b"\3" + global_type(type_)
         case TagType():
-            return b"\4" + _tag_type(type_)
+            return b"\4" + tag_type(type_)
 
 
 # --- instructions ---
@@ -177,16 +209,16 @@ def _extern(type_: ExternType) -> bytes:
 
 def _block_type(type_: ValType | int | None) -> bytes:
     if type_ is None:
-        return b"\x40"
+        return _NO_TYPE
     return signed(_index(type_)) if isinstance(type_, int) else val_type(type_)
 
 
 def _labels(imm: tuple[tuple[int, ...], int]) -> bytes:
-    return _vec(map(unsigned, imm[0])) + unsigned(imm[1])
+    return vector(map(unsigned, imm[0])) + unsigned(imm[1])
 
 
 def _catches(imm: tuple[tuple[str, int | None, int], ...]) -> bytes:
-    return _vec(
+    return vector(
         bytes([CATCH_CODES.index(kind)]) + (b"" if tag is None else unsigned(tag)) + unsigned(label)
         for kind, tag, label in imm
     )
@@ -239,14 +271,16 @@ _WRITE: Final[dict[Imm, Callable[[Any], bytes]]] = {
     Imm.F64: _fixed(8),
     Imm.V128: _fixed(16),
     Imm.HEAP: _heap,
-    Imm.TYPES: lambda types: _vec(map(val_type, types)),
+    Imm.TYPES: lambda types: vector(map(val_type, types)),
     Imm.CAST: _cast,
 }
 """The writer of each kind of immediate; a plain index unless said otherwise."""
 
-_HEADS: Final = {
+OPCODES: Final[dict[Op, bytes]] = {
     row: bytes([row.prefix]) + unsigned(row.code) if row.prefix else bytes([row.code]) for row in OPS.values()
 }
+"""Each row's opcode as bytes; the immediates follow it."""
+END: Final = OPCODES[OPS["end"]]
 _CACHED_BYTES: Final = 10
 """Constants included: a reducer encodes the same ones thousands of times."""
 _CACHE_ENTRIES: Final = 1 << 15
@@ -259,11 +293,11 @@ class _Encodings(dict[Instr, bytes]):
         row, imm = instr
         match row.imms:
             case ():
-                found = _HEADS[row]
+                found = OPCODES[row]
             case (kind,):
-                found = _HEADS[row] + _WRITE[kind](imm)
+                found = OPCODES[row] + _WRITE[kind](imm)
             case kinds:
-                found = _HEADS[row] + b"".join([_WRITE[kind](one) for kind, one in zip(kinds, imm, strict=True)])
+                found = OPCODES[row] + b"".join([_WRITE[kind](one) for kind, one in zip(kinds, imm, strict=True)])
         if len(found) <= _CACHED_BYTES:
             if len(self) >= _CACHE_ENTRIES:
                 self.clear()
@@ -280,28 +314,28 @@ def encode_instrs(instrs: Iterable[Instr]) -> bytes:
 
 
 def _expr(expr: Expr) -> bytes:
-    return encode_instrs(expr) + _END
+    return encode_instrs(expr) + END
 
 
 # --- sections ---
 
 
 def _import(item: Import) -> bytes:
-    return _name(item.module) + _name(item.name) + _extern(item.type)
+    return name_bytes(item.module) + name_bytes(item.name) + extern_type(item.type)
 
 
 def _table(table: Table) -> bytes:
     if table.init is None:
-        return _table_type(table.type)
-    return b"\x40\0" + _table_type(table.type) + _expr(table.init)
+        return table_type(table.type)
+    return TABLE_WITH_INIT + table_type(table.type) + _expr(table.init)
 
 
 def _global(item: Global) -> bytes:
-    return _global_type(item.type) + _expr(item.init)
+    return global_type(item.type) + _expr(item.init)
 
 
 def _export(export: Export) -> bytes:
-    return _name(export.name) + bytes([export.kind.value]) + unsigned(export.index)
+    return name_bytes(export.name) + bytes([export.kind.value]) + unsigned(export.index)
 
 
 def _elem(elem: Elem) -> bytes:
@@ -319,11 +353,11 @@ def _elem(elem: Elem) -> bytes:
     if form & 3:
         kind = b"\0" if by_index else val_type(elem.type)
     items = (unsigned(expr[0][1]) for expr in elem.init) if by_index else map(_expr, elem.init)
-    return bytes([form]) + where + kind + _vec(items)
+    return bytes([form]) + where + kind + vector(items)
 
 
 def _func(func: Func) -> bytes:
-    runs = _vec(unsigned(count) + val_type(type_) for count, type_ in func.locals)
+    runs = vector(unsigned(count) + val_type(type_) for count, type_ in func.locals)
     body = encode_instrs(func.body)
     return unsigned(len(runs) + len(body)) + runs + body
 
@@ -338,7 +372,7 @@ def _data(data: Data) -> bytes:
 
 
 def _list(items: list[Any], write: Callable[[Any], bytes]) -> bytes | None:
-    return _vec(map(write, items)) if items else None
+    return vector(map(write, items)) if items else None
 
 
 _USES_DATA: Final = frozenset(row for row in OPS.values() if Imm.DATA in row.imms)
@@ -352,17 +386,17 @@ def _data_count(module: Module) -> bytes | None:
 
 
 _SECTIONS: Final[dict[int, Callable[[Module], bytes | None]]] = {
-    1: lambda module: _list(module.types, _group),
-    2: lambda module: _list(module.imports, _import),
-    3: lambda module: _list(module.funcs, lambda func: unsigned(func.type_index)),
-    4: lambda module: _list(module.tables, _table),
-    5: lambda module: _list(module.memories, _mem_type),
-    6: lambda module: _list(module.globals, _global),
-    7: lambda module: _list(module.exports, _export),
-    8: lambda module: None if module.start is None else unsigned(module.start),
-    9: lambda module: _list(module.elems, _elem),
-    10: lambda module: _list(module.funcs, _func),
-    11: lambda module: _list(module.datas, _data),
-    12: _data_count,
-    13: lambda module: _list(module.tags, _tag_type),
+    Section.TYPE: lambda module: _list(module.types, _group),
+    Section.IMPORT: lambda module: _list(module.imports, _import),
+    Section.FUNCTION: lambda module: _list(module.funcs, lambda func: unsigned(func.type_index)),
+    Section.TABLE: lambda module: _list(module.tables, _table),
+    Section.MEMORY: lambda module: _list(module.memories, mem_type),
+    Section.GLOBAL: lambda module: _list(module.globals, _global),
+    Section.EXPORT: lambda module: _list(module.exports, _export),
+    Section.START: lambda module: None if module.start is None else unsigned(module.start),
+    Section.ELEMENT: lambda module: _list(module.elems, _elem),
+    Section.CODE: lambda module: _list(module.funcs, _func),
+    Section.DATA: lambda module: _list(module.datas, _data),
+    Section.DATA_COUNT: _data_count,
+    Section.TAG: lambda module: _list(module.tags, tag_type),
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import TypeAlias
+from enum import Enum, IntEnum
+from typing import Final, TypeAlias
 
 from wasm.isa.row import Instr
 from wasm.valtypes import (
@@ -21,6 +21,35 @@ from wasm.valtypes import (
 
 Expr: TypeAlias = tuple[Instr, ...]
 """A constant expression (spec 3.4.13), without its final ``end``."""
+
+
+MAGIC, FORMAT_VERSION = b"\0asm", b"\1\0\0\0"
+HEADER: Final = MAGIC + FORMAT_VERSION
+"""What a binary module begins with (spec 5.5.16)."""
+
+
+class Section(IntEnum):
+    """The sections by their binary ids (spec 5.5.2), in the order in which they must come.
+
+    Id 0, a custom section, may stand anywhere.
+    """
+
+    TYPE = 1
+    IMPORT = 2
+    FUNCTION = 3
+    TABLE = 4
+    MEMORY = 5
+    TAG = 13
+    GLOBAL = 6
+    EXPORT = 7
+    START = 8
+    ELEMENT = 9
+    DATA_COUNT = 12
+    CODE = 10
+    DATA = 11
+
+
+SECTION_ORDER: Final = tuple(Section)
 
 
 class ExternKind(Enum):

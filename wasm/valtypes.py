@@ -58,6 +58,20 @@ ABSTRACT_HEAP_CODES: Final = {
 }
 """Abstract heap types with their binary codes (spec 5.3.4)."""
 
+REF_NULL_FORM: Final = 0x63
+REF_FORM: Final = 0x64
+"""What a reference type begins with (spec 5.3.5) where no single byte stands for it; the heap type follows."""
+ARRAY_FORM, STRUCT_FORM, FUNC_FORM = 0x5E, 0x5F, 0x60
+"""What a composite type begins with (spec 5.3.9)."""
+REC_FORM, SUB_FINAL_FORM, SUB_FORM = 0x4E, 0x4F, 0x50
+"""What a recursion group of several types, and a sub type with supertypes or open to subtypes, begin with (5.3.10)."""
+NO_TYPE: Final = 0x40
+"""The block type without parameters and results (spec 5.4.1)."""
+TABLE_WITH_INIT: Final = b"\x40\0"
+"""What a table begins with that has an initial value (spec 5.5.7)."""
+HAS_MAXIMUM, SHARED, INDEX64, PAGE_SIZE = 1, 2, 4, 8
+"""Flags of limits (spec 5.3.12) and, for the last, of the custom-page-sizes proposal."""
+
 
 @final
 class RefType:

@@ -9,7 +9,7 @@ from typing import Final
 from fuzz.archive.stand_ins import stand_ins
 from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
-from oracles.shells import Shell
+from oracles.remote.shells import Shell
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Value

@@ -13,7 +13,7 @@ from oracles.compiled.program import Program, Programs, Refused, compile_module
 from oracles.compiled.store import Extern, Global, Instance, Store
 from oracles.compiled.trampolines import Trampolines
 from oracles.compiled.values import to_value
-from oracles.suite.spectest_module import SPECTEST
+from oracles.modules.spectest import SPECTEST
 from wasm.decode import decode
 from wasm.embedding import Invocation, Outcome, Returned, Unsupported, Value
 from wasm.module import Export, ExternKind, Module

@@ -9,7 +9,7 @@ from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, Us
 from oracles.interpreter import BLOCK, Budget, Instance, Store, instantiate, invoke, load, run_case
 from oracles.interpreter.store import Extern
 from oracles.interpreter.values import Global, to_value
-from oracles.suite.spectest_module import SPECTEST
+from oracles.modules.spectest import SPECTEST
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Invocation, Observation, Outcome, OutOfMemory, Returned, Unsupported, Value

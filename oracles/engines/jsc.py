@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
-from oracles.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
+from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
 
 _THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
 TIERS: Final = {

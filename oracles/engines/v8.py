@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Final
 
 from oracles.engine import Engine, EngineId, Limits
-from oracles.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
+from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
 
 TIERS: Final = {
     "liftoff": ("--liftoff-only", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),

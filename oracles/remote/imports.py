@@ -30,19 +30,25 @@ from oracles.remote.interface import (
     Unreadable,
 )
 from oracles.remote.wasmbytes import (
-    HEADER,
+    I32_CONST,
+    I64_CONST,
+    KIND_CODES,
     STORE,
-    code,
+    code_entry,
+    export_entry,
+    fixed,
+    func_type,
     heap_of,
-    i32_const,
-    i64_const,
-    leb,
-    name,
+    import_entry,
+    memory_of,
+    piece,
     section,
     split_types,
+    table_of,
     type_section,
 )
 from wasm.embedding import SLOT
+from wasm.encode import END, OPCODES, encode_instrs, global_type
 from wasm.hostmix import (
     BUMP,
     EXTERN_TOKENS,
@@ -58,6 +64,10 @@ from wasm.hostmix import (
     mix,
     seed,
 )
+from wasm.isa import OPS
+from wasm.leb import unsigned
+from wasm.module import HEADER, ExternKind, Section
+from wasm.valtypes import EXTERNREF, FUNCREF, I32, GlobalType
 
 CALLBACK_KINDS: Final = frozenset("ilfdveEcCaAgGxX")
 """A host that takes raw slots takes every kind."""
@@ -155,42 +165,43 @@ def _store_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
     exports: list[bytes] = []
     for source in stored:
         item = source.item
-        exports.append(name(f"i{source.same}") + bytes((item.sort,)) + leb(len(parts[item.sort])))
+        exports.append(export_entry(f"i{source.same}", item.sort, len(parts[item.sort])))
         parts[item.sort].append(item.raw + _initial(item) if item.sort == GLOBAL else item.raw)
     return b"".join(
         (
             HEADER,
             type_section(interface.type_count, interface.type_bytes, ()) if interface.type_count else b"",
-            section(4, parts[TABLE]),
-            section(5, parts[MEMORY]),
-            section(13, parts[TAG]),
-            section(6, parts[GLOBAL]),
-            section(7, exports),
+            section(Section.TABLE, parts[TABLE]),
+            section(Section.MEMORY, parts[MEMORY]),
+            section(Section.TAG, parts[TAG]),
+            section(Section.GLOBAL, parts[GLOBAL]),
+            section(Section.EXPORT, exports),
         )
     )
 
 
+_REF_NULL: Final = OPCODES[OPS["ref.null"]]
+"""Its heap type comes as bytes, out of the module that is served."""
+_INITIAL: Final = {
+    **{kind: piece(f"{word}.const $bits") for kind, word in TYPE_NAMES.items()},
+    **dict.fromkeys("aA", piece("i32.const $bits  ref.i31")),
+}
+_WIDTHS: Final = {"i": 32, "l": 64, "f": 32, "d": 64, "v": 128, "a": 31, "A": 31}
+
+
 def _initial(item: ImportItem) -> bytes:
-    bits = mix(item.module, item.name, 0, b"")
-    match item.kind:
-        case "i":
-            return i32_const(bits) + b"\x0b"
-        case "l":
-            return i64_const(bits) + b"\x0b"
-        case "f":
-            return b"\x43" + (bits & 0xFFFFFFFF).to_bytes(4, "little") + b"\x0b"
-        case "d":
-            return b"\x44" + (bits & (1 << 64) - 1).to_bytes(8, "little") + b"\x0b"
-        case "v":
-            return b"\xfd\x0c" + bits.to_bytes(16, "little") + b"\x0b"
-        case "a" | "A":
-            return i32_const(bits & 0x7FFFFFFF) + b"\xfb\x1c\x0b"
-        case _:
-            return b"\xd0" + heap_of(item.raw[:-1]) + b"\x0b"
+    """The initial value of an imported global: a mix of its name, or null."""
+    if made := _INITIAL.get(item.kind):
+        bits = mix(item.module, item.name, 0, b"")
+        return made(bits & (1 << _WIDTHS[item.kind]) - 1) + END
+    return _REF_NULL + heap_of(item.raw[:-1]) + END
 
 
-_TRAP, _TOKENS_TABLE = 0, 1
+_STEP, _FINISH, _FIRST_PEER = 1, 2, 3
+"""Function indices of the function peer: behind its one import ``h.trap``, the mix' two parts and the peers."""
 _COUNT, _POS = 0, 1
+"""Its globals."""
+_WORD: Final = (1 << 64) - 1
 
 
 def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
@@ -200,31 +211,33 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
     thrown = _thrown(interface)
     throws = thrown is not None and any(s.behaviour is Behaviour.THROW for _, s in peers)
     base = len(interface.types)
-    types = [b"\x60\0\0", b"\x60\x02\x7e\x7e\x01\x7e", b"\x60\x01\x7e\x01\x7e"]
-    imports = [b"\x01h\x04trap\0" + leb(base), b"\x01h\x06tokens\x01\x6f\0" + leb(EXTERN_TOKENS)]
-    if not any(kind in "eE" for _, s in peers for kind in _made(interface, s)):
-        imports.pop()
+    word = KIND_CODES["l"]
+    types = [func_type(), func_type([word, word], [word]), func_type([word], [word])]
+    imports = [import_entry("h", "trap", ExternKind.FUNC, unsigned(base))]
+    if any(kind in "eE" for _, s in peers for kind in _made(interface, s)):
+        imports.append(import_entry("h", "tokens", ExternKind.TABLE, table_of(EXTERNREF, EXTERN_TOKENS)))
     tokens = len(imports) - 1
     if throws:
-        tag_source = next(i for i, s in enumerate(sources) if (s.item.module, s.item.name) == THROWN_TAG)
-        imports.append(b"\x01s" + name(f"i{sources[tag_source].same}") + b"\x04" + sources[tag_source].item.raw)
+        tag = next(s for s in sources if (s.item.module, s.item.name) == THROWN_TAG)
+        imports.append(import_entry("s", f"i{tag.same}", ExternKind.TAG, tag.item.raw))
     widest = max(len(s.signature.params) for _, s in peers if s.signature)
-    pages = -(-LOG_LIMIT * (SLOT + SLOT * widest) // 65536)
-    counter = b"\x7f\x01\x41\0\x0b"
-    exports = [name(f"i{i}") + b"\0" + leb(3 + k) for k, (i, _) in enumerate(peers)]
-    exports += [b"\x03log\x02\0", b"\x05count\x03\0", b"\x03pos\x03\x01", b"\x07reenter\x01" + leb(tokens)]
-    bodies = [_step_code(), _finish_code(), *(_peer_code(interface, i, s, tokens) for i, s in peers)]
+    counter = global_type(GlobalType(I32, True)) + I32_CONST(0) + END
+    exports = [export_entry(f"i{i}", FUNC, _FIRST_PEER + k) for k, (i, _) in enumerate(peers)]
+    exports += [export_entry("log", MEMORY, 0), export_entry("count", GLOBAL, _COUNT)]
+    exports += [export_entry("pos", GLOBAL, _POS), export_entry("reenter", TABLE, tokens)]
+    bodies = [code_entry((), _STEP_BODY), code_entry((), _FINISH_BODY)]
+    bodies += [_peer_code(interface, i, s, tokens) for i, s in peers]
     return b"".join(
         (
             HEADER,
             type_section(interface.type_count, interface.type_bytes, types),
-            section(2, imports),
-            section(3, [leb(base + 1), leb(base + 2), *(leb(s.item.index) for _, s in peers)]),
-            section(4, [b"\x70\0" + leb(len(sources))]),
-            section(5, [b"\0" + leb(pages)]),
-            section(6, [counter, counter]),
-            section(7, exports),
-            section(10, bodies),
+            section(Section.IMPORT, imports),
+            section(Section.FUNCTION, map(unsigned, (base + 1, base + 2, *(s.item.index for _, s in peers)))),
+            section(Section.TABLE, [table_of(FUNCREF, len(sources))]),
+            section(Section.MEMORY, [memory_of(LOG_LIMIT * (SLOT + SLOT * widest))]),
+            section(Section.GLOBAL, [counter, counter]),
+            section(Section.EXPORT, exports),
+            section(Section.CODE, bodies),
         )
     )
 
@@ -237,23 +250,24 @@ def _made(interface: Interface, source: Source) -> str:
     return source.signature.results if source.signature and source.behaviour is Behaviour.MIX else ""
 
 
-def _step_code() -> bytes:
-    """(h, word) -> rotl(h ^ word, ROTATE) * STEP + BUMP"""
-    return code(
-        (), b"\x20\0\x20\1\x85" + i64_const(ROTATE) + b"\x89" + i64_const(STEP) + b"\x7e" + i64_const(BUMP) + b"\x7c"
-    )
+_STEP_BODY: Final = piece("""
+    local.get 0  local.get 1  i64.xor  i64.const $rotate  i64.rotl  i64.const $step  i64.mul  i64.const $bump  i64.add
+""")(ROTATE, STEP, BUMP)
+"""(h, word) -> rotl(h ^ word, ROTATE) * STEP + BUMP"""
+_FOLD: Final = piece("local.get 0  local.get 0  i64.const $shift  i64.shr_u  i64.xor")
+_TIMES: Final = piece("i64.const $factor  i64.mul  local.set 0")
+_FINISH_BODY: Final = _FOLD(30) + _TIMES(F1) + _FOLD(27) + _TIMES(F2) + _FOLD(31)
+"""SplitMix64's finaliser."""
 
-
-def _finish_code() -> bytes:
-    """SplitMix64's finaliser."""
-
-    def fold(shift: int) -> bytes:
-        return b"\x20\0\x20\0" + i64_const(shift) + b"\x88\x85"
-
-    return code((), fold(30) + i64_const(F1) + b"\x7e\x21\0" + fold(27) + i64_const(F2) + b"\x7e\x21\0" + fold(31))
+_GET: Final = piece("local.get $local")
+_TRAPS: Final = fixed("call 0  unreachable")
+_TRAPS_IF_NULL: Final = piece("i32.const $index  table.get $reenter  ref.is_null  if  call 0  unreachable  end")
+_CALLS_BACK: Final = piece("i32.const $index  call_indirect $reenter (type $type_)")
+_THROWS: Final = fixed("throw 0")
 
 
 def _peer_code(interface: Interface, index: int, source: Source, tokens: int) -> bytes:
+    """A peer function: its parameters, then an i64 (the mix's state) and an i32 (an address in the log) as locals."""
     signature = source.signature
     if signature is None:
         raise Unreadable("an import without a type")
@@ -261,11 +275,10 @@ def _peer_code(interface: Interface, index: int, source: Source, tokens: int) ->
     body = _log_code(index, signature, state + 1)
     does = source.behaviour
     if does is Behaviour.TRAP:
-        body += b"\x10\0\x00"
+        body += _TRAPS
     elif does is Behaviour.REENTER:
-        body += i32_const(index) + b"\x25" + leb(tokens) + b"\xd1\x04\x40\x10\0\x00\x0b"
-        body += b"".join(b"\x20" + leb(i) for i in range(state)) + i32_const(index)
-        body += b"\x11" + leb(source.item.index) + leb(tokens)
+        body += _TRAPS_IF_NULL(index, tokens) + b"".join(map(_GET, range(state)))
+        body += _CALLS_BACK(index, tokens, source.item.index)
     else:
         thrown = _thrown(interface) if does is Behaviour.THROW else None
         made = interface.type_at(interface.tags[thrown]) if thrown is not None else signature
@@ -273,53 +286,79 @@ def _peer_code(interface: Interface, index: int, source: Source, tokens: int) ->
         body += _absorb_code(source.item, signature, state)
         kinds = _made(interface, source)
         body += b"".join(_result_code(kind, types[i], i, state) for i, kind in enumerate(kinds))
-        body += b"\x08\0" if thrown is not None else b""
-    return code([(1, b"\x7e"), (1, b"\x7f")], body)
+        body += _THROWS if thrown is not None else b""
+    return code_entry([(1, KIND_CODES["l"]), (1, KIND_CODES["i"])], body)
+
+
+_LOG_HAS_ROOM: Final = piece(f"global.get {_COUNT}  i32.const $limit  i32.lt_u")(LOG_LIMIT)
+_IF: Final = encode_instrs([(OPS["if"], None)])
+_LOG_HEAD: Final = piece(f"""
+    global.get {_POS}  local.set $at
+    local.get $at  i32.const $index  i32.store
+    local.get $at  i32.const $params  i32.store offset=4
+""")
+_LOG_VALUE: Final = {kind: piece(f"local.get $at  local.get $local  {store}") for kind, store in STORE.items()}
+_LOG_NON_NULL: Final = piece(f"local.get $at  local.get $local  ref.is_null  i32.eqz  {STORE['i']}")
+_LOG_END: Final = piece(f"local.get $at  i32.const $size  i32.add  global.set {_POS}")
+_COUNT_CALL: Final = fixed(f"global.get {_COUNT}  i32.const 1  i32.add  global.set {_COUNT}")
 
 
 def _log_code(index: int, signature: Signature, at: int) -> bytes:
     """While the log has room: header, number slots, a 1 for each non-null reference; then count the call."""
-    address = b"\x20" + leb(at)
-    out = [b"\x23\0" + i32_const(LOG_LIMIT) + b"\x49\x04\x40\x23\1\x21" + leb(at)]
-    out.append(address + i32_const(index) + STORE["i"] + b"\0")
-    out.append(address + i32_const(len(signature.params)) + STORE["i"] + b"\x04")
-    for i, kind in enumerate(signature.params):
-        value = b"\x20" + leb(i)
-        offset = leb(SLOT + SLOT * i)
-        out.append(address + value + (STORE[kind] if kind in STORE else b"\xd1\x45" + STORE["i"]) + offset)
-    out.append(address + i32_const(SLOT + SLOT * len(signature.params)) + b"\x6a\x24\1\x0b")
-    out.append(b"\x23\0\x41\1\x6a\x24\0")
+    params = signature.params
+    out = [_LOG_HAS_ROOM, _IF, _LOG_HEAD(at, index, len(params))]
+    out += [_LOG_VALUE.get(kind, _LOG_NON_NULL)(at, i, SLOT + SLOT * i) for i, kind in enumerate(params)]
+    out += [_LOG_END(at, SLOT + SLOT * len(params)), END, _COUNT_CALL]
     return b"".join(out)
 
 
+_NO_HIGH_WORD: Final = "i64.const 0"
+_WORDS: Final = {
+    "i": ("local.get $local  i64.extend_i32_u", _NO_HIGH_WORD),
+    "l": ("local.get $local", _NO_HIGH_WORD),
+    "f": ("local.get $local  i32.reinterpret_f32  i64.extend_i32_u", _NO_HIGH_WORD),
+    "d": ("local.get $local  i64.reinterpret_f64", _NO_HIGH_WORD),
+    "v": ("local.get $local  i64x2.extract_lane 0", "local.get $local  i64x2.extract_lane 1"),
+}
+"""The low and the high word of an argument's slot, by kind."""
+_ABSORBS: Final = {kind: piece(f"{low}  call {_STEP}  {high}  call {_STEP}") for kind, (low, high) in _WORDS.items()}
+_ABSORBS_NON_NULL: Final = piece(
+    f"local.get $local  ref.is_null  i32.eqz  i64.extend_i32_u  call {_STEP}  {_NO_HIGH_WORD}  call {_STEP}"
+)
+_TO_STATE: Final = piece("local.set $state")
+
+
 def _absorb_code(item: ImportItem, signature: Signature, state: int) -> bytes:
-    to_words = {
-        "i": (b"\xad",),
-        "l": (b"",),
-        "f": (b"\xbc\xad",),
-        "d": (b"\xbd",),
-        "v": (b"\xfd\x1d\0", b"\xfd\x1d\1"),
-    }
-    step = b"\x10\x01"
-    out = [i64_const(seed(item.module, item.name))]
-    for i, kind in enumerate(signature.params):
-        words = to_words.get(kind, (b"\xd1\x45\xad",))
-        out.append(b"\x20" + leb(i) + words[0] + step)
-        out.append((b"\x20" + leb(i) + words[1] if len(words) == 2 else b"\x42\0") + step)
-    return b"".join(out) + b"\x21" + leb(state)
+    """The mix of all arguments (``wasm.hostmix.mix``) into the local ``state``."""
+    out = [I64_CONST(seed(item.module, item.name))]
+    out += [_ABSORBS.get(kind, _ABSORBS_NON_NULL)(i) for i, kind in enumerate(signature.params)]
+    return b"".join(out) + _TO_STATE(state)
+
+
+_RESULT_WORD: Final = piece(f"local.get $state  i64.const $step  i64.add  call {_FINISH}")
+_FROM_WORD: Final = {
+    "i": fixed("i32.wrap_i64"),
+    "l": b"",
+    "f": fixed("i32.wrap_i64  f32.reinterpret_i32"),
+    "d": fixed("f64.reinterpret_i64"),
+    "v": fixed("i64x2.splat"),
+    "a": fixed("i32.wrap_i64  ref.i31"),
+    "e": piece("i32.wrap_i64  i32.const $mask  i32.and  table.get 0")(EXTERN_TOKENS - 1),
+}
+_HIGH_LANE: Final = fixed("i64x2.replace_lane 1")
+_NON_NULL: Final = fixed("ref.as_non_null")
 
 
 def _result_code(kind: str, type_: bytes, index: int, state: int) -> bytes:
-    def word(k: int) -> bytes:
-        return b"\x20" + leb(state) + i64_const((2 * index + k + 1) * GOLDEN) + b"\x7c\x10\x02"
+    """Result ``index`` of a mix, or null where no value of the type can be made."""
 
-    low = word(0)
-    if kind in TYPE_NAMES:
-        return low + {"i": b"\xa7", "l": b"", "f": b"\xa7\xbe", "d": b"\xbf"}.get(
-            kind, b"\xfd\x12" + word(1) + b"\xfd\x1e\1"
-        )
-    if kind in "eE":
-        return low + b"\xa7" + i32_const(EXTERN_TOKENS - 1) + b"\x71\x25\0" + (b"\xd4" if kind == "E" else b"")
-    if kind in "aA":
-        return low + b"\xa7\xfb\x1c"
-    return b"\xd0" + heap_of(type_)
+    def word(k: int) -> bytes:
+        return _RESULT_WORD(state, (2 * index + k + 1) * GOLDEN & _WORD)
+
+    made = _FROM_WORD.get(kind.lower())
+    if made is None:
+        return _REF_NULL + heap_of(type_)
+    code = word(0) + made
+    if kind == "v":
+        return code + word(1) + _HIGH_LANE
+    return code + _NON_NULL if kind == "E" else code

@@ -15,17 +15,48 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-NUMBERS: Final = {0x7F: "i", 0x7E: "l", 0x7D: "f", 0x7C: "d", 0x7B: "v"}
-_HEAP: Final = {
-    0x70: "c", 0x73: "c", 0x6F: "e", 0x72: "e", 0x6E: "a", 0x6D: "a", 0x6C: "a", 0x6B: "g", 0x6A: "g", 0x71: "g",
-    0x69: "x", 0x74: "x",
+from wasm.isa import OPS, Imm
+from wasm.module import HEADER, ExternKind, Section
+from wasm.valtypes import (
+    ABSTRACT_HEAP_CODES,
+    ARRAY_FORM,
+    FUNC_FORM,
+    HAS_MAXIMUM,
+    I8,
+    I16,
+    NUM_TYPES,
+    PAGE_SIZE,
+    REC_FORM,
+    REF_FORM,
+    REF_NULL_FORM,
+    STRUCT_FORM,
+    SUB_FINAL_FORM,
+    SUB_FORM,
+    TABLE_WITH_INIT,
+)
+
+_FIXED: Final = {Imm.F32: 4, Imm.F64: 8, Imm.V128: 16}
+TYPE_NAMES: Final = dict(zip("ilfdv", (type_.name for type_ in NUM_TYPES), strict=True))
+"""Kind to the type word of ``wasm.embedding``; every other kind is ``ref``."""
+NUMBERS: Final = dict(zip((type_.code for type_ in NUM_TYPES), TYPE_NAMES, strict=True))
+_HEAP_KINDS: Final = {
+    "func": "c", "nofunc": "c", "extern": "e", "noextern": "e", "any": "a", "eq": "a", "i31": "a", "struct": "g",
+    "array": "g", "none": "g", "exn": "x", "noexn": "x",
 }  # fmt: skip
+_HEAP: Final = {code: _HEAP_KINDS[heap] for heap, code in ABSTRACT_HEAP_CODES.items()}
 ONE_BYTE: Final = {**NUMBERS, **_HEAP}
 _ONE_BYTE_CODES: Final = bytes(ONE_BYTE)
 _TO_KIND: Final = bytes(ord(ONE_BYTE.get(code, "?")) for code in range(256))
-TYPE_NAMES: Final = {"i": "i32", "l": "i64", "f": "f32", "d": "f64", "v": "v128"}
-"""Kind to the type word of ``wasm.embedding``; every other kind is ``ref``."""
-FUNC, TABLE, MEMORY, GLOBAL, TAG = range(5)
+FUNC, TABLE, MEMORY, GLOBAL, TAG = (kind.value for kind in ExternKind)
+_CONST: Final = {
+    (row.prefix, row.code): tuple(_FIXED.get(imm, 0) for imm in row.imms) for row in OPS.values() if row.const
+}
+"""Of each constant instruction (spec 3.4.13) the bytes of its immediates; 0 is a LEB128 number."""
+_END: Final = OPS["end"].code
+_PREFIXES: Final = frozenset(prefix for prefix, _ in _CONST if prefix)
+_PACKED: Final = (bytes((I8.code,)), bytes((I16.code,)))
+_REC: Final = bytes((REC_FORM,))
+_READ: Final = frozenset(Section) - {Section.START, Section.ELEMENT, Section.DATA_COUNT, Section.CODE, Section.DATA}
 
 
 class Unreadable(Exception):
@@ -43,7 +74,7 @@ class Signature:
     results: str
     plain: bool
     raw: bytes
-    """The encoded function type: 0x60, parameters, results."""
+    """The encoded function type: ``FUNC_FORM``, parameters, results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +190,10 @@ class _Reader:
         code = self.byte()
         if code in ONE_BYTE:
             return ONE_BYTE[code], False
-        if code not in (0x63, 0x64):
+        if code not in (REF_FORM, REF_NULL_FORM):
             raise Unreadable("an unknown value type")
         kind, indexed = self.heap()
-        return (kind if code == 0x63 else kind.upper()), indexed
+        return (kind if code == REF_NULL_FORM else kind.upper()), indexed
 
     def value_types(self) -> tuple[str, bool]:
         """A vector of value types as kinds. Types of one byte each, the common case, are translated in one go."""
@@ -181,32 +212,26 @@ class _Reader:
     def skip_limits(self) -> None:
         flags = self.byte()
         self.leb()
-        if flags & 1:
+        if flags & HAS_MAXIMUM:
             self.leb()
-        if flags & 8:
+        if flags & PAGE_SIZE:
             self.leb()
 
     def skip_const(self) -> None:
         """Past a constant expression and its ``end``."""
-        while (op := self.byte()) != 0x0B:
-            if op in (0x41, 0x42, 0x23, 0xD2, 0xD0):
-                self.leb()
-            elif op in (0x43, 0x44):
-                self.take(4 if op == 0x43 else 8)
-            elif op == 0xFD:
-                if self.leb() != 12:
-                    raise Unreadable("not a constant expression")
-                self.take(16)
-            elif op == 0xFB:
-                sub = self.leb()
-                for _ in range({0: 1, 1: 1, 6: 1, 7: 1, 8: 2, 26: 0, 27: 0, 28: 0}.get(sub, 0)):
-                    self.leb()
-            elif op not in (0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E):
+        while (op := self.byte()) != _END:
+            immediates = _CONST.get((op, self.leb()) if op in _PREFIXES else (0, op))
+            if immediates is None:
                 raise Unreadable("not a constant expression")
+            for size in immediates:
+                if size:
+                    self.take(size)
+                else:
+                    self.leb()
 
 
 def _skip_field(r: _Reader) -> None:
-    if r.data[r.pos : r.pos + 1] in (b"\x77", b"\x78"):
+    if r.data[r.pos : r.pos + 1] in _PACKED:
         r.pos += 1
     else:
         r.value_type()
@@ -216,27 +241,27 @@ def _skip_field(r: _Reader) -> None:
 def _composite(r: _Reader, alone: bool, index: int) -> Signature | None:
     """Type definition ``index``, which may name itself; ``alone``: its recursion group has no other member."""
     code = r.byte()
-    while code in (0x50, 0x4F):
+    while code in (SUB_FORM, SUB_FINAL_FORM):
         alone = False
         for _ in range(r.count()):
             r.leb()
         code = r.byte()
     start = r.pos - 1
-    if code == 0x60:
+    if code == FUNC_FORM:
         r.composites[index] = "c"
         params, plain_params = r.value_types()
         results, plain_results = r.value_types()
         return Signature(params, results, plain_params and plain_results and alone, r.data[start : r.pos])
-    if code not in (0x5F, 0x5E):
+    if code not in (STRUCT_FORM, ARRAY_FORM):
         raise Unreadable("an unknown composite type")
-    for _ in range(r.count() if code == 0x5F else 1):
+    for _ in range(r.count() if code == STRUCT_FORM else 1):
         _skip_field(r)
     return None
 
 
 def _types(r: _Reader) -> list[Signature | None]:
     """Two passes: a type may name one that comes later in its group, so the sorts of all must be known first."""
-    start, passes = r.pos, 2 if b"\x4e" in r.data else 1
+    start, passes = r.pos, 2 if _REC in r.data else 1
     found: list[Signature | None] = []
     for last in range(passes):
         r.pos, found = start, []
@@ -244,7 +269,7 @@ def _types(r: _Reader) -> list[Signature | None]:
             r.composites = ["g"] * (len(r.data) + 1)
         for _ in range(r.count()):
             group = 1
-            if r.data[r.pos : r.pos + 1] == b"\x4e":
+            if r.data[r.pos : r.pos + 1] == _REC:
                 r.pos += 1
                 group = r.count()
             for _ in range(group):
@@ -280,14 +305,14 @@ def _import(r: _Reader) -> ImportItem:
 @lru_cache(maxsize=64)
 def read_interface(module: bytes) -> Interface:
     """Read the outside of a binary module. Raises ``Unreadable``, nothing else, for any bytes."""
-    if module[:8] != b"\0asm\1\0\0\0":
+    if not module.startswith(HEADER):
         raise Unreadable("not a binary module")
     sections: dict[int, bytes] = {}
     outer = _Reader(module, [])
-    outer.pos = 8
+    outer.pos = len(HEADER)
     while outer.pos < len(module):
         number, size = outer.byte(), outer.leb()
-        body = outer.take(size) if number in (1, 2, 3, 4, 5, 6, 7, 13) else b""
+        body = outer.take(size) if number in _READ else b""
         if not body:
             outer.pos += size
         elif number not in sections:
@@ -299,27 +324,29 @@ def read_interface(module: bytes) -> Interface:
 
     types: list[Signature | None] = []
     count, type_bytes = 0, b""
-    if r := reader(1):
+    if r := reader(Section.TYPE):
         types = _types(r)
         composites = r.composites
         r.pos = 0
         count = r.leb()
         type_bytes = r.data[r.pos :]
-    imports = [_import(r) for _ in range(r.count())] if (r := reader(2)) else []
+    imports = [_import(r) for _ in range(r.count())] if (r := reader(Section.IMPORT)) else []
     funcs = [item.index for item in imports if item.sort == FUNC]
-    if r := reader(3):
+    if r := reader(Section.FUNCTION):
         funcs += [r.leb() for _ in range(r.count())]
     found = Interface(
         tuple(types),
         count,
         type_bytes,
         tuple(imports),
-        _exports(reader(7)),
+        _exports(reader(Section.EXPORT)),
         tuple(funcs),
-        tuple([(item.kind, item.mutable) for item in imports if item.sort == GLOBAL] + _globals(reader(6))),
-        tuple([item.kind for item in imports if item.sort == TABLE] + _tables(reader(4))),
-        tuple([item.index for item in imports if item.sort == TAG] + _tags(reader(13))),
-        sum(item.sort == MEMORY for item in imports) + (r.leb() if (r := reader(5)) else 0),
+        tuple(
+            [(item.kind, item.mutable) for item in imports if item.sort == GLOBAL] + _globals(reader(Section.GLOBAL))
+        ),
+        tuple([item.kind for item in imports if item.sort == TABLE] + _tables(reader(Section.TABLE))),
+        tuple([item.index for item in imports if item.sort == TAG] + _tags(reader(Section.TAG))),
+        sum(item.sort == MEMORY for item in imports) + (r.leb() if (r := reader(Section.MEMORY)) else 0),
     )
     sizes = (len(found.funcs), len(found.tables), found.memories, len(found.globals), len(found.tags))
     if any(item.sort > TAG or item.index >= sizes[item.sort] for item in found.exports):
@@ -345,7 +372,7 @@ def _tables(r: _Reader | None) -> list[str]:
     found: list[str] = []
     for _ in range(r.count() if r else 0):
         assert r is not None
-        initialised = r.data[r.pos : r.pos + 2] == b"\x40\x00"
+        initialised = r.data[r.pos : r.pos + 2] == TABLE_WITH_INIT
         r.pos += 2 * initialised
         found.append(r.value_type()[0])
         r.skip_limits()

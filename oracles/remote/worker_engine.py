@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
-from oracles.probes import BASIC, PROBES
-from oracles.relaxed_question import relaxed_answers, relaxed_question
+from oracles.modules.probes import BASIC, PROBES
+from oracles.modules.relaxed_question import relaxed_answers, relaxed_question
+from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.crash import read_crash
 from oracles.remote.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
 from oracles.remote.process import TICK, Died, Launch, WorkerProcess, file_hash, wait_any
@@ -28,7 +29,6 @@ from oracles.remote.protocol import (
 )
 from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
 from oracles.remote.wrapper import EXACT_READ, global_reader
-from oracles.suite.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,

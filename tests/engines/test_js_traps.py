@@ -10,7 +10,7 @@ import pytest
 
 from oracles.engine import EngineId
 from oracles.engines import v8
-from oracles.shells import find_shell
+from oracles.remote.shells import find_shell
 
 VALUES = Path(v8.__file__).parents[1] / "workers" / "js_values.mjs"
 

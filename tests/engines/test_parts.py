@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracles.probes import BASIC, PROBES
+from oracles.modules.probes import BASIC, PROBES
+from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.crash import read_crash
 from oracles.remote.interface import FUNC, Unreadable, known_tags, read_interface
 from oracles.remote.process import NOISE_LIMIT, Launch, Noise, WorkerProcess
 from oracles.remote.wrapper import wrapper_for
-from oracles.suite.spectest_module import SPECTEST, SPECTEST_NO_TABLE64
 from tests.engines.conftest import Wat
 from wasm.decode import decode
 from wasm.embedding import Crashed, OutOfMemory

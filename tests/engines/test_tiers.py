@@ -11,7 +11,7 @@ import pytest
 
 from oracles.engine import EngineId, EngineUnavailable, open_engine
 from oracles.engines import jsc, v8
-from oracles.shells import find_shell, open_shell
+from oracles.remote.shells import find_shell, open_shell
 from tests.engines.conftest import LIMITS, Wat, open_or_skip
 from wasm.embedding import Invocation, Value
 

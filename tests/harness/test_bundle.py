@@ -15,7 +15,7 @@ from generators.registry import make_case
 from oracles.engine import EngineId, EngineUnavailable, open_engine
 from oracles.interpreter import run_case
 from oracles.judge.verdict import Kind
-from oracles.shells import find_shell
+from oracles.remote.shells import find_shell
 from oracles.suite.spectest import run_suite
 from wasm.builder import ModuleBuilder
 from wasm.case import Case, CaseKind

@@ -6,39 +6,34 @@ It loads each question's operands from memory, so that no engine can fold the in
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
-from oracles.remote.wasmbytes import HEADER, LOAD, code, leb, name, section
+from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.embedding import SLOT, Entry, Invocation, Observation, Outcome, Returned, Unsupported
+from wasm.encode import encode
 from wasm.features import Feature
-from wasm.isa import OPS
+from wasm.fragment import template
 from wasm.semantics.relaxed_probe import probe_cases
+from wasm.valtypes import V128
+
+_OPERAND: Final = template("i32.const 0  v128.load offset=$at")
 
 
 @lru_cache(maxsize=1)
 def relaxed_question() -> Case:
     """The case: one invocation of ``ask``, which gives one v128 per question."""
-    body: list[bytes] = []
-    data: list[bytes] = []
+    builder = ModuleBuilder()
+    ask = builder.func((), [V128] * len(probe_cases()), export="ask")
+    data = b""
     for instruction, operands in probe_cases():
         for operand in operands:
-            body.append(b"\x41\0" + LOAD["v"] + leb(len(data) * SLOT))
-            data.append(operand.to_bytes(SLOT, "little"))
-        op = OPS[instruction]
-        body.append(b"\xfd" + leb(op.code))
-    answers = len(probe_cases())
-    segment = b"\0\x41\0\x0b" + leb(len(data) * SLOT) + b"".join(data)
-    content = b"".join(
-        (
-            HEADER,
-            section(1, [b"\x60\0" + leb(answers) + b"\x7b" * answers]),
-            section(3, [b"\0"]),
-            section(5, [b"\0\1"]),
-            section(7, [name("ask") + b"\0\0"]),
-            section(10, [code((), b"".join(body))]),
-            section(11, [segment]),
-        )
-    )
+            ask.body.extend(_OPERAND(at=len(data)))
+            data += operand.to_bytes(SLOT, "little")
+        ask.emit(instruction)
+    builder.memory(1)
+    builder.data(data, offset=0)
+    content = encode(builder.finish())
     features = frozenset((Feature.SIMD.value, Feature.RELAXED_SIMD.value, Feature.MULTI_VALUE.value))
     return Case(content, (Invocation("ask", (), Entry.WRAPPER),), features=features)
 
