@@ -24,7 +24,7 @@ from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
 from wasm.default_calls import default_calls
 from wasm.embedding import Invocation
-from wasm.errors import WasmError
+from wasm.errors import UserError, WasmError
 from wasm.feature_use import features_of_bytes, required_features
 from wasm.features import Feature
 from wasm.module import Module
@@ -37,8 +37,10 @@ _SECONDS: Final = 60.0
 """Longer than any module that is worth having takes."""
 
 
-class PeerMissing(Exception):
+class PeerMissing(UserError):
     """The program of a peer is not on this machine; the text says how to get it."""
+
+    exit_code = 3
 
 
 class NoModule(Exception):

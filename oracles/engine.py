@@ -17,15 +17,18 @@ from typing import Any, Final, Protocol
 
 from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
+from wasm.errors import UserError
 from wasm.features import Feature
 
 
-class UsageError(Exception):
+class UsageError(UserError):
     """Something that the user wrote cannot be meant: one line that says what to write instead. Exit code 2."""
 
 
-class EngineUnavailable(Exception):
+class EngineUnavailable(UserError):
     """An engine cannot be used as asked for: one line that says why and what to do. Exit code 3."""
+
+    exit_code = 3
 
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")

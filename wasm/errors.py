@@ -1,6 +1,18 @@
-"""The two ways in which bytes fail to be a module (spec 4, 5 and 7.1: malformed and invalid)."""
+"""The two ways in which bytes fail to be a module (spec 4, 5 and 7.1: malformed and invalid), and errors for users."""
 
 from __future__ import annotations
+
+from typing import ClassVar
+
+
+class UserError(Exception):
+    """What the user or the machine has to mend, not we: one line that says why and what to do.
+
+    The command line prints that line and ends with ``exit_code``: 2 where the user wrote something that cannot be
+    meant, 3 where something that is needed cannot be used. Any other exception is a fault of ours to it.
+    """
+
+    exit_code: ClassVar[int] = 2
 
 
 class WasmError(Exception):

@@ -13,11 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from wasm.errors import UserError
+
 _TEMPORARY: Final = ".tmp-"
 
 
-class ArchiveError(Exception):
+class ArchiveError(UserError):
     """The output folder cannot be used or written: one line that says why and what to do. Exit code 3."""
+
+    exit_code = 3
 
 
 @contextmanager

@@ -1,79 +1,64 @@
-"""``fuzz targets``, ``fuzz show`` and ``fuzz generate``: what the generators make."""
+"""The case that a command names, generated or brought, and the engines to run it on."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from fuzz.archive.disk import explained, write_file
-from fuzz.archive.wast import to_wat
-from fuzz.trial.account import passed_sites
-from generators.registry import load_target, make_case, target_names
-from oracles.engine import UsageError
-from oracles.interpreter import run_case
-from oracles.judge.equality import show
-from wasm.case import Case, CaseKind
+from fuzz.archive.archive import read_bundle
+from fuzz.cli.inputs import parse_invocation, read_case
+from fuzz.records.finding import EngineRun, Finding
+from fuzz.trial.bench import Bench, canonical, default_engines
+from generators.registry import make_case, target_names
+from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter
+from wasm.case import Case
+from wasm.embedding import Entry
 
 
-def targets(args: argparse.Namespace) -> int:  # noqa: ARG001
-    """List the targets."""
-    width = max(map(len, target_names()))
-    for name in target_names():
-        print(f"{name:{width}}  {load_target(name).summary}")
-    return 0
-
-
-def _case(target: str, seed: int, index: int) -> Case:
+def generated(target: str, seed: int, index: int) -> Case:
+    """A case of a target. Raises ``UsageError``."""
     if target not in target_names():
         raise UsageError(f"no target {target!r}: there are {', '.join(target_names())}")
     return make_case(target, seed, index)
 
 
-def show_case(args: argparse.Namespace) -> int:
-    """Print one case: its text, its shape and what the interpreter does with it."""
-    case = _case(args.target, args.seed, args.index)
-    if case.kind is CaseKind.MACHINE:
-        print(case.content.decode().rstrip())
-        return 0
-    print(to_wat(case.content).rstrip())
-    print()
-    for line in describe(case):
-        print(f";; {line}")
-    return 0
+def load(args: argparse.Namespace) -> tuple[Case, list[str]]:
+    """The case that a command names and the engines to run it on: a bundle brings its own, at its own releases."""
+    path: Path = args.case
+    calls: list[str] = args.invoke or []
+    entry = Entry(args.entry)
+    if not path.exists():
+        raise UsageError(f"there is no {path}")
+    if not path.is_dir():
+        case = read_case(path, calls, entry)
+        return case, canonical(args.engine or default_engines((case.kind,)))
+    if not (path / "finding.json").exists():
+        raise UsageError(f"{path} is no bundle: there is no finding.json in it")
+    finding = read_bundle(path)
+    case = finding.best
+    if calls:
+        case = replace(case, invocations=tuple(parse_invocation(call, entry) for call in calls))
+    return case, canonical(args.engine) if args.engine else pinned(finding)
 
 
-def describe(case: Case) -> list[str]:
-    """The shape of a case and the reference's outcomes, as lines."""
-    seen = run_case(case)
-    passed = passed_sites(case, seen)
-    lines = [f"{len(case.content)} bytes; needs {', '.join(sorted(case.features)) or 'nothing beyond 1.0'}"]
-    sites = Counter((s.kind, s.params, s.results, s.operands, i in passed) for i, s in enumerate(case.sites))
-    for (kind, params, results, operands, done), number in sites.items():
-        times = f"{number} x " if number > 1 else ""
-        reached = "executed past its last result" if done else "not executed to its last result"
-        lines.append(f"{times}{kind} call: {params} parameters, {results} results, {operands} operands; {reached}")
-    if case.labels:
-        lines.append(f"labels: {', '.join(sorted(case.labels))}")
-    if not seen.instantiated:
-        lines.append(f"instantiation: {show(seen.instantiation)}")
-    for invocation, outcome in zip(case.invocations, seen.outcomes, strict=False):
-        lines.append(f"{str(invocation)[:300]} by {invocation.entry.value}: {show(outcome)}")
-    if seen.notes is not None:
-        lines.append(f"{seen.notes.steps} steps, depth {seen.notes.depth}, {seen.notes.pages} pages")
-    return lines
+def pinned(finding: Finding) -> list[str]:
+    """A finding's engines at the releases that showed it: it can be seen again when the default has moved on."""
+    return list(dict.fromkeys(_pinned(run) for run in finding.runs))
 
 
-def generate(args: argparse.Namespace) -> int:
-    """Write cases: TARGET-SEED-INDEX.wasm (.mach for machine functions), and .json with calls and origin beside it."""
-    folder: Path = args.out
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    for index in range(args.count):
-        case = _case(args.target, args.seed, index)
-        name = f"{args.target}-{args.seed}-{index}"
-        write_file(folder / f"{name}{case.kind.suffix}", case.content)
-        write_file(folder / f"{name}.json", json.dumps(case.to_json()).encode() + b"\n")
-    print(f"{args.count} cases in {folder}")
-    return 0
+def _pinned(run: EngineRun) -> str:
+    """Our own engines have no releases: what is replayed is the code that is here."""
+    id = EngineId.parse(run.engine)
+    if not id.version and not id.path and run.version[:1].isdigit():
+        try:
+            return str(adapter(id.name).check(replace(id, version=run.version)))
+        except UsageError:
+            return str(id)
+    return str(id)
+
+
+def need_engines(bench: Bench) -> None:
+    """Raises ``EngineUnavailable`` if one of the engines cannot be used: what follows would ask another question."""
+    for reason in bench.broken.values():
+        raise EngineUnavailable(reason)

@@ -17,7 +17,7 @@ from wasm.errors import WasmError
 from wasm.feature_use import features_of_bytes, required_features
 from wasm.module import ExternKind, Module
 from wasm.validate import validate
-from wasm.valtypes import FuncType, NumType, ValType
+from wasm.valtypes import NumType
 
 _CALL: Final = re.compile(r"\s*(?P<name>[^()]*?)\s*(?:\((?P<args>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*\Z")
 
@@ -102,13 +102,3 @@ def _assembled(path: Path, text: bytes) -> bytes:
     except (WasmtimeError, UnicodeDecodeError) as error:
         lines = str(error).strip().splitlines()
         raise UsageError(f"{path} does not assemble: {' '.join(line.strip() for line in lines)[:300]}") from None
-
-
-def signature_text(type_: FuncType) -> str:
-    """A function type in a line, long lists cut short."""
-    return f"({_types(type_.params)}) -> ({_types(type_.results)})"
-
-
-def _types(types: tuple[ValType, ...]) -> str:
-    shown = " ".join(map(str, types[:12]))
-    return shown if len(types) <= 12 else f"{shown} ... {len(types)} in all"

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from fuzz.records.exit_code import ExitCode
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.stats import Stats
 
 SUMMARY_VERSION: Final = 1
 INTERPRETER: Final = "interpreter"
-
-
-class ExitCode(enum.IntEnum):
-    """The exit codes of every command (design, section 8)."""
-
-    CLEAN = 0
-    FINDINGS = 1
-    USAGE = 2
-    UNUSABLE = 3
-    INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from wasm.errors import UserError
 
-class ReduceError(Exception):
+
+class ReduceError(UserError):
     """The reduction cannot begin; the text is for the user."""
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.records.finding import Signature
+from wasm.errors import UserError
 
 _FIELDS: Final = {
     "id", "link", "engine", "versions", "expires", "family", "phase", "kind", "message", "place", "opcodes",
@@ -35,7 +36,7 @@ _SPECIFIC: Final = {"family", "kind", "message", "place", "opcodes"}
 _CLAUSE: Final = re.compile(r"(>=|<=|==|>|<)\s*([0-9]+(?:\.[0-9]+)*)\Z")
 
 
-class KnownFileError(Exception):
+class KnownFileError(UserError):
     """A known file that cannot be used: one line with the file, the entry and what to write."""
 
 

@@ -15,10 +15,11 @@ from faulty_engine import WIDE, open_faulty
 from json_docs import documented
 
 from fuzz.archive.archive import Archive, Series, read_bundle, read_findings
+from fuzz.archive.recorded import recorded
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
-from fuzz.cli.report import recorded
-from fuzz.records.summary import ExitCode, Summary
+from fuzz.records.exit_code import ExitCode
+from fuzz.records.summary import Summary
 from fuzz.report.formats import jsonl, markdown
 from fuzz.report.live import observer
 from fuzz.triage import known

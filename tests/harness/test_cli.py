@@ -15,15 +15,17 @@ from typing import Any
 import pytest
 from json_docs import ROOT, documented
 
-import fuzz.cli.main
+from fuzz.cli.arguments import duration
 from fuzz.cli.inputs import parse_invocation, read_case
-from fuzz.cli.main import duration, main
+from fuzz.cli.main import main
+from fuzz.cli.parser import command_names, summary
 from oracles.engine import UsageError
 from wasm.builder import ModuleBuilder
 from wasm.case import CaseKind
 from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Value
 from wasm.encode import encode
+from wasm.errors import UserError
 from wasm.valtypes import EXTERNREF, F32, I32, I64, V128
 
 WASMTIME = "wasmtime:opt=speed"
@@ -95,7 +97,7 @@ def test_an_error_of_ours_is_one_line_with_the_details_in_a_file(
     def broken(_: object) -> int:
         raise KeyError("no such thing")
 
-    monkeypatch.setattr("fuzz.cli.cases.targets", broken)
+    monkeypatch.setattr("fuzz.cli.commands.targets.run", broken)
     assert main(["targets"]) == 3
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1
@@ -108,30 +110,55 @@ def test_an_interrupt_is_exit_code_130(monkeypatch: pytest.MonkeyPatch, capsys: 
     def interrupted(_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fuzz.cli.cases.targets", interrupted)
+    monkeypatch.setattr("fuzz.cli.commands.targets.run", interrupted)
     assert main(["targets"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_packages_from_elsewhere_are_refused(tmp_path: Path) -> None:
-    """Another distribution's ``compiler`` that hides ours is named in one line."""
-    (tmp_path / "compiler").mkdir()
-    (tmp_path / "compiler" / "__init__.py").write_text("")
+@pytest.mark.parametrize("package", ["wasm", "compiler", "generators", "oracles"])
+def test_packages_from_elsewhere_are_refused(tmp_path: Path, package: str) -> None:
+    """Another distribution's package that hides ours is named in one line."""
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("")
     path = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]"
     program = f"{path}; from fuzz.cli.main import main; sys.exit(main(['targets']))"
     ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
     assert ran.returncode == 3
-    assert f"package compiler comes from {tmp_path}" in ran.stderr
+    assert f"package {package} comes from {tmp_path}" in ran.stderr
     assert ran.stderr.count("\n") == 1
 
 
 def test_help_is_quick_and_complete() -> None:
     ran = subprocess.run([sys.executable, "-X", "importtime", "-m", "fuzz", "--help"], capture_output=True, text=True,
                          check=True, cwd=ROOT)  # fmt: skip
-    for command in ("run", "show", "targets", "engines", "generate", "replay", "minimize", "report", "spectest"):
-        assert re.search(rf"^    {command} ", ran.stdout, re.M)
-    assert set(fuzz.cli.main._COMMANDS) == set(re.findall(r"^    (\w+) ", ran.stdout, re.M))
+    listed = re.findall(r"^    (\w+) +[A-Z]", ran.stdout, re.M)
+    assert tuple(listed) == command_names()
+    assert {"run", "replay", "minimize", "selfcheck"} <= set(listed)
     assert "oracles" not in ran.stderr
+    assert "fuzz.cli.commands" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", command_names())
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{summary(command)}." in said
+
+
+def test_an_error_for_the_user_keeps_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever module it comes from: nothing knows such classes by name."""
+
+    class Missing(UserError):
+        exit_code = 3
+
+    def fails(_: object) -> int:
+        raise Missing("no such program: install it")
+
+    monkeypatch.setattr("fuzz.cli.commands.targets.run", fails)
+    assert main(["targets"]) == 3
+    assert capsys.readouterr().err == "fuzz: no such program: install it\n"
 
 
 @pytest.mark.parametrize(

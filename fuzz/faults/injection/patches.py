@@ -16,9 +16,13 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any, TypeAlias
 
+from wasm.errors import UserError
 
-class FaultError(Exception):
+
+class FaultError(UserError):
     """A patch that does not fit the code any more: the fault has to be written anew."""
+
+    exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)

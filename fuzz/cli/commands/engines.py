@@ -1,13 +1,10 @@
-"""``fuzz engines`` and ``fuzz spectest``."""
+"""List, install or check engines."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from pathlib import Path
 
-from fuzz.records.summary import ExitCode
+from fuzz.records.exit_code import ExitCode
 from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
 from oracles import provision
 from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine
@@ -20,7 +17,16 @@ from wasm.encode import encode
 from wasm.valtypes import I32
 
 
-def engines(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.add_parser("list", help="engines and installed releases (the default)")
+    install = actions.add_parser("install", help="fetch a release")
+    install.add_argument("id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0 or jsc@1.4.5")
+    doctor = actions.add_parser("doctor", help="start engines and run a case on each")
+    doctor.add_argument("id", metavar="ID", nargs="*", help="default: the default engines")
+
+
+def run(args: argparse.Namespace) -> int:
     """List, install or check."""
     match args.action:
         case "install":
@@ -87,28 +93,3 @@ def _smoke() -> Case:
     for name, imm in (("local.get", 0), ("local.get", 1), ("i32.add", None)):
         f.emit(name, imm)
     return Case(encode(m.finish()), (Invocation("add", (Value("i32", 19), Value("i32", 23)), Entry.WRAPPER),))
-
-
-def spectest(args: argparse.Namespace) -> int:
-    """Run the official suite through one engine."""
-    from fuzz.report.suite import print_suite
-    from oracles.suite.spectest import run_suite
-
-    path = args.path or _suite()
-    if not path.exists():
-        raise UsageError(f"there is no {path}")
-    engine = open_engine(canonical([args.engine])[0], offline=args.offline)
-    try:
-        bad = print_suite(run_suite([path], engine.open_script), str(engine.id), args.json, sys.stdout)
-    finally:
-        engine.close()
-    return ExitCode.FINDINGS if bad else ExitCode.CLEAN
-
-
-def _suite() -> Path:
-    """The core of the official suite: ``WASM_SPEC_TESTSUITE``, or where a checkout of this project has it beside it."""
-    home = Path(__file__).resolve().parents[3] / "shared" / "spec-testsuite"
-    folder = Path(os.environ.get("WASM_SPEC_TESTSUITE", home))
-    if not folder.exists():
-        raise UsageError("name the suite's folder, or set WASM_SPEC_TESTSUITE (the README says where to get it)")
-    return folder / "core" if (folder / "core").is_dir() else folder

@@ -1,28 +1,31 @@
-"""``fuzz replay``: one case on all engines, side by side."""
+"""Run a case and print every engine's outcome side by side."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from fuzz import VERSION
-from fuzz.archive.archive import read_bundle
-from fuzz.cli.inputs import parse_invocation, read_case
-from fuzz.records.finding import EngineRun, Finding
-from fuzz.records.summary import ExitCode
+from fuzz.cli.arguments import add_calls, add_engines, add_json
+from fuzz.cli.cases import load
+from fuzz.records.exit_code import ExitCode
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
-from fuzz.trial.bench import Bench, Trial, canonical, default_engines
-from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter
+from fuzz.trial.bench import Bench, Trial
 from oracles.judge.equality import show
 from oracles.judge.verdict import Disagree, verdict_to_json
-from wasm.case import Case
-from wasm.embedding import Entry, Observation, Outcome, outcome_to_json
+from wasm.embedding import Observation, Outcome, outcome_to_json
 
 
-def replay(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", type=Path, metavar="BUNDLE|FILE", help="a bundle, a .wasm, a .wat, or a case's .json")
+    add_engines(parser)
+    add_calls(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
     """Run the case and compare; the exit code says whether all agree."""
     case, engines = load(args)
     bench = Bench(engines, offline=args.offline)
@@ -39,41 +42,6 @@ def replay(args: argparse.Namespace) -> int:
     if isinstance(trial.verdict, Disagree):
         return ExitCode.FINDINGS
     return ExitCode.UNUSABLE if bench.broken else ExitCode.CLEAN
-
-
-def load(args: argparse.Namespace) -> tuple[Case, list[str]]:
-    """The case that a command names and the engines to run it on: a bundle brings its own, at its own releases."""
-    path: Path = args.case
-    calls: list[str] = args.invoke or []
-    entry = Entry(args.entry)
-    if not path.exists():
-        raise UsageError(f"there is no {path}")
-    if not path.is_dir():
-        case = read_case(path, calls, entry)
-        return case, canonical(args.engine or default_engines((case.kind,)))
-    if not (path / "finding.json").exists():
-        raise UsageError(f"{path} is no bundle: there is no finding.json in it")
-    finding = read_bundle(path)
-    case = finding.best
-    if calls:
-        case = replace(case, invocations=tuple(parse_invocation(call, entry) for call in calls))
-    return case, canonical(args.engine) if args.engine else pinned(finding)
-
-
-def pinned(finding: Finding) -> list[str]:
-    """A finding's engines at the releases that showed it: it can be seen again when the default has moved on."""
-    return list(dict.fromkeys(_pinned(run) for run in finding.runs))
-
-
-def _pinned(run: EngineRun) -> str:
-    """Our own engines have no releases: what is replayed is the code that is here."""
-    id = EngineId.parse(run.engine)
-    if not id.version and not id.path and run.version[:1].isdigit():
-        try:
-            return str(adapter(id.name).check(replace(id, version=run.version)))
-        except UsageError:
-            return str(id)
-    return str(id)
 
 
 def _everyone(trial: Trial) -> tuple[Observation, ...]:
@@ -126,9 +94,3 @@ def _print_json(bench: Bench, trial: Trial) -> None:
     found = split(trial.verdict) if isinstance(trial.verdict, Disagree) else []
     row = {"type": "verdict", "version": 1, **verdict_to_json(trial.verdict)}
     emit(sys.stdout, row | {"signatures": [signature.to_json() for signature, _ in found], "broken": bench.broken})
-
-
-def need_engines(bench: Bench) -> None:
-    """Raises ``EngineUnavailable`` if one of the engines cannot be used: what follows would ask another question."""
-    for reason in bench.broken.values():
-        raise EngineUnavailable(reason)

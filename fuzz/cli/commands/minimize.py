@@ -1,4 +1,4 @@
-"""``fuzz minimize``: a case as small as it can be."""
+"""Make a case as small as it can be and still show its finding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 from fuzz.archive import bundle
 from fuzz.archive.archive import read_bundle
 from fuzz.archive.disk import write_file, write_folder
-from fuzz.cli.replay import load, need_engines
+from fuzz.cli.arguments import add_calls, add_engines, add_json, duration, positive
+from fuzz.cli.cases import load, need_engines
 from fuzz.records.finding import Finding
 from fuzz.reduce import Budget, NotInteresting, Reduction, command_predicate, reduce_case
 from fuzz.report.live import emit
@@ -26,7 +27,21 @@ from oracles.judge.verdict import Disagree
 from wasm.case import Case, CaseKind
 
 
-def minimize(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("case", type=Path, metavar="BUNDLE|FILE")
+    add_engines(parser)
+    add_calls(parser)
+    words = "a command that gets the file's path and exits with 0 if it is interesting (default: the engines disagree "
+    parser.add_argument("--predicate", metavar="CMD", help=words + "as they do on the input)")
+    parser.add_argument("--time", type=duration, metavar="T", help="stop after this long")
+    parser.add_argument("--runs", type=positive, metavar="N", help="stop after this many questions")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to write the module (default: beside the input)"
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
     """Reduce a file or a bundle and write the result; a bundle without ``--out`` gets its own case replaced."""
     if args.predicate:
         case, _ = load(argparse.Namespace(**{**vars(args), "engine": ["interpreter"]}))

@@ -1,9 +1,10 @@
-"""``fuzz compile``: what the project's own compiler makes of a module, at every stage. Nothing is executed."""
+"""Show what our own compiler makes of a module, stage by stage; nothing is executed."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from compiler.emit import CompiledFunction
@@ -17,7 +18,7 @@ from compiler.pipeline import Settings, compile_function
 from compiler.x64 import stubs
 from compiler.x64.disassembly import disassembler
 from fuzz.cli.inputs import read_case
-from fuzz.records.summary import ExitCode
+from fuzz.records.exit_code import ExitCode
 from oracles.engine import EngineId, EngineUnavailable, UsageError
 from oracles.engines.compiler import settings_of
 from wasm.context import ModuleContext
@@ -33,7 +34,17 @@ class _Seen(Exception):
     """The stage that was asked for has been shown: what comes after it need not even work."""
 
 
-def compile_file(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .wasm, a .wat, or a case's .json")
+    stages = ("ssa", "simplified", "machine", "alloc", "asm", "image")
+    words = "ssa, simplified, machine, alloc (with allocation and edits), asm (with disassembly), or image"
+    parser.add_argument("--emit", required=True, choices=stages, metavar="STAGE", help=words)
+    parser.add_argument("--func", metavar="N", help="one function: its index, imports counted, or its exported name")
+    words = "as in the engine's id: regalloc=single_pass+opt=none+regs=8 (see fuzz engines)"
+    parser.add_argument("--set", metavar="SETTINGS", help=words)
+
+
+def run(args: argparse.Namespace) -> int:
     """Print a stage of one function or of all that the module defines."""
     settings = settings_of(_engine(args.set or ""))
     if args.emit == "simplified" and settings.opt == "none":

@@ -1,30 +1,13 @@
-"""``fuzz report``: a report of an output folder, without running anything."""
+"""The summary of all that an output folder holds, for reports on it."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import pkgutil
 from pathlib import Path
 from typing import Any
 
 from fuzz.archive.archive import bucket_counts, read_findings, read_journal
 from fuzz.records.stats import Stats
 from fuzz.records.summary import BundleRow, Summary
-from fuzz.report import formats
-from oracles.engine import UsageError
-
-
-def report(args: argparse.Namespace) -> int:
-    """Print the report in the format asked for."""
-    names = sorted(item.name for item in pkgutil.iter_modules(formats.__path__))
-    if args.format not in names:
-        raise UsageError(f"no format {args.format!r}: there are {', '.join(names)}")
-    if not args.dir.is_dir():
-        raise UsageError(f"there is no folder {args.dir}")
-    module = importlib.import_module(f"fuzz.report.formats.{args.format}")
-    print(module.render(recorded(args.dir)), end="")
-    return 0
 
 
 def recorded(folder: Path) -> Summary:

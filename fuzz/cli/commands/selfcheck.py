@@ -1,4 +1,4 @@
-"""``fuzz selfcheck``."""
+"""Put known faults into the project and look for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from fuzz.cli.arguments import add_json, add_offline, duration, natural, positive
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.mutants import Mutant, sample
 from fuzz.selfcheck.search import Search, capabilities
@@ -22,7 +23,34 @@ OURS: Final = "ours"
 """The column of our own targets."""
 
 
-def selfcheck(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--list", action="store_true", help="name all faults")
+    parser.add_argument("--target", metavar="T[,T...]", help="what to generate (default: all targets that fit)")
+    words = "who generates, a column each: ours (the targets, the default), wasm-smith, wasm-smith:wide, ttf"
+    parser.add_argument("--generator", default="ours", metavar="G[,G...]", help=words)
+    parser.add_argument("--by-target", action="store_true", help="each target alone, a column each")
+    words = "a fault, or a mutant as MODULE#NUMBER; several times for several (default: all named faults)"
+    parser.add_argument("--fault", action="append", metavar="NAME", help=words)
+    words = "mutants of the compiler instead of the named faults, or beside those given by --fault"
+    parser.add_argument("--mutants", type=natural, default=0, metavar="N", help=words)
+    parser.add_argument("--mutant-seed", type=natural, default=20261123, metavar="N", help="(default: 20261123)")
+    parser.add_argument("--baseline", action="store_true", help="no fault at all: nothing may be found")
+    parser.add_argument("--seconds", type=duration, default=20.0, metavar="T", help="CPU time per fault (default: 20s)")
+    parser.add_argument("--seed", type=natural, default=1, metavar="N", help="the cases' seed (default: 1)")
+    minimize = parser.add_mutually_exclusive_group()
+    minimize.add_argument("--no-minimize", action="store_true", help="do not make findings smaller")
+    words = "for making a finding smaller, beside the time to find it (default: 15s)"
+    minimize.add_argument("--minimize-time", type=duration, default=15.0, metavar="T", help=words)
+    words = "append JSON lines to this file, and leave out what it has already"
+    parser.add_argument("--out", type=Path, metavar="FILE", help=words)
+    words = "only print Markdown tables of what these files of --out hold, generators side by side"
+    parser.add_argument("--table", type=Path, nargs="+", metavar="FILE", help=words)
+    parser.add_argument("--jobs", type=positive, metavar="N", help="searches at once (default: the CPUs)")
+    add_offline(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
     """Look for every chosen fault; 0 if each was found, 1 if one was missed, 3 if a search failed."""
     if args.list:
         _list()

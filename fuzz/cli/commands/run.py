@@ -1,4 +1,4 @@
-"""``fuzz run``."""
+"""Generate cases, run them on all engines, keep every disagreement."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fuzz.archive.archive import Archive, Series
 from fuzz.campaign import feedback
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
+from fuzz.cli.arguments import add_engines, add_json, duration, natural, positive
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.trial.bench import REFERENCE, canonical, default_engines
@@ -23,6 +24,30 @@ from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError
 
 DEFAULT_SECONDS: Final = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", metavar="T[,T...]", help="what to generate (see fuzz targets)")
+    words = "take modules from other projects' generators instead: wasm-smith, wasm-smith:wide or ttf"
+    what.add_argument("--generator", metavar="G[,G...]", help=words)
+    add_engines(parser)
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--time", type=duration, metavar="T", help="how long, as 10m (default: 60s)")
+    budget.add_argument("--cases", type=natural, metavar="N", help="how many cases")
+    parser.add_argument("--seed", type=natural, metavar="N", help="the seed (default: random, and printed)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="slots that run cases (default: the CPUs)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where to record (default: a new folder in reports/)")
+    parser.add_argument("--known", type=Path, metavar="FILE", help="known issues (TOML)")
+    words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
+    parser.add_argument("--feedback", type=Path, metavar="DIR", help=words)
+    parser.add_argument(
+        "--max-per-signature", type=positive, default=3, metavar="N", help="examples to store of one kind"
+    )
+    minimize = parser.add_mutually_exclusive_group()
+    minimize.add_argument("--no-minimize", action="store_true", help="store findings as they are")
+    minimize.add_argument("--minimize-time", type=duration, default=60.0, metavar="T", help="for each (default: 60s)")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

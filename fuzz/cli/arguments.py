@@ -1,0 +1,58 @@
+"""Arguments that several commands have, and the types of their values. Imports nothing heavy: ``--help`` comes here."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Final
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> float:
+    """Seconds from ``90``, ``90s``, ``10m``, ``1h30m``, ``1d``."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 90s, 10m or 1h30m")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def positive(text: str) -> int:
+    """A decimal number from 1 on."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """A decimal number from 0 on."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return int(text)
+
+
+def add_engines(parser: argparse.ArgumentParser) -> None:
+    """``--engine`` and ``--offline``, for the engines that a case is run on."""
+    words = "an engine, as wasmtime@34.0.0:opt=none; several times for several (default: the interpreter and the "
+    parser.add_argument("--engine", action="append", metavar="ID", help=words + "installed Wasmtime in four settings)")
+    add_offline(parser)
+
+
+def add_offline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--offline", action="store_true", help="install nothing")
+
+
+def add_calls(parser: argparse.ArgumentParser) -> None:
+    """``--invoke`` and ``--entry``, for the calls of a module that brings none."""
+    words = (
+        "a call, as 'f(i32:24, f64:0x7ff8000000000001)'; several times for several (default: every exported function "
+    )
+    parser.add_argument("--invoke", action="append", metavar="CALL", help=words + "with a few arguments)")
+    words = "call through a second module (bit-exact everywhere) or by the host directly"
+    parser.add_argument("--entry", choices=["wrapper", "host"], default="wrapper", help=words)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="JSON lines (docs/json.md)")

@@ -1,0 +1,32 @@
+"""Write cases without running them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from fuzz.archive.disk import explained, write_file
+from fuzz.cli.arguments import natural
+from fuzz.cli.cases import generated
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", required=True, metavar="T")
+    parser.add_argument("--seed", type=natural, required=True, metavar="N")
+    parser.add_argument("--count", type=natural, default=1, metavar="N")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write cases: TARGET-SEED-INDEX.wasm (.mach for machine functions), and .json with calls and origin beside it."""
+    folder: Path = args.out
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for index in range(args.count):
+        case = generated(args.target, args.seed, index)
+        name = f"{args.target}-{args.seed}-{index}"
+        write_file(folder / f"{name}{case.kind.suffix}", case.content)
+        write_file(folder / f"{name}.json", json.dumps(case.to_json()).encode() + b"\n")
+    print(f"{args.count} cases in {folder}")
+    return 0

@@ -1,0 +1,54 @@
+"""Show one generated case: text, shape, the interpreter's outcome."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+
+from fuzz.archive.wast import to_wat
+from fuzz.cli.arguments import natural
+from fuzz.cli.cases import generated
+from fuzz.trial.account import passed_sites
+from oracles.interpreter import run_case
+from oracles.judge.equality import show
+from wasm.case import Case, CaseKind
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", required=True, metavar="T")
+    parser.add_argument("--seed", type=natural, required=True, metavar="N")
+    parser.add_argument("--index", type=natural, required=True, metavar="I")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one case: its text, its shape and what the interpreter does with it."""
+    case = generated(args.target, args.seed, args.index)
+    if case.kind is CaseKind.MACHINE:
+        print(case.content.decode().rstrip())
+        return 0
+    print(to_wat(case.content).rstrip())
+    print()
+    for line in describe(case):
+        print(f";; {line}")
+    return 0
+
+
+def describe(case: Case) -> list[str]:
+    """The shape of a case and the reference's outcomes, as lines."""
+    seen = run_case(case)
+    passed = passed_sites(case, seen)
+    lines = [f"{len(case.content)} bytes; needs {', '.join(sorted(case.features)) or 'nothing beyond 1.0'}"]
+    sites = Counter((s.kind, s.params, s.results, s.operands, i in passed) for i, s in enumerate(case.sites))
+    for (kind, params, results, operands, done), number in sites.items():
+        times = f"{number} x " if number > 1 else ""
+        reached = "executed past its last result" if done else "not executed to its last result"
+        lines.append(f"{times}{kind} call: {params} parameters, {results} results, {operands} operands; {reached}")
+    if case.labels:
+        lines.append(f"labels: {', '.join(sorted(case.labels))}")
+    if not seen.instantiated:
+        lines.append(f"instantiation: {show(seen.instantiation)}")
+    for invocation, outcome in zip(case.invocations, seen.outcomes, strict=False):
+        lines.append(f"{str(invocation)[:300]} by {invocation.entry.value}: {show(outcome)}")
+    if seen.notes is not None:
+        lines.append(f"{seen.notes.steps} steps, depth {seen.notes.depth}, {seen.notes.pages} pages")
+    return lines

@@ -1,0 +1,44 @@
+"""Run the official test suite through an engine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from fuzz.cli.arguments import add_json, add_offline
+from fuzz.records.exit_code import ExitCode
+from fuzz.report.suite import print_suite
+from fuzz.trial.bench import canonical
+from oracles.engine import UsageError, open_engine
+from oracles.suite.spectest import run_suite
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", type=Path, nargs="?", metavar="DIR|FILE")
+    parser.add_argument("--engine", default="interpreter", metavar="ID")
+    add_offline(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the official suite through one engine."""
+    path = args.path or _suite()
+    if not path.exists():
+        raise UsageError(f"there is no {path}")
+    engine = open_engine(canonical([args.engine])[0], offline=args.offline)
+    try:
+        bad = print_suite(run_suite([path], engine.open_script), str(engine.id), args.json, sys.stdout)
+    finally:
+        engine.close()
+    return ExitCode.FINDINGS if bad else ExitCode.CLEAN
+
+
+def _suite() -> Path:
+    """The core of the official suite: ``WASM_SPEC_TESTSUITE``, or where a checkout of this project has it beside it."""
+    home = Path(__file__).resolve().parents[4] / "shared" / "spec-testsuite"
+    folder = Path(os.environ.get("WASM_SPEC_TESTSUITE", home))
+    if not folder.exists():
+        raise UsageError("name the suite's folder, or set WASM_SPEC_TESTSUITE (the README says where to get it)")
+    return folder / "core" if (folder / "core").is_dir() else folder
