@@ -60,18 +60,18 @@ def result_type(slot: Slot) -> NumType:
     return I64 if slot.bits == 64 else I32
 
 
-def row(c: Lowering, name: str, *args: Argument, imm: int = 0, out: VReg | None = None) -> VReg:
-    """Emit the row's instruction. ``args`` are for its slots that are read, in order.
+def build(c: Lowering, name: str, *args: Argument, imm: int = 0, out: VReg | None = None) -> VReg:
+    """Emit a row's instruction. ``args`` are for the slots that it reads, in their order.
 
     Returns the register that it writes: ``out``, or a new one; -1 for a row that writes none.
     """
-    found = ROWS[name]
+    row = ROWS[name]
     given = iter(args)
     operands: list[Operand] = []
     tied: tuple[int, Slot] | None = None
     written = -1
     more = RowImm(imm)
-    for slot in found.slots:
+    for slot in row.slots:
         if slot.access == "w":
             written = c.new(result_type(slot)) if out is None else out
             operands.append(define(written))

@@ -1,19 +1,15 @@
-"""x86-64 as lowering sees it. Importing this module registers all rules and pseudo instructions."""
+"""x86-64 as lowering sees it. Importing this module registers all rules."""
 
 from __future__ import annotations
 
-import compiler.x64.pseudo
-import compiler.x64.rules.floats
-import compiler.x64.rules.ints
-import compiler.x64.rules.memory
-import compiler.x64.rules.simd_floats
-import compiler.x64.rules.simd_ints
-import compiler.x64.rules.simd_lanes
-import compiler.x64.rules.simd_shifts  # noqa: F401  (each registers its rules)
 from compiler.lower import Lowering
 from compiler.machine import MachineInst, VReg, define
+from compiler.registry import import_all
+from compiler.x64 import rules
 from compiler.x64.rules.control import entry
 from wasm.valtypes import NumType
+
+import_all(rules)
 
 
 class X64:

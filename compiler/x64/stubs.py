@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from compiler.emit import CodeBuffer, CompiledFunction
+from compiler.abi import TEMP
+from compiler.emit import CompiledFunction
 from compiler.layout import (
     ACTIVE,
     ALARM,
@@ -38,11 +39,12 @@ from compiler.layout import (
     STATUS_OK,
     STATUS_SIGNAL,
 )
-from compiler.x64.encode import RBP, RIP, RSP, Mem, Place, encode
-from compiler.x64.insts import CONDITIONS, ROWS
+from compiler.x64.assembler import Assembler
+from compiler.x64.encode import RBP, RIP, RSP, Mem, encode
+from compiler.x64.insts import ROWS
 
 _RAX, _RCX, _RDX, _RBX, _RSI, _RDI, _R8 = 0, 1, 2, 3, 6, 7, 8
-_RUNTIME: Final = 10
+_RUNTIME: Final = TEMP.hw
 _CALLEE_SAVED: Final = (_RBX, RBP, 12, 13, 14, 15)
 _KEPT: Final = (EXIT_SP, EXIT_FP, EXIT_PC, HOST_SP, NEXT_SP, HELPER_FP, HELPER_PC, ACTIVE)
 """What an entry overwrites and an entry around it needs."""
@@ -57,24 +59,8 @@ _RT_SIGACTION: Final = 13
 _SIGSET_BYTES: Final = 8
 
 
-class _Assembler:
-    def __init__(self) -> None:
-        self.buffer = CodeBuffer()
-
-    def asm(self, name: str, *places: Place, imm: int = 0) -> None:
-        self.buffer.code += encode(ROWS[name], places, imm)
-
-    def jump(self, label: int, condition: str | None = None) -> None:
-        if condition is None:
-            self.buffer.code.append(0xE9)
-        else:
-            self.buffer.code += bytes((0x0F, 0x80 + CONDITIONS.index(condition)))
-        self.buffer.rel32(label)
-
-    def runtime(self) -> None:
-        """The Runtime block's address into r10."""
-        self.buffer.code += b"\x49\xba"
-        self.buffer.reloc("runtime")
+class _StubAssembler(Assembler):
+    """With the Runtime block's fields, which are addressed by r10 once ``runtime`` has loaded it."""
 
     def set(self, field: int, value: int) -> None:
         self.asm("mov64_store_i32", Mem(_RUNTIME, field), imm=value)
@@ -107,7 +93,7 @@ class Entry:
 
 def entry() -> Entry:
     """Compiled code is entered at ``code`` with the context in rdi, on a 16-aligned stack of its own."""
-    a = _Assembler()
+    a = _StubAssembler()
     arrive = a.buffer.label()
     for register in _CALLEE_SAVED:
         a.asm("push", register)
@@ -157,7 +143,7 @@ def thunk() -> CompiledFunction:
     Returns with the results there when the host answers 0. RESUME goes where the host says; any other answer is the
     status to leave with.
     """
-    a = _Assembler()
+    a = _StubAssembler()
     special, alarmed, leave = (a.buffer.label() for _ in range(3))
     a.runtime()
     a.save(HELPER_FP, RBP)
@@ -193,7 +179,7 @@ def thunk() -> CompiledFunction:
 
 def leave() -> CompiledFunction:
     """Where every trap of compiled code jumps, its status stored."""
-    a = _Assembler()
+    a = _StubAssembler()
     a.runtime()
     a.leave()
     return a.finish("leave")
@@ -205,7 +191,7 @@ def handler() -> CompiledFunction:
     In compiled code it notes the signal and has the kernel return to the exit of the innermost entry. Elsewhere an
     alarm is noted only; any other signal gets its default action, which it meets when its cause is executed again.
     """
-    a = _Assembler()
+    a = _StubAssembler()
     idle, alarm = a.buffer.label(), a.buffer.label()
     a.runtime()
     a.asm("cmp64_load_i32", Mem(_RUNTIME, ACTIVE), imm=0)

@@ -9,14 +9,15 @@ from fuzz.faults.injection.patches import Rewrite
 
 _ABI = Area.ABI
 _RULES: Final = "compiler.x64.rules.control"
-_PSEUDO: Final = "compiler.x64.pseudo"
+_CALLS: Final = "compiler.x64.pseudo.calls"
+_FRAME: Final = "compiler.x64.pseudo.frame"
 
 FAULTS: Final = (
     Fault(
         "result-slot-u8", _ABI,
         "results are loaded by an index of 8 bits: from the 257th in memory on, into the first ones' places",
         "wasmtime #10741 (the silent form)",
-        (Rewrite(f"{_PSEUDO}:_call", "for (type_, offset), place in zip(imm.loads, memory, strict=True):",
+        (Rewrite(f"{_CALLS}:_call", "for (type_, offset), place in zip(imm.loads, memory, strict=True):",
                  "for (type_, offset), place in ((load, memory[k & 0xFF]) for k, load in enumerate(imm.loads)):"),),
     ),
     Fault(
@@ -45,14 +46,14 @@ FAULTS: Final = (
         "v128-result-one-word-short", _ABI,
         "of a v128 in the return area half is loaded",
         "wasmtime #12944, #10301 (winch, two v128 results)",
-        (Rewrite(f"{_PSEUDO}:_call", "e.load(type_, place, e.area_at(offset))",
+        (Rewrite(f"{_CALLS}:_call", "e.load(type_, place, e.area_at(offset))",
                  "e.load(type_._made['f64'] if type_ is V128 else type_, place, e.area_at(offset))"),),
     ),
     Fault(
         "i64-result-loaded-as-i32", _ABI,
         "an i64 in the return area is loaded as an i32",
         "wasmtime #12982 (apple aarch64, stack return slot too small)",
-        (Rewrite(f"{_PSEUDO}:_call", "e.load(type_, place, e.area_at(offset))",
+        (Rewrite(f"{_CALLS}:_call", "e.load(type_, place, e.area_at(offset))",
                  "e.load(type_._made['i32'] if type_ is I64 else type_, place, e.area_at(offset))"),),
     ),
     Fault(
@@ -65,26 +66,26 @@ FAULTS: Final = (
         "callee-pops-too-much", _ABI,
         "a callee with 128 bytes of arguments or more pops 256 bytes too many",
         "wasmtime #13703 and #13662 (600 to 800 parameters)",
-        (Rewrite(f"{_PSEUDO}:_pop_and_return", 'e.asm("ret_pop", imm=size)',
+        (Rewrite(f"{_FRAME}:_pop_and_return", 'e.asm("ret_pop", imm=size)',
                  'e.asm("ret_pop", imm=size + 256 * (size >= 128))'),),
     ),
     Fault(
         "stack-argument-offset-wraps", _ABI,
         "a parameter more than 2 KiB up the stack is read from the wrong place",
         "wasmtime #10555, #8847 (offsets of long argument lists)",
-        (Rewrite(f"{_PSEUDO}:_load_arg", "Mem(RBP, 16 + offset)", "Mem(RBP, 16 + offset % 2048)"),),
+        (Rewrite(f"{_FRAME}:_load_arg", "Mem(RBP, 16 + offset)", "Mem(RBP, 16 + offset % 2048)"),),
     ),
     Fault(
         "result-offset-wraps", _ABI,
         "a result more than 1 KiB into the return area is stored to the wrong place",
         "wasmtime #10741 (an offset in too few bits)",
-        (Rewrite(f"{_PSEUDO}:_store_result", "Mem(hw(found[0]), offset)", "Mem(hw(found[0]), offset % 1024)"),),
+        (Rewrite(f"{_FRAME}:_store_result", "Mem(hw(allocs[0]), offset)", "Mem(hw(allocs[0]), offset % 1024)"),),
     ),
     Fault(
         "tail-call-argument-lost", _ABI,
         "the last arguments of a tail call stay where they were staged",
         "wasmtime #8704 (tail calls with many floats)",
-        (Rewrite(f"{_PSEUDO}:_tail_call", "range(0, imm.staged, 16)", "range(0, imm.staged - 16, 16)"),),
+        (Rewrite(f"{_CALLS}:_tail_call", "range(0, imm.staged, 16)", "range(0, imm.staged - 16, 16)"),),
     ),
     Fault(
         "tail-call-area-lost", _ABI,
@@ -97,13 +98,13 @@ FAULTS: Final = (
         "a tail call with a longer argument list writes over what it has staged",
         "wasmtime #8704; the overlap of source and target in every engine's return_call",
         (Rewrite("compiler.pipeline:_growth", "max((imm.staged - imm.popped for imm in tails), default=0)", "0"),
-         Rewrite("compiler.x64.emission:Emitter.__init__", "(grows + 32 if staging or grows else 0)", "0")),
+         Rewrite("compiler.x64.assembler:FunctionAssembler.__init__", "(grows + 32 if staging or grows else 0)", "0")),
     ),
     Fault(
         "wrong-call-target", _ABI,
         "with more than 200 operands an indirect call goes through the wrong register",
         "regalloc2 #226: wasmtime #10741 called through slot 0, which an operand had overwritten",
-        (Rewrite(f"{_PSEUDO}:_call", 'e.asm("call_reg", CALLEE.hw)',
+        (Rewrite(f"{_CALLS}:_call", 'e.asm("call_reg", CALLEE.hw)',
                  'e.asm("call_reg", CALLEE.hw if len(inst.operands) < 200 else RDX.hw)'),),
     ),
     Fault(

@@ -11,6 +11,8 @@ from wasm.valtypes import F64
 _LOWER = Area.LOWER
 _INT: Final = "compiler.x64.rules.ints"
 _FLOAT: Final = "compiler.x64.rules.floats"
+_CONDITIONS: Final = "compiler.x64.rules.conditions"
+_SCALARS: Final = "compiler.x64.rules.scalars"
 _MEMORY: Final = "compiler.x64.rules.memory"
 
 FAULTS: Final = (
@@ -36,21 +38,21 @@ FAULTS: Final = (
         "compare-operands-swapped", _LOWER,
         "a comparison with a constant on the left keeps its strictness the wrong way round",
         "class: condition codes of swapped operands",
-        (Entry(f"{_INT}:_SWAPPED", "b", "ae"), Entry(f"{_INT}:_SWAPPED", "l", "ge"),
-         Entry(f"{_INT}:_SWAPPED", "a", "be"), Entry(f"{_INT}:_SWAPPED", "g", "le")),
+        (Entry(f"{_CONDITIONS}:_SWAPPED", "b", "ae"), Entry(f"{_CONDITIONS}:_SWAPPED", "l", "ge"),
+         Entry(f"{_CONDITIONS}:_SWAPPED", "a", "be"), Entry(f"{_CONDITIONS}:_SWAPPED", "g", "le")),
     ),
     Fault(
         "inverse-condition-wrong", _LOWER,
         "the opposite of greater-or-equal is less-or-equal, and the other way round",
         "class: condition codes of inverted branches (cranelift #916)",
-        (Entry(f"{_INT}:INVERSE", "ge", "le"), Entry(f"{_INT}:INVERSE", "le", "ge"),
-         Entry(f"{_INT}:INVERSE", "ae", "be"), Entry(f"{_INT}:INVERSE", "be", "ae")),
+        (Entry(f"{_CONDITIONS}:INVERSE", "ge", "le"), Entry(f"{_CONDITIONS}:INVERSE", "le", "ge"),
+         Entry(f"{_CONDITIONS}:INVERSE", "ae", "be"), Entry(f"{_CONDITIONS}:INVERSE", "be", "ae")),
     ),
     Fault(
         "immediate-not-sign-extended", _LOWER,
         "a 64-bit constant from 2^31 to 2^32 is taken for a signed 32-bit immediate",
         "CVE-2022-31169 (immediates of i64 operations)",
-        (Rewrite(f"{_INT}:signed32", "if -(1 << 31) <= number < 1 << 31 else None",
+        (Rewrite(f"{_SCALARS}:signed32", "if -(1 << 31) <= number < 1 << 31 else None",
                  "if -(1 << 31) <= number < 1 << 32 else None"),),
     ),
     Fault(
@@ -63,7 +65,7 @@ FAULTS: Final = (
         "short-immediate-too-wide", _LOWER,
         "the immediate 128 is put into a signed byte",
         "class: a value in too few bits, as wasmtime #10741",
-        (Rewrite(f"{_INT}:alu", "-128 <= number < 128", "-128 <= number <= 128"),),
+        (Rewrite(f"{_SCALARS}:alu", "-128 <= number < 128", "-128 <= number <= 128"),),
     ),
     Fault(
         "divisor-in-rdx", _LOWER,
@@ -93,13 +95,13 @@ FAULTS: Final = (
         "index-sign-extended", _LOWER,
         "an i32 index, address or unsigned operand is extended with its sign",
         "CVE-2021-32629, CVE-2023-26489",
-        (Rewrite(f"{_INT}:zero_extended", 'row(c, "mov32"', 'row(c, "movsxd64"'),),
+        (Rewrite(f"{_SCALARS}:zero_extended", 'build(c, "mov32"', 'build(c, "movsxd64"'),),
     ),
     Fault(
         "float-order-of-nan", _LOWER,
         "less-than holds where an operand is a NaN",
         "class: unordered comparisons; wasmjit-omr #146",
-        (Entry(f"{_FLOAT}:_ORDER", "lt", ("b", False)),),
+        (Entry(f"{_CONDITIONS}:_ORDER", "lt", ("b", False)),),
     ),
     Fault(
         "round-to-nearest-as-floor", _LOWER,
@@ -112,7 +114,7 @@ FAULTS: Final = (
         "copysign joins the sign with that of the magnitude's operand",
         "wasmtime #12435 (copysign)",
         (Rewrite(f"{_FLOAT}:_copysign",
-                 'row(c, "andps", c.use(inst.args[0]), _mask(c, type_, True), out=c.new(type_))',
+                 'build(c, "andps", c.use(inst.args[0]), _mask(c, type_, True), out=c.new(type_))',
                  "c.use(inst.args[0])"),),
     ),
     Fault(
@@ -180,7 +182,7 @@ FAULTS: Final = (
                  "then, otherwise = c.edge(terminator.then), c.edge(terminator.otherwise)\n"
                  "    condition = condition_of(c, terminator.condition)",
                  "condition = condition_of(c, terminator.condition)\n"
-                 '    row(c, "xor32", c.make_constant(I32, 0), c.make_constant(I32, 0))\n'
+                 '    build(c, "xor32", c.make_constant(I32, 0), c.make_constant(I32, 0))\n'
                  "    then, otherwise = c.edge(terminator.then), c.edge(terminator.otherwise)"),),
     ),
     Fault(

@@ -71,13 +71,13 @@ FAULTS: Final = (
         "i64x2-mul-cross", _LOWER,
         "i64x2.mul forgets one of the two cross products",
         "class: 64-bit products of 32-bit ones",
-        (Rewrite(f"{_INT}:_mul64", 'row(c, "paddq", first, second)', "first"),),
+        (Rewrite(f"{_INT}:_mul64", 'build(c, "paddq", first, second)', "first"),),
     ),
     Fault(
         "bitmask-of-words", _LOWER,
         "i16x8.bitmask has ones above its eight bits",
         "wasmtime #4807 (v128.any_true and bitmask lowering)",
-        (Rewrite(f"{_INT}:_bitmask", 'row(c, "packsswb", value, zeros(c))', 'row(c, "packsswb", value, value)'),),
+        (Rewrite(f"{_INT}:_bitmask", 'build(c, "packsswb", value, zeros(c))', 'build(c, "packsswb", value, value)'),),
     ),
     Fault(
         "float-vector-compare-nan", _LOWER,

@@ -60,7 +60,7 @@ def test_what_does_not_fit_is_refused() -> None:
         Rewrite(place, "pending", "waiting"),
         Rewrite(place, "ready = [", "ready = (["),
         Rewrite("compiler.regalloc.moves:nothing", "a", "b"),
-        Entry("compiler.x64.rules.ints:_SWAPPED", "xx", "b"),
+        Entry("compiler.x64.rules.conditions:_SWAPPED", "xx", "b"),
     ):
         with pytest.raises(FaultError), applied(patch):
             pass

@@ -9,7 +9,7 @@ from compiler.ir import IR_OPS
 from compiler.lower import RULES
 from compiler.machine import OperandKind
 from compiler.pipeline import Settings
-from compiler.x64.emission import PSEUDO
+from compiler.x64.assembler import PSEUDO
 from compiler.x64.insts import ROWS
 from tests.language.semantics_operands import rows
 from tests.lowering.native_rows import compiled, machine_code

@@ -37,9 +37,10 @@ from compiler.machine import (
     fixed,
     use,
 )
-from compiler.x64.build import Address, pseudo, row
-from compiler.x64.rules.ints import INVERSE, condition_of, trap_if
+from compiler.x64.build import Address, build, pseudo
+from compiler.x64.rules.conditions import INVERSE, condition_of
 from compiler.x64.rules.memory import load, load_hoisted, table_element
+from compiler.x64.rules.scalars import trap_if
 from wasm.traps import TrapKind
 from wasm.valtypes import I32, I64, FuncType, NumType, RefType, ValType
 
@@ -181,14 +182,14 @@ def _resolve(c: Lowering, inst: Inst) -> _Callee:
             args = inst.args[:-1]
             place = table_element(c, table, inst.args[-1], TrapKind.UNDEFINED_ELEMENT)
             record = load(c, I64, place)
-            row(c, "test64", record, record)
+            build(c, "test64", record, record)
             trap_if(c, "e", TrapKind.UNINITIALIZED_ELEMENT)
             _check_type(c, record, type_index)
         case _:
             type_ = c.context.func_type_at(inst.imm)
             args = inst.args[:-1]
             record = c.use(inst.args[-1])
-            row(c, "test64", record, record)
+            build(c, "test64", record, record)
             trap_if(c, "e", TrapKind.NULL_REFERENCE)
     code = load(c, I64, Address(record, FUNCTION_CODE))
     return _Callee(None, code, load(c, I64, Address(record, FUNCTION_CONTEXT)), args, type_)
@@ -199,13 +200,13 @@ def _check_type(c: Lowering, record: VReg, type_index: int) -> None:
     wanted = c.context.types.canonical_id(type_index)
     found = load(c, I64, Address(record, FUNCTION_TYPE))
     if c.context.types.flat[type_index].final:
-        row(c, "cmp64_i32", found, imm=wanted)
+        build(c, "cmp64_i32", found, imm=wanted)
         trap_if(c, "ne", TrapKind.INDIRECT_TYPE_MISMATCH)
         return
     below = c.new(I32)
     operands = (use(c.context_vreg, fixed(RSI)), use(found, ANY), define(below, ANY))
     pseudo(c, "helper", operands, (("subtype", wanted), (I64,), (I32,), None), c.abi.all_regs)
-    row(c, "test32", below, below)
+    build(c, "test32", below, below)
     trap_if(c, "e", TrapKind.INDIRECT_TYPE_MISMATCH)
 
 

@@ -16,8 +16,8 @@ from compiler.layout import (
 )
 from compiler.lower import Lowering, lowers
 from compiler.machine import ANY, VReg, define, fixed, use
-from compiler.x64.build import Address, pseudo, row
-from compiler.x64.rules.ints import trap_if, zero_extended
+from compiler.x64.build import Address, build, pseudo
+from compiler.x64.rules.scalars import trap_if, zero_extended
 from wasm.isa import Access, Op
 from wasm.traps import TrapKind
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
@@ -30,11 +30,11 @@ _STORES[V128] = "movdqu_store"
 
 def load(c: Lowering, type_: NumType, address: Address, out: VReg | None = None) -> VReg:
     """A whole value from memory that is known to be there."""
-    return row(c, _LOADS[type_], address, out=c.new(type_) if out is None else out)
+    return build(c, _LOADS[type_], address, out=c.new(type_) if out is None else out)
 
 
 def store(c: Lowering, type_: NumType, address: Address, value: VReg) -> None:
-    row(c, _STORES[type_], address, value)
+    build(c, _STORES[type_], address, value)
 
 
 def _pointer(c: Lowering, offset: int) -> VReg:
@@ -83,15 +83,15 @@ def _checked(c: Lowering, address: ValueId, offset: int, size: int, memory: int)
         # The sum may leave 64 bits (memory64) or a displacement: add in full, and a carry is out of bounds as well.
         if c.type_of(start) is I32:
             # The addition writes over a copy of its operand, and that copy must be 64 bits wide.
-            start = row(c, "mov32", start, out=c.new(I64))
-        start = row(c, "add64", start, c.make_constant(I64, offset))
+            start = build(c, "mov32", start, out=c.new(I64))
+        start = build(c, "add64", start, c.make_constant(I64, offset))
         trap_if(c, "b", TrapKind.MEMORY_OOB)
-        end = row(c, "add64_i8", start, imm=size)
+        end = build(c, "add64_i8", start, imm=size)
         trap_if(c, "b", TrapKind.MEMORY_OOB)
         offset = 0
     else:
-        end = row(c, "lea64", Address(start, offset + size))
-    row(c, "cmp64_load", end, Address(block, MEMORY_SIZE))
+        end = build(c, "lea64", Address(start, offset + size))
+    build(c, "cmp64_load", end, Address(block, MEMORY_SIZE))
     trap_if(c, "a", TrapKind.MEMORY_OOB)
     return Address(_base(c, "memory", memory, block), offset, start, 1)
 
@@ -104,16 +104,16 @@ def _load(c: Lowering, inst: Inst) -> None:
     result = inst.results[0]
     type_ = c.type_of(result)
     if access.shape == "zero":
-        row(c, "movss_load" if access.bytes == 4 else "movsd_load", place, out=result)
+        build(c, "movss_load" if access.bytes == 4 else "movsd_load", place, out=result)
     elif access.shape:
         wide = {"8": "bw", "16": "wd", "32": "dq"}[access.shape]
-        row(c, f"pmov{'s' if access.signed else 'z'}x{wide}_load", place, out=result)
+        build(c, f"pmov{'s' if access.signed else 'z'}x{wide}_load", place, out=result)
     elif access.bytes * 8 == type_.bits:
         load(c, type_, place, result)
     elif access.bytes == 4:
-        row(c, "movsxd64_load" if access.signed else "mov32_load", place, out=result)
+        build(c, "movsxd64_load" if access.signed else "mov32_load", place, out=result)
     else:
-        row(c, f"mov{'s' if access.signed else 'z'}x{8 * access.bytes}_{type_.bits}_load", place, out=result)
+        build(c, f"mov{'s' if access.signed else 'z'}x{8 * access.bytes}_{type_.bits}_load", place, out=result)
 
 
 def _access(op: Op) -> Access:
@@ -131,7 +131,7 @@ def _store(c: Lowering, inst: Inst) -> None:
     if access.bytes * 8 == type_.bits:
         store(c, type_, place, value)
     else:
-        row(c, f"mov{8 * access.bytes}_store", place, value)
+        build(c, f"mov{8 * access.bytes}_store", place, value)
 
 
 @lowers("memory.size")
@@ -162,7 +162,7 @@ def table_element(c: Lowering, table: int, index: ValueId, kind: TrapKind) -> Ad
     """The address of a table's element, after the bounds check."""
     element = zero_extended(c, index)
     block = _block(c, "table", table)
-    row(c, "cmp64_load", element, Address(block, TABLE_SIZE))
+    build(c, "cmp64_load", element, Address(block, TABLE_SIZE))
     trap_if(c, "ae", kind)
     return Address(_base(c, "table", table, block), 0, element, 8)
 

@@ -8,7 +8,7 @@ from typing import Final
 from compiler.ir import Inst
 from compiler.lower import Lowering, lowers
 from compiler.machine import VReg
-from compiler.x64.build import row
+from compiler.x64.build import build
 from compiler.x64.vectors import WIDTH, every, zeros
 
 _SUFFIX: Final = {"f32x4": "ps", "f64x2": "pd"}
@@ -42,18 +42,18 @@ def _float(width: int, number: float) -> int:
 def _arithmetic(c: Lowering, inst: Inst) -> None:
     suffix, name = _split(inst)
     left, right = map(c.use, inst.args)
-    row(c, f"{name}{suffix}", left, right, out=inst.results[0])
+    build(c, f"{name}{suffix}", left, right, out=inst.results[0])
 
 
 @lowers(*_shapes("sqrt"))
 def _sqrt(c: Lowering, inst: Inst) -> None:
-    row(c, f"sqrt{_split(inst)[0]}", c.use(inst.args[0]), out=inst.results[0])
+    build(c, f"sqrt{_split(inst)[0]}", c.use(inst.args[0]), out=inst.results[0])
 
 
 @lowers(*_shapes(*_ROUND))
 def _round(c: Lowering, inst: Inst) -> None:
     suffix, name = _split(inst)
-    row(c, f"round{suffix}", c.use(inst.args[0]), imm=_ROUND[name], out=inst.results[0])
+    build(c, f"round{suffix}", c.use(inst.args[0]), imm=_ROUND[name], out=inst.results[0])
 
 
 @lowers(*_shapes(*_COMPARE))
@@ -63,7 +63,7 @@ def _compare(c: Lowering, inst: Inst) -> None:
     left, right = map(c.use, inst.args)
     if swapped:
         left, right = right, left
-    row(c, f"cmp{suffix}", left, right, imm=predicate, out=inst.results[0])
+    build(c, f"cmp{suffix}", left, right, imm=predicate, out=inst.results[0])
 
 
 def _signs(c: Lowering, inst: Inst) -> VReg:
@@ -73,12 +73,12 @@ def _signs(c: Lowering, inst: Inst) -> VReg:
 
 @lowers(*_shapes("abs"))
 def _abs(c: Lowering, inst: Inst) -> None:
-    row(c, "andnps", _signs(c, inst), c.use(inst.args[0]), out=inst.results[0])
+    build(c, "andnps", _signs(c, inst), c.use(inst.args[0]), out=inst.results[0])
 
 
 @lowers(*_shapes("neg"))
 def _neg(c: Lowering, inst: Inst) -> None:
-    row(c, "xorps", c.use(inst.args[0]), _signs(c, inst), out=inst.results[0])
+    build(c, "xorps", c.use(inst.args[0]), _signs(c, inst), out=inst.results[0])
 
 
 @lowers(*_shapes("pmin", "pmax"))
@@ -86,7 +86,7 @@ def _pseudo_min_max(c: Lowering, inst: Inst) -> None:
     """``b < a ? b : a``: what minps does with its operands the other way round, also for NaNs and zeros."""
     suffix, name = _split(inst)
     left, right = map(c.use, inst.args)
-    row(c, f"{name[1:]}{suffix}", right, left, out=inst.results[0])
+    build(c, f"{name[1:]}{suffix}", right, left, out=inst.results[0])
 
 
 @lowers(*_shapes("min", "max", "relaxed_min", "relaxed_max"))
@@ -101,15 +101,15 @@ def _min_max(c: Lowering, inst: Inst) -> None:
     suffix, name = _split(inst)
     name = name.removeprefix("relaxed_")
     left, right = map(c.use, inst.args)
-    one, other = row(c, f"{name}{suffix}", left, right), row(c, f"{name}{suffix}", right, left)
-    found = row(c, "orps", one, other)
+    one, other = build(c, f"{name}{suffix}", left, right), build(c, f"{name}{suffix}", right, left)
+    found = build(c, "orps", one, other)
     if name == "max":
-        found = row(c, f"sub{suffix}", found, row(c, "xorps", one, other))
-    unordered = row(c, f"cmp{suffix}", found, found, imm=_UNORDERED)
+        found = build(c, f"sub{suffix}", found, build(c, "xorps", one, other))
+    unordered = build(c, f"cmp{suffix}", found, found, imm=_UNORDERED)
     if name == "min":
-        found = row(c, "orps", found, unordered)
+        found = build(c, "orps", found, unordered)
     shift, count = _PAYLOAD[suffix]
-    row(c, "andnps", row(c, shift, unordered, imm=count), found, out=inst.results[0])
+    build(c, "andnps", build(c, shift, unordered, imm=count), found, out=inst.results[0])
 
 
 @lowers(*_shapes("relaxed_madd", "relaxed_nmadd"))
@@ -118,8 +118,8 @@ def _multiply_add(c: Lowering, inst: Inst) -> None:
     suffix, name = _split(inst)
     left, right, addend = map(c.use, inst.args)
     if name == "relaxed_nmadd":
-        left = row(c, "xorps", left, _signs(c, inst))
-    row(c, f"add{suffix}", row(c, f"mul{suffix}", left, right), addend, out=inst.results[0])
+        left = build(c, "xorps", left, _signs(c, inst))
+    build(c, f"add{suffix}", build(c, f"mul{suffix}", left, right), addend, out=inst.results[0])
 
 
 # Conversions.
@@ -134,7 +134,7 @@ _DIRECT: Final = {
 
 @lowers(*_DIRECT)
 def _convert(c: Lowering, inst: Inst) -> None:
-    row(c, _DIRECT[inst.op.name], c.use(inst.args[0]), out=inst.results[0])
+    build(c, _DIRECT[inst.op.name], c.use(inst.args[0]), out=inst.results[0])
 
 
 @lowers("f32x4.convert_i32x4_u")
@@ -144,9 +144,9 @@ def _convert_u32(c: Lowering, inst: Inst) -> None:
     The upper ones are halved first, since the instruction takes its source as signed.
     """
     value = c.use(inst.args[0])
-    low = row(c, "pblendw", value, zeros(c), imm=0b1010_1010)
-    high = row(c, "cvtdq2ps", row(c, "psrld_i", row(c, "psubd", value, low), imm=1))
-    row(c, "addps", row(c, "addps", high, high), row(c, "cvtdq2ps", low), out=inst.results[0])
+    low = build(c, "pblendw", value, zeros(c), imm=0b1010_1010)
+    high = build(c, "cvtdq2ps", build(c, "psrld_i", build(c, "psubd", value, low), imm=1))
+    build(c, "addps", build(c, "addps", high, high), build(c, "cvtdq2ps", low), out=inst.results[0])
 
 
 _TWO_52: Final = _float(64, float(1 << 52))
@@ -155,17 +155,17 @@ _TWO_52: Final = _float(64, float(1 << 52))
 @lowers("f64x2.convert_low_i32x4_u")
 def _convert_low_u32(c: Lowering, inst: Inst) -> None:
     """As the fraction of a double between 2^52 and 2^53, whose last place is 1."""
-    numbers = row(c, "unpcklps", c.use(inst.args[0]), every(c, 32, _TWO_52 >> 32))
-    row(c, "subpd", numbers, every(c, 64, _TWO_52), out=inst.results[0])
+    numbers = build(c, "unpcklps", c.use(inst.args[0]), every(c, 32, _TWO_52 >> 32))
+    build(c, "subpd", numbers, every(c, 64, _TWO_52), out=inst.results[0])
 
 
 @lowers("i32x4.trunc_sat_f32x4_s", "i32x4.relaxed_trunc_f32x4_s")
 def _truncate_f32_s(c: Lowering, inst: Inst) -> None:
     """What cvttps2dq cannot represent gives the least integer: right below, complemented above. NaNs become 0 first."""
     value = c.use(inst.args[0])
-    number = row(c, "andps", value, row(c, "cmpps", value, value, imm=_EQUAL))
-    above = row(c, "cmpps", every(c, 32, _float(32, 2.0**31)), number, imm=_LESS_OR_EQUAL)
-    row(c, "pxor", row(c, "cvttps2dq", number), above, out=inst.results[0])
+    number = build(c, "andps", value, build(c, "cmpps", value, value, imm=_EQUAL))
+    above = build(c, "cmpps", every(c, 32, _float(32, 2.0**31)), number, imm=_LESS_OR_EQUAL)
+    build(c, "pxor", build(c, "cvttps2dq", number), above, out=inst.results[0])
 
 
 @lowers("i32x4.trunc_sat_f32x4_u", "i32x4.relaxed_trunc_f32x4_u")
@@ -173,27 +173,27 @@ def _truncate_f32_u(c: Lowering, inst: Inst) -> None:
     """Two parts: the number, which from 2^31 on converts to 2^31 whatever it is, and what it has above 2^31."""
     zero, limit = zeros(c), every(c, 32, _float(32, 2.0**31))
     # maxps gives its second operand for a NaN.
-    number = row(c, "maxps", c.use(inst.args[0]), zero)
-    rest = row(c, "subps", number, limit)
-    above = row(c, "cmpps", limit, rest, imm=_LESS_OR_EQUAL)
-    upper = row(c, "pmaxsd", row(c, "pxor", row(c, "cvttps2dq", rest), above), zero)
-    row(c, "paddd", row(c, "cvttps2dq", number), upper, out=inst.results[0])
+    number = build(c, "maxps", c.use(inst.args[0]), zero)
+    rest = build(c, "subps", number, limit)
+    above = build(c, "cmpps", limit, rest, imm=_LESS_OR_EQUAL)
+    upper = build(c, "pmaxsd", build(c, "pxor", build(c, "cvttps2dq", rest), above), zero)
+    build(c, "paddd", build(c, "cvttps2dq", number), upper, out=inst.results[0])
 
 
 @lowers("i32x4.trunc_sat_f64x2_s_zero", "i32x4.relaxed_trunc_f64x2_s_zero")
 def _truncate_f64_s(c: Lowering, inst: Inst) -> None:
     """At most the greatest integer, or 0 for a NaN, which minpd leaves for its second operand; below, as for f32."""
     value = c.use(inst.args[0])
-    ordered = row(c, "cmppd", value, value, imm=_EQUAL)
-    greatest = row(c, "andps", ordered, every(c, 64, _float(64, 2.0**31 - 1)))
-    row(c, "cvttpd2dq", row(c, "minpd", value, greatest), out=inst.results[0])
+    ordered = build(c, "cmppd", value, value, imm=_EQUAL)
+    greatest = build(c, "andps", ordered, every(c, 64, _float(64, 2.0**31 - 1)))
+    build(c, "cvttpd2dq", build(c, "minpd", value, greatest), out=inst.results[0])
 
 
 @lowers("i32x4.trunc_sat_f64x2_u_zero", "i32x4.relaxed_trunc_f64x2_u_zero")
 def _truncate_f64_u(c: Lowering, inst: Inst) -> None:
     """Clamped, truncated, and added to 2^52: then the fraction's lower half is the integer."""
     zero = zeros(c)
-    number = row(c, "maxpd", c.use(inst.args[0]), zero)
-    number = row(c, "minpd", number, every(c, 64, _float(64, 2.0**32 - 1)))
-    number = row(c, "addpd", row(c, "roundpd", number, imm=_ROUND["trunc"]), every(c, 64, _TWO_52))
-    row(c, "shufps", number, zero, imm=0b10_00_10_00, out=inst.results[0])
+    number = build(c, "maxpd", c.use(inst.args[0]), zero)
+    number = build(c, "minpd", number, every(c, 64, _float(64, 2.0**32 - 1)))
+    number = build(c, "addpd", build(c, "roundpd", number, imm=_ROUND["trunc"]), every(c, 64, _TWO_52))
+    build(c, "shufps", number, zero, imm=0b10_00_10_00, out=inst.results[0])

@@ -6,8 +6,8 @@ from typing import Final
 
 from compiler.ir import Inst
 from compiler.lower import Lowering, lowers
-from compiler.machine import VReg, define
-from compiler.x64.build import pseudo, row
+from compiler.machine import VReg
+from compiler.x64.build import build
 from compiler.x64.vectors import INT_SHAPES, LETTER, WIDTH, every, ones, zeros
 
 _BINARY: Final = {
@@ -37,33 +37,33 @@ _BINARY: Final = {
 @lowers(*_BINARY)
 def _binary(c: Lowering, inst: Inst) -> None:
     left, right = map(c.use, inst.args)
-    row(c, _BINARY[inst.op.name], left, right, out=inst.results[0])
+    build(c, _BINARY[inst.op.name], left, right, out=inst.results[0])
 
 
 @lowers("v128.andnot")
 def _and_not(c: Lowering, inst: Inst) -> None:
     """pandn complements its first operand, andnot the second."""
     kept, cleared = map(c.use, inst.args)
-    row(c, "pandn", cleared, kept, out=inst.results[0])
+    build(c, "pandn", cleared, kept, out=inst.results[0])
 
 
 @lowers("v128.not")
 def _not(c: Lowering, inst: Inst) -> None:
-    row(c, "pxor", c.use(inst.args[0]), ones(c), out=inst.results[0])
+    build(c, "pxor", c.use(inst.args[0]), ones(c), out=inst.results[0])
 
 
 @lowers("v128.bitselect", *(f"{s}.relaxed_laneselect" for s in INT_SHAPES))
 def _bitselect(c: Lowering, inst: Inst) -> None:
     """``no ^ ((yes ^ no) & mask)``; the deterministic laneselect goes by each bit as well."""
     yes, no, mask = map(c.use, inst.args)
-    difference = row(c, "pand", row(c, "pxor", yes, no), mask)
-    row(c, "pxor", difference, no, out=inst.results[0])
+    difference = build(c, "pand", build(c, "pxor", yes, no), mask)
+    build(c, "pxor", difference, no, out=inst.results[0])
 
 
 @lowers(*(f"{s}.lt_s" for s in INT_SHAPES))
 def _less(c: Lowering, inst: Inst) -> None:
     left, right = map(c.use, inst.args)
-    row(c, f"pcmpgt{_letter(inst)}", right, left, out=inst.results[0])
+    build(c, f"pcmpgt{_letter(inst)}", right, left, out=inst.results[0])
 
 
 def _letter(inst: Inst) -> str:
@@ -77,8 +77,8 @@ def _complement(c: Lowering, inst: Inst) -> None:
     name = inst.op.name.partition(".")[2]
     if name == "ge_s":
         left, right = right, left
-    opposite = row(c, f"pcmp{'eq' if name == 'ne' else 'gt'}{_letter(inst)}", left, right)
-    row(c, "pxor", opposite, ones(c), out=inst.results[0])
+    opposite = build(c, f"pcmp{'eq' if name == 'ne' else 'gt'}{_letter(inst)}", left, right)
+    build(c, "pxor", opposite, ones(c), out=inst.results[0])
 
 
 @lowers(*(f"{s}.{name}_{sign}" for s in INT_SHAPES[:3] for name in ("le", "ge") for sign in "su"))
@@ -86,8 +86,8 @@ def _at_most(c: Lowering, inst: Inst) -> None:
     """left <= right where left is the lesser of both, left >= right where right is."""
     left, right = map(c.use, inst.args)
     name, sign = inst.op.name.partition(".")[2].split("_")
-    lesser = row(c, f"pmin{sign}{_letter(inst)}", left, right)
-    row(c, f"pcmpeq{_letter(inst)}", lesser, left if name == "le" else right, out=inst.results[0])
+    lesser = build(c, f"pmin{sign}{_letter(inst)}", left, right)
+    build(c, f"pcmpeq{_letter(inst)}", lesser, left if name == "le" else right, out=inst.results[0])
 
 
 @lowers(*(f"{s}.{name}_u" for s in INT_SHAPES[:3] for name in ("lt", "gt")))
@@ -95,34 +95,34 @@ def _unsigned_order(c: Lowering, inst: Inst) -> None:
     """left < right where left is not the greater of both, left > right where right is not."""
     left, right = map(c.use, inst.args)
     name, letter = inst.op.name.partition(".")[2], _letter(inst)
-    greater = row(c, f"pmaxu{letter}", left, right)
-    opposite = row(c, f"pcmpeq{letter}", greater, left if name == "lt_u" else right)
-    row(c, "pxor", opposite, ones(c), out=inst.results[0])
+    greater = build(c, f"pmaxu{letter}", left, right)
+    opposite = build(c, f"pcmpeq{letter}", greater, left if name == "lt_u" else right)
+    build(c, "pxor", opposite, ones(c), out=inst.results[0])
 
 
 @lowers(*(f"{s}.abs" for s in INT_SHAPES))
 def _abs(c: Lowering, inst: Inst) -> None:
     value = c.use(inst.args[0])
     if _letter(inst) != "q":
-        row(c, f"pabs{_letter(inst)}", value, out=inst.results[0])
+        build(c, f"pabs{_letter(inst)}", value, out=inst.results[0])
         return
-    sign = row(c, "pcmpgtq", zeros(c), value)
-    row(c, "psubq", row(c, "pxor", value, sign), sign, out=inst.results[0])
+    sign = build(c, "pcmpgtq", zeros(c), value)
+    build(c, "psubq", build(c, "pxor", value, sign), sign, out=inst.results[0])
 
 
 @lowers(*(f"{s}.neg" for s in INT_SHAPES))
 def _neg(c: Lowering, inst: Inst) -> None:
-    row(c, f"psub{_letter(inst)}", zeros(c), c.use(inst.args[0]), out=inst.results[0])
+    build(c, f"psub{_letter(inst)}", zeros(c), c.use(inst.args[0]), out=inst.results[0])
 
 
 @lowers("i64x2.mul")
 def _mul64(c: Lowering, inst: Inst) -> None:
     """low * low + ((high * low + low * high) << 32)"""
     left, right = map(c.use, inst.args)
-    first = row(c, "pmuludq", row(c, "psrlq_i", left, imm=32), right)
-    second = row(c, "pmuludq", row(c, "psrlq_i", right, imm=32), left)
-    cross = row(c, "psllq_i", row(c, "paddq", first, second), imm=32)
-    row(c, "paddq", row(c, "pmuludq", left, right), cross, out=inst.results[0])
+    first = build(c, "pmuludq", build(c, "psrlq_i", left, imm=32), right)
+    second = build(c, "pmuludq", build(c, "psrlq_i", right, imm=32), left)
+    cross = build(c, "psllq_i", build(c, "paddq", first, second), imm=32)
+    build(c, "paddq", build(c, "pmuludq", left, right), cross, out=inst.results[0])
 
 
 @lowers("i8x16.popcnt")
@@ -130,10 +130,10 @@ def _popcnt(c: Lowering, inst: Inst) -> None:
     """A table of the sixteen half bytes, looked up for both halves of each byte."""
     value, nibbles = c.use(inst.args[0]), every(c, 8, 0x0F)
     table = c.make_constant(c.type_of(inst.results[0]), sum(i.bit_count() << 8 * i for i in range(16)))
-    low = row(c, "pand", value, nibbles)
-    high = row(c, "pand", row(c, "psrlw_i", value, imm=4), nibbles)
-    counts = row(c, "pshufb", table, low)
-    row(c, "paddb", counts, row(c, "pshufb", table, high), out=inst.results[0])
+    low = build(c, "pand", value, nibbles)
+    high = build(c, "pand", build(c, "psrlw_i", value, imm=4), nibbles)
+    counts = build(c, "pshufb", table, low)
+    build(c, "paddb", counts, build(c, "pshufb", table, high), out=inst.results[0])
 
 
 # Widening.
@@ -145,8 +145,8 @@ _UPPER_HALF: Final = 0xEE
 
 def _extend(c: Lowering, value: VReg, part: str, sign: str, pair: str, out: VReg | None = None) -> VReg:
     if part == "high":
-        value = row(c, "pshufd", value, imm=_UPPER_HALF)
-    return row(c, f"pmov{'s' if sign == 's' else 'z'}x{pair}", value, out=out)
+        value = build(c, "pshufd", value, imm=_UPPER_HALF)
+    return build(c, f"pmov{'s' if sign == 's' else 'z'}x{pair}", value, out=out)
 
 
 _PARTS: Final = tuple((part, sign) for part in ("low", "high") for sign in "su")
@@ -173,7 +173,7 @@ def _split(inst: Inst) -> tuple[str, str]:
 def _extmul_bytes(c: Lowering, inst: Inst) -> None:
     part, sign = _split(inst)
     left, right = (_extend(c, c.use(arg), part, sign, "bw") for arg in inst.args)
-    row(c, "pmullw", left, right, out=inst.results[0])
+    build(c, "pmullw", left, right, out=inst.results[0])
 
 
 @lowers(*_extmuls("i32x4"))
@@ -181,9 +181,9 @@ def _extmul_words(c: Lowering, inst: Inst) -> None:
     """Lower and upper halves of all eight products, interleaved."""
     part, sign = _split(inst)
     left, right = map(c.use, inst.args)
-    low = row(c, "pmullw", left, right)
-    high = row(c, "pmulhw" if sign == "s" else "pmulhuw", left, right)
-    row(c, "punpcklwd" if part == "low" else "punpckhwd", low, high, out=inst.results[0])
+    low = build(c, "pmullw", left, right)
+    high = build(c, "pmulhw" if sign == "s" else "pmulhuw", left, right)
+    build(c, "punpcklwd" if part == "low" else "punpckhwd", low, high, out=inst.results[0])
 
 
 @lowers(*_extmuls("i64x2"))
@@ -191,8 +191,8 @@ def _extmul_doublewords(c: Lowering, inst: Inst) -> None:
     """pmuldq and pmuludq multiply the lanes 0 and 2."""
     part, sign = _split(inst)
     lanes = 0b01_01_00_00 if part == "low" else 0b11_11_10_10
-    left, right = (row(c, "pshufd", c.use(arg), imm=lanes) for arg in inst.args)
-    row(c, "pmuldq" if sign == "s" else "pmuludq", left, right, out=inst.results[0])
+    left, right = (build(c, "pshufd", c.use(arg), imm=lanes) for arg in inst.args)
+    build(c, "pmuldq" if sign == "s" else "pmuludq", left, right, out=inst.results[0])
 
 
 @lowers("i16x8.extadd_pairwise_i8x16_s", "i16x8.extadd_pairwise_i8x16_u")
@@ -200,20 +200,20 @@ def _extadd_bytes(c: Lowering, inst: Inst) -> None:
     """pmaddubsw multiplies unsigned by signed bytes and adds pairs; with 1 on the other side nothing saturates."""
     value, unit = c.use(inst.args[0]), every(c, 8, 1)
     left, right = (unit, value) if inst.op.name.endswith("_s") else (value, unit)
-    row(c, "pmaddubsw", left, right, out=inst.results[0])
+    build(c, "pmaddubsw", left, right, out=inst.results[0])
 
 
 @lowers("i32x4.extadd_pairwise_i16x8_s")
 def _extadd_words_s(c: Lowering, inst: Inst) -> None:
-    row(c, "pmaddwd", c.use(inst.args[0]), every(c, 16, 1), out=inst.results[0])
+    build(c, "pmaddwd", c.use(inst.args[0]), every(c, 16, 1), out=inst.results[0])
 
 
 @lowers("i32x4.extadd_pairwise_i16x8_u")
 def _extadd_words_u(c: Lowering, inst: Inst) -> None:
     value = c.use(inst.args[0])
-    odd = row(c, "psrld_i", value, imm=16)
-    even = row(c, "pblendw", value, zeros(c), imm=0b1010_1010)
-    row(c, "paddd", even, odd, out=inst.results[0])
+    odd = build(c, "psrld_i", value, imm=16)
+    even = build(c, "pblendw", value, zeros(c), imm=0b1010_1010)
+    build(c, "paddd", even, odd, out=inst.results[0])
 
 
 # Fixed point and dot products.
@@ -223,9 +223,9 @@ def _extadd_words_u(c: Lowering, inst: Inst) -> None:
 def _q15mulr(c: Lowering, inst: Inst) -> None:
     """pmulhrsw gives 0x8000 for -1 * -1 and for nothing else; its complement is what the spec saturates to."""
     left, right = map(c.use, inst.args)
-    product = row(c, "pmulhrsw", left, right)
-    overflow = row(c, "pcmpeqw", every(c, 16, 0x8000), product)
-    row(c, "pxor", product, overflow, out=inst.results[0])
+    product = build(c, "pmulhrsw", left, right)
+    overflow = build(c, "pcmpeqw", every(c, 16, 0x8000), product)
+    build(c, "pxor", product, overflow, out=inst.results[0])
 
 
 def _dot_bytes(c: Lowering, inst: Inst, out: VReg | None = None) -> VReg:
@@ -233,10 +233,10 @@ def _dot_bytes(c: Lowering, inst: Inst, out: VReg | None = None) -> VReg:
     left, right = map(c.use, inst.args[:2])
     products = []
     for even in (True, False):
-        sides = [row(c, "psllw_i", side, imm=8) if even else side for side in (left, right)]
-        first, second = (row(c, "psraw_i", side, imm=8) for side in sides)
-        products.append(row(c, "pmullw", first, second))
-    return row(c, "paddsw", *products, out=out)
+        sides = [build(c, "psllw_i", side, imm=8) if even else side for side in (left, right)]
+        first, second = (build(c, "psraw_i", side, imm=8) for side in sides)
+        products.append(build(c, "pmullw", first, second))
+    return build(c, "paddsw", *products, out=out)
 
 
 @lowers("i16x8.relaxed_dot_i8x16_i7x16_s")
@@ -247,29 +247,8 @@ def _relaxed_dot(c: Lowering, inst: Inst) -> None:
 @lowers("i32x4.relaxed_dot_i8x16_i7x16_add_s")
 def _relaxed_dot_add(c: Lowering, inst: Inst) -> None:
     addend = c.use(inst.args[2])
-    pairs = row(c, "pmaddwd", _dot_bytes(c, inst), every(c, 16, 1))
-    row(c, "paddd", pairs, addend, out=inst.results[0])
-
-
-# Tests.
-
-VECTOR_TESTS: Final = ("v128.any_true", *(f"{s}.all_true" for s in INT_SHAPES))
-
-
-def vector_test(c: Lowering, inst: Inst) -> str:
-    """Set the flags by a test of all lanes and return the condition under which it holds."""
-    value = c.use(inst.args[0])
-    if inst.op.name == "v128.any_true":
-        row(c, "ptest", value, value)
-        return "ne"
-    lanes = row(c, f"pcmpeq{_letter(inst)}", zeros(c), value)
-    row(c, "ptest", lanes, lanes)
-    return "e"
-
-
-@lowers(*VECTOR_TESTS)
-def _vector_test(c: Lowering, inst: Inst) -> None:
-    pseudo(c, "setcc", (define(inst.results[0]),), vector_test(c, inst))
+    pairs = build(c, "pmaddwd", _dot_bytes(c, inst), every(c, 16, 1))
+    build(c, "paddd", pairs, addend, out=inst.results[0])
 
 
 @lowers(*(f"{s}.bitmask" for s in INT_SHAPES))
@@ -278,5 +257,5 @@ def _bitmask(c: Lowering, inst: Inst) -> None:
     width = WIDTH[inst.op.name.partition(".")[0]]
     if width == 16:
         # Saturation keeps the signs; the zeros become the upper half of the mask.
-        value = row(c, "packsswb", value, zeros(c))
-    row(c, {32: "movmskps", 64: "movmskpd"}.get(width, "pmovmskb"), value, out=inst.results[0])
+        value = build(c, "packsswb", value, zeros(c))
+    build(c, {32: "movmskps", 64: "movmskpd"}.get(width, "pmovmskb"), value, out=inst.results[0])

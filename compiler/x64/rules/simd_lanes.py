@@ -8,7 +8,7 @@ from typing import Final
 from compiler.ir import Inst
 from compiler.lower import Lowering, lowers
 from compiler.machine import VReg
-from compiler.x64.build import row
+from compiler.x64.build import build
 from compiler.x64.vectors import every, zeros
 from wasm.valtypes import V128
 
@@ -20,31 +20,31 @@ _HIGH_HALF: Final = 0b11_10_11_10
 @lowers("i8x16.splat")
 def _splat8(c: Lowering, inst: Inst) -> None:
     """A byte shuffle by zeros takes byte 0 everywhere."""
-    lane = row(c, "movd_to_x", c.use(inst.args[0]))
-    row(c, "pshufb", lane, zeros(c), out=inst.results[0])
+    lane = build(c, "movd_to_x", c.use(inst.args[0]))
+    build(c, "pshufb", lane, zeros(c), out=inst.results[0])
 
 
 @lowers("i16x8.splat")
 def _splat16(c: Lowering, inst: Inst) -> None:
-    lane = row(c, "pshuflw", row(c, "movd_to_x", c.use(inst.args[0])), imm=0)
-    row(c, "pshufd", lane, imm=0, out=inst.results[0])
+    lane = build(c, "pshuflw", build(c, "movd_to_x", c.use(inst.args[0])), imm=0)
+    build(c, "pshufd", lane, imm=0, out=inst.results[0])
 
 
 @lowers("i32x4.splat", "i64x2.splat")
 def _splat_integer(c: Lowering, inst: Inst) -> None:
     letter, imm = ("d", 0) if inst.op.name[1:3] == "32" else ("q", _LOW_HALF)
-    lane = row(c, f"mov{letter}_to_x", c.use(inst.args[0]))
-    row(c, "pshufd", lane, imm=imm, out=inst.results[0])
+    lane = build(c, f"mov{letter}_to_x", c.use(inst.args[0]))
+    build(c, "pshufd", lane, imm=imm, out=inst.results[0])
 
 
 @lowers("f32x4.splat")
 def _splat_f32(c: Lowering, inst: Inst) -> None:
-    row(c, "pshufd", c.use(inst.args[0]), imm=0, out=inst.results[0])
+    build(c, "pshufd", c.use(inst.args[0]), imm=0, out=inst.results[0])
 
 
 @lowers("f64x2.splat")
 def _splat_f64(c: Lowering, inst: Inst) -> None:
-    row(c, "movddup", c.use(inst.args[0]), out=inst.results[0])
+    build(c, "movddup", c.use(inst.args[0]), out=inst.results[0])
 
 
 @lowers(*(f"{s}.extract_lane_{sign}" for s in ("i8x16", "i16x8") for sign in "su"))
@@ -52,9 +52,9 @@ def _extract_small(c: Lowering, inst: Inst) -> None:
     letter, bits = ("b", 8) if inst.op.name.startswith("i8") else ("w", 16)
     value = c.use(inst.args[0])
     if inst.op.name.endswith("_u"):
-        row(c, f"pextr{letter}", value, imm=inst.imm, out=inst.results[0])
+        build(c, f"pextr{letter}", value, imm=inst.imm, out=inst.results[0])
     else:
-        row(c, f"movsx{bits}_32", row(c, f"pextr{letter}", value, imm=inst.imm), out=inst.results[0])
+        build(c, f"movsx{bits}_32", build(c, f"pextr{letter}", value, imm=inst.imm), out=inst.results[0])
 
 
 @lowers("i32x4.extract_lane", "i64x2.extract_lane")
@@ -62,9 +62,9 @@ def _extract_integer(c: Lowering, inst: Inst) -> None:
     letter = "d" if inst.op.name[1:3] == "32" else "q"
     value = c.use(inst.args[0])
     if inst.imm == 0:
-        row(c, f"mov{letter}_from_x", value, out=inst.results[0])
+        build(c, f"mov{letter}_from_x", value, out=inst.results[0])
     else:
-        row(c, f"pextr{letter}", value, imm=inst.imm, out=inst.results[0])
+        build(c, f"pextr{letter}", value, imm=inst.imm, out=inst.results[0])
 
 
 @lowers("f32x4.extract_lane", "f64x2.extract_lane")
@@ -72,36 +72,36 @@ def _extract_float(c: Lowering, inst: Inst) -> None:
     """The lane goes to the bottom; what is above it does not matter in a scalar."""
     value = c.use(inst.args[0])
     if inst.imm == 0:
-        row(c, "movaps", value, out=inst.results[0])
+        build(c, "movaps", value, out=inst.results[0])
     else:
         imm = inst.imm if inst.op.name.startswith("f32") else _HIGH_HALF
-        row(c, "pshufd", value, imm=imm, out=inst.results[0])
+        build(c, "pshufd", value, imm=imm, out=inst.results[0])
 
 
 @lowers(*(f"{s}.replace_lane" for s in ("i8x16", "i16x8", "i32x4", "i64x2")))
 def _replace_integer(c: Lowering, inst: Inst) -> None:
     letter = {"i8": "b", "i1": "w", "i3": "d", "i6": "q"}[inst.op.name[:2]]
     vector, lane = map(c.use, inst.args)
-    row(c, f"pinsr{letter}", vector, lane, imm=inst.imm, out=inst.results[0])
+    build(c, f"pinsr{letter}", vector, lane, imm=inst.imm, out=inst.results[0])
 
 
 @lowers("f32x4.replace_lane")
 def _replace_f32(c: Lowering, inst: Inst) -> None:
     vector, lane = map(c.use, inst.args)
-    row(c, "insertps", vector, lane, imm=inst.imm << 4, out=inst.results[0])
+    build(c, "insertps", vector, lane, imm=inst.imm << 4, out=inst.results[0])
 
 
 @lowers("f64x2.replace_lane")
 def _replace_f64(c: Lowering, inst: Inst) -> None:
     vector, lane = map(c.use, inst.args)
-    row(c, "movlhps" if inst.imm else "movsd", vector, lane, out=inst.results[0])
+    build(c, "movlhps" if inst.imm else "movsd", vector, lane, out=inst.results[0])
 
 
 @lowers("i8x16.swizzle", "i8x16.relaxed_swizzle")
 def _swizzle(c: Lowering, inst: Inst) -> None:
     """pshufb gives 0 for an index with its top bit set: adding 0x70 with saturation sets it from 16 on."""
     vector, indices = map(c.use, inst.args)
-    row(c, "pshufb", vector, row(c, "paddusb", indices, every(c, 8, 0x70)), out=inst.results[0])
+    build(c, "pshufb", vector, build(c, "paddusb", indices, every(c, 8, 0x70)), out=inst.results[0])
 
 
 # Shuffles.
@@ -124,10 +124,10 @@ def _shuffle(c: Lowering, inst: Inst) -> None:
     if c.settings.opt != "none" and _one_instruction(c, left, right, lanes, single, inst.results[0]):
         return
     if single:
-        row(c, "pshufb", left, _byte_mask(c, lanes, 0), out=inst.results[0])
+        build(c, "pshufb", left, _byte_mask(c, lanes, 0), out=inst.results[0])
         return
-    picked = row(c, "pshufb", left, _byte_mask(c, lanes, 0))
-    row(c, "por", picked, row(c, "pshufb", right, _byte_mask(c, lanes, 16)), out=inst.results[0])
+    picked = build(c, "pshufb", left, _byte_mask(c, lanes, 0))
+    build(c, "por", picked, build(c, "pshufb", right, _byte_mask(c, lanes, 16)), out=inst.results[0])
 
 
 def _byte_mask(c: Lowering, lanes: Sequence[int], start: int) -> VReg:
@@ -139,7 +139,7 @@ def _byte_mask(c: Lowering, lanes: Sequence[int], start: int) -> VReg:
 def _one_instruction(c: Lowering, left: VReg, right: VReg, lanes: Sequence[int], single: bool, out: VReg) -> bool:
     """Emit the pattern as one instruction if there is one. With ``single`` all lanes are the left operand's."""
     if list(lanes) == list(range(16)):
-        row(c, "movaps", left, out=out)
+        build(c, "movaps", left, out=out)
         return True
     if single:
         return _permutation(c, left, lanes, out) or _interleaving(c, left, left, lanes, True, out)
@@ -161,20 +161,20 @@ def _selector(picks: Sequence[int]) -> int:
 def _permutation(c: Lowering, value: VReg, lanes: Sequence[int], out: VReg) -> bool:
     doublewords = _grouped(lanes, 4)
     if doublewords is not None:
-        row(c, "pshufd", value, imm=_selector(doublewords), out=out)
+        build(c, "pshufd", value, imm=_selector(doublewords), out=out)
         return True
     words = _grouped(lanes, 2)
     if words is not None:
         low, high = words[:4], words[4:]
         if high == [4, 5, 6, 7] and max(low) < 4:
-            row(c, "pshuflw", value, imm=_selector(low), out=out)
+            build(c, "pshuflw", value, imm=_selector(low), out=out)
             return True
         if low == [0, 1, 2, 3] and min(high) >= 4:
-            row(c, "pshufhw", value, imm=_selector(high), out=out)
+            build(c, "pshufhw", value, imm=_selector(high), out=out)
             return True
     start = lanes[0]
     if list(lanes) == [(start + i) % 16 for i in range(16)]:
-        row(c, "palignr", value, value, imm=start, out=out)
+        build(c, "palignr", value, value, imm=start, out=out)
         return True
     return False
 
@@ -188,7 +188,7 @@ def _interleaving(c: Lowering, left: VReg, right: VReg, lanes: Sequence[int], si
                 steps = range(start, start + 8, size)
                 bases = [base + step for step in steps for base in (first_base, second_base)]
                 if list(lanes) == [base + i for base in bases for i in range(size)]:
-                    row(c, f"punpck{half}{letters}", first, second, out=out)
+                    build(c, f"punpck{half}{letters}", first, second, out=out)
                     return True
     return False
 
@@ -198,11 +198,11 @@ def _combination(c: Lowering, left: VReg, right: VReg, lanes: Sequence[int], out
     start = lanes[0]
     if list(lanes) == [(start + i) % 32 for i in range(16)]:
         high, low = (right, left) if start < 16 else (left, right)
-        row(c, "palignr", high, low, imm=start % 16, out=out)
+        build(c, "palignr", high, low, imm=start % 16, out=out)
         return True
     words = _grouped(lanes, 2)
     if words is not None and all(word % 8 == i for i, word in enumerate(words)):
-        row(c, "pblendw", left, right, imm=sum(1 << i for i, word in enumerate(words) if word >= 8), out=out)
+        build(c, "pblendw", left, right, imm=sum(1 << i for i, word in enumerate(words) if word >= 8), out=out)
         return True
     doublewords = _grouped(lanes, 4)
     if doublewords is None:
@@ -210,6 +210,6 @@ def _combination(c: Lowering, left: VReg, right: VReg, lanes: Sequence[int], out
     sides = [pick >= 4 for pick in doublewords]
     if sides[0] == sides[1] != sides[2] == sides[3]:
         first, second = (right, left) if sides[0] else (left, right)
-        row(c, "shufps", first, second, imm=_selector(doublewords), out=out)
+        build(c, "shufps", first, second, imm=_selector(doublewords), out=out)
         return True
     return False

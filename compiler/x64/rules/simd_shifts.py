@@ -7,7 +7,7 @@ from typing import Final
 from compiler.ir import Inst, ValueId
 from compiler.lower import Lowering, lowers
 from compiler.machine import VReg
-from compiler.x64.build import row
+from compiler.x64.build import build
 from compiler.x64.vectors import INT_SHAPES, LETTER, ONES, WIDTH, every, known, repeated, zeros
 from wasm.valtypes import V128
 
@@ -22,20 +22,20 @@ class _Amount:
         bits = known(c, value)
         self.constant = None if bits is None else bits % width
         # ``and`` with the width's mask comes before the transfer: the instructions take any amount as it stands.
-        self.scalar: VReg = -1 if bits is not None else row(c, "and32_i8", c.use(value), imm=width - 1)
-        self.vector: VReg = -1 if bits is not None else row(c, "movd_to_x", self.scalar)
+        self.scalar: VReg = -1 if bits is not None else build(c, "and32_i8", c.use(value), imm=width - 1)
+        self.vector: VReg = -1 if bits is not None else build(c, "movd_to_x", self.scalar)
 
     def shift(self, name: str, value: VReg, out: VReg | None = None) -> VReg:
         if self.constant is not None:
-            return row(self.c, f"{name}_i", value, imm=self.constant, out=out)
-        return row(self.c, name, value, self.vector, out=out)
+            return build(self.c, f"{name}_i", value, imm=self.constant, out=out)
+        return build(self.c, name, value, self.vector, out=out)
 
     def plus(self, more: int) -> _Amount:
         """The amount increased, which must not overflow the lane that it is used for."""
         if self.constant is not None:
             self.constant += more
         else:
-            self.vector = row(self.c, "movd_to_x", row(self.c, "add32_i8", self.scalar, imm=more))
+            self.vector = build(self.c, "movd_to_x", build(self.c, "add32_i8", self.scalar, imm=more))
         return self
 
 
@@ -54,8 +54,8 @@ def _shift_signed_64(c: Lowering, inst: Inst) -> None:
         sign = every(c, 64, 1 << 63 - amount.constant)
     else:
         sign = amount.shift("psrlq", every(c, 64, 1 << 63))
-    flipped = row(c, "pxor", amount.shift("psrlq", value), sign)
-    row(c, "psubq", flipped, sign, out=inst.results[0])
+    flipped = build(c, "pxor", amount.shift("psrlq", value), sign)
+    build(c, "psubq", flipped, sign, out=inst.results[0])
 
 
 @lowers("i8x16.shl", "i8x16.shr_u")
@@ -69,14 +69,14 @@ def _shift_bytes(c: Lowering, inst: Inst) -> None:
     else:
         # The lowest byte of a lane of ones shifted the same way, in every byte.
         start = c.make_constant(V128, ONES if left else repeated(16, 0x00FF))
-        mask = row(c, "pshufb", amount.shift(way, start), zeros(c))
-    row(c, "pand", amount.shift(way, value), mask, out=inst.results[0])
+        mask = build(c, "pshufb", amount.shift(way, start), zeros(c))
+    build(c, "pand", amount.shift(way, value), mask, out=inst.results[0])
 
 
 @lowers("i8x16.shr_s")
 def _shift_bytes_signed(c: Lowering, inst: Inst) -> None:
     """Each byte as the upper half of a 16-bit lane: shifted by 8 more, it has its sign, and fits."""
     value, amount = c.use(inst.args[0]), _Amount(c, inst.args[1], 8).plus(8)
-    low = amount.shift("psraw", row(c, "punpcklbw", value, value))
-    high = amount.shift("psraw", row(c, "punpckhbw", value, value))
-    row(c, "packsswb", low, high, out=inst.results[0])
+    low = amount.shift("psraw", build(c, "punpcklbw", value, value))
+    high = amount.shift("psraw", build(c, "punpckhbw", value, value))
+    build(c, "packsswb", low, high, out=inst.results[0])
