@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from generators.choices import ChoiceSource, Weighted, weighted
-from generators.control.guards import Tags
 from generators.control.throwers import Thrower, push_arguments
+from generators.control.try_tables import Tags
 from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
 from generators.program.calls import Callee
 from generators.program.program import Program

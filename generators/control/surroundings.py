@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.control.guards import Tags
 from generators.control.pressure import Around, Body
-from generators.control.throwers import MODES, Ends, Thrower, leaf
+from generators.control.throwers import DIGITS, Ends, Thrower, leaf
+from generators.control.try_tables import Tags
 from generators.draw.signatures import draw_types
 from generators.module.function import BARE, GET, I32_CONST
 from generators.program.calls import TAILS, Callee, import_callee
@@ -65,7 +65,7 @@ def draw_thrower(program: Program, source: ChoiceSource) -> tuple[Thrower | None
     payload = small_type(source, program, references).results
     tag = shell.builder.tag(payload)
     tags = Tags([*[()] * tag, payload], references=False, typed=False)
-    ends: Ends = tuple(tag if digit & 1 else None for digit in range(MODES))
+    ends: Ends = tuple(tag if digit & 1 else None for digit in range(DIGITS))
     return leaf(program.calls, source.fork("thrower"), tags, type_, ends), tags
 
 

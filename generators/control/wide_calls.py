@@ -1,47 +1,76 @@
 """Modules around a call with an extreme signature: callees, chains of calls, and functions that use the results.
 
-The targets ``returns``, ``params`` and ``calls`` draw the signature and the proportions; this builds the module.
+The targets ``returns``, ``params`` and ``calls`` draw the signature and the proportions; this builds the module:
+
+    the host -> consumer c0 -> link -> link -> leaf     leaves have the signature, links hand results on
+             -> consumer i0 -> an import                a host function of the same signature
+             -> w                                       a leaf or link itself
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
-from generators.choices import ChoiceSource, Weighted, weighted
+from generators.choices import ChoiceSource, Weighted, shares, weighted
 from generators.config import NARROW, Config, draw_size, in_zone
 from generators.draw.operands import results_for
 from generators.draw.signatures import draw_type, draw_types
-from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
+from generators.module.function import Function
 from generators.module.shell import Shell
-from generators.program import calls, use_values
+from generators.program import endings, use_values
 from generators.program.arguments import Exported, callable_by_host, invocations
-from generators.program.calls import INTEGERS, Callee, Calls, can_import, import_callee
+from generators.program.calls import (
+    INTEGERS,
+    VALUE_BYTES,
+    Callee,
+    Calls,
+    can_import,
+    host_site,
+    import_callee,
+    sites_of,
+)
+from generators.program.program import REFERENCES, TRAPS, VECTORS
 from generators.program.push_values import push_values
 from generators.scalar.expressions import emit_statement
 from wasm.case import Case
 from wasm.embedding import Invocation
-from wasm.features import Feature
-from wasm.isa import OPS, Instr, MemArg
+from wasm.fragment import code, template
 from wasm.module import ExternKind
 from wasm.valtypes import I32, I64, FuncType, ValType
 
 HOW: Final = weighted(("direct", 40), ("indirect", 30), ("ref", 15), ("loop", 15))
 """How a consumer calls a callee that is no import."""
 
-REFERENCES: Final = (Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
-
-DEEP: Final = 400
-"""Above this many values a chain has at most one link: the tail of the distribution decides the throughput."""
-
+_SEVERAL_VALUES: Final = 64
+_WIDE_VALUES: Final = 128
+_MANY_VALUES: Final = 400
+"""Above so many values a case has less of everything else: the tail of the distribution decides the throughput."""
 
 _ZONE_MISSING: Final = weighted((99, 10), (3, 30), (2, 90), (1, 90), (0, 36))
 """How many kinds of links an operand boundary goes without; the simplest case has none at all."""
 
+_ROUNDS: Final = shares(("constant", 2), ("argument", 1), ("hash", 1))
+"""What decides how often a consumer's loop runs."""
+
+_ROUNDS_BY_ARGUMENT: Final = template("local.get 0  i32.const 3  i32.and  i32.const 1  i32.add  local.set $count")
+_SET_COUNT: Final = template("i32.const $times  local.set $count")
+_HASH_GOES_ON: Final = template("local.get $acc  i64.const 3  i64.and  i64.eqz  i32.eqz")
+_AND_FUEL_IS_LEFT: Final = code("i32.eqz  i32.eqz  i32.and  br_if 0")
+_CALL: Final = template("call $func")
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A target's proportions. ``links`` and ``consumers`` are how many of each a case of ordinary size has."""
+    """A target's proportions.
+
+    ``results`` and ``params`` are tables of sizes (``generators.config``), the target's own side is drawn first.
+    ``links`` and ``consumers`` are how many of each a case of ordinary size has, ``sink`` has the sizes of what a call
+    on results gives. In ``host`` of 12 cases the host calls a function of the signature itself, in ``imports`` of 12
+    one is imported; in ``pressure`` of 16 consumers up to 20 more values live across the calls.
+    """
 
     results: tuple[int, ...]
     params: tuple[int, ...]
@@ -55,8 +84,13 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What one case is going to contain, as drawn from the main stream."""
+class CallPlan:
+    """What one case is going to contain, as drawn from the main stream.
+
+    ``zone``: its size is an operand boundary (``generators.config.in_zone``). ``links`` are kinds, the innermost first.
+    ``host``, ``imported``, ``reenter`` and ``traps``: whether the host calls the signature, and which imports of it
+    there are.
+    """
 
     type: FuncType
     zone: bool
@@ -81,26 +115,27 @@ def draw_sizes(source: ChoiceSource, config: Config, shape: Shape) -> tuple[int,
     return params, draw_size(source, shape.results, config.max_results)
 
 
-def draw_plan(source: ChoiceSource, calls: Calls, type_: FuncType, zone: bool, shape: Shape) -> Plan:
+def draw_plan(source: ChoiceSource, calls: Calls, type_: FuncType, zone: bool, shape: Shape) -> CallPlan:
+    """A plan for calls of ``type_``; ``zone`` as in ``CallPlan``."""
     kinds = calls.kinds()
     if zone:
         # At an operand boundary nearly every kind of call gets its turn, on the one signature.
         missing = source.weighted(_ZONE_MISSING)
         count, order = max(0, len(kinds) - missing), source.below(len(kinds))
         links = tuple(kinds[(i + order) % len(kinds)] for i in range(count))
-        return Plan(type_, True, links, 1, source.chance(10, 12), source.chance(10, 12), False, False)
+        return CallPlan(type_, True, links, 1, source.chance(10, 12), source.chance(10, 12), False, False)
     values = len(type_.params) + len(type_.results)
     count = source.weighted(shape.links)
     consumers = source.weighted(shape.consumers)
-    if values > 64:
+    if values > _SEVERAL_VALUES:
         count, consumers = min(count, 2), min(consumers, 2)
-    if values > DEEP:
+    if values > _MANY_VALUES:
         count, consumers = min(count, 1), 1
     links = tuple(source.pick(kinds) for _ in range(count))
     host, imported = source.chance(shape.host, 12), source.chance(shape.imports, 12)
     only_ints = INTEGERS.issuperset(type_.params + type_.results)
     reenter = only_ints and source.chance(1, 8)
-    return Plan(type_, False, links, consumers, host, imported, reenter, source.chance(1, 64))
+    return CallPlan(type_, False, links, consumers, host, imported, reenter, source.one_in(TRAPS))
 
 
 def build(source: ChoiceSource, config: Config, shape: Shape) -> Case:
@@ -121,20 +156,19 @@ class _WideModule:
         if source.chance(4 if zone else 6, 16):
             config = config.without(*REFERENCES)
         if source.chance(6, 16):
-            config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
+            config = config.without(*VECTORS)
         self.source, self.config, self.shape = source, config, shape
         self.shell = Shell.open(source.fork("shell"), config)
-        if source.chance(3, 16):
-            self.shell.free_nans = True
-            self.shell.labels.add("free_nans")
+        self.shell.draw_nans(source)
         self.calls = Calls(self.shell)
         references = self.shell.references()
         params = draw_types(source, config, param_count, references)
         count = results_for(size, params) if zone else size
         self.type = FuncType(params, draw_types(source, config, count, references))
-        self.plan = draw_plan(source, self.calls, self.type, zone and size < DEEP, shape)
+        self.plan = draw_plan(source, self.calls, self.type, zone and size < _MANY_VALUES, shape)
         self.exports: list[Exported] = []
         self.leaves: list[Callee] = []
+        # The outermost link, or the first leaf.
         self.head: Callee
         self.imported: Callee | None = None
         self.trap: Callee | None = None
@@ -149,19 +183,19 @@ class _WideModule:
         if plan.traps and can_import(self.type):
             self.trap = import_callee(shell, "trap", "host1", self.type)
         reenter = import_callee(shell, "reenter", "back", self.type) if plan.reenter else None
-        few = 1 if plan.zone or plan.values > 128 else 2
-        for i in range(1 + (self.source.below(few + 1) if plan.values <= DEEP else 0)):
+        few = 1 if plan.zone or plan.values > _WIDE_VALUES else 2
+        for i in range(1 + (self.source.below(few + 1) if plan.values <= _MANY_VALUES else 0)):
             name = "back" if reenter is not None and not i else None
             self.leaves.append(self.calls.leaf(self.source.fork(f"leaf{i}"), self.type, name))
         head = self.leaves[0]
         if reenter is not None:
             shell.labels.add("reenter")
             head = replace(reenter, pending=(("import", self.type),))
-        room = self.config.max_stack_bytes // 16
+        room = self.config.max_stack_bytes // VALUE_BYTES
         for i, kind in enumerate(plan.links):
             if head.frame_values > room:
                 break
-            # A narrow frame ends the row of wide parameters, so most links keep theirs.
+            # Outside of a narrow link there are no wide parameters, so only the outermost may be one.
             narrow = i == len(plan.links) - 1 and self.source.chance(1, 2)
             fork = self.source.fork(f"link{i}")
             head = self.calls.link(fork, head, kind, narrow)
@@ -188,86 +222,73 @@ class _WideModule:
         """Export a callee itself: the trampolines carry the whole signature both ways."""
         callee = self.leaves[-1] if len(self.leaves) > 1 or self.type != self.head.type else self.head
         self.shell.builder.export("w", ExternKind.FUNC, callee.func)
-        self.exports.append(Exported("w", self.type, 1 + self.source.below(2)))
+        self.exports.append(Exported("w", self.type, self.source.between(1, 2)))
 
     def _consumer(self, source: ChoiceSource, name: str, callee: Callee, how: str, mode: str) -> None:
         """An exported function that calls ``callee`` and uses its results by ``mode``."""
         shell = self.shell
         shell.labels.add(mode)
-        params: tuple[ValType, ...] = (I32, *draw_types(source, self.config, source.below(5)))[source.below(4) == 3 :]
+        params: tuple[ValType, ...] = (I32, *draw_types(source, self.config, source.below(5)))
+        if source.one_in(4):
+            params = params[1:]
         f = shell.builder.func(params, (I64,), export=name)
         fn = Function.of(shell, f, source)
         fn.seed(source.bits(16))
-        for i, type_ in enumerate(params):
-            f.body += ((GET, i), *fn.fold(type_))
+        fn.fold_params()
         live = self._pressure(fn, source)
-        close = self._open_loop(fn, source, callee.rounds) if how == "loop" else None
-        self._call_and_use(fn, source, callee, how, mode)
-        if close is not None:
-            f.body += close
-            f.end()
+        with self._rounds(fn, source, callee.rounds) if how == "loop" else nullcontext():
+            self._call_and_use(fn, source, callee, how, mode)
         for type_, local in live:
-            f.body += ((GET, local), *fn.fold(type_))
+            fn.fold_local(type_, local)
         fn.publish()
-        if source.below(64) == 63 or (self.trap and name == "c0"):
-            self._mishap(fn, source)
-        f.body.append((GET, fn.acc))
-        self.exports.append(Exported(name, f.type, 2 if params[:1] == (I32,) else 1 + source.below(2)))
+        if source.one_in(TRAPS) or (self.trap and name == "c0"):
+            self._trap(fn, source)
+        fn.get(fn.acc)
+        self.exports.append(Exported(name, f.type, 2 if params[:1] == (I32,) else source.between(1, 2)))
 
-    def _open_loop(self, fn: Function, source: ChoiceSource, rounds: int) -> tuple[Instr, ...]:
-        """Open a loop whose body runs at least once; gives the instructions that decide whether it runs again.
+    @contextmanager
+    def _rounds(self, fn: Function, source: ChoiceSource, rounds: int) -> Iterator[None]:
+        """A loop that runs at least once around what the ``with`` statement writes; ``rounds`` are inside already.
 
         The number of rounds is constant, given by an argument, or depends on the hash: then fuel ends it.
         """
-        f = fn.f
-        kind = source.below(4)
-        if kind == 3:
-            before = len(f.body)
-            f.body += ((GET, fn.acc), (I64_CONST, 3), BARE["i64.and"], BARE["i64.eqz"], BARE["i32.eqz"])
-            fn.spend_fuel(source.between(3, 40) // rounds)
-            f.body += (BARE["i32.eqz"], BARE["i32.eqz"], BARE["i32.and"], (OPS["br_if"], 0))
-            close = tuple(f.body[before:])
-            del f.body[before:]
+        decided_by = source.pick(_ROUNDS)
+        if decided_by == "hash":
             self.shell.labels.add("fuel")
-            f.open("loop")
-            return close
-        count = f.local(I32)
-        if kind == 2 and f.type.params[:1] == (I32,):
-            f.body += ((GET, 0), (I32_CONST, 3), BARE["i32.and"], (I32_CONST, 1), BARE["i32.add"], (SET, count))
+            spend = fn.spend_fuel(source.between(3, 40) // rounds)
+            with fn.block("loop"):
+                yield
+                fn += (*_HASH_GOES_ON(acc=fn.acc), *spend, *_AND_FUEL_IS_LEFT)
+            return
+        count = fn.local(I32)
+        if decided_by == "argument" and fn.f.type.params[:1] == (I32,):
+            fn += _ROUNDS_BY_ARGUMENT(count=count)
         else:
-            f.body += ((I32_CONST, source.between(1, 3)), (SET, count))
-        f.open("loop")
-        return (GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0)
+            fn += _SET_COUNT(times=source.between(1, 3), count=count)
+        with fn.repeat(count):
+            yield
 
-    def _mishap(self, fn: Function, source: ChoiceSource) -> None:
-        """Trap at the end, for some arguments: what was computed before must still be seen in the state."""
-        self.shell.labels.add("traps")
-        body = fn.f.body
-        body += ((GET, fn.acc), (I64_CONST, 1 << source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
-        fn.f.open("if")
-        kind = source.below(3)
-        if self.trap is not None:
+    def _trap(self, fn: Function, source: ChoiceSource) -> None:
+        """Trap at the end, for some arguments: by the import that traps where there is one."""
+        trapping = self.trap
+
+        def call() -> None:
+            assert trapping is not None
             push_values(fn, source, self.type.params, clean=True)
-            body.append((OPS["call"], self.trap.func))
+            fn.f.body += _CALL(func=trapping.func)
             use_values.drop_all(fn, self.type.results)
-        elif kind == 0:
-            body.append(BARE["unreachable"])
-        elif kind == 1:
-            body += ((GET, fn.acc), (I64_CONST, 0), BARE["i64.div_u"], BARE["drop"])
-        else:
-            self.shell.uses_memory = True
-            body += ((I32_CONST, 0xFFFFFFFF), (OPS["i64.load"], MemArg(3, 0)), BARE["drop"])
-        fn.f.end()
+
+        endings.trap(fn, source, "i64.div_u", call if trapping is not None else None)
 
     def _pressure(self, fn: Function, source: ChoiceSource) -> list[tuple[ValType, int]]:
         """Values that are live across the calls."""
         if not source.chance(self.shape.pressure, 16):
             return []
-        found: list[tuple[ValType, int]] = []
+        live: list[tuple[ValType, int]] = []
         for _ in range(source.between(1, 20)):
             type_ = draw_type(source, self.config)
-            found.append((type_, emit_statement(fn, source, type_, source.below(3))))
-        return found
+            live.append((type_, emit_statement(fn, source, type_, source.below(3))))
+        return live
 
     def _call(self, fn: Function, source: ChoiceSource, callee: Callee, how: str) -> None:
         push_values(fn, source, callee.type.params, clean=callee is self.imported)
@@ -298,7 +319,7 @@ class _WideModule:
                 second = source.pick([callee, *self.leaves])
                 self._call(fn, source, second, "direct")
                 results = second.type.results
-                used = use_values.use(fn, source, "drop" if source.chance(1, 4) else "fold", results, _nothing)
+                used = use_values.use(fn, source, "drop" if source.chance(1, 4) else "fold", results)
                 self._account(fn, [(second, "direct")], used)
 
         self._account(fn, passed, use_values.use(fn, source, mode, types, between))
@@ -311,15 +332,13 @@ class _WideModule:
         how = source.weighted(HOW)
         how = how if how in self.calls.kinds() and how != "loop" else "direct"
         self.calls.call(fn, source, how, sink)
-        self._account(fn, passed, len(fn.f.body) - 1)
-        used = use_values.fold_stack(fn, results) if results else len(fn.f.body)
+        self._account(fn, passed, fn.here - 1)
+        used = use_values.fold_stack(fn, results) if results else fn.here
         self._account(fn, [(sink, how)], used)
 
     def _account(self, fn: Function, passed: list[tuple[Callee, str]], use_at: int) -> None:
-        sites = self.shell.sites
         for callee, how in passed:
-            for kind, type_ in ((how, callee.type), *callee.pending):
-                sites.append(calls.site(kind, fn.f.index, use_at, type_))
+            self.shell.sites += sites_of(fn, callee, how, use_at)
 
     # The end
 
@@ -328,7 +347,7 @@ class _WideModule:
         source = self.source.fork("arguments")
         for exported in self.exports:
             if exported.name == "w":
-                shell.sites.append(calls.site("host", -1, len(shell.invocations), exported.type))
+                shell.sites.append(host_site(len(shell.invocations), exported.type))
             shell.invocations += invocations(source, exported)
         if self.config.overflows and source.chance(self.config.overflows, 1000):
             self._overflow(source)
@@ -337,16 +356,13 @@ class _WideModule:
     def _overflow(self, source: ChoiceSource) -> None:
         """A recursion without an end, as the last call: every engine must report that its stack is used up."""
         f = self.shell.builder.func(self.type.params, self.type.results)
-        f.body += [(GET, i) for i in range(len(self.type.params))]
+        for i in range(len(self.type.params)):
+            f.emit("local.get", i)
         f.emit("call", f.index)
         entry = self.shell.builder.func(export="deep")
         fn = Function.of(self.shell, entry, source.fork("deep"))
         push_values(fn, fn.source, self.type.params)
-        entry.emit("call", f.index)
+        fn += _CALL(func=f.index)
         use_values.drop_all(fn, self.type.results)
         self.shell.labels.add("overflows")
         self.shell.last.append(Invocation("deep"))
-
-
-def _nothing() -> None:
-    pass

@@ -11,7 +11,8 @@ A function of one i32 that folds its parameter and a constant, and returns the h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,6 +44,8 @@ TO_I64: Final[dict[ValType, Code]] = {
 }
 """From a number on the stack to all its bits as i64."""
 
+COUNT_DOWN: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count")
+_AGAIN: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count  br_if 0")
 _SEED: Final = template("i64.const $value  local.set $acc")
 _SELECT: Final = template("local.get $acc  i64.const 41  i64.shr_u  i32.wrap_i64  local.set $selector")
 """Bits from the hash's upper half: a multiplication leaves its lowest bits hardly mixed."""
@@ -142,6 +145,13 @@ class Function:
         """A ``try_table`` around what a ``with`` statement writes."""
         return self.f.try_table(catches, params, results)
 
+    @contextmanager
+    def repeat(self, count: int, params: Iterable[ValType] = (), results: Iterable[ValType] = ()) -> Iterator[Label]:
+        """A loop around what a ``with`` statement writes: it runs as often as the local ``count``, 1 and more, says."""
+        with self.block("loop", params, results) as again:
+            yield again
+            self.f.body += _AGAIN(count=count)
+
     def else_(self) -> None:
         """From the first arm of the innermost ``if`` to its second."""
         self.f.else_()
@@ -210,9 +220,9 @@ class Function:
         for i, type_ in enumerate(self.f.type.params):
             self.fold_local(type_, i)
 
-    def take_params(self, skip: int = 0) -> None:
-        """Fold or store all parameters in order, but the first ``skip``."""
-        for i, type_ in enumerate(self.f.type.params[skip:], skip):
+    def take_params(self, count: int | None = None) -> None:
+        """Fold or store the first ``count`` parameters, or all, in order."""
+        for i, type_ in enumerate(self.f.type.params[:count]):
             self.get(i)
             self.take(type_)
 
@@ -270,10 +280,10 @@ class Function:
             return
         body += _SINK(t=self.temp(type_), slot=slot, sink=shell.tables["sink"])
 
-    def spend_fuel(self, amount: int) -> None:
-        """Leave an i32 that is 0 once the module's fuel, ``amount`` at first, is used up; else take one from it."""
+    def spend_fuel(self, amount: int) -> Code:
+        """Instructions for an i32: 0 once the module's fuel, ``amount`` at first, is used up; else they take one."""
         fuel = self.shell.fuel_global(amount)
-        self.f.body += _SPEND(fuel=fuel, t=self.temp(I32))
+        return _SPEND(fuel=fuel, t=self.temp(I32))
 
     def publish(self) -> None:
         """Fold the hash into the module's checksum."""

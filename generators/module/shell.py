@@ -160,6 +160,12 @@ class Shell:
             kept = self.kits[make] = make(self)
         return kept
 
+    def draw_nans(self, source: ChoiceSource) -> None:
+        """In a minority of modules NaNs stay as they are: ``free_nans``, which is a label of the case too."""
+        if source.chance(3, 16):
+            self.free_nans = True
+            self.labels.add("free_nans")
+
     # Types
 
     def references(self) -> tuple[ValType, ...]:

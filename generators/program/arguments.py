@@ -20,6 +20,10 @@ _ENTRIES: Final = weighted(
 )
 _INFINITY: Final = {32: 0x7F800000, 64: 0x7FF0000000000000}
 _FEW: Final = 12
+"""So many arguments are drawn one by one."""
+
+_STRIDE: Final = 7
+"""From one argument's place among the interesting values to the next one's: neighbours differ in more than one bit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,13 @@ def invocations(source: ChoiceSource, exported: Exported) -> list[Invocation]:
     # JavaScript hosts do not keep a NaN's bits, so a direct call must not depend on them.
     plain = Entry.HOST in entries
     args = draw_arguments(source, exported.type.params, plain)
-    found: list[Invocation] = []
+    calls: list[Invocation] = []
     for i in range(exported.times):
         if i:
             _change(source, args, exported.type.params, plain)
         _select(args, i)
-        found += [Invocation(exported.name, tuple(args), entry) for entry in entries]
-    return found
+        calls += [Invocation(exported.name, tuple(args), entry) for entry in entries]
+    return calls
 
 
 def selecting(source: ChoiceSource, exported: Exported, selectors: Sequence[int]) -> list[Invocation]:
@@ -69,19 +73,20 @@ def _entries(source: ChoiceSource, type_: FuncType) -> tuple[Entry, ...]:
 def draw_arguments(source: ChoiceSource, params: Sequence[ValType], plain: bool) -> list[Value]:
     """Arguments for ``params``; beyond the first few, one seed stands for all. ``plain``: no NaN."""
     seed = source.bits(16)
-    found: list[Value] = []
+    args: list[Value] = []
     for i, type_ in enumerate(params):
         if not isinstance(type_, NumType):
-            found.append(Value("ref", 0, f"extern:{i}"))
+            args.append(Value("ref", 0, f"extern:{i}"))
         elif i < _FEW:
-            found.append(_value(type_, draw_bits(source, type_), plain))
+            args.append(_value(type_, draw_bits(source, type_), plain))
         else:
             edges = INTERESTING[type_]
-            found.append(_value(type_, edges[(seed + i * 7) % len(edges)], plain))
-    return found
+            args.append(_value(type_, edges[(seed + i * _STRIDE) % len(edges)], plain))
+    return args
 
 
 def _value(type_: NumType, bits: int, plain: bool) -> Value:
+    """A number for the host; where it must be ``plain``, a NaN becomes the subnormal with its sign and fraction."""
     if plain and type_ in CANONICAL_NAN and bits & ~(1 << type_.bits - 1) > _INFINITY[type_.bits]:
         bits &= ~(_INFINITY[type_.bits])
     return Value(type_.name, bits)

@@ -1,39 +1,70 @@
 """Calls of every kind, and functions that hand a callee's results on through one more call.
 
+A link of the kind ``loop`` around function 5 of type (i32) -> (i64 f32), which calls it twice and hands on what the
+second call gives:
+
+    i32.const 2  local.set $count
+    loop (result i64 f32)
+      local.get 0
+      call 5
+      local.get $count  i32.const 1  i32.sub  local.tee $count
+      br_if 0                 ;; the first results lie below a taken branch, which drops them
+    end
+
 A ``Callee`` carries the call sites inside it that have not been accounted for: they count as passed when the last
 result of the outermost call is used, since all results travelled through them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource
 from generators.draw.operands import operands
-from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.module.function import Function
 from generators.module.shell import Shell
+from generators.program.endings import leaving
 from generators.program.push_values import push_values
-from wasm.builder import FuncBuilder, Label, const
+from wasm.builder import const
 from wasm.case import CallSite
 from wasm.features import Feature
-from wasm.isa import OPS
-from wasm.valtypes import EXTERNREF, I32, I64, FuncType, NumType, ValType, ref
+from wasm.fragment import Code, template
+from wasm.valtypes import EXTERNREF, I32, I64, FuncType, NumType, ref
 
 TAILS: Final = {"tail": "direct", "tail_indirect": "indirect", "tail_ref": "ref"}
 """Tail kinds and how they name their callee."""
 
-_MAX_ROUNDS: Final = 9
-
 INTEGERS: Final = frozenset({I32, I64})
+
+_MAX_ROUNDS: Final = 9
+"""Where one call of a chain runs its innermost callee so often already, another loop around it has one round."""
+
+VALUE_BYTES: Final = 16
+"""What a value takes of the stack at most."""
+
+SPILLED: Final = 8
+"""Values that a frame holds beside its parameters and results."""
+
+_CALL: Final = {"": template("call $func"), "return_": template("return_call $func")}
+_CALL_INDIRECT: Final = {prefix: template(f"{prefix}call_indirect $table (type $type)") for prefix in ("", "return_")}
+_CALL_REF: Final = {"": template("call_ref $type"), "return_": template("return_call_ref $type")}
+_SLOT: Final = template("i32.const $slot")
+_SLOT_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  i32.const $slot  i32.add")
+_REFERENCE_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  select_t (result $type)")
+_GLOBAL: Final = template("global.get $index")
+_SET_COUNT: Final = template("i32.const $times  local.set $count")
+_STEP_DOWN: Final = template("global.get $count  i32.const 1  i32.sub  global.set $count")
+_WIND_UP: Final = template("i32.const $depth  global.set $count")
 
 
 @dataclass(frozen=True, slots=True)
 class Callee:
     """A function that can be called; ``pending`` has (kind, type) of the sites that its call passes.
 
-    ``frame_values`` is how many values all frames below it hold, ``rounds`` how often loops run the innermost callee.
+    ``func`` and ``type_index`` are indices, ``type`` is what the second one stands for. ``frame_values`` is how many
+    values all stack frames below its own hold, ``rounds`` how often loops run the innermost callee.
     """
 
     func: int
@@ -51,65 +82,63 @@ class Callee:
 
 @dataclass(slots=True)
 class Calls:
-    """How calls are emitted in one module: kinds that the features allow, and what has been made for them."""
+    """How calls are emitted in one module: kinds that the features allow, and what has been made for them.
+
+    ``globals`` has the global that holds a reference to a function, by the function's index.
+    """
 
     shell: Shell
     globals: dict[int, int] = field(default_factory=dict)
 
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of links that the features allow."""
+        """Kinds of links that the features allow: a subset of ``draw.operands.KINDS``, the simplest first."""
         allows = self.shell.config.allows
-        found = ["direct", "indirect", "loop", "recursive"]
+        kinds = ["direct", "indirect", "loop", "recursive"]
         if allows(Feature.TAIL_CALL):
-            found += ["tail", "tail_indirect"]
+            kinds += ["tail", "tail_indirect"]
         if allows(Feature.FUNCTION_REFERENCES, Feature.REFERENCE_TYPES):
-            found.append("ref")
+            kinds.append("ref")
             if allows(Feature.TAIL_CALL):
-                found.append("tail_ref")
-        return tuple(found)
+                kinds.append("tail_ref")
+        return tuple(kinds)
 
     def call(self, fn: Function, source: ChoiceSource, how: str, callee: Callee, other: Callee | None = None) -> None:
         """Call ``callee``, its arguments being on the stack; ``how`` is one of direct, indirect, ref or a tail kind.
 
         With ``other``, of the same type, the first i32 parameter decides at run time which of the two is called.
         """
-        body = fn.f.body
-        tail = "return_" if how in TAILS else ""
+        prefix = "return_" if how in TAILS else ""
         how = TAILS.get(how, how)
         selector = next((i for i, type_ in enumerate(fn.f.type.params) if type_ is I32), None)
         if selector is None:
             other = None
         if how == "direct":
-            body.append((OPS[f"{tail}call"], callee.func))
+            fn += _CALL[prefix](func=callee.func)
         elif how == "indirect":
-            base = self.shell.slot(callee.func, *([other.func] if other else []))
-            if other is not None:
-                body += ((GET, selector), (I32_CONST, 1), BARE["i32.and"], (I32_CONST, base), BARE["i32.add"])
+            if other is None:
+                fn += _SLOT(slot=self.shell.slot(callee.func))
             else:
-                body.append((I32_CONST, base))
-            body.append((OPS[f"{tail}call_indirect"], (callee.type_index, self.shell.tables["functions"])))
+                # Two slots next to each other: the parameter's lowest bit is added to the first one's index.
+                fn += _SLOT_OF_TWO(selector=selector, slot=self.shell.slot(callee.func, other.func))
+            fn += _CALL_INDIRECT[prefix](table=self.shell.tables["functions"], type=callee.type_index)
         else:
-            self._reference(fn, source, callee, other, selector)
-            body.append((OPS[f"{tail}call_ref"], callee.type_index))
+            if other is None:
+                fn += self._reference(source, callee)
+            else:
+                fn += (self.shell.declare(other.func), self.shell.declare(callee.func))
+                fn += _REFERENCE_OF_TWO(selector=selector, type=ref(callee.type_index, False))
+            fn += _CALL_REF[prefix](type=callee.type_index)
 
-    def _reference(
-        self, fn: Function, source: ChoiceSource, callee: Callee, other: Callee | None, selector: int | None
-    ) -> None:
-        """Put a reference to the callee on the stack: a constant one, one out of a global, or one of two."""
-        body = fn.f.body
-        if other is not None:
-            body += (self.shell.declare(other.func), self.shell.declare(callee.func))
-            body += ((GET, selector), (I32_CONST, 1), BARE["i32.and"])
-            body.append((OPS["select_t"], (ref(callee.type_index, False),)))
-        elif source.chance(1, 3):
-            held = self.globals.get(callee.func)
-            if held is None:
-                type_ = ref(callee.type_index, source.chance(1, 2))
-                init = const("ref.func", callee.func)
-                held = self.globals[callee.func] = self.shell.builder.global_(type_, init, source.chance(1, 2))
-            body.append((OPS["global.get"], held))
-        else:
-            body.append(self.shell.declare(callee.func))
+    def _reference(self, source: ChoiceSource, callee: Callee) -> Code:
+        """A reference to the callee: a constant one, or one out of a global."""
+        if not source.chance(1, 3):
+            return (self.shell.declare(callee.func),)
+        holder = self.globals.get(callee.func)
+        if holder is None:
+            type_ = ref(callee.type_index, source.chance(1, 2))
+            init = const("ref.func", callee.func)
+            holder = self.globals[callee.func] = self.shell.builder.global_(type_, init, source.chance(1, 2))
+        return _GLOBAL(index=holder)
 
     def link(self, source: ChoiceSource, callee: Callee, kind: str, narrow: bool) -> Callee:
         """A function that calls ``callee`` by ``kind`` and hands its results on.
@@ -117,12 +146,12 @@ class Calls:
         ``narrow``: it has no more than four parameters of its own and makes up the arguments, so that a tail call out
         of it needs more stack for arguments than its own frame was given.
         """
-        params = callee.type.params[: source.below(5)] if narrow else callee.type.params
-        shell, builder = self.shell, self.shell.builder
+        shell, params, results = self.shell, callee.type.params, callee.type.results
+        if narrow:
+            params = params[: source.below(5)]
         if kind in TAILS and len(callee.type.params) > len(params) + 4:
             shell.labels.add("narrow_tail")
-        results = callee.type.results
-        f = builder.func(params, results)
+        f = shell.builder.func(params, results)
         fn = Function.of(shell, f, source)
         fn.seed(source.bits(16))
         forward = params == callee.type.params and not (params and source.chance(1, 3))
@@ -134,51 +163,46 @@ class Calls:
             rounds *= times
             self._looping(fn, source, callee, forward, times)
         else:
-            close = None if kind in TAILS else open_exit(f, source, results)
-            self._arguments(fn, source, callee, forward)
-            self.call(fn, source, kind, callee)
-            if close is not None:
-                close_exit(f, *close)
-        type_ = FuncType(params, results)
-        pending = (*callee.pending, (kind, callee.type if kind != "recursive" else type_))
-        return Callee(f.index, f.type_index, type_, pending, callee.frame_values + callee.weight + 8, rounds)
+            # A tail call leaves the function by itself.
+            with nullcontext() if kind in TAILS else leaving(fn, source):
+                self._arguments(fn, source, callee, forward)
+                self.call(fn, source, kind, callee)
+        pending = (*callee.pending, (kind, callee.type if kind != "recursive" else f.type))
+        frame_values = callee.frame_values + callee.weight + SPILLED
+        return Callee(f.index, f.type_index, f.type, pending, frame_values, rounds)
 
     def _arguments(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool) -> None:
+        """The callee's arguments: the function's own parameters, or new values that depend on them."""
         if forward:
-            fn.f.body += [(GET, i) for i in range(len(callee.type.params))]
-        else:
-            for i, type_ in enumerate(fn.f.type.params):
-                if type_ in (I32, I64):
-                    fn.f.body += ((GET, i), *fn.fold(type_))
-            push_values(fn, source, callee.type.params)
+            fn.get(*range(len(callee.type.params)))
+            return
+        for i, type_ in enumerate(fn.f.type.params):
+            if type_ in INTEGERS:
+                fn.fold_local(type_, i)
+        push_values(fn, source, callee.type.params)
 
     def _recursive(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool) -> None:
         """Call itself a few times, then ``callee``. How often is a global that the innermost call winds up again."""
-        f = fn.f
-        room = self.shell.config.max_stack_bytes // 2 // (16 * (callee.weight + 8))
+        room = self.shell.config.max_stack_bytes // 2 // (VALUE_BYTES * (callee.weight + SPILLED))
         depth = max(1, min(source.between(1, 6), room))
         count = self.shell.global_(I32, depth)
-        f.body.append((OPS["global.get"], count))
-        f.open("if", (), f.type.results)
-        f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
-        f.body += [(GET, i) for i in range(len(f.type.params))]
-        f.emit("call", f.index)
-        f.else_()
-        f.body += ((I32_CONST, depth), (OPS["global.set"], count))
-        self._arguments(fn, source, callee, forward)
-        f.emit("call", callee.func)
-        f.end()
+        fn += _GLOBAL(index=count)
+        with fn.block("if", (), fn.f.type.results):
+            fn += _STEP_DOWN(count=count)
+            fn.get(*range(len(fn.f.type.params)))
+            fn += _CALL[""](func=fn.f.index)
+            fn.else_()
+            fn += _WIND_UP(depth=depth, count=count)
+            self._arguments(fn, source, callee, forward)
+            fn += _CALL[""](func=callee.func)
 
     def _looping(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool, times: int) -> None:
         """Call in a loop; the results of all but the last round lie below a taken branch and are dropped by it."""
-        f = fn.f
-        count = f.local(I32)
-        f.body += ((I32_CONST, times), (SET, count))
-        f.open("loop", (), f.type.results)
-        self._arguments(fn, source, callee, forward)
-        f.emit("call", callee.func)
-        f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-        f.end()
+        count = fn.local(I32)
+        fn += _SET_COUNT(times=times, count=count)
+        with fn.repeat(count, (), fn.f.type.results):
+            self._arguments(fn, source, callee, forward)
+            fn += _CALL[""](func=callee.func)
 
     def leaf(
         self, source: ChoiceSource, type_: FuncType, export: str | None = None, type_index: int | None = None
@@ -192,42 +216,16 @@ class Calls:
         fn.seed(source.bits(32) + f.index)
         if source.chance(1, 2):
             # From the state as well, so that two calls differ and results of an earlier one cannot pass for new ones.
-            f.body += ((OPS["global.get"], self.shell.checksum), *fn.fold(I64))
-        for i, param in enumerate(type_.params):
-            f.body.append((GET, i))
-            fn.take(param)
+            fn += _GLOBAL(index=self.shell.checksum)
+            fn += fn.fold(I64)
+        fn.take_params()
         fn.close_vectors()
         pure = source.chance(1, 2)
-        close = open_exit(f, source, type_.results)
-        if not push_values(fn, source, type_.results) or not pure:
-            # Nothing else would show what became of the parameters.
-            fn.publish()
-        close_exit(f, *close)
+        with leaving(fn, source):
+            if not push_values(fn, source, type_.results) or not pure:
+                # Nothing else would show what became of the parameters.
+                fn.publish()
         return Callee(f.index, f.type_index, type_)
-
-
-_EXITS: Final = weighted(("fall", 40), ("return", 24), ("br", 12), ("block", 12), ("br_table", 12))
-
-
-def open_exit(f: FuncBuilder, source: ChoiceSource, results: Sequence[ValType]) -> tuple[str, Label | None]:
-    """Choose how a function's results leave it; a block is opened for them where that takes one."""
-    how = source.weighted(_EXITS)
-    label = f.open("block", (), results) if how in ("block", "br_table") else None
-    return how, label
-
-
-def close_exit(f: FuncBuilder, how: str, label: Label | None) -> None:
-    """Leave with the results on the stack: fall through, ``return``, or a branch that carries them all."""
-    if how == "return":
-        f.emit("return")
-    elif how == "br":
-        f.br(None)
-    elif how == "block":
-        f.end()
-    elif how == "br_table":
-        f.i32(f.index % 3)
-        f.br_table((label, None), label)
-        f.end()
 
 
 def can_import(type_: FuncType) -> bool:
@@ -242,6 +240,16 @@ def import_callee(shell: Shell, module: str, name: str, type_: FuncType) -> Call
 
 
 def site(kind: str, func: int, use_at: int, type_: FuncType) -> CallSite:
-    """The account of one call site."""
+    """The account of one call site of a kind of ``draw.operands.KINDS``, as ``CallSite`` has it."""
     count = operands(kind, type_.params, type_.results)
     return CallSite(kind, func, use_at, len(type_.params), len(type_.results), count)
+
+
+def host_site(invocation: int, type_: FuncType) -> CallSite:
+    """The account of a call that the host makes, by its place among the invocations."""
+    return site("host", -1, invocation, type_)
+
+
+def sites_of(fn: Function, callee: Callee, how: str, use_at: int) -> list[CallSite]:
+    """The sites that a call of ``callee`` in ``fn`` passes; ``use_at`` is the instruction that uses the last result."""
+    return [site(kind, fn.f.index, use_at, type_) for kind, type_ in ((how, callee.type), *callee.pending)]

@@ -14,11 +14,12 @@ from generators.program.program import Program
 from wasm.features import Feature
 
 Emit = Callable[[Program, Function, ChoiceSource, int], None]
-"""Appends to ``frame.f.body``; the number is about how many instructions it may take.
+"""Adds to the function; the number is about how many instructions it may take.
 
-It reads locals from the frame (parameters, temps), folds every result into the frame's hash or stores it in state that
-is seen at the end, always terminates, and traps never or only when it adds the label ``traps``. It may add functions,
-globals, tables, memories, tags, types and segments to ``program.scaffold``, but no imports: functions exist already.
+It reads locals of the function (parameters, temps), folds every result into the function's hash or stores it in state
+that is seen at the end, always terminates, and traps never or only when it adds the label ``traps``. It may add
+functions, globals, tables, memories, tags, types and segments to ``program.shell``, but no imports: functions exist
+already, and imports come before them (spec 2.5.1).
 """
 
 
@@ -26,6 +27,7 @@ globals, tables, memories, tags, types and segments to ``program.scaffold``, but
 class Part:
     """Statements that a target can put into any function of a program, leaving the stack as it was.
 
+    ``name`` is unique among all targets' parts, ``needs`` are the features without which ``emit`` must not be called.
     ``often``: wanted in most programs, since it is what compilers have most rules for.
     """
 

@@ -1,4 +1,4 @@
-"""A module of ordinary functions under construction: what targets that are not about one signature have in common."""
+"""A module and its functions under construction: what targets that are not about one signature have in common."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 
 from generators.choices import ChoiceSource
 from generators.config import Config
-from generators.module.function import BARE, GET, I32_CONST, I64_CONST, Function
+from generators.module.function import Function
 from generators.module.shell import Shell
-from generators.program import calls
+from generators.program import endings
 from generators.program.arguments import Exported, callable_by_host, invocations
-from generators.program.calls import Callee, Calls
+from generators.program.calls import Callee, Calls, host_site, sites_of
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.features import Feature
-from wasm.isa import OPS, MemArg
+from wasm.fragment import code
 from wasm.valtypes import NumType, ValType
 
 REFERENCES: Final = (Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
@@ -24,6 +24,8 @@ VECTORS: Final = (Feature.SIMD, Feature.RELAXED_SIMD)
 
 TRAPS: Final = 64
 """One exported function in so many traps at its end, for some arguments."""
+
+_RETURN: Final = code("return")
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class Program:
 
     @staticmethod
     def open(source: ChoiceSource, config: Config, imports: Callable[[ModuleBuilder], None] | None = None) -> Program:
-        """A new program; ``imports`` as in ``Scaffold.open``."""
+        """A new program; ``imports`` as in ``Shell.open``."""
         shell = Shell.open(source.fork("shell"), config, imports)
         return Program(source, config, shell, Calls(shell))
 
@@ -56,7 +58,7 @@ class Program:
         fn.seed(source.bits(16) + f.index)
         for i, type_ in enumerate(params):
             if isinstance(type_, NumType):
-                f.body += ((GET, i), *fn.fold(type_))
+                fn.fold_local(type_, i)
         if export:
             assert callable_by_host(f.type)
             self.exports.append(Exported(export, f.type, times))
@@ -65,34 +67,19 @@ class Program:
     def close_function(self, fn: Function, source: ChoiceSource, rest: Sequence[int] = ()) -> None:
         """Publish the hash and return it, after the values of the locals ``rest``; sometimes trap before."""
         fn.publish()
-        if not source.below(TRAPS) - (TRAPS - 1):
+        if source.one_in(TRAPS):
             self.trap(fn, source)
-        fn.f.body += [(GET, local) for local in rest]
-        fn.f.body.append((GET, fn.acc))
-        if source.below(4) == 3:
-            fn.f.emit("return")
+        fn.get(*rest, fn.acc)
+        if source.one_in(4):
+            fn += _RETURN
 
     def trap(self, fn: Function, source: ChoiceSource) -> None:
         """Trap for some values of the hash: what was computed before must still be seen in the state."""
-        self.shell.labels.add("traps")
-        body = fn.f.body
-        body += ((GET, fn.acc), (I64_CONST, 1 << source.below(8)), BARE["i64.and"], BARE["i64.eqz"])
-        fn.f.open("if")
-        kind = source.below(3)
-        if kind == 0:
-            body.append(BARE["unreachable"])
-        elif kind == 1:
-            body += ((GET, fn.acc), (I64_CONST, 0), BARE["i64.rem_s"], BARE["drop"])
-        else:
-            self.shell.uses_memory = True
-            body += ((I32_CONST, 0xFFFFFFFF), (OPS["i64.load"], MemArg(3, 0)), BARE["drop"])
-        fn.f.end()
+        endings.trap(fn, source)
 
     def passed(self, fn: Function, callee: Callee, how: str) -> None:
-        """Account for a call of ``callee`` in ``frame``; the instruction that comes next is its last use."""
-        use_at = len(fn.f.body)
-        for kind, type_ in ((how, callee.type), *callee.pending):
-            self.shell.sites.append(calls.site(kind, fn.f.index, use_at, type_))
+        """Account for a call of ``callee`` in ``fn``; the instruction that comes next is its last use."""
+        self.shell.sites += sites_of(fn, callee, how, fn.here)
 
     def close(self) -> Case:
         """The invocations, the host's last call as one more site, and the case."""
@@ -102,5 +89,5 @@ class Program:
             shell.invocations += invocations(source, exported)
             if exported is self.exports[-1]:
                 last = len(shell.invocations) - 1
-                shell.sites.append(calls.site("host", -1, last, exported.type))
+                shell.sites.append(host_site(last, exported.type))
         return shell.case()

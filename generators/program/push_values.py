@@ -1,6 +1,12 @@
-"""Putting a row of typed values on the stack: results of a callee, arguments of a call, payloads.
+"""Putting typed values on the stack: results of a callee, arguments of a call, payloads of an exception.
 
-A row of any length is a few choices: up to three styles in turn and a seed. Each style makes one value.
+However many they are, they cost a few choices: up to three styles in turn and a seed. Each style makes one value. For
+the types i32 i64 i32 i64 and the styles ``const`` and ``local``:
+
+    i32.const 77                 ;; const: from a sequence that the seed begins
+    local.get 3                  ;; local: one of the function's i64
+    i32.const -2147483648
+    local.get 5
 """
 
 from __future__ import annotations
@@ -10,42 +16,48 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, sequence_bits
-from generators.module.function import BARE, GET, I32_CONST, I64_CONST, TEE, Function
+from generators.module.function import GET, Function
 from generators.module.shell import DATA_BYTES
 from generators.scalar.expressions import binary_rows, emit_clean, emit_value
-from wasm.isa import OPS, Instr, MemArg, Op
+from wasm.fragment import Code, code, template
+from wasm.isa import Op
 from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128, NumType, RefType, ValType
-
-LOADS: Final = {type_: OPS[f"{type_}.load"] for type_ in (I32, I64, F32, F64, V128)}
-STORES: Final = {type_: OPS[f"{type_}.store"] for type_ in (I32, I64, F32, F64, V128)}
-ALIGN: Final = {I32: 2, I64: 3, F32: 2, F64: 3, V128: 4}
 
 _STYLES: Final = weighted(("const", 26), ("local", 24), ("hash", 26), ("load", 16), ("binary", 14), ("expr", 8))
 _MAX_EXPRESSIONS: Final = 6
 
-_FROM_HASH: Final[dict[ValType, tuple[tuple[Instr, ...], tuple[Instr, ...]]]] = {
-    I32: (
-        ((I64_CONST, 32), BARE["i64.shr_u"], BARE["i32.wrap_i64"]),
-        ((I64_CONST, 17), BARE["i64.rotl"], BARE["i32.wrap_i64"]),
-    ),
-    I64: ((), ((I64_CONST, 17), BARE["i64.rotl"])),
-    F32: (
-        (BARE["f32.convert_i64_s"],),
-        ((I64_CONST, 32), BARE["i64.shr_u"], BARE["i32.wrap_i64"], BARE["f32.reinterpret_i32"]),
-    ),
-    F64: ((BARE["f64.convert_i64_s"],), (BARE["f64.reinterpret_i64"],)),
+_LOADED_BYTES: Final = 16
+"""What a load takes at most: no load from the data segment reaches beyond it."""
+
+_LOAD: Final = {t: template(f"i32.const 0  {t}.load offset=$offset") for t in (I32, I64, F32, F64, V128)}
+_I31: Final = template("i32.const $value  ref.i31")
+
+_HASH_FACTOR: Final = 0x5851F42D4C957F2D
+"""A multiplier of a linear congruential generator with good spectra (Knuth, TAOCP 2, 3.3.4)."""
+
+_NEXT_HASH: Final = template(
+    f"local.get $acc  i64.const {_HASH_FACTOR}  i64.mul  i64.const $odd  i64.add  local.tee $acc"
+)
+
+_FROM_HASH: Final[dict[ValType, tuple[Code, Code]]] = {
+    I32: (code("i64.const 32  i64.shr_u  i32.wrap_i64"), code("i64.const 17  i64.rotl  i32.wrap_i64")),
+    I64: ((), code("i64.const 17  i64.rotl")),
+    F32: (code("f32.convert_i64_s"), code("i64.const 32  i64.shr_u  i32.wrap_i64  f32.reinterpret_i32")),
+    F64: (code("f64.convert_i64_s"), code("f64.reinterpret_i64")),
     V128: (
-        (BARE["i64x2.splat"], (OPS["v128.const"], 0x0123456789ABCDEF), BARE["i64x2.add"]),
-        (BARE["i64x2.splat"], (OPS["v128.const"], 3 << 125 | 1), BARE["v128.xor"]),
+        code("i64x2.splat  v128.const i64x2 0x0123456789ABCDEF 0  i64x2.add"),
+        code("i64x2.splat  v128.const i64x2 1 0x6000000000000000  v128.xor"),
     ),
 }
 """From a hash to a value of the type, a number or any bits: of its high bits, on which all others have an effect."""
 
-_HASH_FACTOR: Final = 0x5851F42D4C957F2D
 
+class _Values:
+    """Values in the making. ``i`` counts all of them; ``hashed`` says whether one shows the running hash.
 
-class _Row:
-    """One row in the making; ``i`` counts all its values."""
+    ``step`` is how far apart in a function's locals two neighbours are, ``raw`` which way leads from the hash to a
+    value, ``operations`` the instruction of ``binary`` by type.
+    """
 
     __slots__ = ("clean", "expressions", "fn", "hashed", "operations", "raw", "seed", "source", "step")
 
@@ -54,7 +66,7 @@ class _Row:
         self.clean = clean
         self.source = source
         self.seed = source.bits(32)
-        self.step = 1 + source.below(5)
+        self.step = source.between(1, 5)
         self.raw = source.below(2)
         self.expressions = 0
         self.hashed = False
@@ -65,26 +77,24 @@ class _Row:
 
     def local(self, i: int, type_: NumType) -> None:
         """A parameter of the same type, permuted: rotations and reversals make cycles of parallel moves."""
-        found = self.fn.sources.get(type_)
-        if not found:
+        locals_ = self.fn.sources.get(type_)
+        if not locals_:
             self.hash(i, type_)
             return
-        self.fn.f.body.append((GET, found[(self.seed + i * self.step) % len(found)]))
+        self.fn.f.body.append((GET, locals_[(self.seed + i * self.step) % len(locals_)]))
 
     def load(self, i: int, type_: NumType) -> None:
         """From the data segment, at any alignment; the offset stands in the instruction."""
         self.fn.shell.uses_memory = True
-        offset = (self.seed + i * self.step * 4) % (DATA_BYTES - 16)
-        self.fn.f.body += ((I32_CONST, 0), (LOADS[type_], MemArg(ALIGN[type_], offset)))
+        offset = (self.seed + i * self.step * 4) % (DATA_BYTES - _LOADED_BYTES)
+        self.fn.f.body += _LOAD[type_](offset=offset)
 
     def hash(self, i: int, type_: NumType) -> None:
         """From the running hash, so from everything that was folded before."""
         self.hashed = True
-        acc = self.fn.acc
-        self.fn.f.body += (
-            (GET, acc), (I64_CONST, _HASH_FACTOR), BARE["i64.mul"], (I64_CONST, 2 * i + 1), BARE["i64.add"],
-            (TEE, acc), *_FROM_HASH[type_][self.raw],
-        )  # fmt: skip
+        body = self.fn.f.body
+        body += _NEXT_HASH(acc=self.fn.acc, odd=2 * i + 1)
+        body += _FROM_HASH[type_][self.raw]
 
     def binary(self, i: int, type_: NumType) -> None:
         """One operation on two values, the same for all values of a type; floats only where open NaNs are welcome."""
@@ -115,25 +125,25 @@ class _Row:
     def reference(self, i: int, type_: RefType) -> None:
         """A reference that only this position has: a host token, or a function or i31 with its own answer."""
         fn = self.fn
-        found = fn.sources.get(type_)
+        locals_ = fn.sources.get(type_)
         body = fn.f.body
-        if found and self.step & 1:
-            body.append((GET, found[(self.seed + i) % len(found)]))
+        if locals_ and self.step & 1:
+            body.append((GET, locals_[(self.seed + i) % len(locals_)]))
         elif type_ is EXTERNREF:
             body += fn.shell.token(i)
         elif type_.heap == "i31":
-            body += ((I32_CONST, self.seed + i & 0xFFFFFFFF), BARE["ref.i31"])
+            body += _I31(value=self.seed + i & 0xFFFFFFFF)
         else:
             body.append(fn.shell.declare(fn.shell.answer(self.seed + i)))
 
 
-_MAKERS: Final[dict[str, Callable[[_Row, int, NumType], None]]] = {
-    "const": _Row.const,
-    "local": _Row.local,
-    "load": _Row.load,
-    "hash": _Row.hash,
-    "binary": _Row.binary,
-    "expr": _Row.expr,
+_MAKERS: Final[dict[str, Callable[[_Values, int, NumType], None]]] = {
+    "const": _Values.const,
+    "local": _Values.local,
+    "load": _Values.load,
+    "hash": _Values.hash,
+    "binary": _Values.binary,
+    "expr": _Values.expr,
 }
 
 
@@ -144,12 +154,12 @@ def push_values(fn: Function, source: ChoiceSource, types: Sequence[ValType], cl
     """
     if not types:
         return False
-    row = _Row(fn, source, clean)
+    made = _Values(fn, source, clean)
     makers = [_MAKERS[source.weighted(_STYLES)] for _ in range(source.between(1, min(3, len(types))))]
     turns = len(makers)
     for i, type_ in enumerate(types):
         if isinstance(type_, NumType):
-            makers[i % turns](row, i, type_)
+            makers[i % turns](made, i, type_)
         else:
-            row.reference(i, type_)
-    return row.hashed
+            made.reference(i, type_)
+    return made.hashed

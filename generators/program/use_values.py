@@ -1,4 +1,10 @@
-"""Using a row of results that lies on the stack, in ways in which order and each bit matter."""
+"""Using the results that lie on the stack, in ways in which order and each bit matter.
+
+An i32 below an f64, used by the mode ``store``:
+
+    local.set $t  i32.const 4096  local.get $t  f64.store offset=17
+    local.set $u  i32.const 4096  local.get $u  i32.store offset=1
+"""
 
 from __future__ import annotations
 
@@ -21,8 +27,9 @@ two    left on the stack below the results of a second wide call: two return are
 drop   all but a few
 """
 
-_GET: Final = template("local.get $local")
-_SET: Final = template("local.set $local")
+_APART: Final = 16
+"""Bytes from one stored value to the next: the widest is a vector."""
+
 _DROP: Final = code("drop")
 _STORE: Final = {
     t: template(f"local.set $t  i32.const $base  local.get $t  {t}.store offset=$offset")
@@ -38,13 +45,13 @@ def fold_stack(fn: Function, types: Sequence[ValType]) -> int:
     else:
         for type_ in reversed(types):
             fn += fn.fold(type_)
-    return len(fn.f.body) - 1
+    return fn.here - 1
 
 
 def store_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> int:
     """Store numbers to memory, 16 bytes apart, sometimes unaligned; references are folded."""
     shift = source.below(4)
-    base = fn.shell.reserve(16 * len(types) + 16)
+    base = fn.shell.reserve(_APART * (len(types) + 1))
     for i in range(len(types) - 1, -1, -1):
         type_ = types[i]
         if not isinstance(type_, NumType):
@@ -52,8 +59,8 @@ def store_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) ->
             continue
         t = fn.temp(type_)
         fn += fn.observable(type_)
-        fn += _STORE[type_](t=t, base=base, offset=16 * i + shift)
-    return len(fn.f.body) - 1
+        fn += _STORE[type_](t=t, base=base, offset=_APART * i + shift)
+    return fn.here - 1
 
 
 def drop_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> int:
@@ -65,41 +72,44 @@ def drop_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> 
             fn.take(types[i])
         else:
             fn += _DROP
-    return len(fn.f.body) - 1
+    return fn.here - 1
 
 
 def keep(fn: Function, types: Sequence[ValType]) -> list[int]:
     """Move everything into locals of its own; gives them in order."""
     kept = [fn.local(type_) for type_ in types]
-    for local in reversed(kept):
-        fn += _SET(local=local)
+    fn.set(*reversed(kept))
     return kept
 
 
 def fold_locals(fn: Function, types: Sequence[ValType], kept: Sequence[int]) -> int:
     """Fold locals in order. Gives the flat index of the last use."""
     for type_, local in zip(types, kept, strict=True):
-        fn += _GET(local=local)
+        fn.get(local)
         fn.take(type_)
-    return len(fn.f.body) - 1
+    return fn.here - 1
 
 
-def use(fn: Function, source: ChoiceSource, mode: str, types: Sequence[ValType], between: Callable[[], None]) -> int:
+def use(
+    fn: Function, source: ChoiceSource, mode: str, types: Sequence[ValType], between: Callable[[], None] | None = None
+) -> int:
     """Use the results on the stack by ``mode`` (not ``pass`` or ``two``, which are made of calls).
 
-    ``between`` emits what happens while ``keep`` holds them. Gives the flat index of the last use; without results,
-    that of the next instruction.
+    ``between`` emits what happens while ``keep`` holds them, and instead of their use where there are none. Gives the
+    flat index of the last use; without results, that of the next instruction.
     """
     if not types:
-        between()
-        return len(fn.f.body)
+        if between is not None:
+            between()
+        return fn.here
     if mode == "store":
         return store_stack(fn, source, types)
     if mode == "drop":
         return drop_stack(fn, source, types)
     if mode == "keep":
         kept = keep(fn, types)
-        between()
+        if between is not None:
+            between()
         return fold_locals(fn, types, kept)
     return fold_stack(fn, types)
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from generators.control.guards import Clause, Guard, Handler, settle
+from generators.control.try_tables import Clause, Handler, TryTable, settle
 from generators.registry import make_case
 from oracles.engine import Engine
 from wasm.case import Case
@@ -30,26 +30,26 @@ def handler(level: int, tag: int | None, action: str, other: int = 0) -> Handler
 
 def test_the_first_clause_that_fits_catches() -> None:
     ends, turns = handler(0, 1, "results"), handler(1, 0, "other", 1)
-    outer = Guard(0, [Clause("catch", 1, ends)], [ends])
-    inner = Guard(1, [Clause("catch", 0, turns)], [turns])
+    outer = TryTable(0, [Clause("catch", 1, ends)], [ends])
+    inner = TryTable(1, [Clause("catch", 0, turns)], [turns])
     assert settle([outer, inner], 0) == (None, [turns, ends])
     assert settle([outer, inner], 1) == (None, [ends])
     assert settle([outer, inner], 2) == (2, [])
     late = handler(1, 0, "results")
-    shadowed = Guard(1, [Clause("catch_all", None, handler(1, None, "results")), Clause("catch", 0, late)])
+    shadowed = TryTable(1, [Clause("catch_all", None, handler(1, None, "results")), Clause("catch", 0, late)])
     assert late not in settle([outer, shadowed], 0)[1]
 
 
-def test_a_clause_may_jump_over_guards() -> None:
-    """A handler of an outer guard is outside of all guards between, so these don't see what it throws."""
+def test_a_clause_may_jump_over_try_tables() -> None:
+    """A handler of an outer guard is outside of all try_tables between, so these don't see what it throws."""
     far, middle = handler(0, 0, "rethrow"), handler(1, None, "results")
-    guards = [
-        Guard(0, [Clause("catch", 0, far)], [far]),
-        Guard(1, [Clause("catch_all", None, middle)], [middle]),
-        Guard(2, [Clause("catch_ref", 0, far)], []),
+    tries = [
+        TryTable(0, [Clause("catch", 0, far)], [far]),
+        TryTable(1, [Clause("catch_all", None, middle)], [middle]),
+        TryTable(2, [Clause("catch_ref", 0, far)], []),
     ]
-    assert settle(guards, 0) == (0, [far])
-    assert settle(guards, 1) == (None, [middle])
+    assert settle(tries, 0) == (0, [far])
+    assert settle(tries, 1) == (None, [middle])
 
 
 def test_cases_run_to_their_end(interpreter: Engine) -> None:
