@@ -13,6 +13,7 @@
     kit          what one kind of statements keeps in a module (``Shell.kit``)
 
     shell.py     ``Shell``: ``open`` it, add functions, ``case()`` closes it
+    loops.py     loops that end by construction
     function.py  ``Function``: ``of(shell, builder.func(...), source)``, then ``fn += code``, ``with fn.block(...)``
 
 A target seldom makes either itself: ``generators.program.program.Program`` opens a shell and its functions. What a

@@ -1,5 +1,11 @@
 """Type-directed expressions over every pure instruction of the table: valid by construction, never trapping.
 
+``emit(fn, source, I32, 2)`` may write
+
+    local.get 0  i32.const 255  i32.and  local.get 2  i32.const 1  i32.or  i32.div_u
+
+where the ``or`` is the guard that keeps the divisor from being zero.
+
 The candidates come from the instruction table by result type. Operands that would trap are guarded. A NaN result whose
 bits the specification leaves open (4.3.3) may flow on through float operations as it likes, which keeps the fusions
 under test intact; it is replaced by the canonical NaN only where an instruction would observe its bits. ``Nan`` tracks
@@ -15,12 +21,14 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import by_instructions
-from generators.draw.values import CANONICAL_NAN, INTERESTING, constant
-from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.draw.values import CANONICAL_NAN, CONST, INTERESTING, constant
+from generators.module.function import GET, I32_CONST, SET, Function
+from generators.module.loops import AGAIN, ROUNDS
 from generators.module.shell import DATA_BYTES
 from wasm.features import Feature
-from wasm.isa import OPS, ROWS, Imm, MemArg, Op
-from wasm.valtypes import F64, I32, I64, V128, NumType, ValType
+from wasm.fragment import Code, Template, code, template
+from wasm.isa import ROWS, Imm, MemArg, Op
+from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
 
 
 class Nan(Enum):
@@ -45,7 +53,10 @@ class Guard(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A row as the generator sees it: operand types with the NaNs each takes unobserved, and the NaN of its result."""
+    """A row as the generator sees it: operand types with the NaNs each takes unobserved, and the NaN of its result.
+
+    One that ``passes`` hands an operand's NaN on: its result may hold ``gives`` only if an operand does.
+    """
 
     op: Op
     params: tuple[ValType, ...]
@@ -56,6 +67,7 @@ class Candidate:
 
 
 _SKIPPED: Final = frozenset({"memory.size", "memory.grow", "ref.eq", "array.len", "i31.get_s", "i31.get_u"})
+"""Of the pure rows: what reads a memory's or an object's state, or takes references."""
 _PASSING: Final = ("abs", "neg", "copysign", "pmin", "pmax", "splat", "replace_lane", "extract_lane")
 
 
@@ -109,15 +121,14 @@ def candidate_of(row: Op) -> Candidate | None:
 @by_instructions
 def candidates(features: frozenset[Feature], result: NumType) -> tuple[Candidate, ...]:
     """The pure instructions with this result type, less what needs features that are off, and relaxed ones."""
-    found = []
-    for row in ROWS:
-        if row.results != (result,) or row.feature is Feature.RELAXED_SIMD:
-            continue
-        if row.feature is None or row.feature in features:
-            candidate = candidate_of(row)
-            if candidate is not None:
-                found.append(candidate)
-    return tuple(found)
+    allowed = (
+        row
+        for row in ROWS
+        if row.results == (result,)
+        and row.feature is not Feature.RELAXED_SIMD
+        and (row.feature is None or row.feature in features)
+    )
+    return tuple(candidate for row in allowed if (candidate := candidate_of(row)) is not None)
 
 
 @by_instructions
@@ -140,9 +151,17 @@ def binary_rows(features: frozenset[Feature], type_: NumType, nans: bool) -> tup
 
     No comparisons: a row of values that are all 0 or 1 would hide a swap.
     """
-    found = (c for c in candidates(features, type_) if c.params == (type_, type_) and c.guard is None and not c.op.imms)
     gives = Nan.SCALAR if nans else Nan.NONE
-    return tuple(c.op for c in found if c.gives is gives and not c.passes and not _is_comparison(c.op))
+    return tuple(
+        c.op
+        for c in candidates(features, type_)
+        if c.params == (type_, type_)
+        and c.guard is None
+        and not c.op.imms
+        and c.gives is gives
+        and not c.passes
+        and not _is_comparison(c.op)
+    )
 
 
 _COMPARISONS: Final = frozenset(("eq", "ne", "lt", "gt", "le", "ge"))
@@ -150,6 +169,40 @@ _COMPARISONS: Final = frozenset(("eq", "ne", "lt", "gt", "le", "ge"))
 
 def _is_comparison(op: Op) -> bool:
     return op.name.partition(".")[2][:2] in _COMPARISONS
+
+
+# Code
+
+TWICE: Final = template("local.tee $t  local.get $t")
+LEAVE: Final = code("br_if 0  drop")
+"""Out of a block of one result with the value below the condition; else that value makes room for another."""
+
+SELECT: Final = code("select")
+TYPED_SELECT: Final = {t: template("select_t (result $t)")(t=t) for t in CONST}
+
+ODD: Final[dict[NumType, Code]] = {t: code(f"{t}.const 1  {t}.or") for t in (I32, I64)}
+POSITIVE: Final[dict[NumType, Code]] = {
+    t: template(f"{t}.const $most  {t}.and")(most=(1 << t.bits - 1) - 1) for t in (I32, I64)
+}
+_IN_RANGE: Final[dict[NumType, Template]] = {
+    t: template(f"{t}.abs  local.tee $t  {t}.const 0.0  local.get $t  {t}.const $limit  {t}.le  select")
+    for t in (F32, F64)
+}
+"""The magnitude if it is in range, else zero; a NaN compares as out of range."""
+
+_LIMITS: Final = {
+    ("i32", "f32"): 0x4EFFFFFF,
+    ("i32", "f64"): 0x41DFFFFFFFC00000,
+    ("i64", "f32"): 0x5EFFFFFF,
+    ("i64", "f64"): 0x43DFFFFFFFFFFFFF,
+}
+"""The largest float that both the signed and the unsigned conversion take."""
+
+_CANONICAL_F64X2: Final = template(
+    "local.tee $t  v128.const $nans  local.get $t  local.get $t  f64x2.eq  v128.bitselect"
+)
+_IN_LOWER_HALF: Final = template("i32.const $mask  i32.and")(mask=DATA_BYTES // 2 - 1)
+"""An address, so that every offset up to the middle of the data stays within it."""
 
 
 def emit_value(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> None:
@@ -172,44 +225,46 @@ def emit(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
 
 
 def _leaf(fn: Function, source: ChoiceSource, type_: NumType, _depth: int) -> Nan:
-    found = fn.sources.get(type_)
-    if not found or not source.below(3):
+    locals_ = fn.sources.get(type_)
+    if not locals_ or not source.chance(2, 3):
         fn.f.body.append(constant(source, type_))
         return Nan.NONE
-    fn.f.body.append((GET, source.pick(found)))
+    fn.f.body.append((GET, source.pick(locals_)))
     return Nan.SCALAR if fn.shell.free_nans and type_ in CANONICAL_NAN else Nan.NONE
 
 
 def _operation(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
-    row = source.pick(candidates(fn.shell.config.features, type_))
+    chosen = source.pick(candidates(fn.shell.config.features, type_))
     nan = Nan.NONE
-    same = source.below(16) == 15
-    last = len(row.params) - 1
-    guard = row.guard
-    for i, param in enumerate(row.params):
+    same = source.one_in(16)
+    last = len(chosen.params) - 1
+    guard = chosen.guard
+    for i, param in enumerate(chosen.params):
         assert isinstance(param, NumType)
-        if i == last and (guard is Guard.ODD or guard is Guard.POSITIVE) and source.below(2):
+        if i == last and (guard is Guard.ODD or guard is Guard.POSITIVE) and source.one_in(2):
             # A divisor that is known: rules for powers of two and reciprocals.
-            fn.f.body.append((OPS[f"{param}.const"], source.pick(_divisors(param))))
+            fn.f.body.append((CONST[param], source.pick(_divisors(param))))
             guard = None
             continue
-        if same and i == last and i and row.params[0] is param:
+        if same and i == last and i and chosen.params[0] is param:
             # The same value twice: operand reuse, and rules that match equal operands.
-            t = fn.temp(param)
-            fn.f.body += ((TEE, t), (GET, t))
-            found = nan
+            fn.f.body += TWICE(t=fn.temp(param))
+            operand = nan
         else:
-            found = emit(fn, source, param, depth - 1)
-        found = settle(fn, found, param, row.takes[i])
-        if found is not Nan.NONE:
-            nan = found
+            operand = emit(fn, source, param, depth - 1)
+        operand = settle(fn, operand, param, chosen.takes[i])
+        if operand is not Nan.NONE:
+            nan = operand
     if guard is not None:
-        _apply(fn, guard, row)
-    op = row.op
+        _apply(fn, guard, chosen)
+    op = chosen.op
     fn.f.body.append((op, immediate(source, op)) if op.imms else op.bare)
-    if row.passes:
-        return row.gives if nan is not Nan.NONE else Nan.NONE
-    return row.gives
+    return result_of(chosen, nan)
+
+
+def result_of(candidate: Candidate, operands: Nan) -> Nan:
+    """The NaN that a candidate's result may hold if one of its operands may hold ``operands``."""
+    return candidate.gives if not candidate.passes or operands is not Nan.NONE else Nan.NONE
 
 
 @lru_cache(maxsize=2)
@@ -220,21 +275,24 @@ def _divisors(type_: NumType) -> tuple[int, ...]:
 
 
 def immediate(source: ChoiceSource, op: Op) -> object:
-    """A lane or a row of lanes for an instruction that takes one: identity, rotation, repetition or any."""
+    """The immediate of a pure instruction that takes one: a lane, or the byte indices of a shuffle."""
     if op.imms == (Imm.LANE,):
         return source.below(int(op.name[op.name.index("x") + 1 : op.name.index(".")]))
     assert op.imms == (Imm.LANES,), op
-    kind = source.below(4)
-    if kind == 0:
-        return tuple(range(16))
-    if kind == 1:
-        start = source.below(17)
-        return tuple((start + i) % 32 for i in range(16))
-    if kind == 2:
-        width = 1 << source.below(4)
-        lane = source.below(32 // width)
-        return tuple(lane * width + i % width for i in range(16))
+    match source.pick(_SHUFFLES):
+        case "identity":
+            return tuple(range(16))
+        case "rotation":
+            start = source.below(17)
+            return tuple((start + i) % 32 for i in range(16))
+        case "repetition":
+            width = source.pick((1, 2, 4, 8))
+            lane = source.below(32 // width)
+            return tuple(lane * width + i % width for i in range(16))
     return tuple(byte & 31 for byte in source.bytes(16))
+
+
+_SHUFFLES: Final = ("identity", "rotation", "repetition", "any")
 
 
 def settle(fn: Function, nan: Nan, type_: NumType, takes: Nan) -> Nan:
@@ -242,71 +300,49 @@ def settle(fn: Function, nan: Nan, type_: NumType, takes: Nan) -> Nan:
     if nan is Nan.NONE or nan is takes:
         return nan
     if nan is Nan.F64X2:
-        t = fn.temp(V128)
-        lanes = CANONICAL_NAN[F64]
-        fn.f.body += (
-            (TEE, t), (OPS["v128.const"], lanes << 64 | lanes), (GET, t), (GET, t), BARE["f64x2.eq"],
-            BARE["v128.bitselect"],
-        )  # fmt: skip
+        lane = CANONICAL_NAN[F64]
+        fn.f.body += _CANONICAL_F64X2(t=fn.temp(V128), nans=lane << 64 | lane)
     else:
         fn.f.body += fn.canonical(type_)
     return Nan.NONE
 
 
-_POSITIVE: Final = {I32: 0x7FFFFFFF, I64: 0x7FFFFFFFFFFFFFFF}
-_RANGES: Final = {
-    ("i32", "f32"): 0x4EFFFFFF,
-    ("i32", "f64"): 0x41DFFFFFFFC00000,
-    ("i64", "f32"): 0x5EFFFFFF,
-    ("i64", "f64"): 0x43DFFFFFFFFFFFFF,
-}
-"""The largest float that both the signed and the unsigned conversion take."""
+def merge(fn: Function, type_: NumType, first: Nan, second: Nan) -> Nan:
+    """The second of two alternatives for one place is on the stack: let the place hold open NaNs of one kind only.
+
+    Gives what the place may hold.
+    """
+    if second is not first and Nan.NONE not in (first, second):
+        second = settle(fn, second, type_, first)
+    return second if first is Nan.NONE else first
 
 
-def _apply(fn: Function, guard: Guard, row: Candidate) -> None:
-    body, type_ = fn.f.body, row.params[-1]
+def _apply(fn: Function, guard: Guard, guarded: Candidate) -> None:
+    type_ = guarded.params[-1]
     assert isinstance(type_, NumType)
     if guard is Guard.IN_RANGE:
-        limit = _RANGES[row.op.name[:3], str(type_)]
-        t = fn.temp(type_)
-        # The magnitude if it is in range, else zero; a NaN compares as out of range.
-        body += (
-            BARE[f"{type_}.abs"], (TEE, t), (OPS[f"{type_}.const"], 0), (GET, t), (OPS[f"{type_}.const"], limit),
-            BARE[f"{type_}.le"], BARE["select"],
-        )  # fmt: skip
+        fn += _IN_RANGE[type_](t=fn.temp(type_), limit=_LIMITS[guarded.op.name[:3], str(type_)])
         return
     if guard is Guard.POSITIVE:
-        body += ((OPS[f"{type_}.const"], _POSITIVE[type_]), BARE[f"{type_}.and"])
-    body += ((OPS[f"{type_}.const"], 1), BARE[f"{type_}.or"])
-
-
-def _union(a: Nan, b: Nan) -> Nan:
-    return b if a is Nan.NONE else a
+        fn += POSITIVE[type_]
+    fn += ODD[type_]
 
 
 def _select(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     first = emit(fn, source, type_, depth - 1)
-    second = emit(fn, source, type_, depth - 1)
-    if second is not first and Nan.NONE not in (first, second):
-        second = settle(fn, second, type_, first)
+    nan = merge(fn, type_, first, emit(fn, source, type_, depth - 1))
     emit(fn, source, I32, depth - 1)
-    if source.chance(1, 4) and fn.shell.config.allows(Feature.REFERENCE_TYPES):
-        fn.f.body.append((OPS["select_t"], (type_,)))
-    else:
-        fn.f.body.append(BARE["select"])
-    return _union(first, second)
+    typed = source.one_in(4) and fn.shell.config.allows(Feature.REFERENCE_TYPES)
+    fn += TYPED_SELECT[type_] if typed else SELECT
+    return nan
 
 
 def _if(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     emit(fn, source, I32, depth - 1)
-    fn.f.open("if", (), (type_,))
-    first = emit(fn, source, type_, depth - 1)
-    fn.f.else_()
-    second = emit(fn, source, type_, depth - 1)
-    if second is not first and Nan.NONE not in (first, second):
-        second = settle(fn, second, type_, first)
-    fn.f.end()
-    return _union(first, second)
+    with fn.block("if", (), (type_,)):
+        first = emit(fn, source, type_, depth - 1)
+        fn.else_()
+        return merge(fn, type_, first, emit(fn, source, type_, depth - 1))
 
 
 def _load(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
@@ -315,9 +351,9 @@ def _load(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan
     op = source.pick(_loads(fn.shell.config.features, type_))
     assert op.access is not None
     size = op.access.bytes
-    if source.below(2):
+    if source.one_in(2):
         emit(fn, source, I32, depth - 2)
-        fn.f.body += ((I32_CONST, DATA_BYTES // 2 - 1), BARE["i32.and"])
+        fn += _IN_LOWER_HALF
         offset = source.below(DATA_BYTES // 2 - size + 1)
     else:
         fn.f.body.append((I32_CONST, 0))
@@ -329,29 +365,25 @@ def _load(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan
 
 def _block(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     """A block that a conditional branch leaves early with a value."""
-    fn.f.open("block", (), (type_,))
-    first = emit(fn, source, type_, depth - 1)
-    emit(fn, source, I32, depth - 1)
-    fn.f.body += ((OPS["br_if"], 0), BARE["drop"])
-    second = emit(fn, source, type_, depth - 1)
-    if second is not first and Nan.NONE not in (first, second):
-        second = settle(fn, second, type_, first)
-    fn.f.end()
-    return _union(first, second)
+    with fn.block("block", (), (type_,)):
+        first = emit(fn, source, type_, depth - 1)
+        emit(fn, source, I32, depth - 1)
+        fn += LEAVE
+        return merge(fn, type_, first, emit(fn, source, type_, depth - 1))
 
 
 def _loop(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan:
     """A loop of one to four rounds that computes a value again and again, mostly from itself."""
     body = fn.f.body
     emit_clean(fn, source, type_, depth - 2)
-    value, count = fn.f.local(type_), fn.f.local(I32)
-    body += ((SET, value), (I32_CONST, source.between(1, 4)), (SET, count))
-    known = fn.sources.setdefault(type_, [])
-    known.append(value)
-    fn.f.open("loop")
-    emit_clean(fn, source, type_, depth - 1)
-    body += ((SET, value), (GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-    fn.f.end()
+    value, count = fn.local(type_), fn.local(I32)
+    body.append((SET, value))
+    fn += ROUNDS(source.between(1, 4), count)
+    fn.sources.setdefault(type_, []).append(value)
+    with fn.block("loop"):
+        emit_clean(fn, source, type_, depth - 1)
+        body.append((SET, value))
+        fn += AGAIN(count)
     body.append((GET, value))
     return Nan.NONE
 

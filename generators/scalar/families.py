@@ -1,4 +1,7 @@
-"""Families of related instructions: what an expression tree draws from, so that rules which match two of them apply."""
+"""Families of related instructions: what an expression tree draws from, so that rules which match two of them apply.
+
+A shift of a shift, a mask of a shift, a sum of products: ``NEAR`` says which families meet.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +49,11 @@ def family_of(row: Op) -> str:
 @by_instructions
 def families(features: frozenset[Feature], type_: NumType) -> tuple[Weighted[str], dict[str, tuple[Candidate, ...]]]:
     """The instructions with a result of ``type_`` by family, and a table to draw a family from."""
-    rows: dict[str, list[Candidate]] = {}
+    members: dict[str, list[Candidate]] = {}
     for candidate in candidates(features, type_):
-        rows.setdefault(family_of(candidate.op), []).append(candidate)
-    table = weighted(*((name, weight) for name, weight in _WEIGHTS.items() if name in rows))
-    return table, {name: tuple(found) for name, found in rows.items()}
+        members.setdefault(family_of(candidate.op), []).append(candidate)
+    table = weighted(*((name, weight) for name, weight in _WEIGHTS.items() if name in members))
+    return table, {name: tuple(ones) for name, ones in members.items()}
 
 
 @lru_cache(maxsize=64)

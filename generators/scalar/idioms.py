@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final
 
-from generators.choices import ChoiceSource
-from generators.draw.edges import Constants
 from generators.draw.values import CONST
-from generators.module.function import BARE, GET, TEE, Function
-from generators.scalar.expressions import Candidate, Nan, candidate_of, settle
+from generators.module.function import BARE, GET, TEE
+from generators.scalar.expressions import Candidate, Nan, candidate_of, result_of, settle
+from generators.scalar.grower import Grower
 from wasm.isa import OPS, Op
 from wasm.valtypes import F32, F64, I32, I64, NumType
 
@@ -147,23 +146,9 @@ def _parsed(type_: NumType, text: str) -> tuple[Node, frozenset[str]]:
             stack.append((row, *last))
         else:
             stack.append(word)
-    (found,) = stack
+    (whole,) = stack
     often = frozenset(word for word, count in Counter(words).items() if count > 1 and word.isupper())
-    return found, often
-
-
-class Grower(Protocol):
-    """What an idiom's operands come from: a maker of trees."""
-
-    fn: Function
-    source: ChoiceSource
-    constants: Constants
-
-    def grow(self, type_: NumType, depth: int, family: str = "") -> Nan:
-        """An expression on the stack."""
-
-    def know(self, type_: NumType, local: int, nan: Nan) -> None:
-        """Let later expressions read a local."""
+    return whole, often
 
 
 def emit_idiom(tree: Grower, type_: NumType, depth: int) -> Nan:
@@ -188,17 +173,15 @@ class _Idiom:
         if row is None:
             return self._select(operands, type_)
         assert isinstance(row, Op)
-        found = _candidate(row)
+        candidate = _candidate(row)
         nan = Nan.NONE
-        for i, (operand, param, takes) in enumerate(zip(operands, found.params, found.takes, strict=True)):
+        for i, (operand, param, takes) in enumerate(zip(operands, candidate.params, candidate.takes, strict=True)):
             assert isinstance(operand, str | tuple)
             assert isinstance(param, NumType)
-            got = settle(self.tree.fn, self.emit(operand, param, row, i), param, takes)
-            nan = got if got is not Nan.NONE else nan
+            given = settle(self.tree.fn, self.emit(operand, param, row, i), param, takes)
+            nan = given if given is not Nan.NONE else nan
         self.tree.fn.f.body.append(row.bare)
-        if found.passes:
-            return found.gives if nan is not Nan.NONE else Nan.NONE
-        return found.gives
+        return result_of(candidate, nan)
 
     def _select(self, operands: list[object], type_: NumType) -> Nan:
         first, second, condition = operands
@@ -240,7 +223,7 @@ class _Idiom:
             return nan
         nan = tree.grow(type_, self.depth)
         if word in self.often:
-            local = tree.fn.f.local(type_)
+            local = tree.fn.local(type_)
             body.append((TEE, local))
             tree.know(type_, local, nan)
             self.held[word] = local, nan
@@ -252,6 +235,6 @@ _MASKS: Final = (8, 16, 31, 32, 1, 3, 7, 5, 12, 15, 24, 33, 63)
 
 @lru_cache(maxsize=256)
 def _candidate(row: Op) -> Candidate:
-    found = candidate_of(row)
-    assert found is not None
-    return found
+    candidate = candidate_of(row)
+    assert candidate is not None
+    return candidate
