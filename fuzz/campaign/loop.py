@@ -39,7 +39,7 @@ from fuzz.records.stats import Stats
 from fuzz.records.summary import BundleRow, Observer, Summary
 from fuzz.triage.buckets import Admission, Buckets
 from fuzz.triage.known import KnownIssues
-from fuzz.trial.bench import REFERENCE
+from oracles.reference import REFERENCE
 
 BATCH: Final = 8
 """Cases per order: about a second's work, so that little is lost to a kill and the parent is rarely asked."""

@@ -22,7 +22,7 @@ from fuzz.records.finding import Finding
 from fuzz.records.stats import Stats
 from fuzz.triage.signature import split
 from fuzz.trial.account import account
-from fuzz.trial.bench import REFERENCE, Bench, OpenEngine, Trial
+from fuzz.trial.bench import Bench, OpenEngine, Trial
 from fuzz.trial.children import children_cpu
 from fuzz.trial.retry import confirm
 from generators.config import DEFAULT
@@ -30,6 +30,7 @@ from generators.peer import NoModule
 from generators.registry import make_case
 from oracles.engine import Limits, open_engine
 from oracles.judge.verdict import Disagree
+from oracles.reference import REFERENCE
 from wasm.case import Case
 
 

@@ -11,7 +11,6 @@ from fuzz.records.finding import Finding, Signature
 from fuzz.records.stats import Stats
 
 SUMMARY_VERSION: Final = 1
-INTERPRETER: Final = "interpreter"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import Final
 
 from fuzz.records.finding import Signature
 from oracles.judge.verdict import Disagree, Dissent, Kind
+from oracles.reference import REFERENCE
 from wasm.module import Module
 
 ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS, Kind.PROFILE})
 """Kinds that give a wrong answer rather than a message; what they have in common shows after minimizing only."""
 
-REFERENCE: Final = "interpreter"
 
 _PANIC: Final = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")
 _PLACE: Final = re.compile(

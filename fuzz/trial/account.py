@@ -8,10 +8,11 @@ from typing import Final
 
 from fuzz.records.stats import Stats, size_range
 from fuzz.records.target_yield import TargetYield, measure
-from fuzz.trial.bench import REFERENCE, Trial
+from fuzz.trial.bench import Trial
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load
 from oracles.judge.verdict import Disagree
+from oracles.reference import REFERENCE
 from wasm.case import CallSite, Case, CaseKind
 from wasm.embedding import Exhausted, Observation, Outcome, Returned, Threw, TimedOut, Trapped
 from wasm.isa import Op

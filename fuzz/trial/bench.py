@@ -13,15 +13,14 @@ from oracles.interpreter import run_case
 from oracles.judge.compare import judge
 from oracles.judge.verdict import Verdict
 from oracles.judge.vote import Voter
+from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Outcome, Unsupported, Value
 from wasm.semantics.relaxed import RelaxedProfile
 from wasm.semantics.relaxed_probe import contradictions, profile_from_probe
 
-REFERENCE: Final = "interpreter"
-
 DEFAULT_ENGINES: Final = (
-    "interpreter",
+    REFERENCE,
     "wasmtime:opt=speed",
     "wasmtime:opt=none+checker",
     "wasmtime:regalloc=single_pass+checker",

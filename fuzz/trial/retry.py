@@ -10,8 +10,9 @@ from typing import Final
 from fuzz import VERSION
 from fuzz.records.finding import EngineRun, Finding, Signature
 from fuzz.triage.signature import split
-from fuzz.trial.bench import REFERENCE, Bench, Trial
+from fuzz.trial.bench import Bench, Trial
 from oracles.judge.verdict import Disagree, Dissent, Kind
+from oracles.reference import REFERENCE
 from wasm.case import Case
 
 TRIES: Final = 3

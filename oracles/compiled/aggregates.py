@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oracles.compiled.stops import MemoryExhaustion
+from oracles.stops import MemoryExhaustion
 from wasm.canonical import Types
 from wasm.valtypes import ArrayType, PackedType, RefType, StorageType, StructType
 

@@ -10,9 +10,10 @@ from oracles.compiled.stops import Thrown
 from oracles.compiled.store import Extern, Func, Global, Instance, Memory, Table, Tag
 from oracles.compiled.trampolines import HOST
 from oracles.compiled.values import packed, reference_bits, type_words
+from oracles.linking import OneOfEach, thrown_tag
 from wasm.embedding import SLOT, Returned
-from wasm.hostmix import LOG_LIMIT, THROWN_TAG, Behaviour, behaviour, global_value, results
-from wasm.module import ExternKind, Import, ImportedFunc
+from wasm.hostmix import LOG_LIMIT, Behaviour, behaviour, global_value, results
+from wasm.module import Import, ImportedFunc
 from wasm.traps import Trap, TrapKind
 from wasm.valtypes import GlobalType, MemType, TableType, ValType
 
@@ -26,47 +27,36 @@ class Logged:
     refs: list[str]
 
 
-class Hosting:
+class Hosting(OneOfEach[Extern, Instance]):
     """Makes a case's imports on demand and keeps the host-call log. Equal imports are one and the same item."""
 
     def __init__(self, linker: Linker) -> None:
+        super().__init__()
         self.linker = linker
         self.log: list[Logged] = []
-        self._made: dict[Any, Extern] = {}
 
-    def __call__(self, item: Import, instance: Instance) -> Extern | None:
-        """The item for an import of the instance that is being made; None where no host has such a thing."""
-        key = (item.module, item.name, item.type)
-        found = self._made.get(key)
-        if found is None:
-            made = self._make(item, instance)
-            if made is None:
-                return None
-            found = self._made[key] = made
-        return found
-
-    def _make(self, item: Import, instance: Instance) -> Extern | None:
+    def make(self, wanted: Import, instance: Instance) -> Extern | None:
         store, types = self.linker.store, instance.types
-        match item.type:
+        match wanted.type:
             case ImportedFunc(type_index):
                 func = Func(store, types, type_index)
                 context = store.new_context(SLOT)
-                function = HostFunction(self, item, len(instance.imported), func, instance)
+                function = HostFunction(self, wanted, len(instance.imported), func, instance)
                 self.linker.machine.owners[context] = function
                 func.bind(self.linker.trampolines.address("leave", func.type, store.settings), context)
                 return func
             case MemType():
-                return Memory(store, item.type)
+                return Memory(store, wanted.type)
             case TableType():
-                return Table(store, item.type, types, 0) if item.type.ref.nullable else None
+                return Table(store, wanted.type, types, 0) if wanted.type.ref.nullable else None
             case GlobalType():
-                value = global_value(item.module, item.name, item.type.type)
+                value = global_value(wanted.module, wanted.name, wanted.type.type)
                 if value is None:
                     return None
                 bits = value.bits if value.type != "ref" else reference_bits(value.ref, lambda _: None)
-                return Global(store, item.type.type, item.type.mutable, types, bits or 0)
+                return Global(store, wanted.type.type, wanted.type.mutable, types, bits or 0)
             case _:
-                return Tag(store, types, item.type.type_index)
+                return Tag(store, types, wanted.type.type_index)
 
 
 class HostFunction:
@@ -93,7 +83,7 @@ class HostFunction:
             case Behaviour.MIX:
                 return self._mix(shown, self.func.type.results)
             case Behaviour.THROW:
-                tag = self._thrown_tag()
+                tag = thrown_tag(self.instance)
                 if tag is not None:
                     raise Thrown(self.instance.store.new_exception(tag, self._mix(shown, tag.params)))
             case Behaviour.REENTER:
@@ -101,13 +91,6 @@ class HostFunction:
                 if target is not None and target.type_id == self.func.type_id:
                     return self.hosting.linker.call(target, arguments)
         raise Trap(TrapKind.HOST)
-
-    def _thrown_tag(self) -> Tag | None:
-        """The tag that ``Behaviour.THROW`` throws; None where the module imports no such tag."""
-        for item, tag in zip(self.instance.module.imported(ExternKind.TAG), self.instance.tags, strict=False):
-            if (item.module, item.name) == THROWN_TAG:
-                return tag
-        return None
 
     def _mix(self, shown: Returned, types: tuple[ValType, ...]) -> bytes:
         found = results(self.item.module, self.item.name, shown, types)

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from compiler.emit import CompiledFunction
 from compiler.errors import Unsupported as NotCompiled
 from compiler.layout import InstanceLayout
+from oracles import linking
 from oracles.compiled.aggregates import MAKERS, make
 from oracles.compiled.helpers import Helpers
 from oracles.compiled.machine import Machine
 from oracles.compiled.program import Program, Refused
 from oracles.compiled.regions import NoMemory, read, read_word, write_word
-from oracles.compiled.stops import Corrupted, Exhaustion, Fault, MemoryExhaustion, Thrown, TimeUp
+from oracles.compiled.stops import Corrupted, Fault, Thrown, TimeUp
 from oracles.compiled.store import PAYLOAD, Extern, Func, Global, Instance, Memory, Store, Table, Tag
 from oracles.compiled.trampolines import CALLEE_SLOT, Trampolines
-from oracles.compiled.values import BadArgument, pack_arguments, raw, returned, type_words
-from wasm.canonical import Types, matches_extern
-from wasm.embedding import (
-    SLOT,
-    Crashed,
-    Exhausted,
-    Outcome,
-    OutOfMemory,
-    Rejected,
-    Returned,
-    Threw,
-    TimedOut,
-    Trapped,
-    Unsupported,
-    Value,
-)
+from oracles.compiled.values import pack_arguments, raw, returned, type_words
+from oracles.linking import Imports, link
+from wasm.embedding import SLOT, Crashed, Outcome, OutOfMemory, Rejected, Returned, Threw, TimedOut, Unsupported, Value
 from wasm.isa import OPS
-from wasm.module import Export, Expr, ExternKind, ExternType, Import, ImportedFunc, SegmentMode
-from wasm.traps import Trap
-from wasm.valtypes import GlobalType, TagType
-
-Imports = Mapping[tuple[str, str], Extern] | Callable[[Import, Instance], Extern | None]
-"""What can be imported: by module and name, or made for an import of the instance that is being made."""
-
-
-class _Unlinkable(Exception):
-    """An import that is missing or does not fit."""
+from wasm.module import Expr
 
 
 class Linker:
@@ -52,7 +31,7 @@ class Linker:
         self.store, self.trampolines = store, trampolines
         self.machine: Machine = store.machine
 
-    def instantiate(self, program: Program, imports: Imports) -> Instance | Outcome:
+    def instantiate(self, program: Program, imports: Imports[Extern, Instance]) -> Instance | Outcome:
         """Instantiate a compiled module; an outcome if that fails."""
         instance = Instance(program.module, program.context.types, self.store)
         outcome = self.embedded(instance, lambda: self._instantiate(instance, program, imports))
@@ -87,15 +66,13 @@ class Linker:
 
     # Instantiation
 
-    def _instantiate(self, instance: Instance, program: Program, imports: Imports) -> Returned:
-        for item in instance.module.imports:
-            _import(
-                instance, item, imports(item, instance) if callable(imports) else imports.get((item.module, item.name))
-            )
-        self._define(instance, program.functions)
-        for export in instance.module.exports:
-            instance.exports[export.name] = (export.kind, _item(instance, export))
-        _initialise(instance)
+    def _instantiate(self, instance: Instance, program: Program, imports: Imports[Extern, Instance]) -> Returned:
+        link(
+            instance,
+            imports,
+            lambda: self._define(instance, program.functions),
+            lambda expr: evaluate(expr, instance),
+        )
         if instance.module.start is not None:
             self.call(instance.funcs[instance.module.start], b"")
         return Returned()
@@ -129,17 +106,11 @@ class Linker:
     def embedded(self, instance: Instance, action: Callable[[], Returned]) -> Outcome:
         """Do something with an instance and say what happened as a value."""
         try:
-            return action()
-        except Trap as trap:
-            return Trapped(frozenset((trap.kind,)))
+            return linking.embedded(action)
         except Thrown as thrown:
             return self._threw(instance, thrown.address)
-        except Exhaustion as exhaustion:
-            return Exhausted(exhaustion.what)
-        except (MemoryExhaustion, NoMemory) as error:
+        except NoMemory as error:
             return OutOfMemory(str(error))
-        except (_Unlinkable, BadArgument) as error:
-            return Rejected(str(error))
         except Fault as fault:
             return Crashed(fault.number, str(fault), "compiled code")
         except Corrupted as error:
@@ -157,90 +128,7 @@ class Linker:
         if tag is None:
             return Crashed(0, "an exception with a tag that there is not")
         slots = read(address + PAYLOAD, SLOT * len(tag.params))
-        return Threw(_tag_name(instance, tag), returned(tag.params, slots, tag.types, instance))
-
-
-def _tag_name(instance: Instance, tag: Tag) -> str:
-    """The name under which a module exports or imports a tag; ``?`` if it does neither."""
-    for name, (_, item) in instance.exports.items():
-        if item is tag:
-            return name
-    imported = instance.module.imported(ExternKind.TAG)
-    for wanted, found in zip(imported, instance.tags, strict=False):
-        if found is tag:
-            return wanted.name
-    return "?"
-
-
-def _import(instance: Instance, item: Import, found: Extern | None) -> None:
-    if found is None:
-        raise _Unlinkable(f"unknown import {item.module}.{item.name}")
-    types, given = extern_type(found)
-    if not matches_extern(types, given, instance.types, item.type):
-        raise _Unlinkable(f"incompatible import type for {item.module}.{item.name}")
-    instance.imported.append(found)
-    match found:
-        case Func():
-            instance.funcs.append(found)
-        case Table():
-            instance.tables.append(found)
-        case Memory():
-            instance.memories.append(found)
-        case Global():
-            instance.globals.append(found)
-        case Tag():
-            instance.tags.append(found)
-
-
-def extern_type(item: Extern) -> tuple[Types, ExternType]:
-    """The type of an external value now, and the types that its indices refer to (spec 7.1.12)."""
-    match item:
-        case Func():
-            return item.types, ImportedFunc(item.type_index)
-        case Table():
-            return item.types, item.current_type()
-        case Memory():
-            return _NO_TYPES, item.current_type()
-        case Global():
-            return item.types, GlobalType(item.type, item.mutable)
-        case Tag():
-            return item.types, TagType(item.type_index)
-
-
-_NO_TYPES: Final = Types([])
-
-
-def _item(instance: Instance, export: Export) -> Extern:
-    match export.kind:
-        case ExternKind.FUNC:
-            return instance.funcs[export.index]
-        case ExternKind.TABLE:
-            return instance.tables[export.index]
-        case ExternKind.MEMORY:
-            return instance.memories[export.index]
-        case ExternKind.GLOBAL:
-            return instance.globals[export.index]
-        case ExternKind.TAG:
-            return instance.tags[export.index]
-
-
-def _initialise(instance: Instance) -> None:
-    """Run the active segments in order (spec 4.5.4, steps 13 to 16). Raises ``Trap``."""
-    module = instance.module
-    for elem in module.elems:
-        wanted = () if elem.mode is SegmentMode.DECLARATIVE else elem.init
-        instance.elems.append([evaluate(expr, instance) for expr in wanted])
-    instance.datas += [data.init for data in module.datas]
-    for i, elem in enumerate(module.elems):
-        if elem.mode is SegmentMode.ACTIVE:
-            refs = instance.elems[i]
-            instance.tables[elem.table].init(evaluate(elem.offset, instance), refs, 0, len(refs))
-            instance.elems[i] = []
-    for i, data in enumerate(module.datas):
-        if data.mode is SegmentMode.ACTIVE:
-            memory = instance.memories[data.memory]
-            memory.init(evaluate(data.offset, instance), data.init, 0, len(data.init))
-            instance.datas[i] = b""
+        return Threw(linking.tag_name(instance, tag), returned(tag.params, slots, tag.types, instance))
 
 
 _REF_FUNC: Final = OPS["ref.func"]

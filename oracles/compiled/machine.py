@@ -40,7 +40,8 @@ from compiler.layout import (
 from compiler.x64 import stubs
 from oracles.compiled import signals
 from oracles.compiled.regions import READ_EXECUTE, READ_WRITE, Region, pages, read_word, write
-from oracles.compiled.stops import Corrupted, Exhaustion, Fault, Thrown, TimeUp
+from oracles.compiled.stops import Corrupted, Fault, Thrown, TimeUp
+from oracles.stops import Exhaustion
 from wasm.traps import Trap, TrapKind
 
 STACK_BYTES: Final = 16 << 20

@@ -13,11 +13,8 @@ from oracles.compiled.program import Program, Programs, Refused, compile_module
 from oracles.compiled.store import Extern, Global, Instance, Store
 from oracles.compiled.trampolines import Trampolines
 from oracles.compiled.values import to_value
-from oracles.modules.spectest import SPECTEST
-from wasm.decode import decode
+from oracles.modules.spectest import with_shared_memory
 from wasm.embedding import Invocation, Outcome, Returned, Unsupported, Value
-from wasm.module import Export, ExternKind, Module
-from wasm.valtypes import Limits, MemType
 
 STEPS: Final = 50_000_000
 
@@ -35,7 +32,7 @@ class CompiledSession:
         self.linker = Linker(self.store, Trampolines(self.store.machine))
         self.instances: dict[str, Instance] = {}
         self.registered: dict[tuple[str, str], Extern] = {}
-        self._start("spectest", compile_module(_spectest(), settings))
+        self._start("spectest", compile_module(with_shared_memory(), settings))
         self.register("spectest", "spectest")
 
     def _start(self, name: str, program: Program) -> Outcome:
@@ -82,11 +79,3 @@ class CompiledSession:
         self.instances.clear()
         self.registered.clear()
         self.store.close()
-
-
-def _spectest() -> Module:
-    """The suite's module, with the shared memory that the threads proposal's scripts import."""
-    module = decode(SPECTEST)
-    module.memories.append(MemType(Limits(1, 2), shared=True))
-    module.exports.append(Export("shared_memory", ExternKind.MEMORY, len(module.memories) - 1))
-    return module

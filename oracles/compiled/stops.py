@@ -1,14 +1,12 @@
-"""How a run of compiled code can stop without a result, beside ``Trap``: exceptions on the way out of host code.
+"""How a run of compiled code can stop without a result, beside ``Trap`` and ``oracles.stops``.
 
-``Exhaustion`` and ``MemoryExhaustion`` are the interpreter's. A helper may raise any of these; compiled code around it
-is left in an orderly way, and the host function that entered it sees the same exception.
+These are exceptions on the way out of host code. A helper may raise any of them; compiled code around it is left in an
+orderly way, and the host function that entered it sees the same exception.
 """
 
 from __future__ import annotations
 
 import signal
-
-from oracles.interpreter.budget import Exhaustion, MemoryExhaustion
 
 
 class Thrown(Exception):
@@ -33,6 +31,3 @@ class Corrupted(Exception):
 
 class TimeUp(Exception):
     """The deadline passed."""
-
-
-__all__ = ["Corrupted", "Exhaustion", "Fault", "MemoryExhaustion", "Thrown", "TimeUp"]

@@ -23,11 +23,12 @@ from compiler.pipeline import Settings
 from oracles.compiled.aggregates import Aggregate
 from oracles.compiled.machine import Loaded, Machine
 from oracles.compiled.regions import NoMemory, Region, read, read_word, write, write_word
-from oracles.compiled.stops import MemoryExhaustion
+from oracles.linking import FuncItem, GlobalItem, MemoryItem, TableItem, TagItem
+from oracles.stops import MemoryExhaustion
 from wasm.canonical import Types
 from wasm.module import ExternKind, Module
 from wasm.traps import Trap, TrapKind
-from wasm.valtypes import FuncType, Limits, MemType, TableType, ValType
+from wasm.valtypes import FuncType, MemType, TableType, ValType
 
 ARENA_BYTES: Final = 1 << 30
 """Address space for a store's records, cells and exceptions."""
@@ -40,7 +41,7 @@ _IDENTITIES: Final = count(1)
 
 
 @final
-class Func:
+class Func(FuncItem):
     """A function instance. ``address`` is its record's, which is what a reference to it is."""
 
     __slots__ = ("_type_id", "address", "type", "type_index", "types")
@@ -66,7 +67,7 @@ class Func:
 
 
 @final
-class Memory:
+class Memory(MemoryItem):
     """A memory instance: reserved up to what it may grow to, so that its base never moves."""
 
     __slots__ = ("address", "base", "limit", "pages", "region", "size", "type")
@@ -86,11 +87,6 @@ class Memory:
         write_word(self.address + MEMORY_BASE, self.base)
         if self.grow(type_.limits.minimum) < 0:
             raise MemoryExhaustion(f"a memory of {type_.limits.minimum} pages")
-
-    def current_type(self) -> MemType:
-        """The type with the present size as its minimum, as linking sees it (spec 4.5.3.3)."""
-        limits = Limits(self.pages, self.type.limits.maximum)
-        return MemType(limits, self.type.index64, self.type.shared, self.type.page_log2)
 
     def grow(self, delta: int) -> int:
         """Add pages; the old number of pages, or -1 if that is more than allowed or than there is."""
@@ -120,7 +116,7 @@ class Memory:
 
 
 @final
-class Table:
+class Table(TableItem):
     """A table instance; ``types`` belongs to the module that defined it."""
 
     __slots__ = ("address", "base", "limit", "region", "size", "type", "types")
@@ -137,10 +133,6 @@ class Table:
         write_word(self.address + TABLE_BASE, self.base)
         if self.grow(type_.limits.minimum, init) < 0:
             raise MemoryExhaustion(f"a table of {type_.limits.minimum} elements")
-
-    def current_type(self) -> TableType:
-        """The type with the present size as its minimum, as linking sees it (spec 4.5.3.2)."""
-        return TableType(self.type.ref, Limits(self.size, self.type.limits.maximum), self.type.index64)
 
     def grow(self, delta: int, value: int) -> int:
         """Add elements; the old size, or -1 if that is more than allowed or than there is."""
@@ -182,7 +174,7 @@ class Table:
 
 
 @final
-class Global:
+class Global(GlobalItem):
     """A global instance: a cell of 16 bytes; ``types`` belongs to the module that defined it."""
 
     __slots__ = ("address", "mutable", "type", "types")
@@ -198,7 +190,7 @@ class Global:
 
 
 @final
-class Tag:
+class Tag(TagItem):
     """A tag instance; ``identity`` stands at the beginning of its exceptions."""
 
     __slots__ = ("identity", "params", "type_index", "types")

@@ -11,15 +11,12 @@ from functools import lru_cache
 from typing import Final
 
 from oracles.compiled.store import Func, Instance
+from oracles.stops import BadArgument
 from wasm.canonical import Types, canonical_subtype
 from wasm.embedding import SLOT, Returned, Value
 from wasm.valtypes import NumType, RefType, ValType
 
 _DEPTH: Final = 2
-
-
-class BadArgument(Exception):
-    """An argument that does not fit its parameter, in one line."""
 
 
 def extern_bits(token: int) -> int:

@@ -18,6 +18,7 @@ from typing import Any, Final
 from compiler.abi import MAX_REGS, MIN_REGS
 from compiler.pipeline import OPTS, REGALLOCS, Settings
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.reference import REFERENCE
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
@@ -108,4 +109,4 @@ def worker_of(id: EngineId, limits: Limits, command: tuple[str, ...] = ("oracles
         return VERSION, ()
 
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
-    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, found, validator="interpreter")
+    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, found, validator=REFERENCE)

@@ -9,17 +9,15 @@ from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, Us
 from oracles.interpreter import BLOCK, Budget, Instance, Store, instantiate, invoke, load, run_case
 from oracles.interpreter.store import Extern
 from oracles.interpreter.values import Global, to_value
-from oracles.modules.spectest import SPECTEST
+from oracles.modules.spectest import with_shared_memory
+from oracles.reference import REFERENCE
 from wasm.case import Case
-from wasm.decode import decode
 from wasm.embedding import Invocation, Observation, Outcome, OutOfMemory, Returned, Unsupported, Value
 from wasm.features import DEFAULT
-from wasm.module import Export, ExternKind, Module
-from wasm.valtypes import Limits as SizeLimits
-from wasm.valtypes import MemType
+from wasm.module import ExternKind
 
 ALIASES: Final[dict[str, str]] = {}
-FAMILY: Final = "interpreter"
+FAMILY: Final = REFERENCE
 
 
 def check(id: EngineId) -> EngineId:
@@ -90,7 +88,7 @@ class InterpreterSession:
 
     def __post_init__(self) -> None:
         self.store = Store(self.budget, tiering=self.tiering)
-        found = instantiate(spectest(), {}, self.store)
+        found = instantiate(with_shared_memory(), {}, self.store)
         assert isinstance(found, Instance)
         self.instances["spectest"] = found
         self.register("spectest", "spectest")
@@ -136,11 +134,3 @@ class InterpreterSession:
     def close(self) -> None:
         self.instances.clear()
         self.registered.clear()
-
-
-def spectest() -> Module:
-    """The suite's module, with the shared memory that the threads proposal's scripts import."""
-    module = decode(SPECTEST)
-    module.memories.append(MemType(SizeLimits(1, 2), shared=True))
-    module.exports.append(Export("shared_memory", ExternKind.MEMORY, len(module.memories) - 1))
-    return module

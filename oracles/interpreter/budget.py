@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from oracles.stops import Exhaustion, MemoryExhaustion
+
 BLOCK: Final = 65_536
 """Bytes per block of a memory's backing store, and per block that an observation hashes."""
 
@@ -27,18 +29,6 @@ class Budget:
     pages: int = 1 << 18
     touched: int = 4096
     cells: int = 1 << 25
-
-
-class Exhaustion(Exception):
-    """A limit was reached: ``what`` is ``stack`` or ``fuel``. Never leaves the interpreter."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(what)
-        self.what = what
-
-
-class MemoryExhaustion(Exception):
-    """The budget's memory ran out; becomes the outcome OutOfMemory."""
 
 
 class Meter:

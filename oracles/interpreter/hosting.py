@@ -5,56 +5,46 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from oracles.interpreter.budget import Exhaustion
 from oracles.interpreter.machine import run
 from oracles.interpreter.memory import Memory
 from oracles.interpreter.store import Extern, Func, Instance, Native
 from oracles.interpreter.table import Table
 from oracles.interpreter.values import Exn, Global, Tag, Thrown, from_value, host, to_returned
+from oracles.linking import OneOfEach, thrown_tag
+from oracles.stops import Exhaustion
 from wasm.embedding import HostCall, Returned
-from wasm.hostmix import LOG_LIMIT, THROWN_TAG, Behaviour, behaviour, global_value, results
-from wasm.module import ExternKind, Import, ImportedFunc
+from wasm.hostmix import LOG_LIMIT, Behaviour, behaviour, global_value, results
+from wasm.module import Import, ImportedFunc
 from wasm.traps import Trap, TrapKind
 from wasm.valtypes import GlobalType, MemType, NumType, TableType, ValType
 
 
-class Hosting:
+class Hosting(OneOfEach[Extern, Instance]):
     """Makes a case's imports on demand and keeps the host-call log. Equal imports are one and the same item."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.log: list[HostCall] = []
-        self._made: dict[Any, Extern] = {}
 
-    def __call__(self, item: Import, instance: Instance) -> Extern | None:
-        """The item for an import of the instance that is being made; None where no host has such a thing."""
-        key = (item.module, item.name, item.type)
-        found = self._made.get(key)
-        if found is None:
-            made = self._make(item, instance)
-            if made is None:
-                return None
-            found = self._made[key] = made
-        return found
-
-    def _make(self, item: Import, instance: Instance) -> Extern | None:
+    def make(self, wanted: Import, instance: Instance) -> Extern | None:
         meter = instance.store.meter
-        match item.type:
+        match wanted.type:
             case ImportedFunc(type_index):
                 func = Func(instance.types, type_index, meter)
-                func.native = self._native(item, func, instance)
+                func.native = self._native(wanted, func, instance)
                 return func
             case MemType():
-                return Memory(item.type, meter)
+                return Memory(wanted.type, meter)
             case TableType():
-                return Table(item.type, instance.types, None, meter) if item.type.ref.nullable else None
+                return Table(wanted.type, instance.types, None, meter) if wanted.type.ref.nullable else None
             case GlobalType():
-                value = global_value(item.module, item.name, item.type.type)
+                value = global_value(wanted.module, wanted.name, wanted.type.type)
                 if value is None:
                     return None
-                runtime = from_value(value, item.type.type, instance.types, lambda _: None)
-                return Global(item.type.type, item.type.mutable, instance.types, runtime)
+                runtime = from_value(value, wanted.type.type, instance.types, lambda _: None)
+                return Global(wanted.type.type, wanted.type.mutable, instance.types, runtime)
             case _:
-                return Tag(instance.types, item.type.type_index)
+                return Tag(instance.types, wanted.type.type_index)
 
     def _native(self, item: Import, func: Func, instance: Instance) -> Native:
         module, name, params, log = item.module, item.name, func.params, self.log
@@ -75,7 +65,7 @@ class Hosting:
                 case Behaviour.MIX:
                     return _mix(module, name, packed, func.results)
                 case Behaviour.THROW:
-                    tag = _thrown_tag(instance)
+                    tag = thrown_tag(instance)
                     if tag is not None:
                         raise Thrown(Exn(tag, _mix(module, name, packed, tag.params)))
                 case Behaviour.REENTER:
@@ -85,14 +75,6 @@ class Hosting:
             raise Trap(TrapKind.HOST)
 
         return host_function
-
-
-def _thrown_tag(instance: Instance) -> Tag | None:
-    """The tag that ``Behaviour.THROW`` throws; None where the module imports no such tag."""
-    for item, tag in zip(instance.module.imported(ExternKind.TAG), instance.tags, strict=False):
-        if (item.module, item.name) == THROWN_TAG:
-            return tag
-    return None
 
 
 def _mix(module: str, name: str, args: Returned, types: tuple[ValType, ...]) -> list[Any]:

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-from oracles.interpreter.budget import Exhaustion, MemoryExhaustion
+from oracles import linking
 from oracles.interpreter.machine import python_depth, run
 from oracles.interpreter.memory import Memory
 from oracles.interpreter.operators import bind
-from oracles.interpreter.operators_memory import write_segment
 from oracles.interpreter.prepare import NotExecutable, frame_weight
 from oracles.interpreter.store import Extern, Func, Instance, Store
 from oracles.interpreter.table import Table
-from oracles.interpreter.values import BadArgument, Global, Naming, Ref, Tag, Thrown, from_value, to_returned
-from wasm.canonical import Types, matches_extern
-from wasm.embedding import Exhausted, Outcome, OutOfMemory, Rejected, Returned, Threw, Trapped, Unsupported, Value
+from oracles.interpreter.values import Global, Naming, Tag, Thrown, from_value, to_returned
+from oracles.linking import Imports, link
+from wasm.embedding import Outcome, Rejected, Returned, Threw, Unsupported, Value
 from wasm.isa import OPS
-from wasm.module import Export, Expr, ExternKind, ExternType, Import, ImportedFunc, Module, SegmentMode
-from wasm.traps import Trap
-from wasm.valtypes import GlobalType, TagType
-
-Imports = Mapping[tuple[str, str], Extern]
-"""What can be imported, by module and name."""
+from wasm.module import Expr, Module
 
 
-class _Unlinkable(Exception):
-    """An import that is missing or does not fit; the message is the official suite's."""
-
-
-def instantiate(module: Module, imports: Imports | Callable[[Import, Instance], Extern | None], store: Store) -> (
-    Instance | Outcome
-):  # fmt: skip
+def instantiate(module: Module, imports: Imports[Extern, Instance], store: Store) -> Instance | Outcome:
     """Instantiate a valid module; an outcome if that fails: ``Rejected`` for an import, else what happened.
 
     ``imports`` maps (module, name) to what is there, or makes it for an import of a new instance.
@@ -42,56 +30,12 @@ def instantiate(module: Module, imports: Imports | Callable[[Import, Instance], 
     return instance if isinstance(outcome, Returned) else outcome
 
 
-def _instantiate(instance: Instance, imports: Imports | Callable[[Import, Instance], Extern | None]) -> Returned:
-    module = instance.module
-    for item in module.imports:
-        found = imports(item, instance) if callable(imports) else imports.get((item.module, item.name))
-        _import(instance, item, found)
-    _define(instance)
-    for export in module.exports:
-        instance.exports[export.name] = (export.kind, _item(instance, export))
-    _initialise(instance)
-    if module.start is not None:
-        start = instance.funcs[module.start]
+def _instantiate(instance: Instance, imports: Imports[Extern, Instance]) -> Returned:
+    link(instance, imports, lambda: _define(instance), lambda expr: evaluate(expr, instance))
+    if instance.module.start is not None:
+        start = instance.funcs[instance.module.start]
         run(start, [], start.weight)
     return Returned()
-
-
-def _import(instance: Instance, item: Import, found: Extern | None) -> None:
-    if found is None:
-        raise _Unlinkable(f"unknown import {item.module}.{item.name}")
-    types, given = extern_type(found)
-    if not matches_extern(types, given, instance.types, item.type):
-        raise _Unlinkable(f"incompatible import type for {item.module}.{item.name}")
-    match found:
-        case Func():
-            instance.funcs.append(found)
-        case Table():
-            instance.tables.append(found)
-        case Memory():
-            instance.memories.append(found)
-        case Global():
-            instance.globals.append(found)
-        case Tag():
-            instance.tags.append(found)
-
-
-def extern_type(item: Extern) -> tuple[Types, ExternType]:
-    """The type of an external value now, and the types that its indices refer to (spec 7.1.12)."""
-    match item:
-        case Func():
-            return item.types, ImportedFunc(item.type_index)
-        case Table():
-            return item.types, item.current_type()
-        case Memory():
-            return _NO_TYPES, item.current_type()
-        case Global():
-            return item.types, GlobalType(item.type, item.mutable)
-        case Tag():
-            return item.types, TagType(item.type_index)
-
-
-_NO_TYPES: Final = Types([])
 
 
 def _define(instance: Instance) -> None:
@@ -113,44 +57,9 @@ def _define(instance: Instance) -> None:
         instance.tables.append(Table(table.type, types, init, meter))
 
 
-def _item(instance: Instance, export: Export) -> Extern:
-    match export.kind:
-        case ExternKind.FUNC:
-            return instance.funcs[export.index]
-        case ExternKind.TABLE:
-            return instance.tables[export.index]
-        case ExternKind.MEMORY:
-            return instance.memories[export.index]
-        case ExternKind.GLOBAL:
-            return instance.globals[export.index]
-        case ExternKind.TAG:
-            return instance.tags[export.index]
-
-
-def _initialise(instance: Instance) -> None:
-    """Run the active segments in order (spec 4.5.4, steps 13 to 16). Raises ``Trap``."""
-    module = instance.module
-    for elem in module.elems:
-        refs: list[Ref] = []
-        if elem.mode is not SegmentMode.DECLARATIVE:
-            refs = [evaluate(expr, instance) for expr in elem.init]
-        instance.elems.append(refs)
-    instance.datas += [data.init for data in module.datas]
-    for i, elem in enumerate(module.elems):
-        if elem.mode is SegmentMode.ACTIVE:
-            refs = instance.elems[i]
-            instance.tables[elem.table].init(evaluate(elem.offset, instance), refs, 0, len(refs))
-            instance.elems[i] = []
-    for i, data in enumerate(module.datas):
-        if data.mode is SegmentMode.ACTIVE:
-            memory = instance.memories[data.memory]
-            write_segment(memory, evaluate(data.offset, instance), data.init, 0, len(data.init))
-            instance.datas[i] = b""
-
-
-_REF_FUNC = OPS["ref.func"]
-_REF_NULL = OPS["ref.null"]
-_GLOBAL_GET = OPS["global.get"]
+_REF_FUNC: Final = OPS["ref.func"]
+_REF_NULL: Final = OPS["ref.null"]
+_GLOBAL_GET: Final = OPS["global.get"]
 
 
 def evaluate(expr: Expr, instance: Instance) -> Any:
@@ -180,17 +89,9 @@ def embedded(instance: Instance, action: Callable[[], Returned]) -> Outcome:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, python_depth(instance.store.meter.depth)))
     try:
-        return action()
-    except Trap as trap:
-        return Trapped(frozenset((trap.kind,)))
+        return linking.embedded(action)
     except Thrown as thrown:
         return _threw(instance, thrown)
-    except Exhaustion as exhaustion:
-        return Exhausted(exhaustion.what)
-    except MemoryExhaustion as error:
-        return OutOfMemory(str(error))
-    except (_Unlinkable, BadArgument) as error:
-        return Rejected(str(error))
     except NotExecutable as error:
         return Unsupported(f"legacy exceptions ({error})")
     finally:
@@ -201,19 +102,7 @@ def _threw(instance: Instance, thrown: Thrown) -> Threw:
     exn = thrown.exn
     payload, unsayable = to_returned(exn.tag.params, exn.values, instance.name_of)
     instance.store.meter.observed |= unsayable
-    return Threw(_tag_name(instance, exn.tag), payload)
-
-
-def _tag_name(instance: Instance, tag: Tag) -> str:
-    """The name under which a module exports or imports a tag; ``?`` if it does neither."""
-    for name, (_, item) in instance.exports.items():
-        if item is tag:
-            return name
-    imported = instance.module.imported(ExternKind.TAG)
-    for wanted, found in zip(imported, instance.tags, strict=False):
-        if found is tag:
-            return wanted.name
-    return "?"
+    return Threw(linking.tag_name(instance, exn.tag), payload)
 
 
 def invoke(instance: Instance, export: str, args: tuple[Value, ...]) -> Outcome:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from oracles.interpreter.budget import Exhaustion
 from oracles.interpreter.prepare import (
     BLOCK,
     BR,
@@ -58,6 +57,7 @@ from oracles.interpreter.store import Func, Loop
 from oracles.interpreter.table import Table
 from oracles.interpreter.transpile import compile_function, compile_loop
 from oracles.interpreter.values import Exn, Ref, Thrown
+from oracles.stops import Exhaustion
 from wasm.canonical import Types, canonical_subtype
 from wasm.traps import Trap, TrapKind
 

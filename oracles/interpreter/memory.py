@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 from zlib import crc32
 
-from oracles.interpreter.budget import BLOCK, MemoryExhaustion, Meter
+from oracles.interpreter.budget import BLOCK, Meter
+from oracles.linking import MemoryItem
+from oracles.stops import MemoryExhaustion
 from wasm.traps import Trap, TrapKind
-from wasm.valtypes import Limits, MemType
+from wasm.valtypes import MemType
 
 DENSE: Final = 16 * BLOCK
 """The first bytes of a memory are one ``bytearray``; beyond, blocks are made when first written."""
@@ -17,7 +19,7 @@ _CHUNK: Final = 1 << 20
 _ZERO: Final = bytes(BLOCK)
 
 
-class Memory:
+class Memory(MemoryItem):
     """A memory instance (spec 4.2.8).
 
     ``dense`` may be accessed directly, up to 16 bytes at any address not above ``limit``; every other access goes
@@ -40,11 +42,6 @@ class Memory:
         self.open_bits: dict[int, int] = {}
         if self.grow(type_.limits.minimum) < 0:
             raise MemoryExhaustion(f"a memory of {type_.limits.minimum} pages is above the budget")
-
-    def current_type(self) -> MemType:
-        """The type with the present size as its minimum, as linking sees it (spec 4.5.3.3)."""
-        limits = Limits(self.pages, self.type.limits.maximum)
-        return MemType(limits, self.type.index64, self.type.shared, self.page_log2)
 
     def grow(self, delta: int) -> int:
         """Add pages; the old number of pages, or -1 if that is more than allowed."""
@@ -150,6 +147,14 @@ class Memory:
         self.meter.spend(length >> 8)
         for start in range(at, at + length, _CHUNK):
             self.write(start, bytes((byte & 0xFF,)) * min(_CHUNK, at + length - start))
+
+    def init(self, at: int, data: bytes, start: int, length: int) -> None:
+        """memory.init from the bytes of a segment."""
+        if start + length > len(data):
+            raise Trap(TrapKind.MEMORY_OOB)
+        self.check(at, length)
+        self.meter.spend(length >> 8)
+        self.write(at, data[start : start + length])
 
     def copy(self, at: int, source: Memory, start: int, length: int) -> None:
         """memory.copy from ``source``, which may be this memory; ranges may overlap."""

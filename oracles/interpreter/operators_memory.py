@@ -7,10 +7,10 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final
 
-from oracles.interpreter.budget import Exhaustion
 from oracles.interpreter.memory import Memory
 from oracles.interpreter.operators import BINDERS, Binder, Bound, binder
 from oracles.interpreter.store import Instance
+from oracles.stops import Exhaustion
 from wasm.isa import OPS, Access, Op
 from wasm.semantics.lanes import JOIN, SPLIT, SPLIT_SIGNED
 from wasm.traps import Trap, TrapKind
@@ -261,18 +261,9 @@ def _memory_init(imm: tuple[int, int], instance: Instance) -> Bound:
     data, memory = imm[0], instance.memories[imm[1]]
 
     def init(at: int, start: int, length: int) -> None:
-        write_segment(memory, at, instance.datas[data], start, length)
+        memory.init(at, instance.datas[data], start, length)
 
     return init, 3, 0
-
-
-def write_segment(memory: Memory, at: int, segment: bytes, start: int, length: int) -> None:
-    """memory.init. Raises ``Trap``."""
-    if start + length > len(segment):
-        raise Trap(TrapKind.MEMORY_OOB)
-    memory.check(at, length)
-    memory.meter.spend(length >> 8)
-    memory.write(at, segment[start : start + length])
 
 
 @binder("data.drop")
@@ -325,4 +316,4 @@ def _elem_drop(imm: int, instance: Instance) -> Bound:
     return lambda: instance.elems.__setitem__(imm, []), 0, 0
 
 
-__all__ = ["PACK", "UNPACK", "write_segment"]
+__all__ = ["PACK", "UNPACK"]

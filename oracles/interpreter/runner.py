@@ -14,6 +14,7 @@ from oracles.interpreter.store import Hook, Instance, Store, Tracer
 from oracles.interpreter.table import Table
 from oracles.interpreter.taint import free_nans
 from oracles.interpreter.values import Global, identity, to_value
+from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import (
@@ -39,7 +40,6 @@ from wasm.semantics.relaxed import DETERMINISTIC, RelaxedProfile
 from wasm.validate import validate
 from wasm.valtypes import NumType
 
-ENGINE: Final = "interpreter"
 _ELEMENTS: Final = 1000
 """Elements of a table that an observation names (``TableState``)."""
 
@@ -77,7 +77,7 @@ def load(content: bytes) -> Module | Observation:
         validate(module, DEFAULT, content)
     except WasmError as error:
         phase = Phase.DECODE if isinstance(error, Malformed) else Phase.COMPILE
-        return Observation(ENGINE, Rejected(str(error)), phase)
+        return Observation(REFERENCE, Rejected(str(error)), phase)
     return module
 
 
@@ -91,8 +91,8 @@ def _validity(content: bytes) -> Observation:
         validate(decode(content), ALL, content)
     except WasmError as error:
         phase = Phase.DECODE if isinstance(error, Malformed) else Phase.COMPILE
-        return Observation(ENGINE, Unsupported(str(error)) if error.limit else Rejected(str(error)), phase)
-    return Observation(ENGINE, Returned(), Phase.COMPILE)
+        return Observation(REFERENCE, Unsupported(str(error)) if error.limit else Rejected(str(error)), phase)
+    return Observation(REFERENCE, Returned(), Phase.COMPILE)
 
 
 class _Run:
@@ -112,7 +112,7 @@ class _Run:
             outcomes = self._invoke_all()
         ended = time.process_time()
         return Observation(
-            ENGINE,
+            REFERENCE,
             instantiation,
             Phase.INVOKE if outcomes else Phase.INSTANTIATE,
             tuple(outcomes),

@@ -10,6 +10,7 @@ from oracles.interpreter.memory import Memory
 from oracles.interpreter.table import Table
 from oracles.interpreter.taint import guarded
 from oracles.interpreter.values import Global, Layout, Ref, Tag
+from oracles.linking import FuncItem
 from wasm.canonical import Types
 from wasm.features import Feature
 from wasm.isa import Op
@@ -29,7 +30,7 @@ CELLS_PER_FRAME: Final = 64
 
 
 @final
-class Func:
+class Func(FuncItem):
     """A function instance (spec 4.2.6): a host function, or one of a module with its two tiers.
 
     ``native`` takes over from the first tier when it is set: always for host functions, and for hot functions once
@@ -104,8 +105,8 @@ class Instance:
     """A module instance (spec 4.2.5)."""
 
     __slots__ = (
-        "datas", "elems", "exports", "funcs", "globals", "layouts", "memories", "module", "names", "store", "tables",
-        "tags", "types",
+        "datas", "elems", "exports", "funcs", "globals", "imported", "layouts", "memories", "module", "names", "store",
+        "tables", "tags", "types",
     )  # fmt: skip
 
     def __init__(self, module: Module, store: Store) -> None:
@@ -116,6 +117,7 @@ class Instance:
         self.memories: list[Memory] = []
         self.globals: list[Global] = []
         self.tags: list[Tag] = []
+        self.imported: list[Extern] = []
         self.elems: list[list[Ref]] = []
         self.datas: list[bytes] = []
         self.layouts: dict[int, Layout] = {}

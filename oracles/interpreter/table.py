@@ -6,9 +6,10 @@ from bisect import bisect_right
 from typing import Any, Final
 
 from oracles.interpreter.budget import Meter
+from oracles.linking import TableItem
 from wasm.canonical import Types
 from wasm.traps import Trap, TrapKind
-from wasm.valtypes import Limits, TableType
+from wasm.valtypes import TableType
 
 DENSE: Final = 65_536
 _MISSING: Final = object()
@@ -16,7 +17,7 @@ _MOST: Final = 1 << 32
 """Elements that any table may have, 64-bit tables included; what is never set costs nothing."""
 
 
-class Table:
+class Table(TableItem):
     """A table instance (spec 4.2.7). References are as in ``oracles.interpreter.values``.
 
     ``dense`` holds the elements below 65,536 and may be read directly. ``types`` belongs to the module that defined it.
@@ -34,10 +35,6 @@ class Table:
         self._runs: list[tuple[int, Any]] = []
         if self.grow(type_.limits.minimum, init) < 0:
             meter.allocate(meter.budget.cells + 1)
-
-    def current_type(self) -> TableType:
-        """The type with the present size as its minimum, as linking sees it (spec 4.5.3.2)."""
-        return TableType(self.type.ref, Limits(self.size, self.type.limits.maximum), self.type.index64)
 
     def grow(self, delta: int, value: Any) -> int:
         """Add elements; the old size, or -1 if that is more than allowed."""

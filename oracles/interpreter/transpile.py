@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from oracles.interpreter.budget import Exhaustion
 from oracles.interpreter.flow import ELSE, END, OPENERS, WRITE_BACK, Flow, branch_targets, end_of
 from oracles.interpreter.inline import TESTS, VALUES
 from oracles.interpreter.operators import CONSTANTS, bind
@@ -20,6 +19,7 @@ from oracles.interpreter.operators_memory import PACK, UNPACK
 from oracles.interpreter.prepare import Label, block_arity
 from oracles.interpreter.store import Func, Loop
 from oracles.interpreter.writer import Refused, Value, Writer
+from oracles.stops import Exhaustion
 from wasm.isa import OPS, Op
 from wasm.traps import Trap, TrapKind
 

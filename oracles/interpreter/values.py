@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any, Final, TypeAlias, final
 
 from oracles.interpreter.taint import FORMS, free_nans
+from oracles.linking import GlobalItem, TagItem
+from oracles.stops import BadArgument
 from wasm.canonical import Types, canonical_subtype
 from wasm.embedding import SLOT, FreeNan, Returned, Value
 from wasm.valtypes import ArrayType, CompositeType, FuncType, NumType, PackedType, StorageType, StructType, ValType
@@ -87,7 +89,7 @@ class Exn:
 
 
 @final
-class Tag:
+class Tag(TagItem):
     """A tag instance: its parameter types; compared by identity."""
 
     __slots__ = ("params", "type_index", "types")
@@ -100,7 +102,7 @@ class Tag:
 
 
 @final
-class Global:
+class Global(GlobalItem):
     """A global instance; ``types`` belongs to the module that defined it."""
 
     __slots__ = ("mutable", "type", "types", "value")
@@ -226,10 +228,6 @@ def to_returned(types: tuple[ValType, ...], values: list[Any], naming: Naming) -
             refs.append(identity(value, naming))
             slots += bytes(SLOT)
     return Returned(tuple(names), bytes(slots), tuple(refs), tuple(free)), unsayable
-
-
-class BadArgument(Exception):
-    """An argument that does not fit its parameter, in one line."""
 
 
 def from_value(value: Value, type_: ValType, types: Types, function: Callable[[str], Ref]) -> Any:

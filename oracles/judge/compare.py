@@ -25,7 +25,8 @@ from oracles.judge.equality import (
 )
 from oracles.judge.excuses import beyond_limits, growth_is_free
 from oracles.judge.verdict import Agree, Disagree, Dissent, Kind, Poison, Verdict
-from oracles.judge.vote import ANSWERS, FAMILY, VALIDITY, Voter, families, suspects
+from oracles.judge.vote import ANSWERS, VALIDITY, Voter, families, suspects
+from oracles.reference import REFERENCE
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,
@@ -376,14 +377,14 @@ class _Court:
                 detail = show(crash)
                 phase = main.phase.value
                 dissents.append(
-                    Dissent(main.engine, FAMILY, Kind.CRASH, phase, phase, detail, crash.text, crash.location)
+                    Dissent(main.engine, REFERENCE, Kind.CRASH, phase, phase, detail, crash.text, crash.location)
                 )
             else:
                 agreeing.insert(0, main.engine)
         if not dissents:
             return Agree(poisons)
         family = families(self.voters, dissents, agreeing)
-        family |= {item.engine: FAMILY for item in self.references.values()}
+        family |= {item.engine: REFERENCE for item in self.references.values()}
         dissents = [replace(d, family=family[d.engine]) if d.kind in VALIDITY else d for d in dissents]
         seen = {item.engine: item for item in others}
         same = partial(self.same_answer, seen)

@@ -8,9 +8,6 @@ from typing import Final
 
 from oracles.judge.verdict import Dissent, Kind
 
-FAMILY: Final = "interpreter"
-"""The reference's own family: one vote, as every family of independent code has."""
-
 ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS})
 """Kinds that state another answer: these can outvote the reference, and growth or a profile may explain them."""
 VALIDITY: Final = frozenset((Kind.ACCEPT, Kind.REJECT))

@@ -15,8 +15,10 @@ import struct
 from typing import Final
 
 from wasm.builder import ModuleBuilder, const
+from wasm.decode import decode
 from wasm.encode import encode
-from wasm.valtypes import F32, F64, I32, I64, ValType
+from wasm.module import Export, ExternKind, Module
+from wasm.valtypes import F32, F64, I32, I64, Limits, MemType, ValType
 
 _PRINTS: Final[dict[str, tuple[ValType, ...]]] = {
     "print": (),
@@ -46,6 +48,14 @@ def _build(table64: bool) -> bytes:
     if table64:
         builder.table(10, 20, index64=True, export="table64")
     return encode(builder.finish())
+
+
+def with_shared_memory() -> Module:
+    """The module, with the shared memory that the threads proposal's scripts import."""
+    module = decode(SPECTEST)
+    module.memories.append(MemType(Limits(1, 2), shared=True))
+    module.exports.append(Export("shared_memory", ExternKind.MEMORY, len(module.memories) - 1))
+    return module
 
 
 SPECTEST: Final = _build(True)

@@ -19,7 +19,8 @@ from compiler.x64.encode import RBP, RSP, Mem, Place, encode
 from compiler.x64.insts import ROWS
 from oracles.compiled.machine import NESTING, Machine, machine
 from oracles.compiled.regions import Region, write_word
-from oracles.compiled.stops import Exhaustion, Fault, TimeUp
+from oracles.compiled.stops import Fault, TimeUp
+from oracles.stops import Exhaustion
 from wasm.traps import Trap
 
 ROUNDS = 500

@@ -18,10 +18,11 @@ from fuzz.campaign.slot import Plan
 from fuzz.cli.arguments import add_engines, add_json, duration, natural, positive
 from fuzz.report.live import observer
 from fuzz.triage import known
-from fuzz.trial.bench import REFERENCE, canonical, default_engines
+from fuzz.trial.bench import canonical, default_engines
 from generators.peer import peer_names
 from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError
+from oracles.reference import REFERENCE
 
 DEFAULT_SECONDS: Final = 60.0
 
