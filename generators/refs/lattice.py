@@ -1,5 +1,9 @@
 """Drawing the types of a module: structs, arrays and functions in recursion groups, with chains of subtypes.
 
+    (rec (type $0 (sub (struct (field (mut i32)) (field (ref null $1)))))
+         (type $1 (sub $0 (struct (field (mut i32)) (field (ref null $1)) (field i8)))))
+    (type $2 (array (mut (ref $0))))
+
 Every type has values of finite size: a reference that cannot be null leads to an earlier type only (spec 3.2.6 and
 3.3.10 give the rules of fields and matching). A group may come twice: equal groups are one type, and a group that
 differs in nothing but finality is another (spec 3.1.3).
@@ -10,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource, shares, weighted
 from generators.config import NARROW, WIDE, Config, draw_size
 from generators.draw.signatures import draw_type
 from wasm.builder import ModuleBuilder
@@ -47,7 +51,15 @@ _KIND: Final = weighted(("struct", 150), ("array", 70), ("func", 36))
 _STORAGE: Final = weighted(("number", 90), ("i8", 24), ("i16", 24), ("type", 66), ("abstract", 36), ("extern", 16))
 _LIGHT: Final = 12
 """A reference that cannot be null leads to types whose smallest value takes at most so many instructions."""
+_SHAPES: Final = shares(("groups", 12), ("chain", 1), ("wide", 3))
+"""groups  groups of a few types each
+chain   before them, one chain of supertypes as long as ``_CHAINS`` says
+wide    the first struct is as wide as a signature of the target ``params``
+"""
 _CHAINS: Final = (9, 12, 17, 33, 60)
+_NEW_FIELD: Final = 7
+"""One link of a chain in so many has a field more than the one before."""
+_OPERANDS: Final = shares(("number", 5), ("own", 2), ("abstract", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,40 +119,40 @@ class Lattice:
 
     def all(self, kind: str) -> list[Defined]:
         """The types of a kind: ``struct``, ``array`` or ``func``."""
-        return [found for found in self.types.values() if found.kind == kind]
+        return [defined for defined in self.types.values() if defined.kind == kind]
 
-    def below(self, index: int) -> list[Defined]:
+    def subtypes(self, index: int) -> list[Defined]:
         """The types whose values are values of this one, itself first."""
         target = ref(index)
-        rest = [found for found in self.types.values() if found.index != index]
-        return [self.types[index], *(found for found in rest if self.matches(ref(found.index), target))]
+        others = [other for other in self.types.values() if other.index != index]
+        return [self.types[index], *(other for other in others if self.matches(ref(other.index), target))]
 
     def matches(self, sub: RefType, above: RefType) -> bool:
         """Whether a value of the one type is one of the other (spec 3.3.3)."""
         key = sub, above
-        found = self._matches.get(key)
-        if found is None:
+        answer = self._matches.get(key)
+        if answer is None:
             assert self._known is not None
-            found = self._matches[key] = self._known.is_subtype(sub, above)
-        return found
+            answer = self._matches[key] = self._known.is_subtype(sub, above)
+        return answer
 
     # Drawing
 
     def _draw(self, aggregates: bool) -> None:
         source = self.source
         room = _COUNTS[source.below(256)]
-        shape = source.below(16)
-        wide = draw_size(source, WIDE, self.config.max_params) if shape >= 13 else None
-        first: list[tuple[SubType, ...]] = []
-        if aggregates and shape == 12:
+        shape = source.pick(_SHAPES)
+        wide = draw_size(source, WIDE, self.config.max_params) if shape == "wide" else None
+        groups: list[tuple[SubType, ...]] = []
+        if aggregates and shape == "chain":
             self._chain(source.pick(_CHAINS))
         while room > 0:
             size = min(source.weighted(_GROUPS), room) if self.config.allows(Feature.GC) else 1
             room -= size
-            first.append(self._group(size, aggregates, wide))
+            groups.append(self._group(size, aggregates, wide))
             wide = None
-        if self.config.allows(Feature.GC) and source.below(4) == 3:
-            self._again(source.pick(first), source.below(3) == 2)
+        if self.config.allows(Feature.GC) and source.one_in(4):
+            self._again(source.pick(groups), source.one_in(3))
 
     def _group(self, size: int, aggregates: bool, wide: int | None) -> tuple[SubType, ...]:
         """A recursion group; its types may refer to all of it."""
@@ -153,14 +165,14 @@ class Lattice:
     def _again(self, group: tuple[SubType, ...], opened: bool) -> None:
         """The same group once more, as equal types, or as others because they are open now."""
         start = self.builder.type_count
-        old = next(index for index, found in self.types.items() if found.composite is group[0].composite)
+        old = next(index for index, defined in self.types.items() if defined.composite is group[0].composite)
         shifted = _Shift(old, len(group), start - old)
         for i, sub in enumerate(group):
-            found = self.types[old + i]
-            parent = None if found.parent is None else shifted.index(found.parent)
+            first = self.types[old + i]
+            parent = None if first.parent is None else shifted.index(first.parent)
             composite = shifted.composite(sub.composite)
             self.types[start + i] = Defined(
-                start + i, composite, parent, found.depth, found.open or opened, found.weight
+                start + i, composite, parent, first.depth, first.open or opened, first.weight
             )
         self.builder.rec_group(
             tuple(
@@ -177,7 +189,7 @@ class Lattice:
             start = self.builder.type_count
             parent = self.types[start - 1] if i else None
             fields = parent.fields if parent else ()
-            if i % 7 == 0:
+            if i % _NEW_FIELD == 0:
                 fields = (*fields, self._field(start, start + 1))
             self.builder.rec_group((self._define(start, StructType(fields), parent, i < length - 1),))
 
@@ -186,12 +198,12 @@ class Lattice:
         source = self.source
         kind = source.weighted(_KIND) if aggregates else "func"
         parent = None
-        if self.config.allows(Feature.GC) and source.below(16) >= 3:
+        if self.config.allows(Feature.GC) and source.chance(13, 16):
             parents = [p for p in self.types.values() if p.kind == kind and p.open and p.depth < SUBTYPE_DEPTH - 1]
             parents.sort(key=lambda p: -p.depth)
             if parents:
                 # Mostly one of the deepest, so that chains grow.
-                parent = source.pick(parents[:2] if source.below(4) else parents)
+                parent = source.pick(parents[:2] if source.chance(3, 4) else parents)
         composite: CompositeType
         match kind:
             case "struct":
@@ -200,14 +212,14 @@ class Lattice:
                 composite = ArrayType(self._narrowed(parent.fields[0], index) if parent else self._field(index, end))
             case _:
                 composite = self._function(index, end, parent)
-        is_open = self.config.allows(Feature.GC) and source.below(8) >= 2
+        is_open = self.config.allows(Feature.GC) and source.chance(6, 8)
         return self._define(index, composite, parent, is_open)
 
     def _define(self, index: int, composite: CompositeType, parent: Defined | None, is_open: bool) -> SubType:
         depth = parent.depth + 1 if parent else 0
-        found = Defined(index, composite, parent.index if parent else None, depth, is_open, 1)
-        weight = 1 + sum(map(self._weight, found.fields)) if isinstance(composite, StructType) else 2
-        self.types[index] = replace(found, weight=weight)
+        defined = Defined(index, composite, parent.index if parent else None, depth, is_open, 1)
+        weight = 1 + sum(map(self._weight, defined.fields)) if isinstance(composite, StructType) else 2
+        self.types[index] = replace(defined, weight=weight)
         return SubType(composite, (parent.index,) if parent else (), not is_open)
 
     def _weight(self, field_: FieldType) -> int:
@@ -218,15 +230,15 @@ class Lattice:
 
     def _fields(self, index: int, end: int, parent: Defined | None, wide: int | None) -> tuple[FieldType, ...]:
         source = self.source
-        start = [self._narrowed(found, index) for found in parent.fields] if parent else []
+        inherited = [self._narrowed(field_, index) for field_ in parent.fields] if parent else []
         if wide is not None:
-            row = [self._field(index, end) for _ in range(1 + source.below(6))]
-            return (*start, *(row[i % len(row)] for i in range(wide)))
+            pattern = [self._field(index, end) for _ in range(1 + source.below(6))]
+            return (*inherited, *(pattern[i % len(pattern)] for i in range(wide)))
         count = draw_size(source, NARROW, 24)
-        return (*start, *(self._field(index, end) for _ in range(count if parent else max(1, count))))
+        return (*inherited, *(self._field(index, end) for _ in range(count if parent else max(1, count))))
 
     def _field(self, index: int, end: int) -> FieldType:
-        return FieldType(self._storage(index, end), self.source.below(8) < 5)
+        return FieldType(self._storage(index, end), not self.source.chance(3, 8))
 
     def _storage(self, index: int, end: int) -> StorageType:
         source = self.source
@@ -239,9 +251,9 @@ class Lattice:
                 return self._reference(index, end)
             case "abstract":
                 heap = source.pick(ABSTRACT)
-                return ref(heap, heap in ("struct", "array") or source.below(4) < 3)
+                return ref(heap, heap in ("struct", "array") or not source.one_in(4))
             case "extern":
-                return ref("extern", source.below(4) < 3)
+                return ref("extern", not source.one_in(4))
             case _:
                 return draw_type(source, self.config)
 
@@ -250,30 +262,30 @@ class Lattice:
         source = self.source
         heap = source.pick([*self.types, *range(index, end)])
         light = heap < index and self.types[heap].weight <= _LIGHT
-        return ref(heap, not light or source.below(4) < 2)
+        return ref(heap, not light or not source.one_in(2))
 
     def _narrowed(self, field_: FieldType, index: int) -> FieldType:
         """A field of a subtype: the same, or a narrower one where the field cannot be written."""
         storage = field_.storage
-        if field_.mutable or not isinstance(storage, RefType) or self.source.below(2):
+        if field_.mutable or not isinstance(storage, RefType) or self.source.one_in(2):
             return field_
-        return FieldType(self._below(storage, index), False)
+        return FieldType(self._narrower(storage, index), False)
 
-    def _below(self, type_: RefType, index: int) -> RefType:
+    def _narrower(self, type_: RefType, index: int) -> RefType:
         """A type at or below this one, of the types before ``index``."""
         heap = type_.heap
-        found = [t for t in self.types.values() if t.index < index and t.weight <= _LIGHT and self._declared(t, heap)]
-        if heap in ("any", "eq") and not self.source.below(2):
-            return ref("i31", type_.nullable and bool(self.source.below(2)))
-        if not found:
+        lower = [t for t in self.types.values() if t.index < index and t.weight <= _LIGHT and self._declared(t, heap)]
+        if heap in ("any", "eq") and not self.source.one_in(2):
+            return ref("i31", type_.nullable and self.source.one_in(2))
+        if not lower:
             return type_
-        return ref(self.source.pick(found).index, type_.nullable and bool(self.source.below(2)))
+        return ref(self.source.pick(lower).index, type_.nullable and self.source.one_in(2))
 
-    def _declared(self, found: Defined, heap: HeapType) -> bool:
-        """Whether a type is below a heap type by what was declared."""
+    def _declared(self, defined: Defined, heap: HeapType) -> bool:
+        """Whether a type is below a heap type by what was declared: ``matches`` knows whole modules only."""
         if isinstance(heap, str):
-            return heap == found.kind or (heap in ("any", "eq") and found.kind != "func")
-        at: Defined | None = found
+            return heap == defined.kind or (heap in ("any", "eq") and defined.kind != "func")
+        at: Defined | None = defined
         while at is not None and at.index != heap:
             at = None if at.parent is None else self.types[at.parent]
         return at is not None
@@ -283,9 +295,9 @@ class Lattice:
         source = self.source
         if parent is not None:
             assert isinstance(parent.composite, FuncType)
-            params = tuple(self._above(type_) for type_ in parent.composite.params)
+            params = tuple(self._wider(type_) for type_ in parent.composite.params)
             results = tuple(
-                self._below(type_, index) if isinstance(type_, RefType) and source.below(2) else type_
+                self._narrower(type_, index) if isinstance(type_, RefType) and source.one_in(2) else type_
                 for type_ in parent.composite.results
             )
             return FuncType(params, results)
@@ -296,22 +308,22 @@ class Lattice:
 
     def _operand(self, index: int, end: int) -> ValType:
         source = self.source
-        kind = source.below(8)
-        if kind < 5:
+        kind = source.pick(_OPERANDS)
+        if kind == "number":
             return draw_type(source, self.config)
         if self.config.allows(Feature.GC):
-            return self._reference(index, end) if kind < 7 else ref(source.pick(ABSTRACT))
+            return self._reference(index, end) if kind == "own" else ref(source.pick(ABSTRACT))
         earlier = [EXTERNREF, FUNCREF, *map(ref, self.types)]
         return source.pick(earlier)
 
-    def _above(self, type_: ValType) -> ValType:
+    def _wider(self, type_: ValType) -> ValType:
         """A type at or above this one."""
-        if not isinstance(type_, RefType) or self.source.below(2):
+        if not isinstance(type_, RefType) or self.source.one_in(2):
             return type_
         heap = type_.heap
         if isinstance(heap, int) and heap in self.types:
-            found = self.types[heap]
-            heap = found.parent if found.parent is not None else found.kind
+            defined = self.types[heap]
+            heap = defined.parent if defined.parent is not None else defined.kind
         elif heap == "i31":
             heap = "eq"
         return ref(heap)
@@ -334,9 +346,9 @@ class _Shift:
         return storage
 
     def value(self, type_: ValType) -> ValType:
-        found = self.storage(type_)
-        assert not isinstance(found, PackedType)
-        return found
+        moved = self.storage(type_)
+        assert not isinstance(moved, PackedType)
+        return moved
 
     def composite(self, composite: CompositeType) -> CompositeType:
         match composite:

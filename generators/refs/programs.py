@@ -11,7 +11,7 @@ from generators.module.function import GET, Function
 from generators.program.parts import Part
 from generators.program.program import Program
 from generators.refs.digests import write_functions
-from generators.refs.expressions import Code
+from generators.refs.expressions import RefCode
 from generators.refs.statements import Statement
 from generators.refs.traps import add_look, add_trap
 from wasm.case import Case
@@ -21,13 +21,16 @@ from wasm.valtypes import EXTERNREF, I32, I64, V128, ValType
 _NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.REFERENCE_TYPES})
 
 _TRAPS: Final = weighted((0, 176), (1, 48), (2, 32))
-_FREE: Final = weighted((0, 150), (1, 70), (2, 36))
+"""Functions of one instruction that traps for some arguments."""
+_TOKENS: Final = weighted((0, 150), (1, 70), (2, 36))
+"""Parameters that are host tokens."""
+_MOST_FUNCTIONS: Final = 3
 
 
 def build(source: ChoiceSource, config: Config, table: Weighted[Statement], count: int) -> Case:
     """A case of ``count`` statements of a weighted table."""
     program = Program.open(source, config)
-    functions = min(1 + source.below(3), count)
+    functions = min(1 + source.below(_MOST_FUNCTIONS), count)
     for i in range(functions):
         _function(program, source.fork(f"f{i}"), f"f{i}", table, count // functions)
     for i in range(source.weighted(_TRAPS)):
@@ -38,16 +41,17 @@ def build(source: ChoiceSource, config: Config, table: Weighted[Statement], coun
 
 
 def _function(program: Program, source: ChoiceSource, name: str, table: Weighted[Statement], count: int) -> None:
+    """An exported function of ``count`` statements, which at last folds all that its locals hold."""
     params: list[ValType] = [I32, *(draw_type(source, program.config) for _ in range(source.below(4)))]
     params = [I64 if type_ is V128 else type_ for type_ in params]
-    params += [EXTERNREF] * source.weighted(_FREE)
+    params += [EXTERNREF] * source.weighted(_TOKENS)
     fn = program.function(source, params, (I64,), name)
-    code = Code(fn, source)
+    refs = RefCode(fn, source)
     for _ in range(max(1, count)):
-        source.weighted(table)(program, code)
-    for type_, local in code.known:
-        fn.f.body.append((GET, local))
-        code.fold(type_, 2)
+        source.weighted(table)(program, refs)
+    for type_, local in refs.known:
+        fn += ((GET, local),)
+        refs.fold(type_, 2)
     program.close_function(fn, source)
 
 
@@ -55,9 +59,9 @@ def part_of(name: str, statement: Statement, *needs: Feature) -> Part:
     """A statement as a part; what it keeps in locals that must not be null is forgotten, for a block may end."""
 
     def emit(program: Program, fn: Function, source: ChoiceSource, _: int) -> None:
-        code = Code(fn, source)
-        statement(program, code)
-        code.leave(0)
+        refs = RefCode(fn, source)
+        statement(program, refs)
+        refs.leave(0)
         write_functions(program.shell)
 
     return Part(name, _NEEDS.union(needs), emit)

@@ -11,20 +11,13 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.program.program import VECTORS
-from generators.refs.object_statements import bulk, cast, equal, linked, made, pooled, read, small, written
+from generators.refs.array_statements import bulk
+from generators.refs.call_statements import called, function_value
+from generators.refs.cast_statements import cast
+from generators.refs.flow_statements import carried, labelled, thrown
+from generators.refs.object_statements import equal, linked, made, pooled, read, small, written
 from generators.refs.programs import build, part_of
-from generators.refs.statements import (
-    called,
-    carried,
-    converted,
-    function_value,
-    held,
-    labelled,
-    nullness,
-    switched,
-    tabled,
-    thrown,
-)
+from generators.refs.statements import converted, nullness, selected, through_global, through_table
 from wasm.case import Case
 from wasm.features import Feature
 
@@ -39,17 +32,18 @@ NEEDS: Final = frozenset(
 )
 
 _COUNTS: Final = tuple(round(14 ** (i / 255)) for i in range(256))
+"""How many statements: 1 to 14, log-uniform."""
 _STATEMENTS: Final = weighted(
     (made, 30), (read, 26), (written, 30), (cast, 44), (bulk, 30), (linked, 14), (equal, 12), (small, 10),
-    (pooled, 16), (function_value, 10), (called, 8), (held, 6), (tabled, 8), (carried, 6), (labelled, 4),
-    (switched, 4), (nullness, 6), (converted, 6), (thrown, 4),
+    (pooled, 16), (function_value, 10), (called, 8), (through_global, 6), (through_table, 8), (carried, 6),
+    (labelled, 4), (selected, 4), (nullness, 6), (converted, 6), (thrown, 4),
 )  # fmt: skip
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
     """A case of one to three exported functions."""
-    count = _COUNTS[source.below(256)]
-    if source.below(16) >= 6:
+    count = source.pick(_COUNTS)
+    if source.chance(10, 16):
         config = config.without(*VECTORS)
     return build(source, config, _STATEMENTS, count)
 

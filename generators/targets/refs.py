@@ -8,45 +8,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource, shares, weighted
 from generators.config import Config
 from generators.program.program import VECTORS
+from generators.refs.call_statements import called, function_value
+from generators.refs.flow_statements import carried, labelled, thrown
 from generators.refs.programs import build, part_of
-from generators.refs.statements import (
-    called,
-    carried,
-    converted,
-    function_value,
-    held,
-    labelled,
-    nullness,
-    switched,
-    tabled,
-    thrown,
-    value,
-)
+from generators.refs.statements import converted, nullness, selected, through_global, through_table, value
 from wasm.case import Case
 from wasm.features import Feature
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.REFERENCE_TYPES})
 WEIGHT: Final = 1.0
 
+_WITHOUT: Final[tuple[tuple[Feature, ...], ...]] = shares(
+    ((), 9), ((Feature.GC,), 5), ((Feature.GC, Feature.FUNCTION_REFERENCES), 2)
+)  # fmt: skip
+"""Features that a module must do without."""
 _COUNTS: Final = tuple(round(10 ** (i / 255)) for i in range(256))
+"""How many statements: 1 to 10, log-uniform."""
 _STATEMENTS: Final = weighted(
-    (value, 26), (nullness, 40), (called, 64), (function_value, 28), (held, 32), (tabled, 44), (carried, 20),
-    (labelled, 20), (switched, 12), (thrown, 20), (converted, 14),
+    (value, 26), (nullness, 40), (called, 64), (function_value, 28), (through_global, 32), (through_table, 44),
+    (carried, 20), (labelled, 20), (selected, 12), (thrown, 20), (converted, 14),
 )  # fmt: skip
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
     """A case of one to three exported functions."""
-    count = _COUNTS[source.below(256)]
-    kind = source.below(16)
-    if kind >= 9:
-        config = config.without(Feature.GC)
-    if kind >= 14:
-        config = config.without(Feature.FUNCTION_REFERENCES)
-    if source.below(16) >= 7:
+    count = source.pick(_COUNTS)
+    config = config.without(*source.pick(_WITHOUT))
+    if source.chance(9, 16):
         config = config.without(*VECTORS)
     return build(source, config, _STATEMENTS, count)
 
@@ -55,8 +46,8 @@ PARTS: Final = (
     part_of("null", nullness),
     part_of("row", called),
     part_of("function", function_value, Feature.FUNCTION_REFERENCES),
-    part_of("global", held),
-    part_of("table", tabled),
+    part_of("global", through_global),
+    part_of("table", through_table),
     part_of("rounds", carried),
     part_of("label", labelled),
     part_of("thrown", thrown, Feature.EXCEPTIONS),
