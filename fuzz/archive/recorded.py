@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from fuzz.archive.archive import bucket_counts, read_findings, read_journal
-from fuzz.records.stats import Stats
-from fuzz.records.summary import BundleRow, Summary
+from fuzz.archive.archive import Reader, bundle_rows
+from fuzz.archive.bundles import BundleError, read_bundle
+from fuzz.records.history import Series
+from fuzz.records.summary import Summary
 
 
 def recorded(folder: Path) -> Summary:
-    """The summary of all that a folder's journal and bundles hold, over all its series."""
-    rows = read_journal(folder)
-    series = [row for row in rows if row["row"] == "series"]
-    targets = tuple(dict.fromkeys(target for row in series for target in row["targets"]))
-    last: dict[str, Any] = series[-1] if series else {"seed": 0, "version": ""}
-    summary = Summary(targets, last["seed"], last["version"], folder)
-    done: set[tuple[str, int]] = set()
-    current = ""
-    counts = bucket_counts(rows)
+    """The summary of all that a folder's archive and bundles hold, over all its series."""
+    with Reader(folder) as reader:
+        series = reader.series()
+        targets = tuple(dict.fromkeys(target for one in series for target in one.targets))
+        nights = reader.nights()
+        last = nights[-1].series if nights else Series((), 0, "")
+        summary = Summary(targets, last.seed, last.version, folder, reader.stats())
+        summary.bundles = bundle_rows(reader)
+        summary.unreadable = list(reader.unreadable)
+        for night in nights:
+            summary.engines |= {part.engine: part.release for part in reader.engines(night.id) if part.release}
     notes: set[str] = set()
-    for row in rows:
-        match row["row"]:
-            case "series":
-                current = f"{row['targets']} {row['seed']} {row['version']}"
-            case "batch" if not done.issuperset((current, number) for number in row["numbers"]):
-                done.update((current, number) for number in row["numbers"])
-                summary.stats.add(Stats.from_json(row["stats"]))
-    for path, finding in read_findings(folder):
-        number = max(1, counts[finding.signature.bucket.key])
-        size = len(finding.best.content)
-        summary.bundles.append(BundleRow(path, finding.signature, number, finding.known, finding.stable, size))
+    for row in summary.bundles:
+        try:
+            finding = read_bundle(row.path)
+        except BundleError as error:
+            summary.unreadable.append(str(error))
+            continue
         summary.engines |= {run.engine: run.version for run in finding.runs}
         notes.update(filter(None, finding.environment.get("notes", "").split("; ")))
     summary.notes = sorted(notes)

@@ -17,6 +17,7 @@ def render(summary: Summary) -> str:
             name = _cell(str(row.signature)) + ("" if row.stable else " (unstable)")
             lines.append(f"| {name} | {row.count} | {row.size} | {_cell(row.known)} | {_cell(row.path.name)} |")
         lines.append("")
+    lines += [*(f"Unreadable bundle: {line}" for line in summary.unreadable), ""] if summary.unreadable else []
     lines += ["| engine | cases | CPU s |", "|---|---|---|"]
     for engine, cases in sorted(stats.engine_cases.items()):
         lines.append(f"| {_cell(engine)} | {cases} | {stats.engine_cpu.get(engine, 0.0):.1f} |")
