@@ -104,10 +104,15 @@ _PLUMBING: Final = re.compile(
 )
 
 
+def is_plumbing(name: str) -> bool:
+    """Whether a row's name says nothing of what a finding is about: it moves values, or ends blocks."""
+    return _PLUMBING.fullmatch(name) is not None
+
+
 def opcodes(module: Module) -> tuple[str, ...]:
     """The instructions that a minimized module is about: each once, sorted, without plumbing; at most 24."""
     names = {op.name for func in module.funcs for op, _ in func.body}
-    about = sorted(name for name in names if not _PLUMBING.fullmatch(name))
+    about = sorted(name for name in names if not is_plumbing(name))
     return tuple(about[:24])
 
 

@@ -1,0 +1,118 @@
+"""What a minimized case is about: the instructions and sizes without which it is no finding any more.
+
+A reducer leaves what it cannot take away, and that is more than what is guilty: something has to make operands, use the
+result, be called. So each instruction that is left is neutralized (``fuzz.triage.neutral``) and the question asked once
+more. Of
+
+    (func (export "f") (param i32 i32) (result i64)
+      (i64.extend_i32_u (i32.rotl (local.get 0) (i32.ctz (local.get 1)))))
+
+with a wrong ``i32.rotl``, ``i32.ctz`` and ``i64.extend_i32_u`` are incidental: with their values written in, the
+answer is as wrong as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fuzz.records.target_yield import measure
+from fuzz.triage.neutral import neutralizable, neutralized, present_rows
+from fuzz.triage.neutral_code import Form
+from fuzz.triage.signature import is_plumbing
+from wasm.case import Case, CaseKind
+from wasm.decode import decode
+from wasm.errors import WasmError
+from wasm.isa import OPS
+
+WIDE: Final = 16
+"""A size that the reducer left above this is part of what a finding is about."""
+
+_SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
+
+
+@dataclass(frozen=True, slots=True)
+class Essentials:
+    """``specific``: rows that were tried and cannot be missed. ``fixed``: rows that cannot be neutralized (calls,
+    control, stores, references), so that nothing is known of them but that the reducer could not remove them.
+    ``incidental``: rows without which it still shows. ``shape``: the sizes above ``WIDE``, each the least to show it.
+    """
+
+    specific: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
+    incidental: frozenset[str] = frozenset()
+    shape: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def rows(self) -> frozenset[str]:
+        """The rows that a case must execute to be able to show it: the specific ones, or else all that are left."""
+        return self.specific or self.fixed
+
+    def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
+        """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
+        return self.rows <= rows and all(sizes.get(name, 0) >= least for name, least in self.shape)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "specific": sorted(self.specific),
+            "fixed": sorted(self.fixed),
+            "incidental": sorted(self.incidental),
+            "shape": [list(pair) for pair in self.shape],
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Essentials:
+        return Essentials(
+            frozenset(data["specific"]),
+            frozenset(data["fixed"]),
+            frozenset(data["incidental"]),
+            tuple((name, size) for name, size in data["shape"]),
+        )
+
+
+def essentials(case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False) -> Essentials:
+    """Ask of each row of a minimized case whether it can be missed. ``still_shows`` is the reducer's predicate.
+
+    ``dead``: it shows without running anything (a crash of a compiler). At most two questions a row.
+    """
+    if case.kind is CaseKind.MACHINE:
+        return Essentials()
+    try:
+        module = decode(case.content)
+    except WasmError:
+        return Essentials()
+    shape = shape_of(measure(module))
+    rows = frozenset(name for name in present_rows(module) if not is_plumbing(name))
+    if case.kind is not CaseKind.WASM:
+        return Essentials(fixed=rows, shape=shape)
+    specific, fixed, incidental = set(), set(), set()
+    for name in sorted(rows):
+        changed = [] if not neutralizable(OPS[name]) else _without(case, name, dead)
+        if not changed:
+            fixed.add(name)
+        elif any(still_shows(one) for one in changed):
+            incidental.add(name)
+        else:
+            specific.add(name)
+    return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape)
+
+
+def _without(case: Case, name: str, dead: bool) -> list[Case]:
+    both = (neutralized(case, (name,), form, dead=dead) for form in Form)
+    return [one for one in both if one is not None]
+
+
+def shape_of(sizes: dict[str, int]) -> tuple[tuple[str, int], ...]:
+    """The sizes of ``measure`` that are out of the ordinary."""
+    return tuple((name, sizes[name]) for name in _SIZES if sizes.get(name, 0) > WIDE)
+
+
+def sizes_of(case: Case) -> dict[str, int]:
+    """``measure`` of a case; nothing for what is no module."""
+    if case.kind is CaseKind.MACHINE:
+        return {}
+    try:
+        return measure(decode(case.content))
+    except WasmError:
+        return {}

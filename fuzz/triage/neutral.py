@@ -1,0 +1,126 @@
+"""A case whose guilty instructions are neutralized: what the reference saw them compute stands there instead.
+
+If such a case is still wrong, something else in it is wrong as well: that is how a rare bug is told from a frequent one
+that shows in the same module, before either is minimized.
+
+Two forms, since each hides something. ``INLINE`` puts the value itself where an instruction always gave the same one
+(elsewhere it is the other form):
+
+    local.get 0  local.get 1  i32.rotl      ->      local.get 0  local.get 1  drop  drop  i32.const 0x1234
+
+and ``CALLED`` calls a function that knows the operands and results that the reference saw. With any other operands (an
+engine that was wrong before this point) it executes the instruction itself, so that what is wrong upstream still shows:
+
+    (func (param i32 i32) (result i32)
+      (block (br_if 0 (i32.ne (local.get 0) (i32.const 7))) (br_if 0 (i32.ne (local.get 1) (i32.const 3)))
+             (return (i32.const 0x1234)))
+      (i32.rotl (local.get 0) (local.get 1)))
+
+Neutralized can be what computes numbers and vectors from numbers and vectors, and what loads them from memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from fuzz.triage.neutral_code import Form, Seen, with_values
+from oracles.interpreter import Budget, run_case
+from wasm.case import Case, CaseKind
+from wasm.decode import decode
+from wasm.encode import encode
+from wasm.errors import WasmError
+from wasm.feature_use import required_features
+from wasm.isa import ADDR, OPS, Op
+from wasm.module import Module
+from wasm.valtypes import NumType, ValType
+
+STEPS: Final = 2_000_000
+"""Longer runs are not recorded: nothing is neutralized in them."""
+
+
+def neutralizable(op: Op) -> bool:
+    """Whether a row's instructions can be replaced by what they gave: numbers from numbers, without another effect."""
+    if op.params is None or not op.results or not op.params:
+        return False
+    numeric = all(isinstance(t, NumType) or t == ADDR for t in (*op.params, *op.results))
+    return numeric and (op.pure is not None or (op.access is not None and op.access.kind == "load"))
+
+
+class _Recorder:
+    """Takes down operands and results of the wanted rows, by place: (function index, position in the flat body)."""
+
+    def __init__(self, wanted: Collection[Op]) -> None:
+        self.wanted = {op: (_bits(op.params or ()), _bits(op.results or ())) for op in wanted}
+        self.seen: dict[tuple[int, int], Seen] = {}
+        self.executed: set[Op] = set()
+        self._open: tuple[int, int, list[Any], tuple[int, ...], Seen, int] | None = None
+
+    def step(self, func: int, at: int, op: Op, imm: Any, stack: list[Any], locals_: list[Any]) -> None:  # noqa: ARG002
+        """See ``oracles.interpreter.Tracer``. An instruction's results are on top when the next one of its frame is
+        about to run; after a trap there is no such step."""
+        self.executed.add(op)
+        if self._open is not None:
+            where, behind, values, masks, seen, execution = self._open
+            self._open = None
+            if where == func and behind == at and values is stack:
+                given = tuple(v & m for v, m in zip(stack[len(stack) - len(masks) :], masks, strict=True))
+                seen.runs[execution] = (seen.runs[execution][0], given)
+        masks_of = self.wanted.get(op)
+        if masks_of is not None:
+            takes, gives = masks_of
+            operands = tuple(v & m for v, m in zip(stack[len(stack) - len(takes) :], takes, strict=True))
+            seen = self.seen.setdefault((func, at), Seen())
+            seen.runs.append((operands, None))
+            self._open = (func, at + 1, stack, gives, seen, len(seen.runs) - 1)
+
+
+def _bits(types: tuple[ValType | str, ...]) -> tuple[int, ...]:
+    """Masks that leave a value's own bits (the interpreter keeps open bits of NaNs above them)."""
+    return tuple((1 << (t.bits if isinstance(t, NumType) else 64)) - 1 for t in types)
+
+
+def executed_rows(case: Case, *, static: bool = False) -> frozenset[str]:
+    """The names of the rows that a case executes on the reference, as far as its first ``STEPS`` steps go; with
+    ``static``, or for bytes that are not run, of the rows that stand in it. What is no module has none."""
+    if case.kind is CaseKind.MACHINE:
+        return frozenset()
+    try:
+        module = decode(case.content)
+    except WasmError:
+        return frozenset()
+    if static or case.kind is CaseKind.BYTES:
+        return present_rows(module)
+    recorder = _Recorder(())
+    run_case(case, None, Budget(steps=STEPS), tracer=recorder)
+    return frozenset(op.name for op in recorder.executed)
+
+
+def present_rows(module: Module) -> frozenset[str]:
+    """The names of the rows that stand in a module's functions."""
+    return frozenset(op.name for func in module.funcs for op, _ in func.body)
+
+
+def neutralized(case: Case, names: Collection[str], form: Form, *, dead: bool = False) -> Case | None:
+    """The case without the rows of these names, as far as they can be neutralized; None if nothing was changed.
+
+    ``dead`` is for bugs of a compiler that shows them without running anything: then the instruction does not stand in
+    the module at all any more; where it would have to be executed, there is ``unreachable``.
+    """
+    if case.kind is not CaseKind.WASM:
+        return None
+    wanted = {OPS[name] for name in names if name in OPS and neutralizable(OPS[name])}
+    try:
+        module = decode(case.content)
+    except WasmError:
+        return None
+    if not any(op in wanted for func in module.funcs for op, _ in func.body):
+        return None
+    recorder = _Recorder(wanted)
+    run_case(case, None, Budget(steps=STEPS), tracer=recorder)
+    if not with_values(module, wanted, recorder.seen, form, dead):
+        return None
+    changed = case.with_content(encode(module))
+    # Functions of a second value, or vectors, may be what the case did not use before.
+    features = frozenset(feature.value for feature in required_features(module))
+    return changed if features <= case.features else None

@@ -1,0 +1,182 @@
+"""Causes told apart: a frequent bug does not hide a rare one in the same module, and one bug is not two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from fuzz.reduce import reduce_case
+from fuzz.triage.causes import Answer, Cause, Sighting, Unknown, classify, same_cause
+from fuzz.triage.essentials import Essentials, essentials
+from fuzz.triage.neutral import executed_rows, neutralizable, neutralized
+from fuzz.triage.neutral_code import Form
+from generators.registry import make_case
+from oracles.interpreter import run_case
+from tests.triage.mistaken import BUCKET, Mistake, Mistaken
+from wasm.builder import ModuleBuilder
+from wasm.case import Case, Invocation
+from wasm.decode import decode
+from wasm.embedding import Value
+from wasm.encode import encode
+from wasm.fragment import code
+from wasm.isa import OPS
+from wasm.validate import validate
+from wasm.valtypes import I32
+
+ROTL: Mistake = (("i32.rotl",), "i32.rotr")
+CTZ: Mistake = (("i32.ctz",), "i32.clz")
+SHR: Mistake = (("i64.shr_s",), "i64.shr_u")
+MULTIPLY_ADD: Mistake = (("i32.mul", "i32.add"), "i32.sub")
+
+
+def case_of(text: str, *arguments: int) -> Case:
+    """One function of one i32, called once with each argument."""
+    builder = ModuleBuilder()
+    builder.func([I32], [I32], export="f").body += code(text)
+    return Case(encode(builder.finish()), tuple(Invocation("f", (Value("i32", value),)) for value in arguments))
+
+
+def cause(name: str, case: Case, mistake: Mistake) -> Cause:
+    return Cause(name, (BUCKET,), essentials(case, Mistaken((mistake,)).wrong), frozenset({"mistaken"}))
+
+
+ROTATES = case_of("local.get 0  i32.const 3  i32.rotl  i32.clz", 5)
+COUNTS = case_of("local.get 0  i32.ctz", 5)
+A_ROTATION = cause("rotation", ROTATES, ROTL)
+A_COUNT = cause("count", COUNTS, CTZ)
+
+
+def asked(case: Case, causes: list[Cause], *mistakes: Mistake) -> Answer:
+    mistaken = Mistaken(mistakes)
+    assert mistaken.wrong(case)
+    return classify(case, BUCKET, {"mistaken"}, causes, mistaken.wrong)
+
+
+def test_what_makes_operands_and_uses_results_is_incidental() -> None:
+    assert A_ROTATION.essentials == Essentials(specific=frozenset({"i32.rotl"}), incidental=frozenset({"i32.clz"}))
+    assert A_ROTATION.name == "mistaken: wrong value, i32.rotl"
+
+
+def test_a_pattern_has_all_its_rows() -> None:
+    found = cause("", case_of("i32.const 1  local.get 0  i32.popcnt  local.get 0  i32.mul  i32.add", 5), MULTIPLY_ADD)
+    assert found.essentials.specific == {"i32.mul", "i32.add"}
+
+
+def test_one_more_sighting() -> None:
+    answer = asked(case_of("local.get 0  i32.popcnt  local.get 0  i32.rotl", 5, 6), [A_COUNT, A_ROTATION], ROTL, CTZ)
+    assert answer == Sighting((A_ROTATION,))
+
+
+def test_a_rare_mistake_beside_a_frequent_one() -> None:
+    """What is handed on to be minimized cannot show the known cause any more."""
+    both = case_of("local.get 0  i32.const 3  i32.rotl  local.get 0  i32.ctz  i32.add", 5)
+    answer = asked(both, [A_ROTATION], ROTL, CTZ)
+    assert isinstance(answer, Unknown)
+    assert answer.without == (A_ROTATION,)
+    assert not Mistaken((ROTL,)).wrong(answer.case)
+    assert Mistaken((CTZ,)).wrong(answer.case)
+
+
+def test_wrong_operands_still_show_behind_a_known_cause() -> None:
+    """A mistake whose result goes through the known cause's instruction is not taken for it."""
+    through = case_of("local.get 0  i32.ctz  i32.const 3  i32.rotl", 5)
+    answer = asked(through, [A_ROTATION], CTZ)
+    assert isinstance(answer, Unknown)
+
+
+def test_rows_that_are_not_executed_show_nothing() -> None:
+    skipped = case_of("i32.const 0  if  local.get 0  local.get 0  i32.rotl  drop  end  local.get 0  i32.ctz", 5)
+    assert asked(skipped, [A_ROTATION], ROTL, CTZ) == Unknown(skipped)
+
+
+def test_two_known_causes_in_one_case() -> None:
+    both = case_of("local.get 0  i32.const 3  i32.rotl  local.get 0  i32.ctz  i32.add", 5)
+    assert asked(both, [A_ROTATION, A_COUNT], ROTL, CTZ) == Sighting((A_ROTATION, A_COUNT))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Essentials(frozenset({"a"})), Essentials(frozenset({"a"}), incidental=frozenset({"b"})), True),
+        (Essentials(frozenset({"a"})), Essentials(frozenset({"b"})), False),
+        (Essentials(frozenset({"a"})), Essentials(frozenset({"a", "b"})), False),
+        (Essentials(frozenset({"a", "b"})), Essentials(frozenset({"a", "b", "c"})), True),
+        (Essentials(shape=(("results", 254),)), Essentials(shape=(("results", 240),)), True),
+        (Essentials(shape=(("results", 254),)), Essentials(shape=(("params", 254),)), False),
+        (Essentials(frozenset({"a"}), shape=(("results", 254),)), Essentials(frozenset({"a"})), False),
+    ],
+)
+def test_the_same_cause_after_minimizing(one: Essentials, other: Essentials, same: bool) -> None:
+    showing = frozenset({"mistaken"})
+    first, second = Cause("1", (BUCKET,), one, showing), Cause("2", (BUCKET,), other, showing)
+    assert same_cause(first, second) is same_cause(second, first) is same
+    # Another face is no other cause where something is known to be essential; engines that share no setting are.
+    crash = replace(BUCKET, kind="crash", message="index out of bounds")
+    assert same_cause(first, replace(second, faces=(crash,))) is same
+    assert not same_cause(first, replace(second, showing=frozenset({"another"})))
+
+
+def test_causes_through_json() -> None:
+    assert Cause.from_json(A_ROTATION.to_json()) == A_ROTATION
+
+
+@dataclass
+class Night:
+    """What a campaign does with the cases of a target, in small."""
+
+    mistaken: Mistaken
+    causes: list[Cause] = field(default_factory=list)
+    sightings: int = 0
+    minimized: int = 0
+
+    def meet(self, case: Case) -> None:
+        if not self.mistaken.wrong(case):
+            return
+        answer = classify(case, BUCKET, {"mistaken"}, self.causes, self.mistaken.wrong)
+        if isinstance(answer, Sighting):
+            self.sightings += 1
+            return
+        self.minimized += 1
+        small = reduce_case(answer.case, self.mistaken.wrong).case
+        new = Cause(str(self.minimized), (BUCKET,), essentials(small, self.mistaken.wrong), frozenset({"mistaken"}))
+        if not any(same_cause(old, new) for old in self.causes):
+            self.causes.append(new)
+
+
+def test_four_mistakes_of_which_one_is_a_pattern() -> None:
+    night = Night(Mistaken((ROTL, CTZ, SHR, MULTIPLY_ADD)))
+    for index in range(14):
+        night.meet(make_case("arith", 9, index))
+    assert {one.essentials.specific for one in night.causes} == {
+        frozenset({"i32.rotl"}), frozenset({"i32.ctz"}), frozenset({"i64.shr_s"}), frozenset({"i32.mul", "i32.add"}),
+    }  # fmt: skip
+    assert night.sightings > 0
+    assert night.minimized <= 2 * len(night.causes)
+
+
+@pytest.mark.parametrize("target", ["arith", "simd", "memory", "calls"])
+def test_neutralized_cases_mean_the_same(target: str) -> None:
+    """Valid, of the same features, and the reference sees no difference, whatever is taken out in whichever form."""
+    changed = 0
+    for index in range(3):
+        case = make_case(target, 3, index)
+        before = run_case(case)
+        for name in sorted(name for name in executed_rows(case) if neutralizable(OPS[name]))[::3]:
+            for form in Form:
+                without = neutralized(case, (name,), form)
+                if without is None:
+                    continue
+                changed += 1
+                validate(decode(without.content))
+                after = run_case(without)
+                assert (after.outcomes, after.memories) == (before.outcomes, before.memories), (index, name, form)
+    assert changed > 20
+
+
+def test_a_compiler_does_not_see_what_is_dead() -> None:
+    """For a crash while compiling the instruction itself must not stand there any more, executed or not."""
+    for form in Form:
+        without = neutralized(ROTATES, ("i32.rotl",), form, dead=True)
+        assert without is not None
+        assert not any(op.name == "i32.rotl" for func in decode(without.content).funcs for op, _ in func.body)
