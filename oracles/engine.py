@@ -112,20 +112,21 @@ def adapter(name: str) -> Any:
 class Limits:
     """What one case may use. Time is CPU seconds of the worker for the whole case; memory is its resident set.
 
-    ``wall_factor`` times ``cpu_seconds`` (and never less than ten seconds) is the wall-clock limit for a worker that
+    ``wall_factor`` times ``cpu_seconds`` (and never less than ``least_wall``) is the wall-clock limit for a worker that
     sleeps. ``steps`` and ``depth`` bind engines that count them, ``pages`` those that can refuse growth.
     """
 
     cpu_seconds: float = 10.0
     memory_bytes: int = 2 << 30
     wall_factor: float = 6.0
+    least_wall: float = 10.0
     steps: int = 50_000_000
     depth: int = 20_000
     pages: int = 65_536
 
     @property
     def wall_seconds(self) -> float:
-        return max(10.0, self.cpu_seconds * self.wall_factor)
+        return max(self.least_wall, self.cpu_seconds * self.wall_factor)
 
 
 @dataclass(frozen=True, slots=True)

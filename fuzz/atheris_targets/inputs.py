@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.atheris_targets.compiling import SIZES, TARGETS, case_of, header
-from fuzz.cli.inputs import read_case
+from fuzz.intake.piece import Wish
+from fuzz.intake.reading import bring_one
 from generators.config import DEFAULT
 from generators.registry import source_of
 from oracles.engine import UsageError
@@ -44,7 +45,9 @@ def decode_seeds(count: int) -> Iterator[bytes]:
         yield case_of(seed).content
     for path in sorted(_CORPUS.rglob("*")):
         if path.suffix in (".wasm", ".wat"):
-            yield read_case(path).content
+            case = bring_one(path, Wish()).case
+            assert case is not None, path
+            yield case.content
 
 
 def main(argv: list[str]) -> int:

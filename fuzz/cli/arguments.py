@@ -54,5 +54,22 @@ def add_calls(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--entry", choices=["wrapper", "host"], default="wrapper", help=words)
 
 
+def size(text: str) -> int:
+    """Bytes from ``3G``, ``512M``, ``64K`` or a number of bytes."""
+    matched = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?", text)
+    if matched is None or float(matched[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 3G or 512M")
+    return int(float(matched[1]) * (1 << {"": 0, "K": 10, "M": 20, "G": 30}[matched[2]]))
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """``--cpu``, ``--memory`` and ``--wall``: what one engine may use for one case."""
+    words = "CPU time that an engine has for the case (default: 10s, and 12s more for each MiB of the module)"
+    parser.add_argument("--cpu", type=duration, metavar="T", help=words)
+    words = "memory that it has (default: 2G, and 256M more for each MiB of the module)"
+    parser.add_argument("--memory", type=size, metavar="SIZE", help=words)
+    parser.add_argument("--wall", type=duration, metavar="T", help="time that it has (default: 6 times its CPU time)")
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON lines (docs/json.md)")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
-from pathlib import Path
+import sys
+from dataclasses import dataclass, replace
 
-from fuzz.archive.bundles import read_bundle
-from fuzz.cli.inputs import parse_invocation, read_case
+from fuzz.intake.calls import parse_invocation
+from fuzz.intake.piece import Piece, Wish
+from fuzz.intake.reading import bring, bring_one
 from fuzz.records.finding import EngineRun, Finding
 from fuzz.trial.bench import Bench, canonical, default_engines
+from fuzz.trial.limits import limits_for
 from generators.registry import make_case, target_names
-from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter
-from wasm.case import Case
+from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, adapter
+from wasm.case import Case, CaseKind
 from wasm.embedding import Entry
 
 
@@ -23,23 +25,49 @@ def generated(target: str, seed: int, index: int) -> Case:
     return make_case(target, seed, index)
 
 
-def load(args: argparse.Namespace) -> tuple[Case, list[str]]:
-    """The case that a command names and the engines to run it on: a bundle brings its own, at its own releases."""
-    path: Path = args.case
-    calls: list[str] = args.invoke or []
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A piece with the engines to run it on and their limits."""
+
+    piece: Piece
+    engines: tuple[str, ...]
+    limits: Limits
+
+    @property
+    def case(self) -> Case:
+        """The piece's case. Raises ``UsageError`` for a script."""
+        if self.piece.case is None:
+            raise UsageError(f"{self.piece.name} is {self.piece.what}, with calls of its own: give one of its modules")
+        return self.piece.case
+
+
+def load(args: argparse.Namespace) -> list[Asked]:
+    """The pieces in the file or bundle that a command names, at least one; notes about them go to standard error."""
+    return [_asked(args, piece) for piece in bring(args.case, _wish(args))]
+
+
+def load_one(args: argparse.Namespace) -> Asked:
+    """The only piece. Raises ``UsageError`` for several."""
+    return _asked(args, bring_one(args.case, _wish(args)))
+
+
+def _wish(args: argparse.Namespace) -> Wish:
     entry = Entry(args.entry)
-    if not path.exists():
-        raise UsageError(f"there is no {path}")
-    if not path.is_dir():
-        case = read_case(path, calls, entry)
-        return case, canonical(args.engine or default_engines((case.kind,)))
-    if not (path / "finding.json").exists():
-        raise UsageError(f"{path} is no bundle: there is no finding.json in it")
-    finding = read_bundle(path)
-    case = finding.best
-    if calls:
-        case = replace(case, invocations=tuple(parse_invocation(call, entry) for call in calls))
-    return case, canonical(args.engine) if args.engine else pinned(finding)
+    return Wish(tuple(parse_invocation(call, entry) for call in args.invoke or ()), entry)
+
+
+def _asked(args: argparse.Namespace, piece: Piece) -> Asked:
+    """A bundle brings its own engines, at its own releases; ``--engine`` asks others."""
+    for note in piece.notes:
+        print(f"fuzz: {piece.name}: {note}", file=sys.stderr)
+    if args.engine:
+        engines = canonical(args.engine)
+    elif piece.finding is not None:
+        engines = pinned(piece.finding)
+    else:
+        engines = canonical(default_engines((piece.case.kind if piece.case else CaseKind.WASM,)))
+    content = piece.case.content if piece.case is not None else piece.script or b""
+    return Asked(piece, tuple(engines), limits_for(len(content), args.cpu, args.memory, args.wall))
 
 
 def pinned(finding: Finding) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fuzz.reduce.engine import Budget, PassStats
+from fuzz.reduce.engine import Budget, OutOfBudget, PassStats
 from fuzz.reduce.errors import NotInteresting, ReduceError, TooEasy, Unreadable, UnreadableMachine, Unsteady
 from fuzz.reduce.predicate import NoCommand, command_predicate
 from fuzz.reduce.reducer import Reduction, reduce_case
@@ -11,6 +11,7 @@ __all__ = [
     "Budget",
     "NoCommand",
     "NotInteresting",
+    "OutOfBudget",
     "PassStats",
     "ReduceError",
     "Reduction",

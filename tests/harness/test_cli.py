@@ -16,12 +16,13 @@ import pytest
 from json_docs import ROOT, documented
 
 from fuzz.cli.arguments import duration
-from fuzz.cli.inputs import parse_invocation, read_case
 from fuzz.cli.main import main
 from fuzz.cli.parser import command_names, summary
+from fuzz.intake.calls import parse_invocation
+from fuzz.intake.piece import Wish
+from fuzz.intake.reading import bring_one
 from oracles.engine import UsageError
 from wasm.builder import ModuleBuilder
-from wasm.case import CaseKind
 from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Value
 from wasm.encode import encode
@@ -64,7 +65,7 @@ def add(tmp_path: Path) -> Path:
         (["run", "--target", "returns", "--engine", "wasmtime:opt=fast"], "opt=fast is not possible"),
         (["run", "--target", "returns", "--known", "/nonexistent.toml"], "cannot read /nonexistent.toml"),
         (["show", "--target", "nope", "--seed", "1", "--index", "1"], "no target 'nope'"),
-        (["replay", "/nonexistent"], "there is no /nonexistent"),
+        (["replay", "/nonexistent"], "cannot read /nonexistent: No such file"),
         (["replay", "/"], "is no bundle"),
         (["report", "/nonexistent"], "there is no folder"),
         (["report", "/", "--format", "xml"], "no format 'xml'"),
@@ -192,7 +193,8 @@ def test_generate_writes_cases_that_replay_reads(tmp_path: Path, capsys: pytest.
     assert main(["generate", "--target", "params", "--seed", "5", "--count", "3", "--out", str(tmp_path / "x")]) == 0
     written = sorted(path.name for path in (tmp_path / "x").iterdir())
     assert written == [f"params-5-{i}.{suffix}" for i in range(3) for suffix in ("json", "wasm")]
-    case = read_case(tmp_path / "x" / "params-5-1.json")
+    case = bring_one(tmp_path / "x" / "params-5-1.json", Wish()).case
+    assert case is not None
     assert case.content == (tmp_path / "x" / "params-5-1.wasm").read_bytes()
     capsys.readouterr()
     assert main(["replay", str(tmp_path / "x" / "params-5-1.json"), "--engine", WASMTIME]) == 0
@@ -234,18 +236,6 @@ def test_a_run_in_which_no_engine_has_a_vote_is_not_clean(tmp_path: Path, capsys
     output = capsys.readouterr().out
     assert "a case, no vote in 2\n" in output
     assert "No disagreement" in output
-
-
-def test_replay_says_when_nobody_has_a_vote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["generate", "--target", "gc", "--seed", "1", "--count", "1", "--out", str(tmp_path)]) == 0
-    case = str(tmp_path / "gc-1-0.json")
-    assert main(["replay", case, "--engine", "interpreter", "--engine", "compiler"]) == 0
-    words = "only interpreter has a vote: there is nothing to compare it with\n"
-    assert capsys.readouterr().out.endswith(words)
-    assert main(["replay", case, "--engine", "interpreter"]) == 0
-    assert capsys.readouterr().out.endswith(words)
-    assert main(["replay", case, "--engine", "interpreter", "--engine", WASMTIME]) == 0
-    assert capsys.readouterr().out.endswith("all agree\n")
 
 
 def test_run_in_json_has_the_documented_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -346,12 +336,6 @@ def test_a_call_that_cannot_be_meant_is_refused(text: str) -> None:
         parse_invocation(text, Entry.HOST)
 
 
-def test_a_call_must_fit_the_module(add: Path) -> None:
-    for call in ("sub(i32:1, i64:2)", "add(i32:1)", "add(i64:1, i64:1)"):
-        with pytest.raises(UsageError):
-            read_case(add, [call])
-
-
 def test_a_bare_module_is_called_with_interesting_arguments() -> None:
     m = ModuleBuilder()
     m.func([I32, F32, V128, EXTERNREF], [], export="f")
@@ -360,21 +344,3 @@ def test_a_bare_module_is_called_with_interesting_arguments() -> None:
     assert [call.export for call in calls] == ["f"] * 4 + ["g"]
     assert len({call.args for call in calls}) == 5
     assert {call.args[3].ref for call in calls[:4]} > {"null"}
-
-
-def test_bytes_that_are_no_module_become_a_case_of_validity(tmp_path: Path) -> None:
-    path = tmp_path / "x.wasm"
-    path.write_bytes(b"\0asm\1\0\0\0\1")
-    assert read_case(path).kind is CaseKind.BYTES
-    with pytest.raises(UsageError, match="no valid module"):
-        read_case(path, ["f"])
-
-
-def test_text_is_assembled_and_its_errors_are_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "x.wat"
-    path.write_text('(module (func (export "f")))')
-    assert read_case(path).invocations[0].export == "f"
-    path.write_text("(module (func")
-    with pytest.raises(UsageError) as error:
-        read_case(path)
-    assert "\n" not in str(error.value)

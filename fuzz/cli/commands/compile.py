@@ -17,7 +17,8 @@ from compiler.machine_text import print_machine
 from compiler.pipeline import Settings, compile_function
 from compiler.x64 import stubs
 from compiler.x64.disassembly import disassembler
-from fuzz.cli.inputs import read_case
+from fuzz.intake.piece import Wish
+from fuzz.intake.reading import bring_one
 from fuzz.records.exit_code import ExitCode
 from oracles.engine import EngineId, EngineUnavailable, UsageError
 from oracles.engines.compiler import settings_of
@@ -72,8 +73,11 @@ def _engine(text: str) -> EngineId:
 
 def _module(args: argparse.Namespace) -> Module:
     if args.file.is_dir():
-        raise UsageError(f"{args.file} is a folder: name a .wasm, a .wat, or a case's .json")
-    content = read_case(args.file).content
+        raise UsageError(f"{args.file} is a folder: name a module")
+    piece = bring_one(args.file, Wish())
+    if piece.case is None:
+        raise UsageError(f"{args.file} is {piece.what}: give one of its modules")
+    content = piece.case.content
     try:
         module = decode(content)
         validate(module)

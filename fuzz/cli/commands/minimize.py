@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 from fuzz.archive import bundle
 from fuzz.archive.bundles import read_bundle
 from fuzz.archive.disk import write_file, write_folder
-from fuzz.cli.arguments import add_calls, add_engines, add_json, duration, positive
-from fuzz.cli.cases import load, need_engines
+from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, duration, positive
+from fuzz.cli.cases import load_one, need_engines
 from fuzz.records.finding import Finding
-from fuzz.reduce import Budget, NotInteresting, Reduction, command_predicate, reduce_case
+from fuzz.reduce import Budget, OutOfBudget, Reduction, command_predicate, reduce_case
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
-from fuzz.trial.bench import Bench
+from fuzz.trial.bench import REFERENCE, Bench
+from fuzz.trial.compared import compared
 from fuzz.trial.minimize import finding_about, same_finding
 from fuzz.trial.retry import TRIES, finding
-from oracles.engine import UsageError
+from oracles.engine import EngineUnavailable, UsageError
 from oracles.judge.verdict import Disagree
 from wasm.case import Case, CaseKind
 
@@ -31,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("case", type=Path, metavar="BUNDLE|FILE")
     add_engines(parser)
     add_calls(parser)
+    add_limits(parser)
     words = "a command that gets the file's path and exits with 0 if it is interesting (default: the engines disagree "
     parser.add_argument("--predicate", metavar="CMD", help=words + "as they do on the input)")
     parser.add_argument("--time", type=duration, metavar="T", help="stop after this long")
@@ -44,17 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Reduce a file or a bundle and write the result; a bundle without ``--out`` gets its own case replaced."""
     if args.predicate:
-        case, _ = load(argparse.Namespace(**{**vars(args), "engine": ["interpreter"]}))
+        args.engine = [REFERENCE]
+        case = load_one(args).case
         _finish(args, case, _reduce(args, case, command_predicate(args.predicate)), None, None)
         return 0
-    case, engines = load(args)
-    if args.case.is_dir():
-        case = read_bundle(args.case).case if not args.invoke else case
-    bench = Bench(engines, offline=args.offline)
+    asked = load_one(args)
+    bench = Bench(asked.engines, asked.limits, args.offline)
     try:
         need_engines(bench)
-        found = _first_finding(bench, case)
-        _finish(args, case, _reduce(args, case, same_finding(bench, found)), bench, found)
+        found = _first_finding(bench, asked.case)
+        _finish(args, asked.case, _reduce(args, asked.case, same_finding(bench, found)), bench, found)
     finally:
         bench.close()
     return 0
@@ -63,11 +66,11 @@ def run(args: argparse.Namespace) -> int:
 def _first_finding(bench: Bench, case: Case) -> Finding:
     trial = bench.run(case)
     if not isinstance(trial.verdict, Disagree):
-        if not bench.seats:
-            raise NotInteresting
-        if not trial.compared:
-            raise UsageError("no engine has a vote on this case: nothing to minimize")
-        about = "on whether these bytes are a module" if case.kind is CaseKind.BYTES else "on this case"
+        done = compared(trial)
+        if done.nothing:
+            reasons = f": {'; '.join(done.reasons[:4])}" if done.reasons else ""
+            raise EngineUnavailable(f"no two engines have an answer on this case, so nothing to minimize{reasons}")
+        about = "on whether these bytes are a module" if case.kind is CaseKind.BYTES else f"({done})"
         raise UsageError(f"all engines agree {about}: nothing to minimize")
     signatures = split(trial.verdict)
     if len(signatures) > 1:
@@ -76,24 +79,55 @@ def _first_finding(bench: Bench, case: Case) -> Finding:
 
 
 def _reduce(args: argparse.Namespace, case: Case, question: Callable[[Case], bool]) -> Reduction:
-    """Reduce, telling about progress: as JSON lines, in a terminal, or not at all."""
-    last = time.monotonic()
+    """Reduce, telling about progress. The first Ctrl-C ends it with the best so far, a second one at once."""
+    stopped = False
 
-    def progress(runs: int, size: int) -> None:
-        nonlocal last
-        if time.monotonic() - last < 1.0:
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        nonlocal stopped
+        stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("fuzz: interrupted: keeping the smallest so far", file=sys.stderr)
+
+    def ask(candidate: Case) -> bool:
+        if stopped:
+            raise OutOfBudget
+        return question(candidate)
+
+    previous = signal.signal(signal.SIGINT, stop)
+    try:
+        with Progress(args.json) as progress:
+            budget = Budget(seconds=args.time, runs=args.runs)
+            return reduce_case(case, ask, budget=budget, on_progress=progress)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+class Progress:
+    """Tells how far a reduction is: once a second as JSON lines or in a terminal, else every ten seconds in a line."""
+
+    def __init__(self, json_lines: bool) -> None:
+        self.json_lines, self.terminal = json_lines, sys.stderr.isatty()
+        self.every = 1.0 if json_lines or self.terminal else 10.0
+        self.told = self.begun = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.terminal and not self.json_lines:
+            print(file=sys.stderr)
+
+    def __call__(self, runs: int, size: int) -> None:
+        now = time.monotonic()
+        if now - self.told < self.every:
             return
-        last = time.monotonic()
-        if args.json:
+        self.told = now
+        if self.json_lines:
             emit(sys.stdout, {"type": "progress", "runs": runs, "bytes": size})
-        elif sys.stderr.isatty():
-            print(f"\r{runs} runs, {size} bytes ", end="", file=sys.stderr, flush=True)
-
-    budget = Budget(seconds=args.time, runs=args.runs)
-    found = reduce_case(case, question, budget=budget, on_progress=progress)
-    if not args.json and sys.stderr.isatty():
-        print(file=sys.stderr)
-    return found
+            return
+        end = "" if self.terminal else "\n"
+        start = "\r" if self.terminal else "fuzz: "
+        print(f"{start}{now - self.begun:.0f} s, {runs} runs, {size} bytes ", end=end, file=sys.stderr, flush=True)
 
 
 def _finish(

@@ -4,93 +4,71 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
-from fuzz import VERSION
-from fuzz.cli.arguments import add_calls, add_engines, add_json
-from fuzz.cli.cases import load
+from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits
+from fuzz.cli.cases import Asked, load
+from fuzz.cli.replayed import Shown, print_json, print_text
 from fuzz.records.exit_code import ExitCode
-from fuzz.report.live import emit
-from fuzz.triage.signature import split
-from fuzz.trial.bench import Bench, Trial
-from oracles.judge.equality import show
-from oracles.judge.verdict import Disagree, verdict_to_json
-from wasm.embedding import Observation, Outcome, outcome_to_json
+from fuzz.report.suite import print_suite
+from fuzz.trial.bench import Bench
+from fuzz.trial.compared import compared
+from fuzz.trial.instances import trials
+from oracles.engine import EngineUnavailable, UsageError, open_engine
+from oracles.judge.verdict import Disagree
+from oracles.suite.spectest import run_suite
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("case", type=Path, metavar="BUNDLE|FILE", help="a bundle, a .wasm, a .wat, or a case's .json")
+    words = "a bundle, or a file: a module (binary or text), a .wast script, a script with a module's bytes, a case's "
+    parser.add_argument("case", type=Path, metavar="BUNDLE|FILE", help=words + ".json; packed or not")
     add_engines(parser)
     add_calls(parser)
+    add_limits(parser)
+    parser.add_argument("--fresh", action="store_true", help="a fresh instance for each call")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the case and compare; the exit code says whether all agree."""
-    case, engines = load(args)
-    bench = Bench(engines, offline=args.offline)
+    """Run each piece and compare: 1 if any shows a disagreement, 3 if of any nothing was compared, else 0."""
+    pieces = load(args)
+    codes = [_script(asked, args) if asked.piece.script is not None else _case(asked, args) for asked in pieces]
+    return next((code for code in (ExitCode.FINDINGS, ExitCode.UNUSABLE) if code in codes), ExitCode.CLEAN)
+
+
+def _case(asked: Asked, args: argparse.Namespace) -> ExitCode:
+    bench = Bench(asked.engines, asked.limits, args.offline)
     try:
         for reason in bench.broken.values():
             print(f"fuzz: {reason}", file=sys.stderr)
-        trial = bench.run(case)
+        releases = {name: seat.capabilities.version for name, seat in bench.seats.items()}
+        shown = [Shown(first, trial, compared(trial)) for first, trial in trials(bench, asked.case, args.fresh)]
         if args.json:
-            _print_json(bench, trial)
+            print_json(shown, releases, bench.broken)
         else:
-            _print_text(bench, trial)
+            print_text(asked.case, shown, releases)
+        broken = bool(bench.broken)
     finally:
         bench.close()
-    if isinstance(trial.verdict, Disagree):
+    if any(isinstance(one.trial.verdict, Disagree) for one in shown):
         return ExitCode.FINDINGS
-    return ExitCode.UNUSABLE if bench.broken else ExitCode.CLEAN
+    return ExitCode.UNUSABLE if broken or all(one.compared.nothing for one in shown) else ExitCode.CLEAN
 
 
-def _everyone(trial: Trial) -> tuple[Observation, ...]:
-    return (trial.reference, *trial.observations)
-
-
-def _print_text(bench: Bench, trial: Trial) -> None:
-    seen = _everyone(trial)
-    width = max(len(item.engine) for item in seen)
-    for item in seen:
-        if item.engine in bench.seats:
-            print(f"{item.engine:{width}}  release {bench.seats[item.engine].capabilities.version}")
-    print("\ninstantiation")
-    for item in seen:
-        print(f"  {item.engine:{width}}  {'done' if item.instantiated else _line(item.instantiation)}")
-    for i, invocation in enumerate(trial.case.invocations):
-        print(f"\n{str(invocation)[:300]} by {invocation.entry.value}")
-        for item in seen:
-            print(f"  {item.engine:{width}}  {_line(item.outcomes[i]) if i < len(item.outcomes) else 'not reached'}")
-    print()
-    for poison in trial.verdict.poisons:
-        print(f"not counted: {poison.engine}, {poison.reason}, {_from(poison.start)}")
-    if not isinstance(trial.verdict, Disagree):
-        alone = f"only {seen[0].engine} has a vote: there is nothing to compare it with"
-        print("all agree" if trial.compared else alone)
-        return
-    for signature, dissents in split(trial.verdict):
-        print(f"DISAGREEMENT: {signature}")
-        for dissent in dissents:
-            print(f"  {dissent.engine}, {dissent.where}: {dissent.detail}")
-    print(f"agreeing: {', '.join(trial.verdict.agreeing) or 'nobody'}")
-    print(f"probably wrong: {', '.join(trial.verdict.suspects)}")
-
-
-def _line(outcome: Outcome) -> str:
-    """An outcome in one line, whatever an engine's message looks like."""
-    return " ".join(show(outcome).split())
-
-
-def _from(start: int) -> str:
-    return "altogether" if start < 0 else f"from call {start} on"
-
-
-def _print_json(bench: Bench, trial: Trial) -> None:
-    for item in _everyone(trial):
-        release = bench.seats[item.engine].capabilities.version if item.engine in bench.seats else VERSION
-        row = {"type": "engine", "version": 1, "id": item.engine, "release": release, "phase": item.phase.value}
-        outcomes = [outcome_to_json(outcome) for outcome in item.outcomes]
-        emit(sys.stdout, row | {"instantiation": outcome_to_json(item.instantiation), "outcomes": outcomes})
-    found = split(trial.verdict) if isinstance(trial.verdict, Disagree) else []
-    row = {"type": "verdict", "version": 1, **verdict_to_json(trial.verdict)}
-    emit(sys.stdout, row | {"signatures": [signature.to_json() for signature, _ in found], "broken": bench.broken})
+def _script(asked: Asked, args: argparse.Namespace) -> ExitCode:
+    """A script's modules and assertions on each engine; what it asserts is what to hold them against."""
+    codes = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(asked.piece.name).with_suffix(".wast").name
+        path.write_bytes(asked.piece.script or b"")
+        for id in asked.engines:
+            try:
+                engine = open_engine(id, asked.limits, args.offline)
+                bad = print_suite(run_suite([path], engine.open_script), id, args.json, sys.stdout)
+                codes.append(ExitCode.FINDINGS if bad else ExitCode.CLEAN)
+                engine.close()
+            except (EngineUnavailable, UsageError) as error:
+                print(f"fuzz: {error}", file=sys.stderr)
+                codes.append(ExitCode.UNUSABLE)
+    return next((code for code in (ExitCode.FINDINGS, ExitCode.UNUSABLE) if code in codes), ExitCode.CLEAN)
