@@ -61,6 +61,11 @@ class EngineId:
         return EngineId(self.name, self.version, self.path, tuple(sorted(settings.items())))
 
     @staticmethod
+    def read(text: str) -> EngineId:
+        """An id as it stands, of an engine that need not be here. Raises ``UsageError`` for what is no id."""
+        return _split(text.strip())
+
+    @staticmethod
     def parse(text: str) -> EngineId:
         """Read an id and bring it to its canonical form by the adapter's own ``check``. Raises ``UsageError``."""
         id = _split(text.strip())

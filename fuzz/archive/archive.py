@@ -47,7 +47,6 @@ from fuzz.records.finding import Finding
 from fuzz.records.history import Minimization, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
 from fuzz.records.summary import BundleRow
-from fuzz.triage.buckets import Buckets
 
 _GONE: Final = "the bundle is gone"
 
@@ -251,13 +250,6 @@ class Archive(Queries):
     def holds(self, finding: Finding) -> bool:
         """Whether this very case was stored under this bucket before."""
         return (self.bundles / bundle.name(finding)).exists()
-
-    def buckets(self, limit: int) -> Buckets:
-        """What earlier runs stored in this folder."""
-        buckets = Buckets(limit)
-        for found in self.findings():
-            buckets.load(found.signature)
-        return buckets
 
     def read(self, name: str) -> Finding | None:
         """Read a bundle; None for one that cannot be read, which is set aside and named in ``unreadable``."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from fuzz.archive.database import Database
 from fuzz.archive.disk import ArchiveError
+from fuzz.records.finding import Signature
 from fuzz.records.history import Cause, Sighting
 
 _LISTS: Final = ("essentials", "faces", "shown_by", "hidden_by", "wrong_in", "right_in")
@@ -217,8 +218,8 @@ class CauseTables(CauseQueries):
         )
         if not left:
             raise CauseError(f"these are all findings of cause {cause.id}: there is nothing to split")
-        faces = {self.database.load(signature)["key"] for _, signature in rows}
-        staying = {self.database.load(signature)["key"] for (signature,) in left}
+        faces = {self._face(signature) for _, signature in rows}
+        staying = {self._face(signature) for (signature,) in left}
         with self.database.transaction(durable=True):
             values: dict[str, Any] = {word: getattr(cause, word) for word in ("kind", "phase", "family")}
             new = self.database.insert("causes", name=name or f"{cause.name}, part", night=self.night,
@@ -231,6 +232,9 @@ class CauseTables(CauseQueries):
             )
             self._keep_apart(cause.id, new)
         return new
+
+    def _face(self, signature: str) -> str:
+        return Signature.from_json(self.database.load(signature)).bucket.key
 
     def _give_sightings_of(self, bundles: Sequence[str], cause: int | None) -> None:
         """The sightings of the cases of these findings, under their buckets."""

@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,24 +19,26 @@ from typing import Final
 from fuzz import VERSION
 from fuzz.archive.archive import Archive, bundle_rows
 from fuzz.archive.disk import ArchiveError
-from fuzz.campaign.slot import (
+from fuzz.campaign.desk import Desk
+from fuzz.campaign.messages import (
     Batch,
     Broken,
     Failed,
     Found,
     Hello,
     Idle,
-    Minimize,
     Minimized,
+    Order,
     Plan,
+    Reconsider,
+    Reconsidered,
     Report,
     RunCases,
-    slot_main,
 )
-from fuzz.records.finding import Finding
+from fuzz.campaign.slot import slot_main
+from fuzz.records.history import SetAside
 from fuzz.records.stats import Stats
 from fuzz.records.summary import Observer, Summary
-from fuzz.triage.buckets import Admission, Buckets
 from fuzz.triage.known import KnownIssues
 from oracles.reference import REFERENCE
 
@@ -61,13 +63,15 @@ class Settings:
 
 @dataclass(slots=True)
 class _Slot:
-    """The parent's side of a slot; ``numbers`` are the cases of the order under way, ``bundle`` what it minimizes."""
+    """The parent's side of a slot; ``numbers`` are the cases of the order under way, ``items`` those that it asks
+    again, ``bundle`` what it minimizes."""
 
     process: BaseProcess
     pipe: Connection
     idle: bool = False
     numbers: tuple[int, ...] = ()
     bundle: str = ""
+    items: tuple[SetAside, ...] = ()
     greeted: bool = False
 
 
@@ -81,11 +85,10 @@ class Campaign:
     known: KnownIssues
     observer: Observer
     summary: Summary = field(init=False)
-    buckets: Buckets = field(init=False)
+    desk: Desk = field(init=False)
     slots: list[_Slot] = field(default_factory=list)
-    tasks: deque[Minimize] = field(default_factory=deque)
     again: deque[int] = field(default_factory=deque)
-    doubted: set[int] = field(default_factory=set)
+    doubted: set[int | SetAside] = field(default_factory=set)
     deaths: int = 0
     deadline: float | None = None
     numbers: Iterator[int] = field(init=False)
@@ -94,7 +97,10 @@ class Campaign:
     def __post_init__(self) -> None:
         series = self.plan.series
         self.summary = Summary(series.targets, series.seed, series.version, self.archive.folder)
-        self.buckets = self.archive.buckets(self.settings.max_per_signature)
+        settings = self.settings
+        self.desk = Desk(
+            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series.version
+        )  # fmt: skip
 
     def run(self) -> Summary:
         """Run until the budget is spent or a KeyboardInterrupt comes; either way the summary is complete."""
@@ -104,11 +110,11 @@ class Campaign:
         self.summary.stats.add(stats)
         self.numbers = done.missing(self.settings.cases)
         if self.settings.seconds is not None:
-            self.deadline = time.time() + self.settings.seconds
+            self.deadline = time.monotonic() + self.settings.seconds
         before = time.process_time()
         try:
+            self.desk.open()
             self._collect()
-            self._resume_minimizing()
             self.observer.started(self.summary)
             self._start_slot()
             while self._busy():
@@ -161,24 +167,33 @@ class Campaign:
         return any(not slot.idle for slot in self.slots)
 
     def _hand_out(self) -> None:
+        """Causes first: what is known of them saves work on everything else."""
         for slot in self.slots:
             if not slot.idle:
                 continue
-            if self.tasks:
-                task = self.tasks.popleft()
+            if (task := self.desk.next_task()) is not None:
                 slot.bundle = task.bundle
                 self._order(slot, task)
+            elif items := self._next_waiting():
+                slot.items = items
+                self._order(slot, Reconsider(items, self.desk.knowledge()))
             elif numbers := self._next_numbers():
                 slot.numbers = numbers
-                self._order(slot, RunCases(numbers, self.buckets.full(), self.deadline))
+                self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
 
-    def _order(self, slot: _Slot, order: RunCases | Minimize) -> None:
+    def _order(self, slot: _Slot, order: Order) -> None:
         slot.idle = False
         with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed when it is read from
             slot.pipe.send(order)
 
+    def _next_waiting(self) -> tuple[SetAside, ...]:
+        """Disagreements that waited; sorting them may go on after the deadline for as long as minimizing one finding.
+        What still waits then stays recorded, and the next run in the folder goes on."""
+        late = self.deadline is not None and time.monotonic() > self.deadline + self.settings.minimize_seconds
+        return () if late else self.desk.next_waiting(BATCH)
+
     def _next_numbers(self) -> tuple[int, ...]:
-        if self.deadline is not None and time.time() >= self.deadline:
+        if self.deadline is not None and time.monotonic() >= self.deadline:
             return ()
         if self.again:
             return (self.again.popleft(),)
@@ -207,13 +222,15 @@ class Campaign:
             case Idle():
                 slot.idle = True
             case Found():
-                self._found(report.finding)
+                self._found(report)
             case Batch():
                 slot.numbers = ()
                 self.summary.quiet_since = self.summary.wall_seconds
                 self.summary.stats.add(report.stats)
-                if report.numbers:
-                    self.archive.record_batch(report.numbers, report.stats, report.sightings, report.set_aside)
+                self.desk.batch(report)
+            case Reconsidered():
+                slot.items = ()
+                self.desk.reconsidered(report)
             case Minimized():
                 slot.bundle = ""
                 self._minimized(report)
@@ -252,6 +269,10 @@ class Campaign:
                 self.again.append(number)
             else:
                 self.again.append(number)
+        if slot.items:
+            alone = len(slot.items) == 1
+            self.desk.give_back(slot.items, lost=alone and slot.items[0] in self.doubted)
+            self.doubted.update(slot.items if alone else ())
         if self.deaths < MAX_DEATHS:
             self._start_slot()
 
@@ -272,48 +293,20 @@ class Campaign:
 
     # --- findings ----------------------------------------------------------------------------------------------------
 
-    def _found(self, finding: Finding) -> None:
-        if self.archive.holds(finding):
+    def _found(self, report: Found) -> None:
+        stored = self.desk.found(report)
+        if stored is None:
             return
-        admission = self.buckets.admit(finding.signature)
-        if admission is Admission.COUNTED:
-            return
-        finding = self._with_known(finding)
-        path = self.archive.record_finding(finding)
+        path, finding, first = stored
         self._collect()
-        self.observer.found(finding, path, admission is Admission.FIRST)
-        # Wrong values of different causes look alike until they are small: each that is stored is minimized.
-        first = admission is Admission.FIRST or finding.signature.provisional
-        wanted = first and not finding.known and self.settings.minimize_seconds > 0
-        if wanted and finding.repeats:
-            self.tasks.append(Minimize(finding, path.name, self.settings.minimize_seconds))
-
-    def _resume_minimizing(self) -> None:
-        """Take up what an earlier run in this folder left unminimized: the first of each bucket."""
-        stored = self.archive.findings()
-        seen = {row.signature.bucket.key for row in stored if row.minimized}
-        for row in stored:
-            key = row.signature.bucket.key
-            if key in seen or row.known or not row.repeats or self.settings.minimize_seconds <= 0:
-                continue
-            finding = self.archive.read(row.bundle)
-            if finding is not None:
-                seen.add(key)
-                self.tasks.append(Minimize(finding, row.bundle, self.settings.minimize_seconds))
-
-    def _with_known(self, finding: Finding) -> Finding:
-        versions = {run.engine: run.version for run in finding.runs}
-        dissenting = [(d.engine, versions.get(d.engine, "")) for d in finding.verdict.dissents]
-        return replace(finding, known=self.known.match(finding.signature, dissenting))
+        self.observer.found(finding, path, first)
 
     def _minimized(self, report: Minimized) -> None:
-        self.archive.record_minimization(report.work)
-        if report.finding.minimized is None:
-            return
-        finding = self._with_known(report.finding)
-        path = self.archive.replace_finding(self.archive.bundles / report.bundle, finding)
+        stored = self.desk.minimized(report)
         self._collect()
-        self.observer.minimized(finding, path)
+        if stored is not None:
+            path, finding = stored
+            self.observer.minimized(finding, path)
 
     def _collect(self) -> None:
         """Refresh the list of stored findings from the archive."""

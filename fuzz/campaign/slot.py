@@ -11,124 +11,42 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import TypeAlias
 
-from fuzz import VERSION
 from fuzz.campaign.feedback import Feedback
-from fuzz.records.finding import Finding
+from fuzz.campaign.messages import (
+    Batch,
+    Broken,
+    Failed,
+    Found,
+    Hello,
+    Idle,
+    Knowledge,
+    Minimize,
+    Minimized,
+    Order,
+    Plan,
+    Reconsider,
+    Reconsidered,
+    Report,
+    RunCases,
+)
+from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
 from fuzz.records.history import Ending, Minimization, Series, SetAside, Sighting, sightings_of
 from fuzz.records.stats import Stats
+from fuzz.triage.causes import RUNS_NOTHING
 from fuzz.triage.signature import split
 from fuzz.trial.account import account
-from fuzz.trial.bench import Bench, OpenEngine, Trial
+from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
-from fuzz.trial.retry import confirm
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import make_case
-from oracles.engine import Limits, open_engine
 from oracles.judge.verdict import Disagree
 from oracles.reference import REFERENCE
 from wasm.case import Case
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What all slots of a run have in common. ``feedback`` is the folder of ``fuzz.campaign.feedback``, if it is on.
-
-    ``opener`` opens engines; it is replaced in tests only.
-    """
-
-    engines: tuple[str, ...]
-    series: Series
-    limits: Limits = field(default_factory=Limits)
-    offline: bool = False
-    feedback: Path | None = None
-    opener: OpenEngine = open_engine
-
-
-# --- from the parent --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RunCases:
-    """Run these cases until ``deadline`` (by ``time.time``); of the ``full`` buckets no more examples are wanted."""
-
-    numbers: tuple[int, ...]
-    full: frozenset[str]
-    deadline: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Minimize:
-    finding: Finding
-    bundle: str
-    seconds: float
-
-
-Order: TypeAlias = RunCases | Minimize
-
-# --- to the parent ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """The engines that work: (id, release), those that do not: (id, reason), and what a reader must know of them."""
-
-    engines: tuple[tuple[str, str], ...]
-    broken: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    finding: Finding
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """These cases were run; each disagreement on them is a sighting for each engine, or was set aside."""
-
-    numbers: tuple[int, ...]
-    stats: Stats
-    sightings: tuple[Sighting, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Minimized:
-    """What came of an order to minimize; ``work`` tells of it for the archive."""
-
-    finding: Finding
-    bundle: str
-    work: Minimization
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """An engine that cannot be used any more."""
-
-    engine: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The harness itself failed: an exception's text, and the case's number if one was under way."""
-
-    text: str
-    number: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """Ready for the next order."""
-
-
-Report: TypeAlias = Hello | Found | Batch | Minimized | Broken | Failed | Idle
 
 _SET_PDEATHSIG = 1
 
@@ -175,6 +93,8 @@ class _Slot:
             match order:
                 case RunCases():
                     self.run_cases(order)
+                case Reconsider():
+                    self.reconsider(order)
                 case Minimize():
                     self.minimize(order)
 
@@ -182,84 +102,118 @@ class _Slot:
         stats = Stats()
         done: list[int] = []
         batch: list[Case] = []
-        sightings: list[Sighting] = []
+        noted = _Noted(order.knowledge)
         start, before, engines = time.process_time(), self.bench.reference_cpu, self.bench.own_cpu
         for number in order.numbers:
-            if order.deadline is not None and time.time() >= order.deadline:
+            if order.deadline is not None and time.monotonic() >= order.deadline:
                 break
-            target, index = self.plan.series.case(number)
+            series = self.plan.series
+            target, index = series.case(number)
             try:
-                case = self.make(target, index, stats)
-                sightings += self.one(case, batch, stats, order.full)
+                case = self.make(target, series.seed, index, stats)
+                trial = self.run(case)
+                account(stats, trial)
+                if self.feedback is not None:
+                    self.feedback.consider(case)
+                self.suspect(trial, series, number, batch, stats, noted)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule as error:
                 stats.discarded[str(error)] += 1
             except Exception:  # a fault of ours in one case must not end the night
                 stats.discarded["harness error"] += 1
-                self.send(Failed(f"case {target} {self.plan.series.seed} {index}: {traceback.format_exc()}", number))
+                self.send(Failed(f"case {target} {series.seed} {index}: {traceback.format_exc()}", number))
             else:
                 batch.append(case)
             done.append(number)
         interpreter = self.bench.reference_cpu - before
         stats.engine_cpu[REFERENCE] = interpreter
         stats.harness_cpu += time.process_time() - start - interpreter - (self.bench.own_cpu - engines)
-        self.send(Batch(tuple(done), stats, tuple(sightings)))
+        self.send(Batch(tuple(done), stats, tuple(noted.sightings), tuple(noted.set_aside)))
 
-    def make(self, target: str, index: int, stats: Stats) -> Case:
+    def reconsider(self, order: Reconsider) -> None:
+        """Cases that were counted before: only what they show now is noted."""
+        stats = Stats()
+        noted = _Noted(order.knowledge)
+        for item in order.items:
+            target, seed, index = item.case
+            try:
+                trial = self.run(self.make(target, seed, index, stats))
+                self.suspect(trial, item.series, item.number, (), stats, noted, item.bucket)
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                raise
+            except NoModule:
+                pass
+            except Exception:
+                self.send(Failed(f"case {target} {seed} {index}: {traceback.format_exc()}", item.number))
+        self.send(Reconsidered(order.items, tuple(noted.sightings), tuple(noted.set_aside)))
+
+    def make(self, target: str, seed: int, index: int, stats: Stats) -> Case:
         """Make a case. Programs that generators start have ended by then, so their time is that of waited-for children;
         this process's own was not yet counted, theirs is added to the harness's."""
         own, others = time.process_time(), children_cpu()
         try:
-            return make_case(target, self.plan.series.seed, index, self.config)
+            return make_case(target, seed, index, self.config)
         finally:
             spent = children_cpu() - others
             stats.harness_cpu += spent
             stats.generator_cpu += spent + time.process_time() - own
 
-    def one(self, case: Case, batch: list[Case], stats: Stats, full: frozenset[str]) -> list[Sighting]:
-        """Run a case, count it, and send what it shows; gives each engine's disagreements."""
+    def run(self, case: Case) -> Trial:
+        """Run a case on all engines, and tell of those that broke."""
         trial = self.bench.run(case)
-        account(stats, trial)
-        if self.feedback is not None:
-            self.feedback.consider(case)
         for name, reason in self.bench.broken.items():
             if name not in self.told:
                 self.told.add(name)
                 self.send(Broken(name, reason))
-        if isinstance(trial.verdict, Disagree):
-            return self.suspect(trial, batch, stats, full)
-        return []
+        return trial
 
-    def suspect(self, trial: Trial, batch: list[Case], stats: Stats, full: frozenset[str]) -> list[Sighting]:
-        sightings: list[Sighting] = []
-        assert isinstance(trial.verdict, Disagree)
+    def suspect(
+        self, trial: Trial, series: Series, number: int, before: Sequence[Case], stats: Stats, noted: _Noted,
+        only: str = "",
+    ) -> None:  # fmt: skip
+        """Sort what a trial shows (of bucket ``only``, if one is named), send findings, and note the rest."""
+        if not isinstance(trial.verdict, Disagree):
+            return
         for signature, dissents in split(trial.verdict):
             key = signature.bucket.key
-            if key not in full:
-                finding = confirm(self.bench, trial, signature, dissents, batch)
-                if finding is None:
+            if only not in ("", key):
+                continue
+            aside = SetAside(series, number, key)
+            sorted_ = sort(self.bench, trial, signature, dissents, before, noted.known)
+            causes: tuple[int | None, ...] = (None,)
+            match sorted_:
+                case Slow():
                     stats.poisons["slow, not hung"] += 1
                     continue
-                stats.unstable += not finding.stable
-                self.send(Found(finding))
+                case Aside():
+                    noted.set_aside.append(aside)
+                case Seen(seen):
+                    causes = tuple(cause.id for cause in seen) or (None,)
+                case New(finding, cause, start):
+                    stats.unstable += not finding.stable
+                    causes = (cause,)
+                    noted.begin(key, cause)
+                    self.send(Found(finding, aside, cause, start))
             stats.buckets[key] += 1
-            sightings += sightings_of(trial.case, key, dissents, self.release)
-        return sightings
-
-    def release(self, engine: str) -> str:
-        return VERSION if engine == REFERENCE else self.bench.seats[engine].capabilities.version
+            if not isinstance(sorted_, Aside):
+                for one in causes:
+                    noted.sightings += sightings_of(trial.case, key, dissents, self.bench.release, one)
 
     def minimize(self, order: Minimize) -> None:
-        from fuzz.trial.minimize import minimized
+        from fuzz.triage.essentials import essentials
+        from fuzz.trial.minimize import minimized, same_finding
 
-        finding, work = order.finding, None
+        finding, work, about = order.finding, None, None
         start = time.monotonic()
         ending = Ending.FAILED
         try:
-            finding, work = minimized(self.bench, finding, order.seconds)
+            finding, work = minimized(self.bench, finding, order.seconds, order.start)
             if work is not None:
                 ending = Ending.FIXPOINT if work.finished else Ending.BUDGET
+            if finding.minimized is not None:
+                dead = finding.signature.phase in RUNS_NOTHING
+                about = essentials(finding.minimized, same_finding(self.bench, finding), dead=dead).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception:  # the finding is worth more than its minimized form
@@ -267,4 +221,20 @@ class _Slot:
         self.bench.fresh()
         tried = Minimization(order.bundle, len(order.finding.best.content), len(finding.best.content),
                              time.monotonic() - start, work.runs if work else 0, ending)  # fmt: skip
-        self.send(Minimized(finding, order.bundle, tried))
+        self.send(Minimized(finding, order.bundle, tried, about))
+
+
+@dataclass(slots=True)
+class _Noted:
+    """What comes of an order: sightings, what was set aside, and what is known by now."""
+
+    known: Knowledge
+    sightings: list[Sighting] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+
+    def begin(self, bucket: str, cause: int | None) -> None:
+        """Note a finding that was sent: its bucket is worked on from now on, or its cause has one example more."""
+        if cause is None:
+            self.known = replace(self.known, working=self.known.working | {bucket})
+        else:
+            self.known = replace(self.known, wanted=self.known.wanted - {cause})

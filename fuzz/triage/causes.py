@@ -16,69 +16,20 @@ the questions before were about a large module, in which much is incidental.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from fuzz.records.finding import Finding, Signature
+from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials, sizes_of
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
+from oracles.engine import EngineId
 from wasm.case import Case
 
 RUNS_NOTHING: Final = frozenset({"decode", "compile"})
 """Phases in which an engine does not run anything yet: an instruction need not be executed to show a bug."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One cause. ``faces`` are the buckets under which it was seen, ``showing`` and ``silent`` the engine ids that show
-    its minimized case and those that are right on it."""
-
-    id: str
-    faces: tuple[Signature, ...]
-    essentials: Essentials
-    showing: frozenset[str]
-    silent: frozenset[str] = frozenset()
-
-    @property
-    def family(self) -> str:
-        return self.faces[0].family
-
-    @property
-    def phase(self) -> str:
-        return self.faces[0].phase
-
-    @property
-    def name(self) -> str:
-        """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
-        essentials = self.essentials
-        about = [*sorted(essentials.rows)[:3], *(f"{name} >= {least}" for name, least in essentials.shape)]
-        kinds = " and ".join(dict.fromkeys(_KINDS.get(face.kind, face.kind) for face in self.faces))
-        return f"{self.family}: {kinds}" + (f", {' '.join(about)}" if about else "")
-
-    def with_face(self, face: Signature) -> Cause:
-        """The same cause seen under one more bucket."""
-        return self if face in self.faces else replace(self, faces=(*self.faces, face))
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "faces": [face.to_json() for face in self.faces],
-            "essentials": self.essentials.to_json(),
-            "showing": sorted(self.showing),
-            "silent": sorted(self.silent),
-        }
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> Cause:
-        return Cause(
-            data["id"],
-            tuple(map(Signature.from_json, data["faces"])),
-            Essentials.from_json(data["essentials"]),
-            frozenset(data["showing"]),
-            frozenset(data["silent"]),
-        )
 
 
 _KINDS: Final = {
@@ -87,10 +38,57 @@ _KINDS: Final = {
 }  # fmt: skip
 
 
-def cause_of(found: Finding, essentials: Essentials, id: str) -> Cause:
-    """The cause that a minimized finding shows."""
-    showing = frozenset(dissent.engine for dissent in found.verdict.dissents)
-    return Cause(id, (found.signature.bucket,), essentials, showing, frozenset(found.verdict.agreeing))
+def cause_of(found: Finding, about: Essentials) -> Cause:
+    """The cause that a finding shows, by its essentials; not recorded yet, so without an id."""
+    dissenting = {dissent.engine for dissent in found.verdict.dissents}
+    releases = {run.engine: release_of(run.engine, run.version) for run in found.runs}
+    bucket = found.signature.bucket
+    return Cause(
+        id=0,
+        name=name_of(bucket, about),
+        kind=bucket.kind,
+        phase=bucket.phase,
+        family=bucket.family,
+        essentials=about.words(),
+        faces=(bucket.key,),
+        shown_by=tuple(sorted(map(setting_of, dissenting))),
+        hidden_by=tuple(sorted(map(setting_of, set(found.verdict.agreeing) - dissenting))),
+        wrong_in=tuple(sorted({releases[name] for name in dissenting if name in releases})),
+        known=found.known,
+    )
+
+
+def name_of(bucket: Signature, about: Essentials) -> str:
+    """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
+    rows = sorted(about.rows)
+    words = [*rows[:3], *(["..."] if len(rows) > 3 else []), *(f"{name} >= {least}" for name, least in about.shape)]
+    return f"{bucket.family}: {_KINDS.get(bucket.kind, bucket.kind)}" + (f", {' '.join(words)}" if words else "")
+
+
+def setting_of(engine: str) -> str:
+    """An engine's id without its release or path: ``wasmtime:opt=speed``."""
+    id = EngineId.read(engine)
+    return str(replace(id, version="", path=""))
+
+
+def release_of(engine: str, version: str) -> str:
+    """An engine's name at a release: ``wasmtime@31.0.0``."""
+    return f"{EngineId.read(engine).name}@{version}"
+
+
+def united(known: Cause, again: Cause) -> dict[str, tuple[str, ...]]:
+    """What a known cause has learned from being found again: the fields that change, for ``CauseTables.update``.
+
+    A setting that shows it once shows it, however often it does not.
+    """
+    shown = {*known.shown_by, *again.shown_by}
+    learned = {
+        "faces": tuple(dict.fromkeys((*known.faces, *again.faces))),
+        "shown_by": tuple(sorted(shown)),
+        "hidden_by": tuple(sorted({*known.hidden_by, *again.hidden_by} - shown)),
+        "wrong_in": tuple(sorted({*known.wrong_in, *again.wrong_in})),
+    }
+    return {name: values for name, values in learned.items() if values != getattr(known, name)}
 
 
 def same_cause(one: Cause, other: Cause) -> bool:
@@ -100,9 +98,9 @@ def same_cause(one: Cause, other: Cause) -> bool:
     both. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
     essential; where nothing is, the bucket decides.
     """
-    if one.family != other.family or not one.showing & other.showing:
+    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
         return False
-    mine, theirs = one.essentials, other.essentials
+    mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return _same_rows(mine.specific, theirs.specific) and _same_shape(mine, theirs)
@@ -140,38 +138,54 @@ class Unknown:
 Answer: TypeAlias = Sighting | Unknown
 
 
-def classify(
-    case: Case, bucket: Signature, dissenters: Iterable[str], causes: Sequence[Cause], wrong: Callable[[Case], bool]
-) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A disagreement as it was met: the case, its bucket, and who dissents, as (engine id, release)."""
+
+    case: Case
+    bucket: Signature
+    dissenters: tuple[tuple[str, str], ...]
+
+    def may_be(self, cause: Cause) -> bool:
+        """Whether bucket, settings and releases allow it to be this cause. On another release it is not known to be
+        wrong, so what is seen there is found anew (and then united with what is known)."""
+        return (
+            self.bucket.key in cause.faces
+            and any(setting_of(engine) in cause.shown_by for engine, _ in self.dissenters)
+            and all(release_of(engine, release) in cause.wrong_in for engine, release in self.dissenters)
+        )
+
+
+def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], bool]) -> Answer:
     """Ask whether a disagreement is one more of known causes.
 
-    ``wrong`` runs a case and says whether it shows the same bucket. It is called three times at most for one candidate,
-    and twice more for each further one.
+    ``wrong`` runs a case and says whether it shows the same bucket. It is called twice at most, and twice for each
+    candidate but one where there are several.
     """
-    showing = frozenset(dissenters)
-    candidates = [cause for cause in causes if bucket in cause.faces and cause.showing & showing]
+    candidates = [cause for cause in causes if suspect.may_be(cause)]
     if not candidates:
-        return Unknown(case)
-    rows, sizes = executed_rows(case, static=bucket.phase in RUNS_NOTHING), sizes_of(case)
-    candidates = [cause for cause in candidates if cause.essentials.reached_by(rows, sizes)]
+        return Unknown(suspect.case)
+    rows = executed_rows(suspect.case, static=suspect.bucket.phase in RUNS_NOTHING)
+    sizes = sizes_of(suspect.case)
+    candidates = [c for c in candidates if Essentials.of_words(c.essentials).reached_by(rows, sizes)]
     if not candidates:
-        return Unknown(case)
-    left = _still_wrong(case, bucket, candidates, wrong)
+        return Unknown(suspect.case)
+    left = _still_wrong(suspect, candidates, wrong)
     if left is not None:
         return Unknown(left, tuple(candidates))
     # Alone first: the one without which nothing is wrong is the one that was seen.
-    alone = [cause for cause in candidates[:-1] if _still_wrong(case, bucket, [cause], wrong) is None]
+    alone = [cause for cause in candidates[:-1] if _still_wrong(suspect, [cause], wrong) is None]
     return Sighting((alone[0],) if alone else tuple(candidates))
 
 
-def _still_wrong(case: Case, bucket: Signature, causes: Sequence[Cause], wrong: Callable[[Case], bool]) -> Case | None:
+def _still_wrong(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], bool]) -> Case | None:
     """The case without these causes, if it still shows the bucket; None if it does not, or nothing could be taken out.
 
     A cause whose essential instructions cannot be neutralized cannot be told from another with the same ones.
     """
-    names = frozenset().union(*(cause.essentials.specific for cause in causes))
+    names = frozenset().union(*(Essentials.of_words(cause.essentials).specific for cause in causes))
     for form in Form:
-        changed = neutralized(case, names, form, dead=bucket.phase in RUNS_NOTHING)
+        changed = neutralized(suspect.case, names, form, dead=suspect.bucket.phase in RUNS_NOTHING)
         if changed is not None and wrong(changed):
             return changed
     return None

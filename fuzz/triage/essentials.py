@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache
+from typing import Final
 
 from fuzz.records.target_yield import measure
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
@@ -53,22 +54,30 @@ class Essentials:
         """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
         return self.rows <= rows and all(sizes.get(name, 0) >= least for name, least in self.shape)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "specific": sorted(self.specific),
-            "fixed": sorted(self.fixed),
-            "incidental": sorted(self.incidental),
-            "shape": [list(pair) for pair in self.shape],
-        }
+    def words(self) -> tuple[str, ...]:
+        """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
+        ones. ``of_words`` reads them back."""
+        shape = (f"{name} >= {least}" for name, least in self.shape)
+        rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
+        return (*sorted(self.specific), *shape, *rest)
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> Essentials:
-        return Essentials(
-            frozenset(data["specific"]),
-            frozenset(data["fixed"]),
-            frozenset(data["incidental"]),
-            tuple((name, size) for name, size in data["shape"]),
-        )
+    @lru_cache(maxsize=1024)
+    def of_words(words: tuple[str, ...]) -> Essentials:
+        """Raises ``ValueError`` for what ``words`` does not write."""
+        specific, fixed, incidental = set(), set(), set()
+        shape = []
+        for word in words:
+            name, at_least, size = word.partition(" >= ")
+            if at_least:
+                shape.append((name, int(size)))
+            elif word.startswith("("):
+                fixed.add(word[1:-1])
+            elif word.startswith("~"):
+                incidental.add(word[1:])
+            else:
+                specific.add(word)
+        return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape))
 
 
 def essentials(case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False) -> Essentials:

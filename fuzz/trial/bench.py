@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from fuzz import VERSION
 from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, open_engine
 from oracles.engines.interpreter import budget_of
 from oracles.interpreter import run_case
@@ -172,6 +173,10 @@ class Bench:
         """What a reader must know of the engines' builds, a line each."""
         found = {f"{EngineId.parse(name).name}: {note}" for name, seat in self.seats.items() for note in seat.notes}
         return tuple(sorted(found))
+
+    def release(self, engine: str) -> str:
+        """The release of an engine of this bench, by its canonical id; the reference's is the project's."""
+        return VERSION if engine == REFERENCE else self.seats[engine].capabilities.version
 
     def fresh(self) -> None:
         """End all workers: the next case meets new processes."""

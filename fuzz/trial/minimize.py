@@ -74,18 +74,20 @@ def _bucket(bench: Bench, case: Case, signature: Signature, only: list[str]) -> 
 
 
 def minimized(
-    bench: Bench, found: Finding, seconds: float, progress: Callable[[int, int], None] | None = None
+    bench: Bench, found: Finding, seconds: float, start: Case | None = None
 ) -> tuple[Finding, Reduction | None]:
     """The finding with its minimized case, refined signature, and what the engines do with that case; and the work.
 
-    Unstable findings come back as they are, and so does one that cannot be reduced; there is no work to tell then.
+    It goes on from the smallest case that there is, or from ``start`` if that shows the finding. Unstable findings come
+    back as they are, and so does one that cannot be reduced; there is no work to tell then.
     """
     if not found.repeats:
         return found, None
     bench.fresh()
     question = same_finding(bench, found)
     try:
-        work = reduce_case(found.case, question, budget=Budget(seconds=seconds), on_progress=progress)
+        begin = start if start is not None and question(start) else found.best
+        work = reduce_case(begin, question, budget=Budget(seconds=seconds))
     except ReduceError:
         return found, None
     return finding_about(bench, found, work.case) or found, work

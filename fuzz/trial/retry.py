@@ -19,7 +19,7 @@ TRIES: Final = 3
 PATIENCE: Final = 10
 """A hang or an exhaustion counts only if it still shows at this many times the limits."""
 
-_IMPATIENT: Final = frozenset({Kind.HANG, Kind.EXHAUST, Kind.MEMORY})
+IMPATIENT: Final = frozenset({Kind.HANG, Kind.EXHAUST, Kind.MEMORY})
 
 
 def shows(trial: Trial, signature: Signature) -> bool:
@@ -38,7 +38,7 @@ def confirm(
     case = trial.case
     repeats = 0
     notes: dict[str, str] = {}
-    if dissents[0].kind in _IMPATIENT:
+    if dissents[0].kind in IMPATIENT:
         repeats = _patiently(bench, case, signature, [dissent.engine for dissent in dissents])
         if not repeats:
             return None
@@ -83,7 +83,7 @@ def finding(
     assert isinstance(verdict, Disagree)
     mine = next((dissents for found, dissents in split(verdict) if found == signature), verdict.dissents)
     runs = tuple(
-        EngineRun(seen.engine, _version(bench, seen.engine), _family(bench, seen.engine),
+        EngineRun(seen.engine, bench.release(seen.engine), _family(bench, seen.engine),
                   (seen.instantiation, *seen.outcomes))
         for seen in (trial.reference, *trial.observations)
     )  # fmt: skip
@@ -101,10 +101,6 @@ def finding(
         tries=TRIES,
         environment=_environment(bench) | (notes or {}),
     )
-
-
-def _version(bench: Bench, engine: str) -> str:
-    return VERSION if engine == REFERENCE else bench.seats[engine].capabilities.version
 
 
 def _family(bench: Bench, engine: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from fuzz.records.finding import Signature
-from fuzz.triage.buckets import Admission, Buckets
 from fuzz.triage.signature import opcodes, place, refined, settings, signature, split, template
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from wasm.builder import ModuleBuilder
@@ -140,12 +139,3 @@ def test_signatures_survive_json() -> None:
     assert Signature.from_json(found.to_json()) == found
     assert " " not in found.key
     assert "/" not in found.key
-
-
-def test_duplicates_are_counted_and_capped() -> None:
-    buckets = Buckets(2)
-    one, other = (Signature("f", "invoke", "crash", text) for text in ("a", "b"))
-    got = [buckets.admit(one) for _ in range(4)]
-    assert got == [Admission.FIRST, Admission.STORED, Admission.COUNTED, Admission.COUNTED]
-    assert buckets.full() == {one.key}
-    assert buckets.admit(other) is Admission.FIRST

@@ -21,12 +21,13 @@ from fuzz.records.finding import Finding
 from fuzz.reduce import Budget, OutOfBudget, Reduction, command_predicate, reduce_case
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
-from fuzz.trial.bench import REFERENCE, Bench
+from fuzz.trial.bench import Bench
 from fuzz.trial.compared import compared
 from fuzz.trial.minimize import finding_about, same_finding
 from fuzz.trial.retry import TRIES, finding
 from oracles.engine import EngineUnavailable, UsageError
 from oracles.judge.verdict import Disagree
+from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 
 

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 from fuzz.archive.archive import Archive
 from fuzz.campaign import feedback
 from fuzz.campaign.loop import Campaign, Settings
-from fuzz.campaign.slot import Plan
+from fuzz.campaign.messages import Plan
 from fuzz.cli.arguments import add_engines, add_json, duration, natural, positive
 from fuzz.records.history import Series
 from fuzz.report.live import observer

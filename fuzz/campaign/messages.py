@@ -1,0 +1,153 @@
+"""What the parent and its slots say to each other: orders down, reports up. Plain values, which a pipe can carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from fuzz.records.finding import Finding
+from fuzz.records.history import Cause, Minimization, Series, SetAside, Sighting
+from fuzz.records.stats import Stats
+from fuzz.trial.bench import OpenEngine
+from oracles.engine import Limits, open_engine
+from wasm.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all slots of a run have in common. ``feedback`` is the folder of ``fuzz.campaign.feedback``, if it is on.
+
+    ``opener`` opens engines; it is replaced in tests only.
+    """
+
+    engines: tuple[str, ...]
+    series: Series
+    limits: Limits = field(default_factory=Limits)
+    offline: bool = False
+    feedback: Path | None = None
+    opener: OpenEngine = open_engine
+
+
+# Orders.
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of causes while an order is carried out.
+
+    In the ``working`` buckets (keys) somebody is just finding out about a cause: what cannot be told apart there by
+    what is known so far is set aside. Of the ``wanted`` causes (ids) further examples are to be stored. In the
+    ``doubtful`` buckets most of what was seen did not show again: it is looked at once before much is made of it.
+    """
+
+    causes: tuple[Cause, ...] = ()
+    working: frozenset[str] = frozenset()
+    wanted: frozenset[int] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RunCases:
+    """Run these cases until ``deadline`` (by ``time.monotonic``)."""
+
+    numbers: tuple[int, ...]
+    knowledge: Knowledge
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconsider:
+    """Run these cases again: each was set aside for the disagreement in its bucket."""
+
+    items: tuple[SetAside, ...]
+    knowledge: Knowledge
+
+
+@dataclass(frozen=True, slots=True)
+class Minimize:
+    """Make a finding smaller, from ``start`` on where that shows it too (its known causes are taken out of it)."""
+
+    finding: Finding
+    bundle: str
+    seconds: float
+    start: Case | None = None
+
+
+Order: TypeAlias = RunCases | Reconsider | Minimize
+
+# Reports.
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The engines that work: (id, release), those that do not: (id, reason), and what a reader must know of them."""
+
+    engines: tuple[tuple[str, str], ...]
+    broken: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding: of a known ``cause`` (id), as one more example, or with something new in it, to be minimized from
+    ``start`` on. ``aside`` is what to set aside if somebody else has begun to work on its bucket meanwhile."""
+
+    finding: Finding
+    aside: SetAside
+    cause: int | None = None
+    start: Case | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """These cases were run; each disagreement on them is a sighting for each engine, or was set aside."""
+
+    numbers: tuple[int, ...]
+    stats: Stats
+    sightings: tuple[Sighting, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reconsidered:
+    """These cases were run again; what is in ``set_aside`` has to wait once more."""
+
+    items: tuple[SetAside, ...]
+    sightings: tuple[Sighting, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Minimized:
+    """What came of an order to minimize: the finding, what it is about (``Essentials.words``; None if nobody could
+    tell), and ``work`` for the archive."""
+
+    finding: Finding
+    bundle: str
+    work: Minimization
+    essentials: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An engine that cannot be used any more."""
+
+    engine: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The harness itself failed: an exception's text, and the case's number if one was under way."""
+
+    text: str
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Ready for the next order."""
+
+
+Report: TypeAlias = Hello | Found | Batch | Reconsidered | Minimized | Broken | Failed | Idle

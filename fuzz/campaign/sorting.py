@@ -1,0 +1,94 @@
+"""What a slot makes of a disagreement: one more sighting of a cause, something to find out about, or set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from fuzz.campaign.messages import Knowledge
+from fuzz.records.finding import Finding, Signature
+from fuzz.records.history import Cause
+from fuzz.triage.causes import Sighting, Suspect, classify
+from fuzz.triage.signature import split
+from fuzz.trial.bench import Bench, Trial
+from fuzz.trial.retry import IMPATIENT, confirm
+from oracles.judge.verdict import Disagree, Dissent
+from wasm.case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One more sighting of these causes; of none if it was not seen again and so cannot be told apart."""
+
+    causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A finding to be recorded: an example of ``cause``, or something new, to be minimized from ``start`` on."""
+
+    finding: Finding
+    cause: int | None = None
+    start: Case | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """To be asked again when more is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Not a finding: it only took longer than it was given."""
+
+
+Sorted: TypeAlias = Seen | New | Aside | Slow
+_ASIDE: Final = Aside()
+_SLOW: Final = Slow()
+
+
+def sort(
+    bench: Bench, trial: Trial, signature: Signature, dissents: Sequence[Dissent], before: Sequence[Case],
+    known: Knowledge,
+) -> Sorted:  # fmt: skip
+    """Sort one disagreement of a trial. ``before`` are the cases that its engines' workers ran earlier."""
+    bucket = signature.bucket
+    dissenters = tuple((dissent.engine, bench.release(dissent.engine)) for dissent in dissents)
+    answer = classify(Suspect(trial.case, bucket, dissenters), known.causes, _shows(bench, bucket, dissents))
+    cause, start = None, None
+    if isinstance(answer, Sighting):
+        cause = answer.causes[0].id
+        if cause not in known.wanted:
+            return Seen(answer.causes)
+    elif bucket.key in known.working:
+        return _ASIDE
+    else:
+        start = answer.case
+        if bucket.key in known.doubtful:
+            bench.fresh()
+            if not _shows(bench, bucket, dissents)(trial.case):
+                return Seen(())
+    finding = confirm(bench, trial, signature, dissents, before)
+    if finding is None:
+        return _SLOW
+    return New(finding, cause, start)
+
+
+def _shows(bench: Bench, bucket: Signature, dissents: Sequence[Dissent]) -> Callable[[Case], bool]:
+    """Whether a case shows a bucket on one of the engines that did.
+
+    To see that something takes too long takes long, each time; such findings are told apart by their instructions only.
+    """
+    engines = [dissents[0].engine]
+    anybody = replace(bucket, family="")  # who is probably wrong is a vote of all engines, which are not asked here
+
+    def shows(case: Case) -> bool:
+        if dissents[0].kind in IMPATIENT:
+            return False
+        verdict = bench.run(case, engines).verdict
+        return isinstance(verdict, Disagree) and any(
+            replace(key.bucket, family="") == anybody for key, _ in split(verdict)
+        )
+
+    return shows
