@@ -25,7 +25,8 @@ class Desk:
     """What is known of findings and causes, and what is to be done about them.
 
     ``limit`` is how many findings of a cause are stored as examples, and how many unstable ones of a bucket.
-    ``working`` counts by bucket the findings whose cause is being found out, ``waiting`` the disagreements set aside.
+    ``working`` counts by bucket the findings whose cause is being found out, ``waiting`` the disagreements set aside;
+    of those that are being ``asked`` again some are ``put_back`` meanwhile.
     """
 
     archive: Archive
@@ -38,6 +39,8 @@ class Desk:
     waiting: Counter[str] = field(default_factory=Counter)
     unstable: Counter[str] = field(default_factory=Counter)
     examples: Counter[int] = field(default_factory=Counter)
+    asked: set[SetAside] = field(default_factory=set)
+    put_back: set[SetAside] = field(default_factory=set)
     causes: tuple[Cause, ...] = ()
 
     def open(self) -> None:
@@ -87,6 +90,7 @@ class Desk:
                 items = tuple(self.archive.take_up(key, most))
                 self.waiting[key] = count - len(items) if items else 0
                 if items:
+                    self.asked.update(map(_bare, items))
                     return items
         return ()
 
@@ -99,8 +103,7 @@ class Desk:
         if self.archive.holds(finding):
             return None
         if report.cause is None and self.working[key] > 0:
-            self.archive.record_batch((), Stats(), set_aside=(report.aside,))
-            self.waiting[key] += 1
+            self._set_aside(report.aside)
             return None
         if not finding.repeats and self.unstable[key] >= self.limit:
             return None
@@ -138,19 +141,30 @@ class Desk:
 
     def reconsidered(self, report: Reconsidered) -> None:
         """What waits once more is not settled: it stays as it is."""
-        settled = [item for item in report.items if not any(_same(item, again) for again in report.set_aside)]
-        again = [item for item in report.items if item not in settled]
+        again = [item for item in report.items if _bare(item) in self.put_back or _bare(item) in report.set_aside]
+        settled = [item for item in report.items if item not in again]
+        self.asked.difference_update(map(_bare, report.items))
+        self.put_back.difference_update(map(_bare, again))
         self.archive.record_batch((), Stats(), report.sightings, settled=settled)
         self.archive.give_back(again)
         self.waiting.update(item.bucket for item in again)
 
     def give_back(self, items: tuple[SetAside, ...], lost: bool) -> None:
         """Whoever had these has died. One that was alone when that happened twice is given up (``lost``)."""
+        self.asked.difference_update(map(_bare, items))
         if lost:
             self.archive.record_batch((), Stats(), settled=items)
         else:
             self.archive.give_back(items)
             self.waiting.update(item.bucket for item in items)
+
+    def _set_aside(self, item: SetAside) -> None:
+        """Let a disagreement wait. One that is just being asked again is told of at the end of that."""
+        if _bare(item) in self.asked:
+            self.put_back.add(_bare(item))
+        else:
+            self.archive.record_batch((), Stats(), set_aside=(item,))
+            self.waiting[item.bucket] += 1
 
     # Causes.
 
@@ -180,5 +194,6 @@ class Desk:
         return replace(finding, known=self.issues.match(finding.signature, dissenting))
 
 
-def _same(one: SetAside, other: SetAside) -> bool:
-    return (one.series, one.number, one.bucket) == (other.series, other.number, other.bucket)
+def _bare(item: SetAside) -> SetAside:
+    """Without when it was set aside: what it has in common with itself set aside again."""
+    return replace(item, time=0.0, night=0)

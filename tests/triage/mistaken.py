@@ -15,6 +15,7 @@ from wasm.case import Case
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.isa import OPS, Instr
+from wasm.module import Module
 
 Mistake: TypeAlias = tuple[tuple[str, ...], str]
 BUCKET = Signature("mistaken", "invoke", "value")
@@ -28,9 +29,7 @@ class Mistaken:
     mistakes: tuple[Mistake, ...]
 
     def wrong(self, case: Case) -> bool:
-        module = decode(case.content)
-        for func in module.funcs:
-            func.body = self._compiled(func.body)
+        module = self.compiled(decode(case.content))
         mine = run_case(replace(case, content=encode(module), sites=()), module, STEPS)
         right = run_case(case, None, STEPS)
         return (mine.instantiation, mine.outcomes, mine.memories) != (
@@ -39,7 +38,13 @@ class Mistaken:
             right.memories,
         )
 
-    def _compiled(self, body: list[Instr]) -> list[Instr]:
+    def compiled(self, module: Module) -> Module:
+        """The module with the mistakes in it; it is changed."""
+        for func in module.funcs:
+            func.body = self._body(func.body)
+        return module
+
+    def _body(self, body: list[Instr]) -> list[Instr]:
         names = [op.name for op, _ in body]
         made = list(body)
         for pattern, instead in self.mistakes:

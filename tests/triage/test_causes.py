@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from fuzz.reduce import reduce_case
 from fuzz.records.history import Cause
+from fuzz.reduce import reduce_case
 from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, same_cause, united
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.neutral import executed_rows, neutralizable, neutralized

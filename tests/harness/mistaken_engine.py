@@ -1,0 +1,56 @@
+"""A real engine with several mistakes at once (``tests.triage.mistaken``), for campaigns that tell causes apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from oracles.engine import Capabilities, EngineId, EngineUnavailable, Immediate, Limits, Session
+from oracles.engines.interpreter import budget_of
+from oracles.interpreter import run_case
+from tests.triage.mistaken import Mistaken
+from wasm.case import Case
+from wasm.decode import decode
+from wasm.embedding import Observation
+from wasm.errors import WasmError
+from wasm.features import DEFAULT
+
+LOUD = (("i64.mul",), "i64.add")
+MISTAKES = (LOUD, (("i32.rotl",), "i32.rotr"), (("i32.ctz",), "i32.clz"), (("i64.shr_s",), "i64.shr_u"))
+
+
+@dataclass(slots=True)
+class MistakenEngine:
+    """``Engine`` for tests. Setting ``quiet`` leaves the loud mistake out."""
+
+    id: EngineId
+    limits: Limits
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("1", DEFAULT, "mistaken")
+
+    def start(self, case: Case) -> Immediate:
+        return Immediate(self.run, case)
+
+    def run(self, case: Case) -> Observation:
+        mistakes = Mistaken(MISTAKES[1:] if self.id.get("quiet") else MISTAKES)
+        try:
+            module = mistakes.compiled(decode(case.content))
+        except WasmError:
+            module = None
+        seen = run_case(replace(case, sites=()), module, budget_of(self.limits))
+        return replace(seen, engine=str(self.id), notes=None)
+
+    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+        return dict.fromkeys(blocks, case.content)
+
+    def open_script(self) -> Session:
+        raise EngineUnavailable("the mistaken engine runs no scripts")
+
+    def close(self) -> None:
+        """There is nothing to end."""
+
+
+def open_mistaken(id: str, limits: Limits, offline: bool) -> MistakenEngine:  # noqa: ARG001
+    """What ``Plan.opener`` asks for."""
+    return MistakenEngine(EngineId.read(id), limits)

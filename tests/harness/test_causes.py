@@ -1,0 +1,100 @@
+"""A night with several bugs at once: each is found, named and kept apart, however loud another one is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mistaken_engine import MISTAKES, open_mistaken
+
+from fuzz.archive.archive import Archive, Reader
+from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.messages import Plan
+from fuzz.cli.main import main
+from fuzz.records.history import Cause, Series
+from fuzz.records.summary import Summary
+from fuzz.report.live import observer
+from fuzz.triage import known
+
+
+def night(folder: Path, cases: int, minimize: float = 60.0, engine: str = "mistaken") -> Summary:
+    archive = Archive(folder)
+    try:
+        plan = Plan((engine,), Series(("arith",), 9, "1"), opener=open_mistaken)
+        settings = Settings(None, cases, 2, minimize_seconds=minimize)
+        return Campaign(plan, settings, archive, known.none(), observer(json_lines=True)).run()
+    finally:
+        archive.close()
+
+
+@dataclass(frozen=True)
+class Night:
+    folder: Path
+    summary: Summary
+
+
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    folder = tmp_path_factory.mktemp("loud") / "out"
+    return Night(folder, night(folder, 24))
+
+
+def causes_of(folder: Path) -> list[Cause]:
+    with Reader(folder) as reader:
+        return reader.causes.all()
+
+
+def test_every_mistake_is_a_cause_and_no_cause_is_two(loud: Night) -> None:
+    assert not loud.summary.errors
+    about = {frozenset(word for word in cause.essentials if word[0] not in "~(") for cause in causes_of(loud.folder)}
+    assert about == {frozenset(rows) for rows, _ in MISTAKES}
+    assert len(causes_of(loud.folder)) == len(MISTAKES)
+
+
+def test_every_disagreement_is_a_sighting_of_some_cause(loud: Night) -> None:
+    """Nothing is dropped, and nothing still waits."""
+    with Reader(loud.folder) as reader:
+        assert not reader.pending()
+        seen = [sighting for cause in reader.causes.all() for sighting in reader.sightings(cause=cause.id)]
+        assert len({sighting.index for sighting in seen}) == loud.summary.stats.disagreements
+        (bucket,) = {sighting.bucket for sighting in seen}
+        assert all(sighting.cause is not None for sighting in reader.sightings(bucket=bucket))
+
+
+def test_the_next_night_knows_them(loud: Night) -> None:
+    """Going on in the same folder finds no cause twice."""
+    before = {cause.id for cause in causes_of(loud.folder)}
+    night(loud.folder, 30)
+    assert {cause.id for cause in causes_of(loud.folder)} == before
+
+
+def test_without_minimizing_a_bucket_is_a_cause(tmp_path: Path) -> None:
+    night(tmp_path / "out", 12, minimize=0)
+    (cause,) = causes_of(tmp_path / "out")
+    assert cause.name == "mistaken: wrong value"
+    with Reader(tmp_path / "out") as reader:
+        assert len(reader.findings(cause.id)) == 3
+        assert reader.times_seen(cause=cause.id) > 3
+
+
+def test_a_persons_word(loud: Night, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(loud.folder)
+    one, other, third, *_ = (cause.id for cause in causes_of(loud.folder))
+    said = lambda *words: (main(["causes", folder, *map(str, words)]), capsys.readouterr().out)  # noqa: E731
+    assert said("list")[1].count("mistaken: wrong value") == len(MISTAKES)
+    assert said("merge", one, other) == (0, f"{other} is part of {one} now\n")
+    assert said("known", third, "--link", "https://example.org/issues/77") == (
+        0,
+        f"{third} is https://example.org/issues/77\n",
+    )
+    listed = said()[1]
+    assert listed.count("mistaken: wrong value") == len(MISTAKES) - 1
+    assert "(https://example.org/issues/77)" in listed
+    assert f"parts: {other} mistaken: wrong value" in said("show", other)[1]
+    assert said("split", one)[1] == f"{one} was taken apart: {other} is kept apart from it\n"
+    _, text = said("show", one, "--json")
+    assert json.loads(text)["parts"] == []
+    assert main(["causes", folder, "show", "999"]) == 2
+    assert "has no cause 999" in capsys.readouterr().err
