@@ -1,4 +1,4 @@
-"""A finding as a folder that explains itself and replays in a year (design, section 2)."""
+"""A finding as a folder that explains itself and replays in a year."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def files(finding: Finding) -> dict[str, bytes]:
     }
     if case.kind is not CaseKind.MACHINE:
         found["case.wat"] = to_wat(case.content).encode()
-        found["case.wast"] = to_wast(case, finding.expected).encode()
+        found["case.wast"] = to_wast(case, finding.expected, finding.before).encode()
+    for number, earlier in enumerate(finding.before, 1):
+        found[f"before-{number:02}{earlier.kind.suffix}"] = earlier.content
+        found[f"before-{number:02}.wat"] = to_wat(earlier.content).encode()
     if finding.minimized is not None:
         found[f"original{case.kind.suffix}"] = finding.case.content
     return found
@@ -54,6 +57,15 @@ def _readme(finding: Finding, content: str) -> str:
               f"Probably wrong: {', '.join(verdict.suspects)}.", ""]  # fmt: skip
     if finding.known:
         lines += [f"Known issue: {finding.known}.", ""]
+    if finding.before:
+        count = len(finding.before)
+        ran = f"`before-01` to `before-{count:02}` have" if count > 1 else "`before-01` has"
+        lines += [f"**A sequence**: it shows only where {ran} run before it in the same process, with these calls:", ""]
+        for number, earlier in enumerate(finding.before, 1):
+            calls = ", ".join(f"`{str(invocation)[:200]}`" for invocation in earlier.invocations[:8]) or "none"
+            more = f" and {len(earlier.invocations) - 8} more" if len(earlier.invocations) > 8 else ""
+            lines.append(f"- `before-{number:02}`: {calls}{more}")
+        lines.append("")
     if not finding.stable:
         lines += [f"**Unstable**: repeated {finding.repeats} of {finding.tries} times alone in a fresh process.", ""]
     lines += ["| engine | release | where | what |", "|---|---|---|---|"]

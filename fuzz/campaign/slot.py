@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
@@ -101,7 +100,6 @@ class _Slot:
     def run_cases(self, order: RunCases) -> None:
         stats = Stats()
         done: list[int] = []
-        batch: list[Case] = []
         noted = _Noted(order.knowledge)
         start, before, engines = time.process_time(), self.bench.reference_cpu, self.bench.own_cpu
         for number in order.numbers:
@@ -115,7 +113,7 @@ class _Slot:
                 account(stats, trial)
                 if self.feedback is not None:
                     self.feedback.consider(case)
-                self.suspect(trial, series, number, batch, stats, noted)
+                self.suspect(trial, series, number, stats, noted)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule as error:
@@ -123,8 +121,6 @@ class _Slot:
             except Exception:  # a fault of ours in one case must not end the night
                 stats.discarded["harness error"] += 1
                 self.send(Failed(f"case {target} {series.seed} {index}: {traceback.format_exc()}", number))
-            else:
-                batch.append(case)
             done.append(number)
         interpreter = self.bench.reference_cpu - before
         stats.engine_cpu[REFERENCE] = interpreter
@@ -139,7 +135,7 @@ class _Slot:
             target, seed, index = item.case
             try:
                 trial = self.run(self.make(target, seed, index, stats))
-                self.suspect(trial, item.series, item.number, (), stats, noted, item.bucket)
+                self.suspect(trial, item.series, item.number, stats, noted, item.bucket)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule:
@@ -168,13 +164,11 @@ class _Slot:
                 self.send(Broken(name, reason))
         return trial
 
-    def suspect(
-        self, trial: Trial, series: Series, number: int, before: Sequence[Case], stats: Stats, noted: _Noted,
-        only: str = "",
-    ) -> None:  # fmt: skip
+    def suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = "") -> None:
         """Sort what a trial shows (of bucket ``only``, if one is named), send findings, and note the rest."""
         if not isinstance(trial.verdict, Disagree):
             return
+        before = tuple(self.bench.history)[:-1]
         for signature, dissents in split(trial.verdict):
             key = signature.bucket.key
             if only not in ("", key):

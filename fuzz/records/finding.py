@@ -99,6 +99,7 @@ class Finding:
     """A disagreement with all that is needed to see it again (design, section 2).
 
     ``repeats`` of ``tries`` runs alone in fresh workers gave the same signature; an unstable one is kept all the same.
+    A *sequence* needs the cases ``before`` it to have run in the same process.
     ``minimized`` is the reduced case. ``known`` is the id of a known issue. ``environment`` has platform, versions and
     notes as text. ``expected`` is the outcome of each invocation by the reference, or by the majority against it.
     """
@@ -113,6 +114,7 @@ class Finding:
     minimized: Case | None = None
     known: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    before: tuple[Case, ...] = ()
 
     @property
     def stable(self) -> bool:
@@ -144,6 +146,7 @@ class Finding:
             "tries": self.tries,
             "known": self.known,
             "environment": self.environment,
+            **({"before": [case.to_json() for case in self.before]} if self.before else {}),
         }
 
     @staticmethod
@@ -169,4 +172,5 @@ class Finding:
             minimized=Case.from_json(data["minimized"]) if data["minimized"] else None,
             known=data["known"],
             environment=data["environment"],
+            before=tuple(map(Case.from_json, data.get("before", ()))),
         )

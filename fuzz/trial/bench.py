@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -30,6 +31,9 @@ DEFAULT_ENGINES: Final = (
 
 MACHINE_ENGINES: Final = ("allocators",)
 """The engines for targets that make machine functions."""
+
+HISTORY: Final = 1000
+"""How many earlier cases are remembered, for bugs that need them."""
 
 OpenEngine: TypeAlias = Callable[[str, Limits, bool], Engine]
 """Opens an engine by its id (limits, offline). Raises ``EngineUnavailable`` or ``UsageError``."""
@@ -74,6 +78,7 @@ class Bench:
     """Open engines with the reference beside them. Engines that cannot be opened are in ``broken`` with the reason.
 
     ``reference_cpu`` and ``own_cpu`` are the CPU seconds of this process that were the reference's, and other engines'.
+    ``history`` has the cases that the workers have run since they were started, the latest ``HISTORY`` of them.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Bench:
         self.broken: dict[str, str] = {}
         self.reference_cpu = 0.0
         self.own_cpu = 0.0
+        self.history: deque[Case] = deque(maxlen=HISTORY)
         self._reference: Engine | None = None
         self._offline, self._opener = offline, opener
         for id in ids:
@@ -102,6 +108,7 @@ class Bench:
 
     def run(self, case: Case, only: Collection[str] | None = None) -> Trial:
         """Run a case on all engines at once, or on those of ``only``, and judge it."""
+        self.history.append(case)
         chosen = [name for name in self.seats if name in self.engines and (only is None or name in only)]
         seen: dict[str, Observation] = {}
         pending = {}
@@ -178,8 +185,17 @@ class Bench:
         """The release of an engine of this bench, by its canonical id; the reference's is the project's."""
         return VERSION if engine == REFERENCE else self.seats[engine].capabilities.version
 
+    def run_after(self, before: Sequence[Case], case: Case, only: Collection[str] | None = None) -> Trial:
+        """``run``, but where there are cases ``before`` it, in new processes that have run these and nothing else."""
+        if before:
+            self.fresh()
+            for earlier in before:
+                self.run(earlier, only)
+        return self.run(case, only)
+
     def fresh(self) -> None:
         """End all workers: the next case meets new processes."""
+        self.history.clear()
         for engine in self.engines.values():
             engine.close()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from fuzz.records.finding import Finding, Signature
@@ -11,6 +14,7 @@ from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
 from fuzz.triage.signature import refined, split
 from fuzz.trial.bench import Bench
 from fuzz.trial.retry import finding as finding_of
+from fuzz.trial.sequence import fewest
 from oracles.interpreter import Budget as Steps
 from oracles.interpreter import run_case
 from oracles.judge.verdict import Disagree
@@ -26,7 +30,7 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     A candidate that runs on for much longer than the finding is refused at once: a loop whose counter was taken away
     would cost each engine its whole deadline.
     """
-    signature = found.signature.bucket
+    signature, before = found.signature.bucket, found.before
     dissenters = {dissent.engine for dissent in found.verdict.dissents}
     agreeing = set(found.verdict.agreeing)
     first = [min(dissenters)] if dissenters & set(bench.seats) else None
@@ -35,9 +39,9 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     def is_interesting(case: Case) -> bool:
         if steps is not None and case.kind is CaseKind.WASM and _steps_of(case, steps) is None:
             return False
-        if first is not None and not any(_bucket(bench, case, signature, first)):
+        if first is not None and not any(_bucket(bench, before, case, signature, first)):
             return False
-        verdict = bench.run(case).verdict
+        verdict = bench.run_after(before, case).verdict
         if not isinstance(verdict, Disagree):
             return False
         mine = [dissents for key, dissents in split(verdict) if key.bucket == signature]
@@ -65,9 +69,9 @@ def _allowed(case: Case) -> int | None:
     return None if steps is None else _LONGER * steps + _FEW
 
 
-def _bucket(bench: Bench, case: Case, signature: Signature, only: list[str]) -> list[bool]:
+def _bucket(bench: Bench, before: Sequence[Case], case: Case, signature: Signature, only: list[str]) -> list[bool]:
     """For each finding of a quick look by one engine: whether it may be ours (the family may still turn)."""
-    verdict = bench.run(case, only).verdict
+    verdict = bench.run_after(before, case, only).verdict
     if not isinstance(verdict, Disagree):
         return []
     return [replace(key.bucket, family="") == replace(signature, family="") for key, _ in split(verdict)]
@@ -90,19 +94,46 @@ def minimized(
         work = reduce_case(begin, question, budget=Budget(seconds=seconds))
     except ReduceError:
         return found, None
-    return finding_about(bench, found, work.case) or found, work
+    smaller = finding_about(bench, found, work.case) or found
+    if found.before and smaller is not found:
+        smaller = _shorter_history(bench, smaller, seconds)
+    return smaller, work
+
+
+def _shorter_history(bench: Bench, found: Finding, seconds: float) -> Finding:
+    """The same sequence with fewer and smaller cases before its last one, which is small already."""
+    deadline = time.monotonic() + seconds
+
+    def shows_after(before: Sequence[Case]) -> bool:
+        return same_finding(bench, replace(found, before=tuple(before)))(found.best)
+
+    before = fewest(found.before, shows_after, deadline)
+    for at, case in enumerate(before):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        with suppress(ReduceError):
+            question = partial(_shows_with, shows_after, before, at)
+            before[at] = reduce_case(case, question, budget=Budget(left)).case
+    again = replace(found, before=tuple(before))
+    return again if shows_after(before) else found
+
+
+def _shows_with(shows_after: Callable[[Sequence[Case]], bool], before: list[Case], at: int, case: Case) -> bool:
+    """Whether a sequence shows it with another case at one place."""
+    return shows_after([*before[:at], case, *before[at + 1 :]])
 
 
 def finding_about(bench: Bench, found: Finding, smaller: Case) -> Finding | None:
     """The same finding told about its minimized case; None if that does not show it."""
-    trial = bench.run(smaller)
+    trial = bench.run_after(found.before, smaller)
     wanted = found.signature.bucket
     if not isinstance(trial.verdict, Disagree):
         return None
     signature = next((key for key, _ in split(trial.verdict) if key.bucket == wanted), None)
     if signature is None:
         return None
-    again = finding_of(bench, trial, signature, found.repeats, found.environment)
+    again = finding_of(bench, trial, signature, found.repeats, found.environment, found.before)
     try:
         final = refined(signature, again.verdict.dissents, decode(smaller.content))
     except WasmError:

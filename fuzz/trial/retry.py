@@ -11,6 +11,7 @@ from fuzz import VERSION
 from fuzz.records.finding import EngineRun, Finding, Signature
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench, Trial
+from fuzz.trial.sequence import needed_history
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from oracles.reference import REFERENCE
 from wasm.case import Case
@@ -18,6 +19,9 @@ from wasm.case import Case
 TRIES: Final = 3
 PATIENCE: Final = 10
 """A hang or an exhaustion counts only if it still shows at this many times the limits."""
+
+HISTORY_SECONDS: Final = 60.0
+"""How long to look for the fewest earlier cases that a finding needs."""
 
 IMPATIENT: Final = frozenset({Kind.HANG, Kind.EXHAUST, Kind.MEMORY})
 
@@ -32,26 +36,34 @@ def confirm(
 ) -> Finding | None:
     """Run a suspicious case again and make a finding of it; None for a hang that ends when given more time.
 
-    A finding that does not repeat every time is kept with the numbers. One that never repeats is tried once more after
-    the cases that came before it in its batch: the engine's state may have mattered.
+    A finding that does not repeat every time alone is tried again after those of the cases ``before`` it that it needs:
+    the engine's state may matter (``fuzz.trial.sequence``). What does not repeat then either is kept with the numbers.
     """
     case = trial.case
     repeats = 0
-    notes: dict[str, str] = {}
+    needed: tuple[Case, ...] = ()
     if dissents[0].kind in IMPATIENT:
         repeats = _patiently(bench, case, signature, [dissent.engine for dissent in dissents])
         if not repeats:
             return None
     else:
-        for _ in range(TRIES):
-            bench.fresh()
-            again = bench.run(case)
-            if shows(again, signature):
-                repeats += 1
-                trial = again
-        if not repeats and before and _after(bench, before, case, signature):
-            notes["depends"] = f"shows only after the {len(before)} cases before it in its batch"
-    return finding(bench, trial, signature, repeats, notes)
+        repeats, trial = _repeats(bench, trial, signature, ())
+        if repeats < TRIES and before:
+            needed = needed_history(bench, before, case, lambda one: shows(one, signature), HISTORY_SECONDS)
+            if needed:
+                repeats, trial = _repeats(bench, trial, signature, needed)
+    return finding(bench, trial, signature, repeats, before=needed)
+
+
+def _repeats(bench: Bench, trial: Trial, signature: Signature, needed: Sequence[Case]) -> tuple[int, Trial]:
+    """How many of ``TRIES`` runs in new processes show a signature, and the last trial that does."""
+    repeats = 0
+    for _ in range(TRIES):
+        bench.fresh()
+        again = bench.run_after(needed, trial.case)
+        if shows(again, signature):
+            repeats, trial = repeats + 1, again
+    return repeats, trial
 
 
 def _patiently(bench: Bench, case: Case, signature: Signature, engines: list[str]) -> int:
@@ -68,16 +80,10 @@ def _patiently(bench: Bench, case: Case, signature: Signature, engines: list[str
         patient.close()
 
 
-def _after(bench: Bench, before: Sequence[Case], case: Case, signature: Signature) -> bool:
-    bench.fresh()
-    for earlier in before:
-        bench.run(earlier)
-    return shows(bench.run(case), signature)
-
-
 def finding(
-    bench: Bench, trial: Trial, signature: Signature, repeats: int, notes: dict[str, str] | None = None
-) -> Finding:
+    bench: Bench, trial: Trial, signature: Signature, repeats: int, notes: dict[str, str] | None = None,
+    before: tuple[Case, ...] = (),
+) -> Finding:  # fmt: skip
     """The finding that a trial shows, as far as it concerns one signature."""
     verdict = trial.verdict
     assert isinstance(verdict, Disagree)
@@ -100,6 +106,7 @@ def finding(
         repeats=repeats,
         tries=TRIES,
         environment=_environment(bench) | (notes or {}),
+        before=before,
     )
 
 

@@ -43,7 +43,9 @@ def _case(asked: Asked, args: argparse.Namespace) -> ExitCode:
         for reason in bench.broken.values():
             print(f"fuzz: {reason}", file=sys.stderr)
         releases = {name: seat.capabilities.version for name, seat in bench.seats.items()}
-        shown = [Shown(first, trial, compared(trial)) for first, trial in trials(bench, asked.case, args.fresh)]
+        before = asked.piece.finding.before if asked.piece.finding is not None else ()
+        parts = trials(bench, asked.case, args.fresh, before)
+        shown = [Shown(first, trial, compared(trial)) for first, trial in parts]
         if args.json:
             print_json(shown, releases, bench.broken)
         else:
