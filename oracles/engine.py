@@ -4,6 +4,7 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
 
     def check(id: EngineId) -> EngineId      # canonical settings; raises UsageError
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
+    CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
 """
 
 from __future__ import annotations

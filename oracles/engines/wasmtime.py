@@ -34,6 +34,9 @@ VALUES: Final = {
 }
 DEFAULTS: Final = {"opt": "speed", "regalloc": "backtracking", "features": "max"}
 _WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py")
+CONTRACT: Final = (
+    "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
+)  # fmt: skip
 
 
 def check(id: EngineId) -> EngineId:
