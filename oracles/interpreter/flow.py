@@ -31,10 +31,17 @@ _BRANCHES: Final = frozenset(OPS[name] for name in ("br", "br_if", "br_table"))
 
 @dataclass(slots=True)
 class Block:
-    """An open block. ``number`` names it in ``x``; ``names`` are the variables that a branch to it assigns.
+    """An open block.
 
-    ``realised``: it is a Python loop. ``escapes``: numbers of outer blocks that branches inside it go to, over it.
-    ``inner``: the branches that crossed a loop which ended inside it. ``reached``: some way leads past its end.
+    ``kind`` is function, region (the surroundings of a loop that is compiled alone), block, loop, if, or else once the
+    second arm has begun. ``number`` names it in ``x``; ``at`` is where it opens in the body. ``base`` is the height of
+    the stack below its parameters. ``names`` are the variables that hold its results, or a loop's parameters: a branch
+    to it assigns them.
+    ``realised``: it is a Python loop, because something branches to it. ``indent`` is the margin outside it.
+    ``cost`` is what an arrival at a loop's head costs. ``escapes``: numbers of outer blocks that branches inside it go
+    to, over it. ``branched``: something that is reached branches to it, so that what follows a block is reached.
+    ``entry``: the values an ``if`` began with, which its second arm begins with too. ``fell_then``: the end of the
+    first arm is reached.
     """
 
     kind: str
