@@ -58,9 +58,11 @@ _MEMO_FROM: Final = 32
 _MEMO_SIZE: Final = 4_096
 
 
-@final
 class Checker:
     """The state of validating one function body after the other in one module.
+
+    The rules of ``wasm.validate_flow`` speak to it through the methods below and touch no stack themselves. So a
+    subclass that overrides them hears what each instruction takes, gives, and branches to: ``wasm.rewrite.lift`` does.
 
     ``locals`` has None where a local is not set yet; where all have defaults it is the same list as ``local_types``.
     """
@@ -111,6 +113,10 @@ class Checker:
 
     # Operands
 
+    def push(self, type_: ValType) -> None:
+        """Push one operand."""
+        self.stack.append(type_)
+
     def pop_any(self) -> ValType:
         """Pop one operand of any type; ``BOT`` from below an unreachable point."""
         found = self.stack[-1]
@@ -132,13 +138,20 @@ class Checker:
         else:
             raise mismatch(want, found)
 
-    def pop_ref(self) -> RefType:
-        """Pop one operand of some reference type."""
+    def pop_pair(self) -> tuple[ValType, ValType]:
+        """Pop two operands that have to be of one type, whichever; the caller compares what it gets."""
+        second, first = self.pop_any(), self.pop_any()
+        return first, second
+
+    def pop_ref(self, want: RefType | None = None) -> RefType:
+        """Pop one operand of some reference type that matches ``want``, if that is given, and say which."""
         found = self.pop_any()
         if found is BOT:
             return BOT_REF
         if not isinstance(found, RefType):
             raise Invalid(f"type mismatch: expected a reference, found {found}")
+        if want is not None and not self.types.is_subtype(found, want):
+            raise mismatch(want, found)
         return found
 
     def check_top(self, want: list[ValType]) -> int:
@@ -246,6 +259,13 @@ class Checker:
         if depth >= len(self.frames):
             raise Invalid(f"unknown label {depth}")
         return self.frames[-1 - depth]
+
+    def branch(self, depth: int) -> list[ValType]:
+        """What the instruction carries to the block that a branch depth names. Raises ``Invalid``.
+
+        For what takes its own operands along; others that name a label (a catch clause, ``rethrow``) ask ``label``.
+        """
+        return self.label(depth).labels
 
     def set_local(self, index: int) -> None:
         """Note that a local without default has been set, until the innermost block ends."""

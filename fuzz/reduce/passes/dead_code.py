@@ -27,7 +27,7 @@ def _dead(func: int, graph: Graph) -> list[Edit]:
     index = 0
     while index < len(graph.nodes):
         node = graph.nodes[index]
-        if node.op.name in ("else", "catch", "catch_all", "end", "delegate"):
+        if node.closes:
             dead.discard(node.frame)
         elif node.frame in dead:
             found.append(Edit((func, index), weights[index]))
