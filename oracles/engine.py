@@ -39,7 +39,7 @@ _KEY: Final = re.compile(r"[a-z][A-Za-z0-9_.-]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class EngineId:
-    """``name[@version|@/path][:key=value(+key=value)*]`` (design, section 2); ``str`` gives the canonical form.
+    """``name[@version|@/path][:key=value(+key=value)*]`` (docs/engines.md); ``str`` gives the canonical form.
 
     A bare word among the settings stands for ``word=on``. ``version`` and ``path`` exclude each other; both empty
     means the installed release. ``settings`` are sorted by key, without the ones at their default.

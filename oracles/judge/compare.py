@@ -1,4 +1,4 @@
-"""The judge: the rules by which observations of one case agree or disagree (design, section 7).
+"""The judge: the rules by which observations of one case agree or disagree (docs/judging.md).
 
 Each engine is compared with the reference interpreter, under that engine's own relaxed-SIMD profile; from where the
 reference gave up, with the engines that most independent families side with. An engine's first deviation is its

@@ -1,4 +1,4 @@
-"""Who is probably wrong: engines' votes by families of independent code (design, section 7)."""
+"""Who is probably wrong: engines' votes by families of independent code (docs/judging.md)."""
 
 from __future__ import annotations
 
