@@ -11,7 +11,8 @@ from oracles.judge.verdict import Dissent, Kind
 ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS})
 """Kinds that state another answer: these can outvote the reference, and growth or a profile may explain them."""
 VALIDITY: Final = frozenset((Kind.ACCEPT, Kind.REJECT))
-_VOTES: Final = ANSWERS | VALIDITY | {Kind.PROFILE}
+VOTES: Final = ANSWERS | VALIDITY | {Kind.PROFILE}
+"""Kinds by which engines can outvote others, the reference among them; what is left are deaths and limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def suspects(
     dissenting = {d.family for d in dissents}
     faithful, at_odds = agreeing - dissenting, agreeing & dissenting
     groups: list[list[Dissent]] = []
-    for dissent in (d for d in dissents if d.kind in _VOTES):
+    for dissent in (d for d in dissents if d.kind in VOTES):
         group = next((group for group in groups if same(group[0], dissent)), None)
         groups.append([dissent]) if group is None else group.append(dissent)
     sides = [{d.family for d in group} - at_odds for group in groups]
