@@ -107,8 +107,8 @@ def worker_of(id: EngineId, limits: Limits, command: tuple[str, ...] = ("oracles
     text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}]}'
     argv = (sys.executable, "-m", *command, text)
 
-    def found(_hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    def loaded(_hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         return VERSION, ()
 
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
-    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, found, validator=REFERENCE)
+    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, loaded, validator=REFERENCE)

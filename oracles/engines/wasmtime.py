@@ -68,11 +68,11 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     argv = (sys.executable, "-I", "-S", _WORKER, config + ', "fds": [{in}, {out}, {progress}]}')
     family = "winch" if "winch" in settings else "cranelift"
 
-    def found(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         return _loaded(id, package, hello)
 
     exact = id.get("features") == "exact"
-    worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, found)
+    worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, loaded)
     return WorkerEngine(id, worker, limits)
 
 

@@ -304,7 +304,7 @@ def end_of(body: Any, at: int) -> int:
 
 def branch_targets(body: Any, start: int, end: int) -> set[int]:
     """The positions of the blocks in a stretch of a body that something branches to."""
-    found: set[int] = set()
+    targets: set[int] = set()
     opened: list[int] = []
     for at in range(start, end):
         op, imm = body[at]
@@ -314,5 +314,5 @@ def branch_targets(body: Any, start: int, end: int) -> set[int]:
             opened.pop()
         elif op in _BRANCHES:
             depths = (*imm[0], imm[1]) if op is _BR_TABLE else (imm,)
-            found.update(opened[-1 - depth] for depth in depths if depth < len(opened))
-    return found
+            targets.update(opened[-1 - depth] for depth in depths if depth < len(opened))
+    return targets

@@ -93,9 +93,9 @@ def block_arity(imm: object, instance: Instance) -> tuple[int, int]:
     if imm is None:
         return 0, 0
     if isinstance(imm, int):
-        found = instance.types.func(imm)
-        assert found is not None
-        return len(found.params), len(found.results)
+        type_ = instance.types.func(imm)
+        assert type_ is not None
+        return len(type_.params), len(type_.results)
     return 0, 1
 
 
@@ -281,14 +281,14 @@ class _Preparer:
 
     def _indirect(self, kind: int, imm: tuple[int, int]) -> None:
         type_index, table = imm
-        found = self.instance.types.func(type_index)
-        assert found is not None
-        self.code.append((kind, self.instance.tables[table], self.instance.types, type_index, len(found.params)))
+        type_ = self.instance.types.func(type_index)
+        assert type_ is not None
+        self.code.append((kind, self.instance.tables[table], self.instance.types, type_index, len(type_.params)))
 
     def _by_ref(self, kind: int, imm: int) -> None:
-        found = self.instance.types.func(imm)
-        assert found is not None
-        self.code.append((kind, len(found.params)))
+        type_ = self.instance.types.func(imm)
+        assert type_ is not None
+        self.code.append((kind, len(type_.params)))
 
     def _throw(self, imm: int) -> None:
         tag = self.instance.tags[imm]
@@ -361,7 +361,7 @@ _WITH_IMMEDIATE: Final[dict[Op, int]] = {
 
 def _direct_accesses() -> dict[Op, int]:
     """The accesses that the machine does itself: bytes as they are, no sign, no vector."""
-    found: dict[Op, int] = {}
+    sizes: dict[Op, int] = {}
     for op in OPS.values():
         access = op.access
         if access is None or op.prefix or access.signed:
@@ -370,8 +370,8 @@ def _direct_accesses() -> dict[Op, int]:
         assert isinstance(type_, NumType)
         # A narrow store has to cut its value first.
         if access.kind == "load" or access.bytes * 8 == type_.bits:
-            found[op] = access.bytes
-    return found
+            sizes[op] = access.bytes
+    return sizes
 
 
 _DIRECT: Final = _direct_accesses()

@@ -262,12 +262,12 @@ class _Compiler:
         )
 
     def call_through(self, callee: str, type_index: int) -> None:
-        found = self.instance.types.func(type_index)
-        assert found is not None
-        args = [value.number() for value in self.writer.take(len(found.params))]
+        type_ = self.instance.types.func(type_index)
+        assert type_ is not None
+        args = [value.number() for value in self.writer.take(len(type_.params))]
         self.writer.emit(f"f = {callee}")
         ready = f"(f.direct or {self.writer.name(direct)}(f, {self.writer.name(self.run)}))"
-        self.writer.results(f"{ready}({', '.join(['d + f.weight', *args])})", len(found.results))
+        self.writer.results(f"{ready}({', '.join(['d + f.weight', *args])})", len(type_.results))
 
     def call_indirect(self, imm: tuple[int, int], _at: int) -> None:
         type_index, table = imm

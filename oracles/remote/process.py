@@ -37,8 +37,8 @@ def _hash(path: str, _changed: int, _size: int) -> str:
 
 def file_hash(path: str) -> str:
     """The SHA-256 of a file in hexadecimal; computed once as long as the file's time and size do not change."""
-    found = os.stat(path)
-    return _hash(path, found.st_mtime_ns, found.st_size)
+    status = os.stat(path)
+    return _hash(path, status.st_mtime_ns, status.st_size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -30,6 +31,7 @@ from oracles.remote.interface import (
     TABLE,
     TYPE_NAMES,
     Interface,
+    KnownTag,
     Unreadable,
     known_tags,
     read_interface,
@@ -159,7 +161,10 @@ class Flavour:
 def prepare_call(
     interface: Interface, invocation: Invocation, flavour: Flavour, tags: tuple[int, ...] | None = None
 ) -> Call:
-    """Resolve one invocation against a module's exports. Never raises: a call that cannot be made says why."""
+    """Resolve one invocation against a module's exports. Never raises: a call that cannot be made says why.
+
+    ``tags`` are the tags whose exceptions the caller can name, by index; all that have a name if None.
+    """
     func = interface.find(invocation.export, FUNC)
     args, refs = pack_args(invocation.args)
     if func is None:
@@ -168,16 +173,16 @@ def prepare_call(
         signature = interface.signature(func)
         if type_words(signature.params) != tuple(arg.type for arg in invocation.args):
             return Call("", "", f"arguments do not fit the type of {invocation.export}", args, refs)
+        if tags is None:
+            tags = tuple(tag.tag_index for tag in known_tags(interface))
         carried = signature.params + signature.results
         if not flavour.exact_host:
-            named = tags if tags is not None else tuple(tag for tag, _, _ in known_tags(interface))
-            carried += "".join(interface.type_at(interface.tags[tag]).params for tag in named)
+            # What is thrown comes through the host as results do.
+            carried += "".join(interface.type_at(interface.tags[tag]).params for tag in tags)
         hosted = flavour.exact_host or flavour.host_kinds.issuperset(carried)
         if invocation.entry is Entry.HOST and hosted:
             return Call(signature.params, signature.results, "host", args, refs)
-        wrapper = wrapper_for(
-            interface, func, tuple(tag for tag, _, _ in known_tags(interface)) if tags is None else tags, refs
-        )
+        wrapper = wrapper_for(interface, func, tags, refs)
         return Call(signature.params, signature.results, "wrapper", args, refs, wrapper)
     except (Unreadable, NoWrapper) as error:
         return Call("", "", str(error), args, refs)
@@ -218,14 +223,14 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     except Unreadable:
         return _compile_only(header, blobs)
     tags = known_tags(interface)
-    tag_indices = tuple(tag for tag, _, _ in tags)
+    tag_indices = tuple(tag.tag_index for tag in tags)
     calls = tuple([prepare_call(interface, one, flavour, tag_indices) for one in case.invocations])
     exported = [item for item in interface.exports if item.sort == GLOBAL and item.index < len(interface.globals)]
     if not flavour.exact_host:
         exported = [item for item in exported if interface.globals[item.index][0] not in UNREADABLE]
     kinds = tuple((item.name, interface.globals[item.index][0]) for item in exported)
     header["imports"] = _imports_json(plan, blobs)
-    header["tags"] = [[name, interface.type_at(interface.tags[tag]).params, at] for tag, name, at in tags]
+    header["tags"] = tags_json(interface, tags)
     header["calls"] = [
         [
             one.export,
@@ -257,6 +262,11 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
 def _compile_only(header: dict[str, Any], blobs: _Blobs) -> Request:
     header["blobs"] = [len(one) for one in blobs.items]
     return Request(encode_frame(header, blobs.items), None, None, ())
+
+
+def tags_json(interface: Interface, tags: Iterable[KnownTag]) -> list[list[Any]]:
+    """Tags as a worker gets them: name, kinds of the payload, and where it is (``KnownTag.imported_at``)."""
+    return [[tag.name, interface.type_at(interface.tags[tag.tag_index]).params, tag.imported_at] for tag in tags]
 
 
 def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
@@ -340,8 +350,8 @@ def decode_dumps(request: Request, header: dict[str, Any], body: bytes) -> dict[
     """The dumped blocks, which end the body."""
     sizes = header.get("dumps", [])
     pos = len(body) - sum(sizes)
-    found: dict[tuple[str, int], bytes] = {}
+    contents: dict[tuple[str, int], bytes] = {}
     for key, size in zip(request.dumps, sizes, strict=False):
-        found[key] = body[pos : pos + size]
+        contents[key] = body[pos : pos + size]
         pos += size
-    return found
+    return contents

@@ -226,7 +226,7 @@ def compiling(
     lib: ModuleType, settings: dict[str, str], features: frozenset[str], probes: list[tuple[str, bytes]]
 ) -> tuple[list[str], set[str]]:
     """The names of the probe modules that compile, and of those that end the process: a child tries them."""
-    found: list[str] = []
+    compiled: list[str] = []
     deadly: set[str] = set()
     left = list(probes)
     while left:
@@ -239,10 +239,10 @@ def compiling(
 
         status, _ = run_child(work)
         answers = status.decode()
-        found += [name for (name, _), answer in zip(left, answers, strict=False) if answer == "y"]
+        compiled += [name for (name, _), answer in zip(left, answers, strict=False) if answer == "y"]
         deadly.update(name for name, _ in left[len(answers) : len(answers) + 1])
         left = left[len(answers) + 1 :]
-    return found, deadly
+    return compiled, deadly
 
 
 def settable_features(lib: ModuleType) -> frozenset[str]:
@@ -256,16 +256,16 @@ def accepted_features(lib: ModuleType, settings: dict[str, str], probe: bytes) -
     print_, _ = fingerprint(lib, settings, everything, probe)
     if print_ is not None:
         return everything, print_
-    found: frozenset[str] = frozenset()
-    print_, why = fingerprint(lib, settings, found, probe)
+    accepted: frozenset[str] = frozenset()
+    print_, why = fingerprint(lib, settings, accepted, probe)
     if print_ is None:
         raise Refused(why if why.startswith("this release") else f"this release cannot take these settings: {why}")
     for feature in FEATURES:
-        if feature in everything and found.issuperset(NEEDS.get(feature, ())):
-            more, _ = fingerprint(lib, settings, found | {feature}, probe)
+        if feature in everything and accepted.issuperset(NEEDS.get(feature, ())):
+            more, _ = fingerprint(lib, settings, accepted | {feature}, probe)
             if more is not None:
-                found, print_ = found | {feature}, more
-    return found, print_
+                accepted, print_ = accepted | {feature}, more
+    return accepted, print_
 
 
 def guard(lib: ModuleType, settings: dict[str, str], features: frozenset[str], print_: bytes, probe: bytes) -> None:

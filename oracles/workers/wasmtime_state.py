@@ -60,13 +60,13 @@ def _memory(store: Store, name: str) -> tuple[int, int, int]:
 
 def blocks(lib: ModuleType, base: int, size: int) -> list[list[int]]:
     """(index, CRC-32) of each 64 KiB block that is not all zero; the last one may be shorter."""
-    found = []
+    summed = []
     for index in _candidates(lib, base, size):
         length = min(BLOCK, size - index * BLOCK)
         address = base + index * BLOCK
         if LIBC.memcmp(address, ZEROS, length):
-            found.append([index, zlib.crc32(ctypes.string_at(address, length))])
-    return found
+            summed.append([index, zlib.crc32(ctypes.string_at(address, length))])
+    return summed
 
 
 def _candidates(lib: ModuleType, base: int, size: int):

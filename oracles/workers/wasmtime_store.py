@@ -160,15 +160,15 @@ class Store:
         tag_of = self.lib.wasmtime_exn_tag if itself else self.lib.wasmtime_exnref_tag
         if error := tag_of(self.context, exn, byref(tag)):
             take_error(self.lib, error)
-        found = ["threw", "?", "", [], b""]
+        outcome = ["threw", "?", "", [], b""]
         for name, kinds, known in self.tags:
             if self.lib.wasmtime_tag_eq(self.context, byref(known.of.tag), byref(tag)):
                 field_of = self.lib.wasmtime_exn_field if itself else self.lib.wasmtime_exnref_field
-                found = ["threw", name, kinds, *self._payload(exn, field_of, kinds)]
+                outcome = ["threw", name, kinds, *self._payload(exn, field_of, kinds)]
                 break
         if itself:
             self.lib.wasmtime_exn_delete(exn)
-        return found
+        return outcome
 
     def _payload(self, exn, field_of, kinds: str) -> tuple[list[str], bytes]:
         refs, slots = [], b""
@@ -210,10 +210,10 @@ class Store:
         """An exported item, or None."""
         data = name.encode("utf-8")
         item = self.lib.wasmtime_extern_t()
-        found = self.lib.wasmtime_instance_export_get(
+        exists = self.lib.wasmtime_instance_export_get(
             self.context, byref(instance), create_string_buffer(data, len(data) or 1), len(data), byref(item)
         )
-        return item if found else None
+        return item if exists else None
 
     def call(
         self, func, params: str, results: str, args: bytes, refs: list[str], context=None
@@ -305,20 +305,20 @@ class Store:
 
     def table_refs(self, instance, data: bytes, kinds: str, first: int) -> list[str]:
         """The reference results that a wrapper left in its tables, by identity."""
-        found = []
+        identities = []
         for i, kind in enumerate(kinds):
             if kind in VALKIND:
                 continue
             key = {"g": "a"}.get(kind.lower(), kind.lower())
             if not data[i * SLOT]:
-                found.append("null")
+                identities.append("null")
             elif key == "x":
-                found.append("exn")
+                identities.append("exn")
             else:
                 table, value = self.export(instance, key).of.table, self.lib.wasmtime_val_t()
                 self.lib.wasmtime_table_get(self.context, byref(table), first + i, byref(value))
-                found.append(self._identity_of(value, kind))
-        return found
+                identities.append(self._identity_of(value, kind))
+        return identities
 
     def _place_refs(self, raw, params: str, refs: list[str]) -> None:
         places = [i for i, kind in enumerate(params) if kind not in VALKIND]
@@ -329,12 +329,12 @@ class Store:
     def identities(self, data: bytes, kinds: str) -> list[str]:
         """The references among raw slots, by identity. What a narrow reference leaves of its slot is old data."""
         narrow = self.lib.wasmtime_val_raw_t.externref.size if hasattr(self.lib, "wasmtime_val_raw_t") else 8
-        found = []
+        identities = []
         for i, kind in enumerate(kinds):
             if kind not in VALKIND:
                 size = 8 if kind in "cC" else narrow
-                found.append(self.refs.identity(int.from_bytes(data[i * SLOT : i * SLOT + size], "little"), kind))
-        return found
+                identities.append(self.refs.identity(int.from_bytes(data[i * SLOT : i * SLOT + size], "little"), kind))
+        return identities
 
     def _call_checked(self, func, params: str, results: str, args: bytes, refs: list[str]) -> tuple[bytes, list[str]]:
         """For 0.30, which has no unchecked call."""
@@ -350,8 +350,8 @@ class Store:
             self.context, byref(func), given, len(params), got, len(results), byref(trap)
         )
         self.check(error, trap)
-        found = [self.read_value(got[i], kind) for i, kind in enumerate(results)]
-        return b"".join(slot for slot, _ in found), [ref for _, ref in found if ref is not None]
+        values = [self.read_value(got[i], kind) for i, kind in enumerate(results)]
+        return b"".join(slot for slot, _ in values), [ref for _, ref in values if ref is not None]
 
 
 def pointer_value(raw) -> int:

@@ -276,8 +276,8 @@ def one_call(store: Store, instance, call: list, blobs: list) -> tuple[list, byt
         if item is None:
             return ["unsupported", via], b""
         if via == "host":
-            slots, found = store.call(item.of.func, params, results, args, refs)
-            return ["returned", found], slots
+            slots, identities = store.call(item.of.func, params, results, args, refs)
+            return ["returned", identities], slots
         return wrapped_call(store, item, params, results, args, refs, blobs[wrapper])
     except Failed as failed:
         answer, body = split_payload(failed.args[0])
@@ -298,11 +298,11 @@ def wrapped_call(store: Store, item, params: str, results: str, args: bytes, ref
     kinds = results if code == 0 else store.tags[code - 1][1]
     size = len(kinds) * SLOT
     data = ctypes.string_at(base + len(params) * SLOT, size)
-    found = store.table_refs(instance, data, kinds, len(params))
+    identities = store.table_refs(instance, data, kinds, len(params))
     slots = clean(data, kinds)
     if code == 0:
-        return ["returned", found], slots
-    return ["threw", store.tags[code - 1][0], kinds, found], slots
+        return ["returned", identities], slots
+    return ["threw", store.tags[code - 1][0], kinds, identities], slots
 
 
 def split_payload(outcome: list) -> tuple[dict, bytes]:
