@@ -179,6 +179,16 @@ class Function:
 
     # Locals with a meaning
 
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Around code that may be skipped: what it adds to ``sources`` is forgotten behind.
+
+        A reference that a skipped branch should have set is null, which nothing outside may read.
+        """
+        known = {type_: list(locals_) for type_, locals_ in self.sources.items()}
+        yield
+        self.sources = known
+
     def temp(self, type_: ValType) -> int:
         """A local for values in passing, one per type."""
         local = self.scratch.get(type_)

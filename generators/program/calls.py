@@ -55,8 +55,9 @@ _SLOT_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  i32.c
 _REFERENCE_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  select_t (result $type)")
 _GLOBAL: Final = template("global.get $index")
 _SET_COUNT: Final = template("i32.const $times  local.set $count")
-_STEP_DOWN: Final = template("global.get $count  i32.const 1  i32.sub  global.set $count")
-_WIND_UP: Final = template("i32.const $depth  global.set $count")
+COUNT_LEFT: Final = template("global.get $count")
+STEP_DOWN: Final = template("global.get $count  i32.const 1  i32.sub  global.set $count")
+WIND_UP: Final = template("i32.const $depth  global.set $count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +187,13 @@ class Calls:
         room = self.shell.config.max_stack_bytes // 2 // (VALUE_BYTES * (callee.weight + SPILLED))
         depth = max(1, min(source.between(1, 6), room))
         count = self.shell.global_(I32, depth)
-        fn += _GLOBAL(index=count)
+        fn += COUNT_LEFT(count=count)
         with fn.block("if", (), fn.f.type.results):
-            fn += _STEP_DOWN(count=count)
+            fn += STEP_DOWN(count=count)
             fn.get(*range(len(fn.f.type.params)))
             fn += _CALL[""](func=fn.f.index)
             fn.else_()
-            fn += _WIND_UP(depth=depth, count=count)
+            fn += WIND_UP(depth=depth, count=count)
             self._arguments(fn, source, callee, forward)
             fn += _CALL[""](func=callee.func)
 
