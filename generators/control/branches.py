@@ -25,7 +25,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, draw_bits
-from generators.module.function import COUNT_DOWN, Function
+from generators.module.function import Function
+from generators.module.loops import ONE_LESS, ROUNDS, ROUNDS_BY_VALUE
 from generators.module.shell import TYPED_ANSWERS
 from generators.program import use_values
 from generators.program.push_values import push_values
@@ -153,10 +154,6 @@ def condition(fn: Function, source: ChoiceSource) -> None:
 _BACK: Final = ("br_if", "if", "br_if", "br_table")
 """How a loop runs again."""
 
-_ROUNDS_BY_SELECTOR: Final = template(
-    "local.get $selector  i32.const 3  i32.and  i32.const 1  i32.add  local.set $count"
-)
-_SET_COUNT: Final = template("i32.const $times  local.set $count")
 _IS_ZERO: Final = code("i32.eqz")
 
 
@@ -166,16 +163,17 @@ def looped(fn: Function, source: ChoiceSource, carried: Carried) -> None:
     carried.push()
     count = fn.local(I32)
     if source.chance(1, 2):
-        fn += _ROUNDS_BY_SELECTOR(selector=fn.selector, count=count)
+        fn.get(fn.selector)
+        fn += ROUNDS_BY_VALUE(count=count)
     else:
-        fn += _SET_COUNT(times=source.between(1, 6), count=count)
+        fn += ROUNDS(count=count, rounds=source.between(1, 6))
     back = source.pick(_BACK)
     with (
         fn.block("block", types, types) if back == "br_table" else nullcontext() as out,
         fn.block("loop", types, types) as head,
     ):
         carried.permute()
-        fn += COUNT_DOWN(count=count)
+        fn += ONE_LESS(count=count)
         if back == "if":
             with fn.block("if", types, types):
                 fn.br(head)

@@ -30,7 +30,8 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.control.branches import change_local, condition, dead_code, mark
-from generators.module.function import COUNT_DOWN, Function
+from generators.module.function import Function
+from generators.module.loops import ONE_LESS, ROUNDS
 from wasm.builder import Label
 from wasm.fragment import code, template
 from wasm.valtypes import I32, NumType
@@ -43,7 +44,7 @@ _NEXT: Final = ("state", "step", "again", "leave")
 
 _START: Final = template("local.get $selector  local.set $state  i32.const $turns  local.set $left")
 _IS_DONE: Final = template("local.get $left  i32.eqz")
-_ONE_LESS: Final = template("local.get $left  i32.const 1  i32.sub  local.set $left")
+_TURN_LESS: Final = template("local.get $left  i32.const 1  i32.sub  local.set $left")
 _NUMBER: Final = template("local.get $state  i32.const $states  i32.rem_u")
 _SET_STATE: Final = template("i32.const $to  local.set $state")
 _ADD_TO_STATE: Final = template("local.get $state  i32.const $by  i32.add  local.set $state")
@@ -57,7 +58,7 @@ def machine(fn: Function, source: ChoiceSource, watched: Watched, states: int) -
     with fn.block() as out, fn.block("loop") as head:
         fn += _IS_DONE(left=left)
         fn.br(out, "br_if")
-        fn += _ONE_LESS(left=left)
+        fn += _TURN_LESS(left=left)
         blocks = [fn.f.open("block") for _ in range(states)]
         fn += _NUMBER(state=state, states=states)
         fn.br_table(list(reversed(blocks)), blocks[0])
@@ -130,7 +131,6 @@ _STATEMENTS: Final = weighted(
 )
 _NESTING: Final = frozenset({"if", "block", "loop"})
 
-_SET_COUNT: Final = template("i32.const $times  local.set $count")
 _IS_POSITIVE: Final = code("i32.const 0  i32.gt_s")
 
 
@@ -205,7 +205,7 @@ class Statements:
         """A loop that runs again at most three times each time it is entered: its counter goes down only."""
         fn = self.fn
         count = fn.local(I32)
-        fn += _SET_COUNT(times=self.source.between(1, 4), count=count)
+        fn += ROUNDS(count=count, rounds=self.source.between(1, 4))
         with fn.block("loop") as again:
             self.loops.append((again, count))
             self.emit(depth - 1)
@@ -213,5 +213,5 @@ class Statements:
         self.loops.pop()
 
     def _again(self, loop: Label, count: int) -> None:
-        self.fn.f.body += (*COUNT_DOWN(count=count), *_IS_POSITIVE)
+        self.fn.f.body += (*ONE_LESS(count=count), *_IS_POSITIVE)
         self.fn.br(loop, "br_if")

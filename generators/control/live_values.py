@@ -18,6 +18,7 @@ from typing import Final
 from generators.choices import ChoiceSource
 from generators.control.surroundings import Surroundings
 from generators.module.function import GET, SET, Function
+from generators.module.loops import ROUNDS
 from generators.program.program import Program
 from generators.program.push_values import push_values
 from generators.program.use_values import fold_locals, fold_stack, store_stack
@@ -30,7 +31,6 @@ _ORDERS: Final = ("reversed", "up", "down", "pairs")
 
 _SMALL: Final = template("local.get $acc  i64.const $by  i64.shr_u  i32.wrap_i64  i32.const $mask  i32.and")
 _ONE_MORE: Final = template("i32.const 1  i32.add  local.set $count")
-_SET_COUNT: Final = template("i32.const $times  local.set $count")
 
 
 class LiveValues:
@@ -87,7 +87,7 @@ class LiveValues:
             self.small(3)
             fn += _ONE_MORE(count=count)
         else:
-            fn += _SET_COUNT(times=source.between(1, 3), count=count)
+            fn += ROUNDS(count=count, rounds=source.between(1, 3))
         return count
 
     @contextmanager

@@ -15,6 +15,7 @@
     shell.py     ``Shell``: ``open`` it, add functions, ``case()`` closes it
     loops.py     loops that end by construction
     function.py  ``Function``: ``of(shell, builder.func(...), source)``, then ``fn += code``, ``with fn.block(...)``
+    loops.py     counters of loops that end by construction
 
 A target seldom makes either itself: ``generators.program.program.Program`` opens a shell and its functions. What a
 new kind of state needs at the end of a module goes into ``Shell.closers``, not into the shell.

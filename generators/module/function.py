@@ -18,6 +18,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource
 from generators.draw.values import CANONICAL_NAN
+from generators.module.loops import AGAIN
 from generators.module.shell import INLINE_STORES, MULTIPLIER, Shell
 from wasm.builder import FuncBuilder, Label, Opened
 from wasm.fragment import Code, Template, code, template
@@ -44,8 +45,6 @@ TO_I64: Final[dict[ValType, Code]] = {
 }
 """From a number on the stack to all its bits as i64."""
 
-COUNT_DOWN: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count")
-_AGAIN: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count  br_if 0")
 _SEED: Final = template("i64.const $value  local.set $acc")
 _SELECT: Final = template("local.get $acc  i64.const 41  i64.shr_u  i32.wrap_i64  local.set $selector")
 """Bits from the hash's upper half: a multiplication leaves its lowest bits hardly mixed."""
@@ -150,7 +149,7 @@ class Function:
         """A loop around what a ``with`` statement writes: it runs as often as the local ``count``, 1 and more, says."""
         with self.block("loop", params, results) as again:
             yield again
-            self.f.body += _AGAIN(count=count)
+            self.f.body += AGAIN(count=count)
 
     def else_(self) -> None:
         """From the first arm of the innermost ``if`` to its second."""

@@ -24,6 +24,7 @@ from typing import Final
 from generators.choices import ChoiceSource
 from generators.draw.operands import operands
 from generators.module.function import Function
+from generators.module.loops import ROUNDS
 from generators.module.shell import Shell
 from generators.program.endings import leaving
 from generators.program.push_values import push_values
@@ -54,7 +55,6 @@ _SLOT: Final = template("i32.const $slot")
 _SLOT_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  i32.const $slot  i32.add")
 _REFERENCE_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  select_t (result $type)")
 _GLOBAL: Final = template("global.get $index")
-_SET_COUNT: Final = template("i32.const $times  local.set $count")
 COUNT_LEFT: Final = template("global.get $count")
 STEP_DOWN: Final = template("global.get $count  i32.const 1  i32.sub  global.set $count")
 WIND_UP: Final = template("i32.const $depth  global.set $count")
@@ -200,7 +200,7 @@ class Calls:
     def _looping(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool, times: int) -> None:
         """Call in a loop; the results of all but the last round lie below a taken branch and are dropped by it."""
         count = fn.local(I32)
-        fn += _SET_COUNT(times=times, count=count)
+        fn += ROUNDS(count=count, rounds=times)
         with fn.repeat(count, (), fn.f.type.results):
             self._arguments(fn, source, callee, forward)
             fn += _CALL[""](func=callee.func)

@@ -3,8 +3,8 @@
 Indexes at the ends of LEB128 lengths, at both ends and at the borders of declarations are read as zeros or nulls,
 written by chains of tees, permuted, changed while old values lie on the stack, in branches, before throws and traps.
 
-How they are declared, filled and drained is in ``generators/control/many_locals.py``; the steps on those that are looked
-at one by one are in ``generators/control/local_steps.py``.
+How they are declared, filled and drained is in ``generators/control/many_locals.py``; the steps on those that are
+looked at one by one are in ``generators/control/local_steps.py``.
 """
 
 from __future__ import annotations
