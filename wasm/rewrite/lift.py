@@ -48,32 +48,19 @@ class _Listener(Checker):
 
     ``level`` is the innermost one of ``levels``, which run beside the validator's own ``frames``. What is noted of one
     instruction, until ``_flow`` makes a node of it: ``popped`` (the topmost first), ``pushed``, ``any_refs`` (operands
-    that may be any reference), ``named`` (frames by label), and what ``Control`` has under the same names.
+    that may be any reference), ``named`` (frames by label), ``wants`` (the types that operands were asked for by; None
+    once the rule was told a type that was on the stack), and what ``Control`` has under the same names.
     """
 
     __slots__ = (
-        "any_refs",
-        "carried",
-        "closes",
-        "count",
-        "cuts",
-        "level",
-        "levels",
-        "named",
-        "nodes",
-        "opened",
-        "opens",
-        "passed",
-        "popped",
-        "pushed",
-        "signatures",
-        "slots",
-        "top",
+        "any_refs", "carried", "closes", "count", "cuts", "level", "levels", "named", "nodes", "opened", "opens",
+        "passed", "popped", "pushed", "settled", "signatures", "slots", "top", "transfers", "wants",
     )  # fmt: skip
 
     def __init__(self, context: ModuleContext) -> None:
         super().__init__(context)
         self.signatures: dict[Any, Signature | None] = {}
+        """By instruction; None where a rule has to be heard."""
 
     def graph(self, func: Func) -> Graph:
         """Follow a body from its beginning to its end."""
@@ -93,12 +80,17 @@ class _Listener(Checker):
         self.popped: list[Slot] = []
         self.pushed: list[Slot] = []
         self.any_refs: list[Slot] = []
+        self.wants: list[ValType] | None = []
+        self.transfers: list[int] = []
+        self.settled: dict[Any, Signature] = {}
+        """What ``signatures`` leaves open and this function settles: ``local.get 3``. See ``_flow``."""
         self._forget()
         self._follow(func)
-        return Graph(self.nodes, self.opened, local_types, len(type_.params))
+        return Graph(self.nodes, self.opened, local_types, len(type_.params), self.transfers, self.count)
 
     def _follow(self, func: Func) -> None:
-        signatures, slots, nodes, context, levels = self.signatures, self.slots, self.nodes, self.context, self.levels
+        signatures, settled, context = self.signatures, self.settled, self.context
+        slots, nodes, levels = self.slots, self.nodes, self.levels
         for op, imm in func.body:
             key = (op, imm)
             if key in signatures:
@@ -106,25 +98,39 @@ class _Listener(Checker):
             else:
                 types = signatures[key] = signature(op, imm, context)
             if types is None:
-                self._flow(op, imm)
-                continue
+                types = settled.get(key)
+                if types is None:
+                    self._flow(op, imm)
+                    continue
             params, results = types
             ins = self._take(params) if params else []
-            outs = []
-            if results:
+            if len(results) == 1:
+                slot = Slot(self.count, results[0], len(nodes))
+                self.count += 1
+                slots.append(slot)
+                outs = [slot]
+            elif results:
                 at, count = len(nodes), self.count
                 outs = [Slot(id, type_, at) for id, type_ in enumerate(results, count)]
                 self.count = count + len(outs)
                 slots += outs
+            else:
+                outs = []
             nodes.append(Node(op, imm, ins, outs, self.level.frame, len(levels)))
 
     def _flow(self, op: Op, imm: Any) -> None:
         """An instruction with a rule of its own: hear the rule, and make a node of what it said."""
         index, level, depth = len(self.nodes), self.level, len(self.levels)
         FLOW[op](self, imm)
-        ins = self.popped[::-1]
+        ins = self.popped
+        ins.reverse()
         if not (self.named or self.closes or self.opens is not None or self.cuts):
             node = Node(op, imm, ins, self.pushed, level.frame, depth)
+            if self.wants is not None:
+                # The rule asked for nothing that can differ from one place of this function to another: no frame, no
+                # type on the stack. What it said holds for this instruction wherever it stands.
+                results = tuple([slot.type for slot in self.pushed if slot.type is not None])
+                self.settled[op, imm] = (tuple(self.wants[::-1]), results)
         else:
             node = Control(op, imm, ins, self.pushed, level.frame, depth)
             # A rule may ask for labels in any order (br_table: each once); nodes list them as the immediates do.
@@ -141,12 +147,13 @@ class _Listener(Checker):
                 node.abandoned = tuple(self.slots[level.height :])
                 del self.slots[level.height :]
                 level.dead_after = index
+                self.transfers.append(index)
             self._forget()
         if self.any_refs:
             for slot in self.any_refs:
                 slot.type = slot.type or FUNCREF
             self.any_refs = []
-        self.popped, self.pushed = [], []
+        self.popped, self.pushed, self.wants = [], [], []
         self.nodes.append(node)
 
     def _forget(self) -> None:
@@ -194,14 +201,18 @@ class _Listener(Checker):
         self.pushed.append(slot)
 
     def pop_any(self) -> ValType:
+        self.wants = None
         slot = self._pop(None)
         self.popped.append(slot)
         return BOT if slot.type is None else slot.type
 
     def pop(self, want: ValType) -> None:
         self.popped.append(self._pop(want))
+        if self.wants is not None:
+            self.wants.append(want)
 
     def pop_pair(self) -> tuple[ValType, ValType]:
+        self.wants = None
         second = self._pop(None)
         first = self._pop(second.type)
         if second.type is None:
@@ -211,6 +222,7 @@ class _Listener(Checker):
         return type_, type_
 
     def pop_ref(self, want: RefType | None = None) -> RefType:
+        self.wants = None
         slot = self._pop(want)
         self.popped.append(slot)
         if slot.type is None:
@@ -227,6 +239,8 @@ class _Listener(Checker):
 
     def pop_all(self, want: list[ValType]) -> None:
         self.popped += reversed(self._take(want))
+        if self.wants is not None:
+            self.wants += reversed(want)
 
     def replace(self, want: list[ValType]) -> None:
         self.pop_all(want)

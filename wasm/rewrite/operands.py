@@ -18,7 +18,6 @@ code unreachable: if that transfer is taken out, they have to be made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, final
 
@@ -121,20 +120,25 @@ class Control(Node):
 
 @dataclass(slots=True, eq=False)
 class Graph:
-    """A function's nodes, one per instruction of the flat body, its frames (the function's first) and its locals."""
+    """A function's nodes, one per instruction of the flat body, its frames (the function's first) and its locals.
+
+    ``transfers`` are the nodes that are one, in order; ``slot_count`` is above every slot's id.
+    """
 
     nodes: list[Node]
     frames: list[Frame]
     locals: list[ValType]
     param_count: int
+    transfers: list[int]
+    slot_count: int
 
-    def reachable(self) -> Iterator[int]:
-        """The nodes that can be reached, as far as frames tell, in order; and each frame's end."""
-        at, nodes = 0, self.nodes
-        while at < len(nodes):
-            yield at
-            node = nodes[at]
-            if node.transfer:
-                at = next(close for close in node.frame.closers() if close > at)
-            else:
-                at += 1
+    def reachable(self) -> list[int]:
+        """The nodes that can be reached, as far as frames tell, in order; and every end of an arm around them."""
+        found: list[int] = []
+        start = 0
+        for cut in self.transfers:
+            if cut >= start:
+                found += range(start, cut + 1)
+                start = next(close for close in self.nodes[cut].frame.closers() if close > cut)
+        found += range(start, len(self.nodes))
+        return found
