@@ -301,7 +301,7 @@ class Store:
         return address
 
     def new_aggregate(self, aggregate: Aggregate) -> int:
-        """A reference to a struct or array: an address, even unlike an i31."""
+        """A reference to a struct or array: an address, which is even, as an i31 and a host token never are."""
         address = self.allocate(16)
         self.aggregates[address] = aggregate
         return address

@@ -117,6 +117,7 @@ class Flow:
     def if_(self, imm: Any, at: int) -> None:
         params, results = block_arity(imm, self.instance)
         condition = self.writer.take(1)[0]
+        # What is pending would otherwise be evaluated in one arm only.
         self.writer.settle(len(self.writer.stack))
         block = self.open("if", at, params, results)
         block.entry = self.writer.stack[block.base :]
@@ -171,6 +172,7 @@ class Flow:
             self.writer.indent = block.indent
             self.propagate(block)
         self.writer.stack += [Value(name, atom=True) for name in block.names] if named else left
+        # A branch to a block goes on behind it; one to a loop does not leave it.
         self.dead = not reached and not (block.branched and block.kind != "loop")
 
     def propagate(self, block: Block) -> None:
@@ -199,6 +201,7 @@ class Flow:
     def goto(self, depth: int) -> None:
         """Branch to a label; the values are on the stack and stay there."""
         if depth >= len(self.blocks) - (self.outer is not None):
+            # blocks[0] is then the region and blocks[1] the loop, whose own label is at depth len(blocks) - 2.
             self.exit(depth - len(self.blocks) + 2, self.writer.stack)
             return
         block = self.blocks[-1 - depth]
@@ -211,6 +214,7 @@ class Flow:
         if inner is block:
             self.writer.emit("continue" if block.kind == "loop" else "break")
             return
+        # ``break`` leaves the innermost Python loop only: behind it, ``propagate`` looks at x and goes on.
         self.flagged = True
         self.writer.emit(f"x = {block.number}")
         self.writer.emit("break")
@@ -243,6 +247,7 @@ class Flow:
 
     def br_if(self, imm: int, _at: int) -> None:
         condition = self.writer.take(1)[0]
+        # Both ways use these values, so they are evaluated before the ways part.
         self.writer.settle(self.arity(imm))
         self.writer.deeper(f"if {condition.condition()}:")
         self.goto(imm)

@@ -101,7 +101,7 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
         if func.calls == HOT_CALLS and compile_function(func, run, resolve):
             meter.fuel += func.cost  # the compiled entry pays itself
             continue
-        locals_ = args
+        locals_ = args  # the list is the caller's to give away, so it is not copied
         locals_ += func.zeros
         # ``heights`` has, for the function's body and each open block in it, how many values of the stack are below:
         # what a branch has to cut the stack down to. ``handlers`` are the open try_tables, outermost first.
@@ -303,6 +303,7 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
                         handlers.pop()
                     pc = label.pc
             except Thrown as thrown:
+                # Back into the loop, in this frame: a handler is where execution goes on, not a frame of its own.
                 pc = _catch(thrown.exn, stack, heights, handlers)
                 if pc < 0:
                     raise

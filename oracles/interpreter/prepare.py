@@ -45,6 +45,7 @@ from oracles.interpreter.values import Tag, default
 from wasm.isa import OPS, Op
 from wasm.valtypes import NumType, ValType
 
+# About in the order in which the machine asks for them, the most frequent first: a chain of tests is its dispatch.
 (
     GET, CONST, OP2, SET, OP1, TEE, LOAD, STORE, BR_IF, CALL, END, IF, BLOCK, HEAD, DROP, GLOBAL_GET, GLOBAL_SET,
     OPERATOR, SELECT, BR, ELSE, RETURN, FINISH, CALL_INDIRECT, CALL_REF, BR_TABLE, HOOK, TAIL_CALL, TAIL_INDIRECT,

@@ -50,6 +50,8 @@ def suspects(
     Whoever crashed, hung or ran out is. Engines that give one same other answer (``same``) outvote the ``agreeing``
     families if they are more; a tie goes to the agreeing side if it has the reference (``referred``).
     """
+    # ``at_odds``: families that stand on both sides, so that their word is worth nothing. ``groups`` are the dissents
+    # by what they answer, ``sides`` the families behind each. A family in two groups counts for neither (``split``).
     dissenting = {d.family for d in dissents}
     faithful, at_odds = agreeing - dissenting, agreeing & dissenting
     groups: list[list[Dissent]] = []

@@ -154,6 +154,8 @@ class WorkerProcess:
             if not data:
                 raise self.died()
             self.incoming += data
+            # Of fewer than four bytes the number is a part of the size, and 4 + size is more than there is. A reply has
+            # four bytes at least, for the size of its header.
             size = int.from_bytes(self.incoming[:4], "little")
             if len(self.incoming) >= 4 + size >= 8:
                 reply = Reply.of(bytes(self.incoming[4 : 4 + size]))
