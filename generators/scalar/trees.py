@@ -23,20 +23,9 @@ from generators.draw.edges import SHIFTS, Constants
 from generators.draw.values import CANONICAL_NAN, CONST
 from generators.module.function import GET, SET, TEE, Function
 from generators.module.loops import AGAIN, ROUNDS, ROUNDS_BY_VALUE
+from generators.scalar.candidates import Candidate, Guard, Nan, result_of
 from generators.scalar.conditions import emit_condition, emit_decision
-from generators.scalar.expressions import (
-    LEAVE,
-    SELECT,
-    TWICE,
-    TYPED_SELECT,
-    Candidate,
-    Guard,
-    Nan,
-    immediate,
-    merge,
-    result_of,
-    settle,
-)  # fmt: skip
+from generators.scalar.expressions import LEAVE, SELECT, TWICE, TYPED_SELECT, immediate, merge, settle
 from generators.scalar.families import NEAR, families
 from generators.scalar.idioms import emit_idiom
 from generators.scalar.operands import SHIFTED_OPERANDS, TWO_OPERANDS, guard, known_operand, meet

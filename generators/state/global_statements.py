@@ -18,7 +18,7 @@ from generators.module.loops import ROUNDS
 from generators.module.shell import Shell
 from generators.program.calls import Callee
 from generators.program.program import Program
-from generators.scalar.expressions import Nan
+from generators.scalar.candidates import Nan
 from generators.scalar.trees import LOADING, Tree
 from generators.state.globals import READ, WRITE, Global, Globals, fold_global, read_all, write_all
 from generators.state.held_refs import draw_held, fold_any, fold_reference, push_reference

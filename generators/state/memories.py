@@ -18,7 +18,8 @@ from generators.config import Config, by_instructions
 from generators.draw.values import CONST
 from generators.module.function import GET, Function
 from generators.module.shell import PAGE, Shell
-from generators.scalar.expressions import Nan, settle
+from generators.scalar.candidates import Nan
+from generators.scalar.expressions import settle
 from generators.scalar.trees import Tree
 from wasm.builder import const
 from wasm.embedding import Invocation

@@ -17,7 +17,7 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST, FORMATS, INTERESTING
 from generators.module.function import Function
-from generators.scalar.expressions import Nan
+from generators.scalar.candidates import Nan
 from generators.scalar.trees import LOADING, Tree
 from generators.scalar.uses import folded
 from generators.state.memories import SEGMENT, Memories, Memory

@@ -18,7 +18,7 @@ from generators.program.arguments import Exported, draw_arguments, invocations
 from generators.program.calls import site
 from generators.program.parts import Part
 from generators.program.program import Program
-from generators.scalar.expressions import Nan
+from generators.scalar.candidates import Nan
 from generators.scalar.trees import PLAIN, Tree
 from generators.scalar.uses import used
 from wasm.case import Case

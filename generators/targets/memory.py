@@ -16,7 +16,7 @@ from generators.program.arguments import Exported, invocations
 from generators.program.calls import site
 from generators.program.parts import Part
 from generators.program.program import Program
-from generators.scalar.expressions import Nan
+from generators.scalar.candidates import Nan
 from generators.scalar.trees import LOADING, Tree
 from generators.scalar.uses import folded, used
 from generators.state.memories import Memories

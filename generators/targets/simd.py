@@ -18,7 +18,8 @@ from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, Program
 from generators.program.use_values import MODES, use
-from generators.scalar.expressions import Nan, emit_clean
+from generators.scalar.candidates import Nan
+from generators.scalar.expressions import emit_clean
 from generators.vector.expressions import Vectors
 from wasm.case import Case
 from wasm.features import Feature

@@ -19,19 +19,8 @@ from generators.config import by_instructions
 from generators.draw.values import constant
 from generators.module.function import GET, I32_CONST, SET, TEE, Function
 from generators.module.shell import DATA_BYTES
-from generators.scalar.expressions import (
-    LEAVE,
-    SELECT,
-    TWICE,
-    TYPED_SELECT,
-    Candidate,
-    Nan,
-    candidate_of,
-    emit,
-    merge,
-    result_of,
-    settle,
-)  # fmt: skip
+from generators.scalar.candidates import Candidate, Nan, candidate_of, result_of
+from generators.scalar.expressions import LEAVE, SELECT, TWICE, TYPED_SELECT, emit, merge, settle
 from generators.vector.corners import draw_vectors, lane_corners
 from generators.vector.idioms import Node, idioms
 from generators.vector.values import LANE_BITS, draw_mask, draw_shift, draw_vector, lane_count
