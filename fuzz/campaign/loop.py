@@ -20,6 +20,7 @@ from typing import Final
 from fuzz import VERSION
 from fuzz.archive.archive import Archive, read_findings
 from fuzz.archive.disk import ArchiveError
+from fuzz.archive.recorded import stored_findings
 from fuzz.campaign.slot import (
     Batch,
     Broken,
@@ -36,7 +37,7 @@ from fuzz.campaign.slot import (
 )
 from fuzz.records.finding import Finding
 from fuzz.records.stats import Stats
-from fuzz.records.summary import BundleRow, Observer, Summary
+from fuzz.records.summary import Observer, Summary
 from fuzz.triage.buckets import Admission, Buckets
 from fuzz.triage.known import KnownIssues
 from oracles.reference import REFERENCE
@@ -271,7 +272,7 @@ class Campaign:
         finding = self._with_known(finding)
         path = self.archive.record_finding(finding)
         self._collect()
-        self.observer.found(finding, path, admission is Admission.FIRST)
+        self.observer.stored(finding, path, admission is Admission.FIRST)
         # Wrong values of different causes look alike until they are small: each that is stored is minimized.
         first = admission is Admission.FIRST or finding.signature.provisional
         wanted = first and not finding.known and self.settings.minimize_seconds > 0
@@ -303,18 +304,7 @@ class Campaign:
 
     def _collect(self) -> None:
         """Refresh the list of stored findings from the disk, which is the truth."""
-        counts = self.archive.bucket_counts()
-        self.summary.bundles = [
-            BundleRow(
-                path,
-                finding.signature,
-                max(1, counts[finding.signature.bucket.key]),
-                finding.known,
-                finding.stable,
-                len(finding.best.content),
-            )
-            for path, finding in read_findings(self.archive.folder)
-        ]
+        self.summary.findings = stored_findings(self.archive.folder, self.archive.bucket_counts())
 
     def _review_known(self) -> None:
         self.summary.expired_known = [entry.id for entry in self.known.expired()]
