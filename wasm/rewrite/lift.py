@@ -90,20 +90,29 @@ class _Listener(Checker):
 
     def _follow(self, func: Func) -> None:
         signatures, settled, context = self.signatures, self.settled, self.context
-        slots, nodes, levels = self.slots, self.nodes, self.levels
+        slots, nodes = self.slots, self.nodes
+        level, depth = self.level, 1
         for op, imm in func.body:
             key = (op, imm)
-            if key in signatures:
+            try:
                 types = signatures[key]
-            else:
+            except KeyError:
                 types = signatures[key] = signature(op, imm, context)
             if types is None:
                 types = settled.get(key)
                 if types is None:
                     self._flow(op, imm)
+                    level, depth = self.level, len(self.levels)
                     continue
             params, results = types
-            ins = self._take(params) if params else []
+            if not params:
+                ins = []
+            elif level.dead_after < 0 and len(slots) - level.height >= len(params):
+                first = -len(params)
+                ins = slots[first:]
+                del slots[first:]
+            else:
+                ins = self._take(params)
             if len(results) == 1:
                 slot = Slot(self.count, results[0], len(nodes))
                 self.count += 1
@@ -116,7 +125,7 @@ class _Listener(Checker):
                 slots += outs
             else:
                 outs = []
-            nodes.append(Node(op, imm, ins, outs, self.level.frame, len(levels)))
+            nodes.append(Node(op, imm, ins, outs, level.frame, depth))
 
     def _flow(self, op: Op, imm: Any) -> None:
         """An instruction with a rule of its own: hear the rule, and make a node of what it said."""

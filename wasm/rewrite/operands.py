@@ -37,7 +37,9 @@ class Slot:
     __slots__ = ("id", "maker", "type")
 
     def __init__(self, id: int, type: ValType | None, maker: int) -> None:
-        self.id, self.type, self.maker = id, type, maker
+        self.id = id
+        self.type = type
+        self.maker = maker
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +79,12 @@ class Node:
     __slots__ = ("depth", "frame", "imm", "ins", "op", "outs")
 
     def __init__(self, op: Op, imm: Any, ins: list[Slot], outs: list[Slot], frame: Frame, depth: int) -> None:
-        self.op, self.imm, self.ins, self.outs, self.frame, self.depth = op, imm, ins, outs, frame, depth
+        self.op = op
+        self.imm = imm
+        self.ins = ins
+        self.outs = outs
+        self.frame = frame
+        self.depth = depth
 
     control: bool = False
     opens: Frame | None = None
