@@ -1,8 +1,8 @@
 """A program for test_new_instruction.py: an instruction that nobody knows, typed in one place, and used by everything.
 
-``br_on_odd $global $label`` branches with the values on the stack if an i32 plus a global is odd. It has an index of the
-module, a label, and a rule of its own, since its type depends on the label. What stands between the two lines is all
-that the project is told about it; it has to be told before the tables that depend on the rows are made.
+``br_on_odd $global $label`` branches with the values on the stack if an i32 plus a global is odd. It has an index of
+the module, a label, and a rule of its own, since its type depends on the label. What stands between the two lines is
+all that the project is told about it; it has to be told before the tables that depend on the rows are made.
 """
 
 from __future__ import annotations

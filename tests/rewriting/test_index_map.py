@@ -98,7 +98,8 @@ def test_locals() -> None:
 
 
 EVERYTHING = """(module
-  (type $point (struct (field i32))) (type $f (func (param (ref null $point)) (result i32))) (type $exn (func (param i32)))
+  (type $point (struct (field i32))) (type $f (func (param (ref null $point)) (result i32)))
+  (type $exn (func (param i32)))
   (import "m" "f" (func $imported (type $f))) (import "m" "g" (global $base i32))
   (table $t 4 4 funcref) (memory $m 1) (global $own (mut funcref) (ref.func $own_f)) (tag $e (type $exn))
   (func $own_f (type $f) (local (ref null $point))

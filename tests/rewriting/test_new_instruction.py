@@ -1,4 +1,4 @@
-"""An instruction with a rule of its own is typed in one place; the graph, the index map, reducer and mutation follow."""
+"""An instruction with a rule of its own is typed once; the graph, the index map, reducer and mutation follow."""
 
 from __future__ import annotations
 
