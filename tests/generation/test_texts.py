@@ -68,4 +68,4 @@ def test_a_target_makes_this_of_these_choices(target: str, request: pytest.Fixtu
 
 
 def test_every_text_has_a_target() -> None:
-    assert {path.stem for path in TEXTS.iterdir()} == set(target_names())
+    assert {path.stem for path in TEXTS.iterdir()} <= set(target_names())
