@@ -20,7 +20,7 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, INTERESTING, constant
 from generators.module.function import GET, I32_CONST, SET, Function
-from generators.module.loops import AGAIN, ROUNDS
+from generators.module.loops import ROUNDS
 from generators.module.shell import DATA_BYTES
 from generators.scalar.candidates import Candidate, Guard, Nan, candidates, loads, result_of
 from wasm.features import Feature
@@ -232,10 +232,9 @@ def _loop(fn: Function, source: ChoiceSource, type_: NumType, depth: int) -> Nan
     body.append((SET, value))
     fn += ROUNDS(source.between(1, 4), count)
     fn.sources.setdefault(type_, []).append(value)
-    with fn.block("loop"):
+    with fn.repeat(count):
         emit_clean(fn, source, type_, depth - 1)
         body.append((SET, value))
-        fn += AGAIN(count)
     body.append((GET, value))
     return Nan.NONE
 

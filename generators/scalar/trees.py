@@ -22,7 +22,7 @@ from generators.draw.corners import corners
 from generators.draw.edges import SHIFTS, Constants
 from generators.draw.values import CANONICAL_NAN, CONST
 from generators.module.function import GET, SET, TEE, Function
-from generators.module.loops import AGAIN, ROUNDS, ROUNDS_BY_VALUE
+from generators.module.loops import ROUNDS, ROUNDS_BY_VALUE
 from generators.scalar.candidates import Candidate, Guard, Nan, result_of
 from generators.scalar.conditions import emit_condition, emit_decision
 from generators.scalar.expressions import LEAVE, SELECT, TWICE, TYPED_SELECT, immediate, merge, settle
@@ -265,10 +265,9 @@ class Tree:
         else:
             body += ROUNDS(self.source.between(1, 4), count)
         self.know(type_, value, Nan.NONE)
-        with fn.block("loop"):
+        with fn.repeat(count):
             self.clean(type_, depth - 1)
             body.append((SET, value))
-            body += AGAIN(count)
         body.append((GET, value))
         return Nan.NONE
 

@@ -15,7 +15,7 @@ from generators.choices import ChoiceSource, shares, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
 from generators.draw.signatures import draw_types
 from generators.module.function import SET, Function
-from generators.module.loops import AGAIN, ROUNDS
+from generators.module.loops import ROUNDS
 from generators.mutation.bases import seeds
 from generators.mutation.splicing import spliced
 from generators.program.arguments import callable_by_host
@@ -285,11 +285,10 @@ class _Swarm:
         rounds = source.between(1, 4)
         fn += ROUNDS(count=count, rounds=rounds)
         before_loop = {type_: list(locals_) for type_, locals_ in fn.sources.items() if isinstance(type_, RefType)}
-        with fn.block("loop"):
+        with fn.repeat(count):
             before = writing.steps
             self._part(writing, part, max(_LEAST_ROOM, room // 2))
             writing.steps += (writing.steps - before) * (rounds - 1)
-            fn += AGAIN(count=count)
         for type_ in list(fn.sources):
             if isinstance(type_, RefType):
                 fn.sources[type_] = before_loop.get(type_, [])

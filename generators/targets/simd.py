@@ -13,7 +13,7 @@ from generators.choices import ChoiceSource, shares, weighted
 from generators.config import MIXED, NARROW, Config, draw_size
 from generators.draw.signatures import draw_type, draw_types
 from generators.module.function import SET, Function
-from generators.module.loops import AGAIN, ROUNDS, ROUNDS_BY_VALUE
+from generators.module.loops import ROUNDS, ROUNDS_BY_VALUE
 from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, Program
@@ -122,7 +122,7 @@ class _Writer:
             fn += ROUNDS_BY_VALUE(count=rounds)
         else:
             fn += ROUNDS(count=rounds, rounds=source.between(1, 4))
-        with fn.block("loop"):
+        with fn.repeat(rounds):
             count = source.between(1, min(room, 5))
             for _ in range(count):
                 code.statement(source.between(1, 2))
@@ -133,7 +133,6 @@ class _Writer:
                 else:
                     fn += _PUSH(at=carried[(i + turn) % width])
             fn.f.body += [(SET, local) for local in reversed(carried)]
-            fn += AGAIN(count=rounds)
         return count + 1
 
     def _branches(self, fn: Function, code: Vectors, room: int) -> int:
