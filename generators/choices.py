@@ -200,6 +200,7 @@ class _Family:
         self.streams: list[ChoiceSource] = []
 
     def next_segment(self) -> bytes:
+        """The bytes of the next fork of a replay, or of its main stream; none past the end."""
         data, position = self.data, self.position
         if position >= len(data):
             return b""

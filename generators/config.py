@@ -88,6 +88,7 @@ class Config:
     seeds: Path | None = None
 
     def allows(self, *features: Feature) -> bool:
+        """Whether all of these features may be used."""
         return self.features.issuperset(features)
 
     def without(self, *features: Feature) -> Config:

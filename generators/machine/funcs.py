@@ -74,6 +74,7 @@ class _Scope:
     vregs: list[VReg] = field(default_factory=list)
 
     def inner(self) -> _Scope:
+        """A scope of its own for blocks that this one's values dominate."""
         return _Scope(list(self.vregs))
 
 
@@ -118,6 +119,7 @@ class _Maker:
             self.budget = min(self.budget, _BLOCKS_OF_LARGE)
 
     def build(self) -> None:
+        """Write the whole function."""
         scope = _Scope()
         self._put(self.insts.arguments(scope.vregs))
         self._region(scope, 0)

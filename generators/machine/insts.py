@@ -86,6 +86,7 @@ class Registers:
 
     @staticmethod
     def of(env: MachineEnv) -> Registers:
+        """Those of an environment."""
         return Registers(env.regs, {cls: (env.scratch[cls], PReg(cls, _OUTSIDE)) for cls in RegClass})
 
 

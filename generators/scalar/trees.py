@@ -132,6 +132,7 @@ class Tree:
         return local, nan
 
     def leaf(self, type_: NumType, _depth: int, _family: str) -> Nan:
+        """What has no operands: a local that is known, a constant, or a load where the mix has those."""
         how = self.source.weighted(self.mix.leaves)
         if how == "load" and self.load is not None:
             self.load(self, type_, 0)
@@ -146,6 +147,7 @@ class Tree:
         return Nan.NONE
 
     def loaded(self, type_: NumType, depth: int, family: str) -> Nan:
+        """What the maker of the module reads from its state; an operation where it has given no way."""
         if self.load is None:
             return self.operation(type_, depth, family)
         self.load(self, type_, depth - 1)
@@ -232,6 +234,7 @@ class Tree:
         return merge(self.fn, type_, first, self.grow(type_, depth))
 
     def select(self, type_: NumType, depth: int, _family: str) -> Nan:
+        """One of two values by a condition, with and without its type."""
         nan = self._second(type_, depth - 1, self.grow(type_, depth - 1))
         self.condition(depth - 1)
         typed = self.source.one_in(4) and self.fn.shell.config.allows(Feature.REFERENCE_TYPES)
@@ -239,6 +242,7 @@ class Tree:
         return nan
 
     def if_(self, type_: NumType, depth: int, _family: str) -> Nan:
+        """One of two values, each in an arm of its own."""
         emit_decision(self, depth - 1)
         with self.fn.block("if", (), (type_,)):
             first = self.grow(type_, depth - 1)

@@ -149,6 +149,7 @@ class _ModuleDraft:
         return FieldType(storage, self.source.one_in(2))
 
     def imports(self) -> None:
+        """Up to three, of every kind."""
         for i in range(self.source.below(4)):
             self.module.imports.append(Import("m", f"i{i}", self._import_type()))
 
@@ -195,6 +196,7 @@ class _ModuleDraft:
         return MemType(limits, wide, shared, 0 if byte_pages else 16)
 
     def definitions(self) -> None:
+        """Functions without code, tables, memories and tags."""
         source, module = self.source, self.module
         for _ in range(source.between(1, 3)):
             module.funcs.append(Func(source.pick(self._func_types()), [], []))
@@ -262,6 +264,7 @@ class _ModuleDraft:
         return _STRUCT(type=index) if isinstance(composite, StructType) else _ARRAY(type=index)
 
     def globals(self) -> None:
+        """Up to three, whose initialisers may read those before them."""
         for _ in range(self.source.below(4)):
             type_ = draw_value_type(self.source, self.config, self.count)
             if isinstance(type_, RefType) and not type_.nullable:
@@ -270,6 +273,7 @@ class _ModuleDraft:
             self.module.globals.append(Global(GlobalType(type_, self.source.one_in(2)), init))
 
     def segments(self) -> None:
+        """Element and data segments of every form."""
         source, module = self.source, self.module
         for _ in range(source.below(4)):
             elem = self._elem()
@@ -315,6 +319,7 @@ class _ModuleDraft:
         return tuple(self._constant(type_, known) for _ in range(self.source.below(4)))
 
     def exports(self) -> None:
+        """Half of everything, and a start function now and then."""
         module, source = self.module, self.source
         sizes = (
             (ExternKind.FUNC, len(module.func_type_indices())),

@@ -93,6 +93,7 @@ class FuncDraft:
         return self.open(OPS[word], type_)
 
     def open(self, row: Op, imm: Any) -> _Open:
+        """A block of any row around what a ``with`` statement writes."""
         self.code.append((row, imm))
         self.depth += 1
         return _Open(self)
@@ -102,9 +103,11 @@ class FuncDraft:
         self.code.append((OPS[word], imm))
 
     def drop(self, types: tuple[ValType, ...]) -> None:
+        """Take values of these types off the stack."""
         self.code += [DROP] * len(types)
 
     def push_all(self, types: tuple[ValType, ...]) -> None:
+        """Values of these types, the last on top."""
         for type_ in types:
             self.push(type_)
 

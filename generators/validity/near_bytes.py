@@ -30,6 +30,7 @@ class Section:
     content: bytes
 
     def bytes(self) -> bytes:
+        """The section as it stands in a module."""
         return bytes((self.id,)) + unsigned(len(self.content)) + self.content
 
 

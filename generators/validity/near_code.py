@@ -45,6 +45,7 @@ class _Place(NamedTuple):
 
     @property
     def instr(self) -> Instr:
+        """The instruction as it is now."""
         return self.func.body[self.at]
 
     def parts(self) -> list[Any]:

@@ -82,10 +82,12 @@ class Vectors:
 
     @staticmethod
     def of(fn: Function, source: ChoiceSource) -> Vectors:
+        """In a function whose vectors, parameters mostly, may be read at once."""
         return Vectors(fn, source, [(local, Nan.NONE) for local in fn.sources.get(V128, ())])
 
     @property
     def features(self) -> frozenset[Feature]:
+        """What the module may use."""
         return self.fn.shell.config.features
 
     # Values
