@@ -25,7 +25,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, draw_bits
-from generators.module.function import Function
+from generators.module.function import GET, Function
 from generators.module.loops import ONE_LESS, ROUNDS, ROUNDS_BY_VALUE
 from generators.module.shell import TYPED_ANSWERS
 from generators.program import use_values
@@ -107,7 +107,7 @@ class Carried:
         """Values on the stack trade places with others of their type: cycles of parallel moves. Some change."""
         fn, source = self.fn, self.source
         if not self._locals:
-            self._locals = [fn.local(type_) for type_ in self.types]
+            self._locals = [fn.f.local(type_) for type_ in self.types]
         fn.set(*reversed(self._locals))
         way, amount = source.below(4), source.between(1, 5)
         stride = source.between(1, 9)
@@ -119,7 +119,7 @@ class Carried:
                 taken = (size - 1 - i, i + amount, i ^ 1 if i ^ 1 < size else i, i)[way]
                 place[at] = group[taken % size]
         for i, type_ in enumerate(self.types):
-            fn.get(self._locals[place[i]])
+            fn.f.body.append((GET, self._locals[place[i]]))
             if i % stride:
                 continue
             if type_ in _TURN:

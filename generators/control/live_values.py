@@ -55,7 +55,7 @@ class LiveValues:
     ) -> LiveValues:
         """Values that are new, and computed first, all at once on the stack."""
         push_values(fn, source, types)
-        locals_ = [fn.local(type_) for type_ in types]
+        locals_ = [fn.f.local(type_) for type_ in types]
         fn.set(*reversed(locals_))
         for type_, local in zip(types, locals_, strict=True):
             fn.sources.setdefault(type_, []).append(local)
@@ -117,7 +117,7 @@ class LiveValues:
         size = len(self.locals)
         start, step = self.source.below(size), self.source.between(1, 3)
         held = [(start + i * step) % size for i in range(count)]
-        self.fn.get(*(self.locals[i] for i in held))
+        self.fn.get(*[self.locals[i] for i in held])
         return held
 
     def release(self, held: list[int]) -> None:
@@ -126,7 +126,7 @@ class LiveValues:
         places: dict[ValType, list[int]] = {}
         for i in held[turn:] + held[:turn]:
             places.setdefault(self.types[i], []).append(self.locals[i])
-        self.fn.set(*(places[self.types[i]].pop() for i in reversed(held)))
+        self.fn.set(*[places[self.types[i]].pop() for i in reversed(held)])
 
     def replace(self, types: Sequence[ValType]) -> None:
         """Results on the stack become live values of their types; what has no place is folded."""

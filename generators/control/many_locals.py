@@ -119,7 +119,7 @@ class DeclaredLocals:
 
     def _run(self, type_: ValType, length: int) -> None:
         if length:
-            self.starts.append(self.fn.local(type_, length))
+            self.starts.append(self.fn.f.local(type_, length))
             self.types.append(type_)
         else:
             # A declaration of no locals is a declaration too.
@@ -174,7 +174,7 @@ _NEXT_TEE: Final = {t: template(f"{t}.const $bits  {t}.add  local.tee $i") for t
 
 def fill(fn: Function, source: ChoiceSource, declared: DeclaredLocals, indexes: Sequence[int]) -> list[int]:
     """Give each of the number locals a value of its own; gives those. Integers come by tees from one to the next."""
-    seed, numbers = source.bits(32), []
+    body, seed, numbers = fn.f.body, source.bits(32), []
     chained = source.chance(1, 2)
     on_stack: ValType | None = None
     for i in indexes:
@@ -183,16 +183,16 @@ def fill(fn: Function, source: ChoiceSource, declared: DeclaredLocals, indexes: 
             continue
         numbers.append(i)
         if on_stack is not None and on_stack is not type_:
-            fn += _DROP
+            body += _DROP
             on_stack = None
         bits = sequence_bits(type_, seed, i)
         if chained and type_ in _NEXT_TEE:
-            fn += (_FIRST_TEE if on_stack is None else _NEXT_TEE)[type_](bits=bits, i=i)
+            body += (_FIRST_TEE if on_stack is None else _NEXT_TEE)[type_](bits=bits, i=i)
             on_stack = type_
         else:
-            fn += _SET[type_](bits=bits, i=i)
+            body += _SET[type_](bits=bits, i=i)
     if on_stack is not None:
-        fn += _DROP
+        body += _DROP
     return numbers
 
 
@@ -204,7 +204,12 @@ _WEIGHT: Final = 0x9E3779B97F4A7C15
 _ONE: Final = code("i64.const 1")
 _ADD: Final = code("i64.add")
 _TIMES: Final = template(f"i64.const {_WEIGHT}  i64.mul  local.get $i")
-_ADD_VECTOR: Final = template("i64x2.extract_lane 0  i64.add  local.get $i  i64x2.extract_lane 1  i64.xor")
+_ADD_VECTOR: Final = template(
+    f"""
+    i64.const {_WEIGHT}  i64.mul
+    local.get $i  i64x2.extract_lane 0  i64.add  local.get $i  i64x2.extract_lane 1  i64.xor
+    """
+)
 
 
 def drain(fn: Function, source: ChoiceSource, declared: DeclaredLocals, indexes: Sequence[int]) -> None:
@@ -217,15 +222,15 @@ def drain(fn: Function, source: ChoiceSource, declared: DeclaredLocals, indexes:
         chosen = [i for start in range(step) for i in indexes[start::step]]
     elif order == "backwards":
         chosen.reverse()
-    fn += _ONE
+    body = fn.f.body
+    body += _ONE
     for i in chosen:
         type_ = declared.type_of(i)
-        fn += _TIMES(i=i)
         if type_ is V128:
-            fn += _ADD_VECTOR(i=i)
+            body += _ADD_VECTOR(i=i)
         else:
-            fn += (*TO_I64[type_], *_ADD)
-    fn += fn.fold(I64)
+            body += (*_TIMES(i=i), *TO_I64[type_], *_ADD)
+    body += fn.fold(I64)
 
 
 def rotate(fn: Function, declared: DeclaredLocals, indexes: Sequence[int]) -> None:

@@ -126,7 +126,7 @@ class Function:
     # Writing: ``fn += code`` adds instructions, the rest is ``FuncBuilder``'s
 
     def __iadd__(self, code: Iterable[Instr]) -> Function:
-        self.f.body += code
+        self.f.body.extend(code)
         return self
 
     def local(self, type_: ValType, count: int = 1) -> int:
@@ -231,8 +231,9 @@ class Function:
 
     def take_params(self, count: int | None = None) -> None:
         """Fold or store the first ``count`` parameters, or all, in order."""
+        body = self.f.body
         for i, type_ in enumerate(self.f.type.params[:count]):
-            self.get(i)
+            body.append((GET, i))
             self.take(type_)
 
     def _fold(self, type_: ValType) -> Code:
