@@ -1,4 +1,11 @@
-"""Replace an instruction by one of its operands of the same type."""
+"""Replace an instruction by one of its operands of the same type.
+
+    (module (func (param f64) (result f64) local.get 0 f64.sqrt f64.const 1 f64.add))
+
+becomes, with ``local.get`` to stay,
+
+    (module (func (param f64) (result f64) local.get 0))
+"""
 
 from __future__ import annotations
 
