@@ -1,4 +1,4 @@
-"""Typed edits of cases that exist: a case of the corpus or of another target, changed a little, as the target ``mutate``.
+"""Typed edits of cases that exist, of the corpus or of another target: what the target ``mutate`` makes.
 
     base      the case to start from (``bases``): a seed of the corpus, or what another target makes
     edit      one change of one function that keeps it valid (``edits``): a constant, an instruction of the same type,
