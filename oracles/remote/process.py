@@ -26,7 +26,7 @@ TICK: Final = 0.05
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_LAUNCH: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
+LAUNCHER: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
 
 
 @lru_cache(maxsize=64)
@@ -87,7 +87,7 @@ class WorkerProcess:
             argv = [part.replace("{" + word + "}", str(number)) for part in argv]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", _LAUNCH, str(os.getpid()), *argv],
+                [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=noise,
                 stderr=noise,

@@ -12,6 +12,35 @@ instantiate, invoke and state. Nothing before them depends on time, so equal rep
 In the body of a request, the blobs of the header's ``blobs`` lengths follow each other: the module, the import peers
 and wrappers, then argument slots. In the body of a reply, result and payload slots of the outcomes come in order, then
 the host-call log, then globals, then the contents of dumped blocks.
+
+The header of a ``case``; a blob is given by its position, -1 for none, and without ``imports`` the module is compiled
+and no more:
+
+    module      a blob
+    features    names, only where the engine is to have these alone
+    imports     sources: [module, name, sort, how, same, behaviour, kinds of parameters, kinds of results, token], where
+                for what is no function the kinds are its own kind and whether it is mutable (``imports.Source``);
+                store, funcs: the peers' blobs
+    tags        [name, kinds of the payload, -1 or the position of its import]
+    calls       [export, "host" or "wrapper" or why not, kinds of parameters, kinds of results, blob of argument slots,
+                identities of the reference arguments, blob of the wrapper]
+    globals     [name, kind]
+    read        names of globals that the module in the blob ``reader`` reads
+    memories    names
+    tables      [name, kind]
+    funcs       names
+    dump        [memory, index of a block of 64 KiB]
+
+The header of its reply; an outcome is a list whose first word says what it is (``ReplyReader.outcome``):
+
+    inst        the outcome of decoding, compiling and instantiating
+    phase       how far that came (index in ``PHASES``)
+    out         an outcome per call, up to one after which nothing more can be called
+    log         [position of the import, identities of the reference arguments]
+    globals     null, or a reference's identity
+    mems        [name, pages, [[index of a block, CRC-32]]], blocks of zeros left out
+    tables      [name, size, identities of the first elements]
+    dumps       lengths
 """
 
 from __future__ import annotations
@@ -84,6 +113,10 @@ class Call:
     args: bytes
     refs: tuple[str, ...]
     wrapper: bytes = b""
+
+    def json(self, export: str, args: int, wrapper: int) -> list[Any]:
+        """The call as a worker gets it; ``args`` and ``wrapper`` are blobs by their positions."""
+        return [export, self.via, self.params, self.results, args, list(self.refs), wrapper]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,16 +265,8 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     header["imports"] = _imports_json(plan, blobs)
     header["tags"] = tags_json(interface, tags)
     header["calls"] = [
-        [
-            one.export,
-            call.via,
-            call.params,
-            call.results,
-            blobs.add(call.args),
-            list(call.refs),
-            blobs.add(call.wrapper),
-        ]
-        for one, call in zip(case.invocations, calls, strict=False)
+        call.json(one.export, blobs.add(call.args), blobs.add(call.wrapper))
+        for one, call in zip(case.invocations, calls, strict=True)
     ]
     header["globals"] = kinds
     inexact = (
@@ -270,7 +295,7 @@ def tags_json(interface: Interface, tags: Iterable[KnownTag]) -> list[list[Any]]
 
 
 def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
-    rows = [
+    sources = [
         [
             s.item.module, s.item.name, s.item.sort, s.how, s.same,
             s.behaviour.value, s.signature.params if s.signature else s.item.kind,
@@ -278,7 +303,7 @@ def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
         ]
         for s in plan.sources
     ]  # fmt: skip
-    return {"rows": rows, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
+    return {"sources": sources, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
 
 
 class ReplyReader:

@@ -20,7 +20,7 @@ from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
 
 FLAG: Final = "flag."
-_WORKER: Final = str(Path(__file__).parent / "workers" / "js_worker.mjs")
+WORKER: Final = str(Path(__file__).parents[1] / "workers" / "js_worker.mjs")
 
 
 def check_tiers(id: EngineId, tiers: Collection[str]) -> EngineId:
@@ -88,7 +88,7 @@ class Shell:
 def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> WorkerEngine:
     """The engine in ``executable``, which is the shell's program."""
     config = f'{{"fds": [{{in}}, {{out}}, {{progress}}], "rounds": {shell.rounds}}}'
-    argv = (executable, *shell.flags, _WORKER, config)
+    argv = (executable, *shell.flags, WORKER, config)
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if os.path.realpath(hello["library"]) != os.path.realpath(executable):

@@ -345,8 +345,7 @@ class Script:
         tags = tuple(tag.tag_index for tag in known_tags(interface) if tag.imported_at < 0)
         call = prepare_call(interface, invocation, self.flavour, tags)
         blobs = [call.args, call.wrapper]
-        row = [invocation.export, call.via, call.params, call.results, 0, list(call.refs), 1]
-        answer = self._ask({"do": "invoke", "name": name, "call": row}, blobs)
+        answer = self._ask({"do": "invoke", "name": name, "call": call.json(invocation.export, 0, 1)}, blobs)
         if not isinstance(answer, tuple):
             return answer
         return ReplyReader(answer[1]).outcome(answer[0]["out"], type_words(call.results))

@@ -17,8 +17,8 @@ NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
 
 def link(store: Store, imports: dict, blobs: list) -> list:
     """The externs of all imports, in order. Raises ``Failed`` where one cannot be made."""
-    rows = imports["rows"]
-    if not rows:
+    sources = imports["sources"]
+    if not sources:
         return []
     types = _import_types(store)
     store_peer = funcs_peer = None
@@ -27,7 +27,7 @@ def link(store: Store, imports: dict, blobs: list) -> list:
     if imports["funcs"] >= 0:
         funcs_peer = _function_peer(store, imports, blobs, store_peer)
     externs: list = []
-    for index, (module, name, sort, how, same, behaviour, params, results, token) in enumerate(rows):
+    for index, (module, name, _sort, how, same, behaviour, params, results, token) in enumerate(sources):
         if same != index:
             externs.append(externs[same])
         elif how == "host":
@@ -37,7 +37,6 @@ def link(store: Store, imports: dict, blobs: list) -> list:
             externs.append(_extern_global(store, types[index], token))
         else:
             externs.append(store.export(store_peer if how == "store" else funcs_peer, f"i{index}"))
-        del sort
     return externs
 
 
@@ -219,7 +218,7 @@ class _Host:
         )
 
 
-def merged_log(store: Store, rows: list) -> list[tuple[int, bytes, list[str]]]:
+def merged_log(store: Store, sources: list) -> list[tuple[int, bytes, list[str]]]:
     """The calls of host functions and of the function peer in the order in which they were made."""
     if store.peer is None:
         return [entry[1:] for entry in store.log]
@@ -232,7 +231,7 @@ def merged_log(store: Store, rows: list) -> list[tuple[int, bytes, list[str]]]:
             continue
         index, size = (int.from_bytes(ctypes.string_at(base + pos + k, 4), "little") for k in (0, 4))
         slots = ctypes.string_at(base + pos + SLOT, size * SLOT)
-        params = rows[index][6]
+        _module, _name, _sort, _how, _same, _behaviour, params, _results, _token = sources[index]
         refs = ["nonnull" if slots[i * SLOT] else "null" for i, kind in enumerate(params) if kind not in VALKIND]
         merged.append((index, clean(slots, params), refs))
         pos += SLOT + size * SLOT

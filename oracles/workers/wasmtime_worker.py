@@ -259,8 +259,7 @@ class CaseRun:
         return outcome
 
     def _observe(self, store: Store, answer: dict) -> None:
-        rows = self.header["imports"]["rows"]
-        for index, slots, refs in merged_log(store, rows):
+        for index, slots, refs in merged_log(store, self.header["imports"]["sources"]):
             answer["log"].append([index, refs])
             self.slots.append(slots)
         if store.instance is not None and answer["inst"][0] == "returned":
