@@ -131,9 +131,9 @@ def _return_call_indirect(checker: Checker, imm: tuple[int, int]) -> None:
 
 @_handler("return_call_ref")
 def _return_call_ref(checker: Checker, type_index: int) -> None:
-    found = checker.context.func_type_at(type_index)
+    callee = checker.context.func_type_at(type_index)
     checker.pop(ref(type_index))
-    _tail_call(checker, found)
+    _tail_call(checker, callee)
 
 
 @_handler("drop")

@@ -93,8 +93,8 @@ class Checker:
 
     def call_plan(self, func: int) -> CallPlan:
         """The plan of ``call func``, made once for each function."""
-        found = self.context.func_type(func)
-        plan = self.calls[func] = (len(found.params), list(found.params), list(found.results))
+        callee = self.context.func_type(func)
+        plan = self.calls[func] = (len(callee.params), list(callee.params), list(callee.results))
         return plan
 
     def block_plan(self, block_type: ValType | int | None) -> BlockPlan:
@@ -119,24 +119,24 @@ class Checker:
 
     def pop_any(self) -> ValType:
         """Pop one operand of any type; ``BOT`` from below an unreachable point."""
-        found = self.stack[-1]
-        if found is None:
+        top = self.stack[-1]
+        if top is None:
             if self.frame.unreachable:
                 return BOT
             raise Invalid("type mismatch: an operand is missing")
         del self.stack[-1]
-        return found
+        return top
 
     def pop(self, want: ValType) -> None:
         """Pop one operand that matches ``want``."""
-        found = self.stack[-1]
-        if found is None:
+        top = self.stack[-1]
+        if top is None:
             if not self.frame.unreachable:
                 raise Invalid(f"type mismatch: expected {want}, but nothing is on the stack")
-        elif found is want or self.types.is_subtype(found, want):
+        elif top is want or self.types.is_subtype(top, want):
             del self.stack[-1]
         else:
-            raise mismatch(want, found)
+            raise mismatch(want, top)
 
     def pop_pair(self) -> tuple[ValType, ValType]:
         """Pop two operands that have to be of one type, whichever; the caller compares what it gets."""
@@ -145,14 +145,14 @@ class Checker:
 
     def pop_ref(self, want: RefType | None = None) -> RefType:
         """Pop one operand of some reference type that matches ``want``, if that is given, and say which."""
-        found = self.pop_any()
-        if found is BOT:
+        top = self.pop_any()
+        if top is BOT:
             return BOT_REF
-        if not isinstance(found, RefType):
-            raise Invalid(f"type mismatch: expected a reference, found {found}")
-        if want is not None and not self.types.is_subtype(found, want):
-            raise mismatch(want, found)
-        return found
+        if not isinstance(top, RefType):
+            raise Invalid(f"type mismatch: expected a reference, top {top}")
+        if want is not None and not self.types.is_subtype(top, want):
+            raise mismatch(want, top)
+        return top
 
     def check_top(self, want: list[ValType]) -> int:
         """Check that operands that match ``want`` are on top, and say how many of them are really there."""

@@ -1,4 +1,4 @@
-"""A finding as a folder that explains itself and replays in a year (design, section 2)."""
+"""A finding as a folder that explains itself and replays in a year."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a verdict to signatures: what stays the same when one bug shows on another module (design, section 8)."""
+"""From a verdict to signatures: what stays the same when one bug shows on another module."""
 
 from __future__ import annotations
 

@@ -141,11 +141,11 @@ class Graph:
 
     def reachable(self) -> list[int]:
         """The nodes that can be reached, as far as frames tell, in order; and every end of an arm around them."""
-        found: list[int] = []
+        dead: list[int] = []
         start = 0
         for cut in self.transfers:
             if cut >= start:
-                found += range(start, cut + 1)
+                dead += range(start, cut + 1)
                 start = next(close for close in self.nodes[cut].frame.closers() if close > cut)
-        found += range(start, len(self.nodes))
-        return found
+        dead += range(start, len(self.nodes))
+        return dead

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from wasm.isa import OPS, Catch, Imm, Instr, MemArg, Op
 from wasm.module import Expr
-from wasm.text_types import ROW, Scope, float_text, identifier, numbered
+from wasm.text.words import ROW, Scope, float_text, identifier, numbered
 from wasm.valtypes import HeapType, RefType, ValType, ref
 
 _INDENT_LEVELS: Final = 30

@@ -46,7 +46,7 @@ def identifier(name: str) -> str:
 
 def identifiers(names: Mapping[int, str]) -> dict[int, str]:
     """One identifier per index, all different; an empty name gives none."""
-    found: dict[int, str] = {}
+    identifiers: dict[int, str] = {}
     taken: set[str] = set()
     repeats: dict[str, int] = {}
     for index, name in names.items():
@@ -57,8 +57,8 @@ def identifiers(names: Mapping[int, str]) -> dict[int, str]:
             repeats[name] = repeats.get(name, 0) + 1
             unique = f"{name}.{repeats[name]}"
         taken.add(unique)
-        found[index] = identifier(unique)
-    return found
+        identifiers[index] = identifier(unique)
+    return identifiers
 
 
 def float_text(bits: int, width: int) -> str:

@@ -21,8 +21,8 @@ from wasm.module import (
     SegmentMode,
     Table,
 )
-from wasm.text_instr import BodyPrinter
-from wasm.text_types import ROW, Scope, identifier, identifiers, rows, string
+from wasm.text.body import BodyPrinter
+from wasm.text.words import ROW, Scope, identifier, identifiers, rows, string
 from wasm.valtypes import FUNCREF, FuncType, GlobalType, MemType, TableType, TagType, ValType
 
 _PAD: Final = "    "
