@@ -65,7 +65,7 @@ def find_shell(shell: str, id: EngineId, offline: bool) -> str:
     on_path = shutil.which(shell)
     if on_path is None:
         raise EngineUnavailable(
-            f"no {shell} was on_path: install it, or write {id.name}@VERSION to fetch one through npm"
+            f"no {shell} was found: install it, or write {id.name}@VERSION to fetch one through npm"
         )
     return on_path
 
