@@ -30,7 +30,6 @@ GET: Final = OPS["local.get"]
 SET: Final = OPS["local.set"]
 TEE: Final = OPS["local.tee"]
 I32_CONST: Final = OPS["i32.const"]
-I64_CONST: Final = OPS["i64.const"]
 
 _EXTEND: Final = code("i64.extend_i32_u")
 _THROUGH_F64: Final = code("f64.convert_i32_u  i64.reinterpret_f64")

@@ -26,7 +26,7 @@ from wasm.module import Data, Expr, ExternKind, SegmentMode
 from wasm.valtypes import I32, I64, GlobalType, MemType, NumType
 
 FRONT: Final = 1024
-"""Where the window near the front begins; the scaffold's own data are below."""
+"""Where the window near the front begins; the shell's own data are below."""
 WINDOW: Final = 192
 
 _OFFSETS: Final = shares(("constant", 1), ("global", 1), ("sum", 1), ("difference", 1), ("product", 1), ("import", 1))
