@@ -1,167 +1,385 @@
-"""The output folder of campaigns: findings as bundles, and a journal of what was done, so that a run can go on.
+"""The output folder of campaigns: findings as bundles, and one SQLite file that remembers what was done and seen.
 
-    OUT/journal.jsonl           rows {"row": "series" | "batch" | "finding", ...}, only appended to
+    OUT/archive.sqlite          series, nights, cases done, findings, causes, sightings (``fuzz.archive.schema``)
     OUT/findings/NAME/          one bundle per stored finding (``fuzz.archive.bundle``)
+    OUT/unreadable/NAME/        bundles that could not be read, set aside
     OUT/lock                    held while a run writes
 
 A finding is on the disk, whole, before its row is. A kill loses what was not recorded yet: the batches in flight, which
-the next run does again (a finding that it meets again is not stored twice).
+the next run does again (a finding that it meets again is not stored twice). ``Archive`` is the one writer, ``Reader``
+reads beside it.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import platform
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Final
 
+from fuzz import VERSION
 from fuzz.archive import bundle
-from fuzz.archive.disk import ArchiveError, FolderLock, Journal, explained, sweep, write_folder
+from fuzz.archive.bundles import FINDINGS, BundleError, Surveyed, changed_at, read_bundle, set_aside, stamp, survey
+from fuzz.archive.cause_tables import CauseQueries, CauseTables
+from fuzz.archive.database import NAME, Database, in_memory, open_to_read, open_to_write
+from fuzz.archive.disk import ArchiveError, FolderLock, explained, sweep, write_folder
+from fuzz.archive.done import Done
+from fuzz.archive.machine import cpu_flags
+from fuzz.archive.queries import Queries
+from fuzz.archive.schema import FOLD_EVERY
+from fuzz.archive.takeover import JOURNAL, KEPT, keep, take_over
+from fuzz.archive.writing import (
+    add_done,
+    add_set_aside,
+    add_sighting,
+    add_sightings_of,
+    fold_counts,
+    put_finding,
+    remove_set_aside,
+    series_id,
+    word,
+)
 from fuzz.records.finding import Finding
+from fuzz.records.history import Minimization, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
 from fuzz.triage.buckets import Buckets
 
-JOURNAL_VERSION = 1
+_GONE: Final = "the bundle is gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """What determines a run's cases: case ``n`` belongs to target ``targets[n % len(targets)]``, index ``n // len``."""
+class Archive(Queries):
+    """An output folder opened for writing. Raises ``ArchiveError`` where it is in use, damaged, or cannot be written.
 
-    targets: tuple[str, ...]
-    seed: int
-    version: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {"targets": list(self.targets), "seed": self.seed, "version": self.version}
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> Series:
-        return Series(tuple(data["targets"]), data["seed"], data["version"])
-
-    def case(self, number: int) -> tuple[str, int]:
-        """Target and index of case ``number``."""
-        return self.targets[number % len(self.targets)], number // len(self.targets)
-
-
-class Archive:
-    """An output folder opened for writing. Raises ``ArchiveError`` where it is in use or cannot be written."""
+    ``unreadable`` has a line for each bundle that was set aside since it was opened. ``night`` is the night under way,
+    or the one that ``begin`` starts next.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.findings = folder / "findings"
+        self.unreadable: list[str] = []
+        self._current: Series | None = None
+        self._done = Done()
+        self._waiting = 0
+        self._taken: set[SetAside] = set()
         with explained(folder):
-            self.findings.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(folder)
-        with explained(folder):
-            sweep(folder)
-            sweep(self.findings)
-        self.journal = Journal(folder / "journal.jsonl")
-        if self.journal.rows and self.journal.rows[0].get("journal") != JOURNAL_VERSION:
-            self.close()
-            raise ArchiveError(f"{folder} was written by another version of this program: choose another --out")
-        self.series: Series | None = None
+        try:
+            with explained(folder):
+                sweep(folder)
+            super().__init__(folder, _open(folder))
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            self._settle_in()
+        except BaseException:
+            self.database.close()
+            self._lock.release()
+            raise
 
-    def begin(self, series: Series) -> tuple[set[int], Stats]:
-        """Start or go on with a series; gives the numbers of the cases already done, and their counts."""
-        self.series = series
-        self.journal.append({"row": "series", "journal": JOURNAL_VERSION, **series.to_json()}, durable=True)
-        done: set[int] = set()
-        stats = Stats()
-        for row in self._batches(series):
-            fresh = [number for number in row["numbers"] if number not in done]
-            if fresh:
-                done.update(fresh)
-                stats.add(Stats.from_json(row["stats"]))
-        return done, stats
+    def _settle_in(self) -> None:
+        """Take over what is in the folder and not yet in the file."""
+        self.bundles = self.folder / FINDINGS
+        with explained(self.bundles):
+            self.bundles.mkdir(exist_ok=True)
+            sweep(self.bundles)
+        if (self.folder / JOURNAL).exists():
+            take_over(self.database, self.folder)
+            keep(self.folder)
+        (last,) = self.database.row("SELECT coalesce(max(id), 0) FROM nights") or (0,)
+        self.night = int(last) + 1
+        self.causes = CauseTables(self.database, self.night)
+        stamps = dict(self.database.rows("SELECT bundle, stamp FROM findings"))
+        changes = list(survey(self.folder, stamps))
+        if changes:
+            with self.database.transaction(durable=True):
+                for change in changes:
+                    self._adopt(change, change.name not in stamps)
 
-    def last_seed(self, targets: tuple[str, ...], version: str) -> int | None:
-        """The seed of the latest series with these targets, to go on with; None if there is none."""
-        rows = [row for row in self.journal.rows if row["row"] == "series"]
-        same = [row for row in rows if tuple(row["targets"]) == targets and row["version"] == version]
-        return int(same[-1]["seed"]) if same else None
+    def _adopt(self, change: Surveyed, fresh: bool) -> None:
+        """Bring a row in line with its bundle. One that nobody knew, a killed run or a person has left there."""
+        path = self.bundles / change.name
+        if not change.stamp:
+            self.database.execute("UPDATE findings SET stamp = '', trouble = ? WHERE bundle = ?", (_GONE, change.name))
+            return
+        finding = self._read(path)
+        if finding is None:
+            return
+        when = changed_at(path)
+        put_finding(self.database, change.name, finding, change.stamp, self.night, when)
+        if fresh:
+            here = finding.environment.get("platform") == platform.platform()
+            add_sightings_of(self.database, finding, self.night, when, cpu=cpu_flags() if here else "")
 
-    def _batches(self, series: Series) -> Iterator[dict[str, Any]]:
-        current: Series | None = None
-        for row in self.journal.rows:
-            if row["row"] == "series":
-                current = Series.from_json(row)
-            elif row["row"] == "batch" and current == series:
-                yield row
+    # --- a night -----------------------------------------------------------------------------------------------------
 
-    def record_batch(self, numbers: list[int], stats: Stats) -> None:
-        """Note cases as done."""
-        self.journal.append({"row": "batch", "numbers": numbers, "stats": stats.to_json()})
+    def begin(self, series: Series) -> tuple[Done, Stats]:
+        """Start a night that begins a series or goes on with it; gives the cases already done, and their counts."""
+        with self.database.transaction(durable=True):
+            fold_counts(self.database)
+            machine = word(self.database, "machines", flags=cpu_flags())
+            self.night = self.database.insert(
+                "nights", series=series_id(self.database, series), started=time.time(), harness=VERSION,
+                platform=platform.platform(), machine=machine,
+            )  # fmt: skip
+        self.causes.night = self.night
+        self._current, self._done, self._waiting = series, self.done(series), 0
+        return Done(self._done.ranges), self.stats(series)
 
-    def record_finding(self, finding: Finding) -> Path:
+    def record_engine(self, engine: str, release: str) -> None:
+        """Note that an engine takes part in this night."""
+        self._engine(engine, "release", release)
+
+    def record_broken(self, engine: str, reason: str) -> None:
+        """Note that an engine cannot be used, or not any more."""
+        self._engine(engine, "trouble", reason)
+
+    def _engine(self, engine: str, column: str, value: str) -> None:
+        with self.database.transaction():
+            self.database.execute(
+                f"INSERT INTO night_engines (night, engine, {column}) VALUES (?, ?, ?) "
+                f"ON CONFLICT (night, engine) DO UPDATE SET {column} = excluded.{column}",
+                (self.night, engine, value),
+            )
+
+    def record_error(self, line: str, text: str) -> None:
+        """Note a failure of the harness."""
+        with self.database.transaction():
+            self.database.insert("errors", night=self.night, time=time.time(), line=line, text=text)
+
+    def record_batch(
+        self,
+        numbers: Collection[int],
+        stats: Stats,
+        sightings: Iterable[Sighting] = (),
+        set_aside: Iterable[SetAside] = (),
+        settled: Iterable[SetAside] = (),
+    ) -> None:
+        """Note cases as done, with what was seen on them, at once or not at all.
+
+        ``set_aside`` are disagreements that wait for the end of the work on their bucket; ``settled`` are some that
+        waited and wait no more. A batch in which no number is new was recorded before, and its counts are not added.
+        """
+        assert self._current is not None, "no night was begun"
+        now = time.time()
+        gone = tuple(settled)
+        with self._recording():
+            series = series_id(self.database, self._current)
+            fresh = add_done(self.database, series, self._done, numbers)
+            if fresh or not numbers:
+                text = json.dumps(stats.to_json(), separators=(",", ":"))
+                self.database.insert("new_counts", night=self.night, counts=text)
+            for sighting in sightings:
+                add_sighting(self.database, sighting, self.night, now)
+            for waiting in set_aside:
+                add_set_aside(self.database, waiting, self.night, now)
+            for waiting in gone:
+                remove_set_aside(self.database, waiting)
+            if self._waiting + 1 >= FOLD_EVERY:
+                fold_counts(self.database)
+        self._waiting = (self._waiting + 1) % FOLD_EVERY
+        self._taken.difference_update(map(_bare, gone))
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        try:
+            with self.database.transaction():
+                yield
+        except BaseException:
+            assert self._current is not None
+            with suppress(ArchiveError):  # the tables have forgotten it; so must we
+                self._done = self.done(self._current)
+            raise
+
+    def take_up(self, bucket: str | None = None, limit: int | None = None) -> list[SetAside]:
+        """Disagreements that were set aside, to be run again now; none is given out twice.
+
+        They stay recorded until ``record_batch`` has them among ``settled``: after a kill they wait again.
+        """
+        waiting = [item for item in self.pending(bucket) if _bare(item) not in self._taken][:limit]
+        self._taken.update(map(_bare, waiting))
+        return waiting
+
+    def give_back(self, items: Iterable[SetAside]) -> None:
+        """Let what was taken up wait again: whoever ran it has died."""
+        self._taken.difference_update(map(_bare, items))
+
+    def end(self, exit_code: int, interrupted: bool = False) -> None:
+        """Note that the night came to its end."""
+        with self.database.transaction(durable=True):
+            fold_counts(self.database)
+            self.database.execute(
+                "UPDATE nights SET ended = ?, exit_code = ?, interrupted = ? WHERE id = ?",
+                (time.time(), exit_code, interrupted, self.night),
+            )
+        self._waiting = 0
+
+    # --- findings ----------------------------------------------------------------------------------------------------
+
+    def record_finding(self, finding: Finding, cause: int | None = None) -> Path:
         """Store a finding as a bundle, durably; the folder's name tells signature and origin. Returns the bundle."""
-        path = self.findings / bundle.name(finding)
+        path = self.bundles / bundle.name(finding)
         write_folder(path, bundle.files(finding), bundle.EXECUTABLE)
-        self.journal.append(
-            {"row": "finding", "bundle": path.name, "bucket": finding.signature.bucket.key}, durable=True
-        )
+        now = time.time()
+        with self.database.transaction(durable=True):
+            put_finding(self.database, path.name, finding, stamp(path), self.night, now, cause)
+            add_sightings_of(self.database, finding, self.night, now, cause)
         return path
 
     def replace_finding(self, path: Path, finding: Finding) -> Path:
         """Exchange a bundle's content (after minimizing); the folder keeps its name, by which it may be known."""
         write_folder(path, bundle.files(finding), bundle.EXECUTABLE)
+        with self.database.transaction(durable=True):
+            put_finding(self.database, path.name, finding, stamp(path), self.night, time.time())
         return path
+
+    def record_minimization(self, tried: Minimization) -> None:
+        """Note an attempt to make a finding smaller, whatever came of it."""
+        with self.database.transaction():
+            self.database.execute(
+                "INSERT INTO minimizations (finding, night, time, before, after, seconds, runs, ending) "
+                "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM findings WHERE bundle = ?",
+                (self.night, time.time(), tried.before, tried.after, tried.seconds, tried.runs, tried.ending.value,
+                 tried.bundle),
+            )  # fmt: skip
 
     def holds(self, finding: Finding) -> bool:
         """Whether this very case was stored under this bucket before."""
-        return (self.findings / bundle.name(finding)).exists()
+        return (self.bundles / bundle.name(finding)).exists()
 
     def buckets(self, limit: int) -> Buckets:
         """What earlier runs stored in this folder."""
         buckets = Buckets(limit)
-        for _, finding in read_findings(self.folder):
-            buckets.load(finding.signature)
+        for found in self.findings():
+            buckets.load(found.signature)
         return buckets
 
-    def bucket_counts(self) -> Counter[str]:
-        """How often each bucket was seen, over all series of this folder."""
-        return bucket_counts(self.journal.rows)
+    def read(self, name: str) -> Finding | None:
+        """Read a bundle; None for one that cannot be read, which is set aside and named in ``unreadable``."""
+        return self._read(self.bundles / name)
+
+    def _read(self, path: Path) -> Finding | None:
+        try:
+            return read_bundle(path)
+        except BundleError as error:
+            where = set_aside(self.folder, path.name)
+            self.unreadable.append(f"{error} ({f'moved to {where}' if where else 'left where it is'})")
+            self.database.execute(
+                "UPDATE findings SET stamp = ?, trouble = ? WHERE bundle = ?",
+                ("" if where else stamp(path), self.unreadable[-1], path.name),
+            )
+            return None
 
     def close(self) -> None:
-        self.journal.close()
+        """Bring all into the one file and let go of the folder; what cannot be written any more waits in the log."""
+        with suppress(ArchiveError), self.database.transaction(durable=True):
+            fold_counts(self.database)
+        self.database.settle()
+        self.database.close()
         self._lock.release()
 
 
-def read_findings(folder: Path) -> Iterator[tuple[Path, Finding]]:
-    """The stored findings of an output folder, by bundle name; raises ``ArchiveError`` for one that is not readable."""
-    for path in sorted((folder / "findings").glob("*/finding.json")):
-        if not path.parent.name.startswith("."):
-            yield path.parent, read_bundle(path.parent)
+class Reader(Queries):
+    """An output folder opened for reading, beside any writer; nothing in it is changed. Raises ``ArchiveError``.
+
+    A folder of the form before is read as ``Archive`` would take it over. ``unreadable`` has a line for each bundle
+    that ``findings`` could not read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.unreadable: list[str] = []
+        super().__init__(folder, _open_beside(folder))
+        self.causes = CauseQueries(self.database)
+
+    def findings(self, cause: int | None = None) -> list[StoredFinding]:
+        """As in ``Queries``, with bundles as they are now."""
+        self.unreadable = []
+        stored = {found.bundle: found for found in super().findings()}
+        stamps = dict(self.database.rows("SELECT bundle, stamp FROM findings"))
+        for change in survey(self.folder, stamps):
+            before = stored.pop(change.name, None)
+            if not change.stamp:
+                continue
+            path = self.folder / FINDINGS / change.name
+            try:
+                stored[change.name] = _row_of(path, read_bundle(path), before)
+            except BundleError as error:
+                self.unreadable.append(str(error))
+        members = None if cause is None else {found.bundle for found in super().findings(cause)}
+        return [found for name, found in sorted(stored.items()) if members is None or name in members]
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def read_bundle(path: Path) -> Finding:
-    """Read one bundle. Raises ``ArchiveError`` with the reason."""
-    try:
-        return Finding.from_json(json.loads((path / "finding.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArchiveError(f"{path} is no bundle that this release can read: {error}") from None
+def _open(folder: Path) -> Database:
+    """The folder's file, made where the folder is new. Raises ``ArchiveError`` where it should be there and is not."""
+    path = folder / NAME
+    if not path.exists() and not (folder / JOURNAL).exists() and (left := _left_behind(folder)):
+        raise ArchiveError(
+            f"{path} is missing, but {left} is there: put it back, or move {left} away to begin anew, "
+            f"or choose another folder"
+        )
+    return open_to_write(path)
 
 
-def bucket_counts(rows: Iterable[dict[str, Any]]) -> Counter[str]:
-    """How often each bucket was seen, by a journal's rows."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        if row["row"] == "batch":
-            counts.update(row["stats"].get("buckets", {}))
-    return counts
+def _open_beside(folder: Path) -> Database:
+    path = folder / NAME
+    if path.exists():
+        database = open_to_read(path)
+    elif (folder / JOURNAL).exists():
+        database = in_memory(path)
+    elif left := _left_behind(folder):
+        raise ArchiveError(f"{path} is missing, but {left} is there: put it back")
+    else:
+        raise ArchiveError(f"{folder} holds no campaign: there is no {NAME} in it")
+    if (folder / JOURNAL).exists():
+        original, database = database, database.copy_to_memory()
+        original.close()
+        take_over(database, folder)
+    return database
 
 
-def read_journal(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a folder's journal, without opening it for writing; a torn last line is left out."""
-    path = folder / "journal.jsonl"
-    if not path.exists():
-        raise ArchiveError(f"{folder} holds no campaign: there is no journal.jsonl in it")
-    rows = []
-    for line in path.read_bytes().splitlines(keepends=True):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
+def _left_behind(folder: Path) -> Path | None:
+    """Something of an archive whose file is missing: its log, a journal that it has taken over, or a bundle."""
+    kept = [folder / f"{NAME}-wal", folder / KEPT]
+    bundles = (change.name for change in survey(folder, {}))
+    return next((path for path in kept if path.exists()), None) or (
+        folder / FINDINGS if next(bundles, None) is not None else None
+    )
+
+
+def _bare(waiting: SetAside) -> SetAside:
+    return replace(waiting, time=0.0, night=0)
+
+
+def _row_of(path: Path, finding: Finding, before: StoredFinding | None) -> StoredFinding:
+    """The row that a bundle will have, for one that nobody has taken in yet."""
+    origin = finding.case.provenance
+    return StoredFinding(
+        id=before.id if before else 0,
+        bundle=path.name,
+        signature=finding.signature,
+        target=origin.target,
+        seed=origin.seed,
+        index=origin.index,
+        cause=before.cause if before else None,
+        night=before.night if before else 0,
+        time=before.time if before else changed_at(path),
+        known=finding.known,
+        repeats=finding.repeats,
+        tries=finding.tries,
+        minimized=finding.minimized is not None,
+        size=len(finding.best.content),
+        original_size=len(finding.case.content),
+    )

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from wasm.errors import UserError
 
-_TEMPORARY: Final = ".tmp-"
+TEMPORARY: Final = ".tmp-"
+"""How names of things begin that are not whole yet; ``sweep`` removes them."""
 
 
 class ArchiveError(UserError):
@@ -31,16 +31,21 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ArchiveError(
-                f"no space left for {path}: free some and run the same command again; what was recorded is intact"
-            ) from None
+            raise no_space(path) from None
         raise ArchiveError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def no_space(path: Path) -> ArchiveError:
+    """The error for a full disk."""
+    return ArchiveError(
+        f"no space left for {path}: free some and run the same command again; what was recorded is intact"
+    )
 
 
 def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Replace a file's content at once and durably (temporary file, fsync, rename, fsync of the folder)."""
     with explained(path):
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -57,7 +62,7 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
 def write_folder(path: Path, files: Mapping[str, bytes], executable: frozenset[str] = frozenset()) -> None:
     """Make a folder with these files appear at once and durably. An existing folder is exchanged."""
     with explained(path):
-        temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=path.parent))
         try:
             for name, content in files.items():
                 with open(temporary / name, "wb") as file:
@@ -69,7 +74,7 @@ def write_folder(path: Path, files: Mapping[str, bytes], executable: frozenset[s
             sync_folder(temporary)
             if path.exists():
                 # Rename cannot replace a folder that has content; the old one steps aside under a temporary name.
-                aside = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=path.parent))
+                aside = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=path.parent))
                 os.rename(path, aside / path.name)
                 os.rename(temporary, path)
                 shutil.rmtree(aside, ignore_errors=True)
@@ -91,7 +96,7 @@ def sync_folder(path: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what an interrupted run left half-written, and bring back a folder that had stepped aside."""
-    for left in folder.glob(f"{_TEMPORARY}*"):
+    for left in folder.glob(f"{TEMPORARY}*"):
         if left.is_dir():
             for aside in left.iterdir():
                 if aside.is_dir() and not (folder / aside.name).exists():
@@ -99,46 +104,6 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
-
-
-class Journal:
-    """A file of JSON lines that only grows. A torn last line, which a kill can leave, is cut off when opened."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with explained(path):
-            self.rows = list(_read_rows(path))
-            self._file = open(path, "ab")  # noqa: SIM115  (closed by close)
-
-    def append(self, row: dict[str, Any], durable: bool = False) -> None:
-        """Add a row; with ``durable`` it is on the disk when this returns."""
-        with explained(self.path):
-            self._file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
-            self._file.flush()
-            if durable:
-                os.fsync(self._file.fileno())
-        self.rows.append(row)
-
-    def close(self) -> None:
-        with explained(self.path):
-            self._file.close()
-
-
-def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    good = 0
-    with open(path, "r+b") as file:
-        for line in file:
-            try:
-                row = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                break
-            good += len(line)
-            yield row
-        file.truncate(good)
 
 
 class FolderLock:

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from fuzz.archive.archive import bucket_counts, read_findings, read_journal
-from fuzz.records.stats import Stats
+from fuzz.archive.archive import Archive, Reader
+from fuzz.archive.bundles import FINDINGS, BundleError, read_bundle
+from fuzz.records.history import Series
 from fuzz.records.summary import Stored, Summary
 
 
-def stored_findings(folder: Path, counts: Counter[str]) -> list[Stored]:
-    """The bundles of a folder, by name. ``counts`` is how often each bucket was seen (``bucket_counts``)."""
+def stored_findings(archive: Archive | Reader) -> list[Stored]:
+    """The findings of a folder, by name, each with how often its bucket was seen."""
+    counts = archive.bucket_counts()
     return [
         Stored(
-            path, finding.signature, max(1, counts[finding.signature.bucket.key]), finding.known, finding.stable,
-            len(finding.best.content),
+            archive.folder / FINDINGS / row.bundle, row.signature, max(1, counts[row.signature.bucket.key]), row.known,
+            row.stable, row.size,
         )
-        for path, finding in read_findings(folder)
+        for row in archive.findings()
     ]  # fmt: skip
 
 
 def recorded(folder: Path) -> Summary:
-    """The summary of all that a folder's journal and bundles hold, over all its series."""
-    entries = read_journal(folder)
-    series = [entry for entry in entries if entry["row"] == "series"]
-    targets = tuple(dict.fromkeys(target for entry in series for target in entry["targets"]))
-    last: dict[str, Any] = series[-1] if series else {"seed": 0, "version": ""}
-    summary = Summary(targets, last["seed"], last["version"], folder)
-    done: set[tuple[str, int]] = set()
-    current = ""
-    for entry in entries:
-        match entry["row"]:
-            case "series":
-                current = f"{entry['targets']} {entry['seed']} {entry['version']}"
-            case "batch" if not done.issuperset((current, number) for number in entry["numbers"]):
-                done.update((current, number) for number in entry["numbers"])
-                summary.stats.add(Stats.from_json(entry["stats"]))
-    summary.findings = stored_findings(folder, bucket_counts(entries))
+    """The summary of all that a folder's archive and bundles hold, over all its series."""
+    with Reader(folder) as reader:
+        series = reader.series()
+        targets = tuple(dict.fromkeys(target for one in series for target in one.targets))
+        nights = reader.nights()
+        last = nights[-1].series if nights else Series((), 0, "")
+        summary = Summary(targets, last.seed, last.version, folder, reader.stats())
+        summary.findings = stored_findings(reader)
+        summary.unreadable = list(reader.unreadable)
+        for night in nights:
+            summary.engines |= {part.engine: part.release for part in reader.engines(night.id) if part.release}
     notes: set[str] = set()
-    for _, finding in read_findings(folder):
+    for row in summary.findings:
+        try:
+            finding = read_bundle(row.path)
+        except BundleError as error:
+            summary.unreadable.append(str(error))
+            continue
         summary.engines |= {run.engine: run.version for run in finding.runs}
         notes.update(filter(None, finding.environment.get("notes", "").split("; ")))
     summary.notes = sorted(notes)

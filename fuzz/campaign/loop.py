@@ -7,18 +7,17 @@ import os
 import re
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
 from fuzz import VERSION
-from fuzz.archive.archive import Archive, read_findings
+from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
 from fuzz.archive.recorded import stored_findings
 from fuzz.campaign.slot import (
@@ -104,8 +103,7 @@ class Campaign:
         done, stats = self.archive.begin(self.plan.series)
         self.summary.resumed = len(done)
         self.summary.stats.add(stats)
-        limit = self.settings.cases
-        self.numbers = (n for n in (range(limit) if limit is not None else count()) if n not in done)
+        self.numbers = done.missing(self.settings.cases)
         if self.settings.seconds is not None:
             self.deadline = time.time() + self.settings.seconds
         before = time.process_time()
@@ -127,10 +125,19 @@ class Campaign:
             self._stop()
         self.summary.stats.harness_cpu += time.process_time() - before
         self.summary.wall_seconds = time.monotonic() - start
-        self._collect()
-        self._review_known()
+        self._close()
         self.observer.finished(self.summary)
         return self.summary
+
+    def _close(self) -> None:
+        """Bring the summary up to date and note the end of the night; what fails now is one more thing to say."""
+        try:
+            self._collect()
+            self._review_known()
+            self.archive.end(int(self.summary.exit_code), self.summary.interrupted)
+        except ArchiveError as error:
+            if str(error) not in self.summary.errors:
+                self.summary.errors.append(str(error))
 
     # --- slots -------------------------------------------------------------------------------------------------------
 
@@ -207,7 +214,7 @@ class Campaign:
                 self.summary.quiet_since = self.summary.wall_seconds
                 self.summary.stats.add(report.stats)
                 if report.numbers:
-                    self.archive.record_batch(list(report.numbers), report.stats)
+                    self.archive.record_batch(report.numbers, report.stats, report.sightings, report.set_aside)
             case Minimized():
                 slot.bundle = ""
                 self._minimized(report)
@@ -220,6 +227,8 @@ class Campaign:
         slot.greeted = True
         self.summary.engines = {REFERENCE: VERSION, **dict(hello.engines)}
         self.summary.notes = list(hello.notes)
+        for engine, release in self.summary.engines.items():
+            self.archive.record_engine(engine, release)
         for engine, reason in hello.broken:
             self._broken(engine, reason)
         if not hello.engines:
@@ -236,8 +245,9 @@ class Campaign:
         self._failed(f"a slot died (exit code {slot.process.exitcode}) in cases {list(slot.numbers) or 'none'}")
         for number in slot.numbers:
             if number in self.doubted:
-                self.summary.stats.discarded["harness died"] += 1
-                self.archive.record_batch([number], Stats())
+                given_up = Stats(discarded=Counter({"harness died": 1}))
+                self.summary.stats.add(given_up)
+                self.archive.record_batch([number], given_up)
             elif len(slot.numbers) == 1 and slot.greeted:
                 self.doubted.add(number)
                 self.again.append(number)
@@ -281,13 +291,16 @@ class Campaign:
 
     def _resume_minimizing(self) -> None:
         """Take up what an earlier run in this folder left unminimized: the first of each bucket."""
-        found = list(read_findings(self.archive.folder))
-        seen = {finding.signature.bucket.key for _, finding in found if finding.minimized is not None}
-        for path, finding in found:
-            key = finding.signature.bucket.key
-            if key not in seen and not finding.known and finding.repeats and self.settings.minimize_seconds > 0:
+        stored = self.archive.findings()
+        seen = {row.signature.bucket.key for row in stored if row.minimized}
+        for row in stored:
+            key = row.signature.bucket.key
+            if key in seen or row.known or not row.repeats or self.settings.minimize_seconds <= 0:
+                continue
+            finding = self.archive.read(row.bundle)
+            if finding is not None:
                 seen.add(key)
-                self.tasks.append(Minimize(finding, path.name, self.settings.minimize_seconds))
+                self.tasks.append(Minimize(finding, row.bundle, self.settings.minimize_seconds))
 
     def _with_known(self, finding: Finding) -> Finding:
         versions = {run.engine: run.version for run in finding.runs}
@@ -295,16 +308,18 @@ class Campaign:
         return replace(finding, known=self.known.match(finding.signature, dissenting))
 
     def _minimized(self, report: Minimized) -> None:
+        self.archive.record_minimization(report.work)
         if report.finding.minimized is None:
             return
         finding = self._with_known(report.finding)
-        path = self.archive.replace_finding(self.archive.findings / report.bundle, finding)
+        path = self.archive.replace_finding(self.archive.bundles / report.bundle, finding)
         self._collect()
         self.observer.minimized(finding, path)
 
     def _collect(self) -> None:
-        """Refresh the list of stored findings from the disk, which is the truth."""
-        self.summary.findings = stored_findings(self.archive.folder, self.archive.bucket_counts())
+        """Refresh the list of stored findings from the archive."""
+        self.summary.findings = stored_findings(self.archive)
+        self.summary.unreadable = list(self.archive.unreadable)
 
     def _review_known(self) -> None:
         self.summary.expired_known = [entry.id for entry in self.known.expired()]
@@ -316,6 +331,7 @@ class Campaign:
     def _broken(self, engine: str, reason: str) -> None:
         if engine not in self.summary.broken:
             self.summary.broken[engine] = reason
+            self.archive.record_broken(engine, reason)
             self.observer.note(f"engine unusable: {reason}")
 
     def _failed(self, text: str) -> None:
@@ -323,6 +339,7 @@ class Campaign:
         where = re.match(r"(case \S+ \S+ \S+|minimizing \S+): ", text)
         self.summary.errors.append(f"{where[1]}: {line}" if where else line)
         _log(self.archive.folder, text)
+        self.archive.record_error(self.summary.errors[-1], text)
         self.observer.note(self.summary.errors[-1])
 
 

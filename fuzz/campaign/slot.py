@@ -16,9 +16,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeAlias
 
-from fuzz.archive.archive import Series
+from fuzz import VERSION
 from fuzz.campaign.feedback import Feedback
 from fuzz.records.finding import Finding
+from fuzz.records.history import Ending, Minimization, Series, SetAside, Sighting, sightings_of
 from fuzz.records.stats import Stats
 from fuzz.triage.signature import split
 from fuzz.trial.account import account
@@ -89,16 +90,21 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """These cases were run."""
+    """These cases were run; each disagreement on them is a sighting for each engine, or was set aside."""
 
     numbers: tuple[int, ...]
     stats: Stats
+    sightings: tuple[Sighting, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Minimized:
+    """What came of an order to minimize; ``work`` tells of it for the archive."""
+
     finding: Finding
     bundle: str
+    work: Minimization
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,7 @@ class _Slot:
         stats = Stats()
         done: list[int] = []
         batch: list[Case] = []
+        sightings: list[Sighting] = []
         start, before, engines = time.process_time(), self.bench.reference_cpu, self.bench.own_cpu
         for number in order.numbers:
             if order.deadline is not None and time.time() >= order.deadline:
@@ -183,7 +190,7 @@ class _Slot:
             target, index = self.plan.series.case(number)
             try:
                 case = self.make(target, index, stats)
-                self.one(case, batch, stats, order.full)
+                sightings += self.one(case, batch, stats, order.full)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule as error:
@@ -197,7 +204,7 @@ class _Slot:
         interpreter = self.bench.reference_cpu - before
         stats.engine_cpu[REFERENCE] = interpreter
         stats.harness_cpu += time.process_time() - start - interpreter - (self.bench.own_cpu - engines)
-        self.send(Batch(tuple(done), stats))
+        self.send(Batch(tuple(done), stats, tuple(sightings)))
 
     def make(self, target: str, index: int, stats: Stats) -> Case:
         """Make a case. Programs that generators start have ended by then, so their time is that of waited-for children;
@@ -210,7 +217,8 @@ class _Slot:
             stats.harness_cpu += spent
             stats.generator_cpu += spent + time.process_time() - own
 
-    def one(self, case: Case, batch: list[Case], stats: Stats, full: frozenset[str]) -> None:
+    def one(self, case: Case, batch: list[Case], stats: Stats, full: frozenset[str]) -> list[Sighting]:
+        """Run a case, count it, and send what it shows; gives each engine's disagreements."""
         trial = self.bench.run(case)
         account(stats, trial)
         if self.feedback is not None:
@@ -220,9 +228,11 @@ class _Slot:
                 self.told.add(name)
                 self.send(Broken(name, reason))
         if isinstance(trial.verdict, Disagree):
-            self.suspect(trial, batch, stats, full)
+            return self.suspect(trial, batch, stats, full)
+        return []
 
-    def suspect(self, trial: Trial, batch: list[Case], stats: Stats, full: frozenset[str]) -> None:
+    def suspect(self, trial: Trial, batch: list[Case], stats: Stats, full: frozenset[str]) -> list[Sighting]:
+        sightings: list[Sighting] = []
         assert isinstance(trial.verdict, Disagree)
         for signature, dissents in split(trial.verdict):
             key = signature.bucket.key
@@ -234,16 +244,27 @@ class _Slot:
                 stats.unstable += not finding.stable
                 self.send(Found(finding))
             stats.buckets[key] += 1
+            sightings += sightings_of(trial.case, key, dissents, self.release)
+        return sightings
+
+    def release(self, engine: str) -> str:
+        return VERSION if engine == REFERENCE else self.bench.seats[engine].capabilities.version
 
     def minimize(self, order: Minimize) -> None:
         from fuzz.trial.minimize import minimized
 
-        finding = order.finding
+        finding, work = order.finding, None
+        start = time.monotonic()
+        ending = Ending.FAILED
         try:
-            finding = minimized(self.bench, finding, order.seconds)
+            finding, work = minimized(self.bench, finding, order.seconds)
+            if work is not None:
+                ending = Ending.FIXPOINT if work.finished else Ending.BUDGET
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception:  # the finding is worth more than its minimized form
             self.send(Failed(f"minimizing {order.bundle}: {traceback.format_exc()}", None))
         self.bench.fresh()
-        self.send(Minimized(finding, order.bundle))
+        tried = Minimization(order.bundle, len(order.finding.best.content), len(finding.best.content),
+                             time.monotonic() - start, work.runs if work else 0, ending)  # fmt: skip
+        self.send(Minimized(finding, order.bundle, tried))

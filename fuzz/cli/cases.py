@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from fuzz.archive.archive import read_bundle
+from fuzz.archive.bundles import read_bundle
 from fuzz.cli.inputs import parse_invocation, read_case
 from fuzz.records.finding import EngineRun, Finding
 from fuzz.trial.bench import Bench, canonical, default_engines

@@ -43,8 +43,9 @@ class Summary:
     """A run as far as it got; the counts include what earlier runs in the same folder did of the same series.
 
     ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out.
-    ``errors`` are failures of the harness itself. ``resumed`` is how many cases had been done before this run;
-    ``quiet_since`` is the wall second in which cases were reported last.
+    ``errors`` are failures of the harness itself, ``unreadable`` bundles that were set aside, a line each. ``resumed``
+    is how many cases had been done before this run; ``quiet_since`` is the wall second in which cases were reported
+    last.
     """
 
     targets: tuple[str, ...]
@@ -57,6 +58,7 @@ class Summary:
     notes: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
     expired_known: list[str] = field(default_factory=list)
     unmatched_known: list[str] = field(default_factory=list)
     resumed: int = 0
@@ -76,7 +78,7 @@ class Summary:
             return ExitCode.INTERRUPTED
         if self.new:
             return ExitCode.FINDINGS
-        return ExitCode.UNUSABLE if self.broken or self.errors or self.idle else ExitCode.CLEAN
+        return ExitCode.UNUSABLE if self.broken or self.errors or self.unreadable or self.idle else ExitCode.CLEAN
 
     @property
     def idle(self) -> bool:
@@ -120,6 +122,7 @@ class Summary:
             "notes": self.notes,
             "broken": self.broken,
             "errors": self.errors,
+            "unreadable": self.unreadable,
             "known_expired": self.expired_known,
             "known_unmatched": self.unmatched_known,
             "harness_cpu_seconds": round(stats.harness_cpu, 3),

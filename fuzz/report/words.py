@@ -116,6 +116,8 @@ def _trouble(summary: Summary) -> Iterator[str]:
         yield f"Harness failure: {error}"
     if summary.errors:
         yield f"  details are in {summary.out / 'harness-errors.log'}; please attach that file to a report"
+    for line in summary.unreadable:
+        yield f"Unreadable bundle: {line}"
     for entry in summary.expired_known:
         yield f"Known issue {entry} has expired: renew or remove its entry"
     for entry in summary.unmatched_known:

@@ -281,7 +281,7 @@ class _Search:
             trial = bench.run(case)
             for signature, dissents in split(trial.verdict) if isinstance(trial.verdict, Disagree) else ():
                 if any(dissent.engine == engine for dissent in dissents):
-                    found = minimized(bench, finding(bench, trial, signature, TRIES), self.how.minimize)
+                    found, _ = minimized(bench, finding(bench, trial, signature, TRIES), self.how.minimize)
                     return len(found.minimized.content) if found.minimized else None
             return None
         finally:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz.records.finding import Finding, Signature
-from fuzz.reduce import Budget, ReduceError, reduce_case
+from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
 from fuzz.triage.signature import refined, split
 from fuzz.trial.bench import Bench
 from fuzz.trial.retry import finding as finding_of
@@ -75,20 +75,20 @@ def _bucket(bench: Bench, case: Case, signature: Signature, only: list[str]) -> 
 
 def minimized(
     bench: Bench, found: Finding, seconds: float, progress: Callable[[int, int], None] | None = None
-) -> Finding:
-    """The finding with its minimized case, refined signature, and what the engines do with that case.
+) -> tuple[Finding, Reduction | None]:
+    """The finding with its minimized case, refined signature, and what the engines do with that case; and the work.
 
-    Unstable findings come back as they are.
+    Unstable findings come back as they are, and so does one that cannot be reduced; there is no work to tell then.
     """
     if not found.repeats:
-        return found
+        return found, None
     bench.fresh()
     question = same_finding(bench, found)
     try:
-        smaller = reduce_case(found.case, question, budget=Budget(seconds=seconds), on_progress=progress).case
+        work = reduce_case(found.case, question, budget=Budget(seconds=seconds), on_progress=progress)
     except ReduceError:
-        return found
-    return finding_about(bench, found, smaller) or found
+        return found, None
+    return finding_about(bench, found, work.case) or found, work
 
 
 def finding_about(bench: Bench, found: Finding, smaller: Case) -> Finding | None:

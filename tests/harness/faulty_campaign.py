@@ -8,10 +8,11 @@ from pathlib import Path
 
 from faulty_engine import open_faulty
 
-from fuzz.archive.archive import Archive, Series
+from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
+from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
 

@@ -44,7 +44,7 @@ def announced(output: bytes) -> list[Path]:
 def check_bundles(paths: list[Path]) -> None:
     """Every announced bundle is there with all its files, each whole."""
     from fuzz.archive import bundle
-    from fuzz.archive.archive import read_bundle
+    from fuzz.archive.bundles import read_bundle
 
     for path in paths:
         finding = read_bundle(path)

@@ -14,11 +14,13 @@ import pytest
 from faulty_engine import WIDE, open_faulty
 from json_docs import documented
 
-from fuzz.archive.archive import Archive, Series, read_bundle, read_findings
+from fuzz.archive.archive import Archive
+from fuzz.archive.bundles import read_bundle, read_findings
 from fuzz.archive.recorded import recorded
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
 from fuzz.records.exit_code import ExitCode
+from fuzz.records.history import Series
 from fuzz.records.summary import Summary
 from fuzz.report.formats import jsonl, markdown
 from fuzz.report.live import observer

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.archive.archive import Archive, Series
-from fuzz.archive.disk import ArchiveError, FolderLock, Journal, sweep, write_file, write_folder
+from fuzz.archive.archive import Archive
+from fuzz.archive.disk import ArchiveError, FolderLock, sweep, write_file, write_folder
+from fuzz.records.history import Series
 from fuzz.records.stats import Stats
 
 SERIES = Series(("returns", "params"), 7, "1")
@@ -82,24 +83,6 @@ def test_what_was_left_half_written_is_swept_away(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["kept"]
 
 
-@pytest.mark.parametrize("tail", [b'{"row": "ba', b"\x00\xff", b'{"row": "batch"}', b"[1]\n{}\n"])
-def test_a_torn_last_line_is_cut_off(tmp_path: Path, tail: bytes) -> None:
-    path = tmp_path / "j"
-    journal = Journal(path)
-    journal.append({"row": "one"})
-    journal.append({"row": "two"}, durable=True)
-    journal.close()
-    with open(path, "ab") as file:
-        file.write(tail)
-    again = Journal(path)
-    assert [row["row"] for row in again.rows] == ["one", "two"]
-    again.append({"row": "three"})
-    again.close()
-    last = Journal(path)
-    last.close()
-    assert [row["row"] for row in last.rows] == ["one", "two", "three"]
-
-
 def test_a_second_run_in_one_folder_is_refused_with_its_holder(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     with pytest.raises(ArchiveError, match=rf"another run .process {os.getpid()}. is writing"):
@@ -119,17 +102,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
         Archive(tmp_path / "file" / "out")
 
 
-def test_a_series_goes_on_where_its_journal_ends(tmp_path: Path) -> None:
+def test_a_series_goes_on_where_its_archive_ends(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
-    assert archive.begin(SERIES) == (set(), Stats())
+    done, stats = archive.begin(SERIES)
+    assert (done.ranges, stats) == ([], Stats())
     archive.record_batch([0, 1, 3], Stats(cases=3, wide_cases=1))
     archive.close()
     other = Archive(tmp_path)
     done, stats = other.begin(Series(("returns",), 7, "1"))
-    assert done == set()
+    assert done.ranges == []
     other.record_batch([0], Stats(cases=1))
     done, stats = other.begin(SERIES)
-    assert (done, stats.cases, stats.wide_cases) == ({0, 1, 3}, 3, 1)
+    assert (done.ranges, stats.cases, stats.wide_cases) == ([(0, 1), (3, 3)], 3, 1)
     assert other.last_seed(SERIES.targets, "1") == 7
     assert other.last_seed(SERIES.targets, "2") is None
     other.close()

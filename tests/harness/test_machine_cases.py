@@ -52,7 +52,8 @@ def test_a_wrong_allocation_becomes_a_small_bundle() -> None:
     ((signature, dissents),) = split(trial.verdict)
     found = confirm(bench, trial, signature, dissents)
     assert found is not None
-    small = minimized(bench, found, 20.0)
+    small, work = minimized(bench, found, 20.0)
+    assert work is not None
     assert small.minimized is not None
     text = small.minimized.content.decode()
     assert "reuse" in text

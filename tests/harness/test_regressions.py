@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.archive.archive import read_bundle
+from fuzz.archive.bundles import read_bundle
 from fuzz.cli.main import main
 from fuzz.trial.bench import MACHINE_ENGINES, Bench
 from oracles.judge.verdict import Agree

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fuzz.archive import bundle
-from fuzz.archive.archive import read_bundle
+from fuzz.archive.bundles import read_bundle
 from fuzz.archive.disk import write_file, write_folder
 from fuzz.cli.arguments import add_calls, add_engines, add_json, duration, positive
 from fuzz.cli.cases import load, need_engines

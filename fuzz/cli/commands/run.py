@@ -11,11 +11,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from fuzz.archive.archive import Archive, Series
+from fuzz.archive.archive import Archive
 from fuzz.campaign import feedback
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.slot import Plan
 from fuzz.cli.arguments import add_engines, add_json, duration, natural, positive
+from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.trial.bench import canonical, default_engines

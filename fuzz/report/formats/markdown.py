@@ -18,6 +18,7 @@ def render(summary: Summary) -> str:
             about = f"{stored.count} | {stored.size} | {_cell(stored.known)} | {_cell(stored.path.name)}"
             lines.append(f"| {name} | {about} |")
         lines.append("")
+    lines += [*(f"Unreadable bundle: {line}" for line in summary.unreadable), ""] if summary.unreadable else []
     lines += ["| engine | cases | CPU s |", "|---|---|---|"]
     for engine, cases in sorted(stats.engine_cases.items()):
         lines.append(f"| {_cell(engine)} | {cases} | {stats.engine_cpu.get(engine, 0.0):.1f} |")
