@@ -23,7 +23,17 @@ from typing import Final
 
 from fuzz import VERSION
 from fuzz.archive import bundle
-from fuzz.archive.bundles import FINDINGS, BundleError, Surveyed, changed_at, read_bundle, set_aside, stamp, survey
+from fuzz.archive.bundles import (
+    FINDINGS,
+    UNSEEN,
+    BundleError,
+    Surveyed,
+    changed_at,
+    read_bundle,
+    set_aside,
+    stamp,
+    survey,
+)
 from fuzz.archive.cause_tables import CauseQueries, CauseTables
 from fuzz.archive.database import NAME, Database, in_memory, open_to_read, open_to_write
 from fuzz.archive.disk import ArchiveError, FolderLock, explained, sweep, write_folder
@@ -266,11 +276,11 @@ class Archive(Queries):
         try:
             return read_bundle(path)
         except BundleError as error:
-            where = set_aside(self.folder, path.name)
+            where = set_aside(self.folder, path.name) if error.broken else None
             self.unreadable.append(f"{error} ({f'moved to {where}' if where else 'left where it is'})")
             self.database.execute(
                 "UPDATE findings SET stamp = ?, trouble = ? WHERE bundle = ?",
-                ("" if where else stamp(path), self.unreadable[-1], path.name),
+                ("" if where else UNSEEN, self.unreadable[-1], path.name),
             )
             return None
 

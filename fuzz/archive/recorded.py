@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fuzz.archive.archive import Archive, Reader
-from fuzz.archive.bundles import FINDINGS, BundleError, read_bundle
+from fuzz.archive.bundles import FINDINGS, UNREADABLE, BundleError, names, read_bundle
 from fuzz.records.history import Series
 from fuzz.records.summary import Stored, Summary
 
@@ -31,7 +31,8 @@ def recorded(folder: Path) -> Summary:
         last = nights[-1].series if nights else Series((), 0, "")
         summary = Summary(targets, last.seed, last.version, folder, reader.stats())
         summary.findings = stored_findings(reader)
-        summary.unreadable = list(reader.unreadable)
+        aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
+        summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]
         for night in nights:
             summary.engines |= {part.engine: part.release for part in reader.engines(night.id) if part.release}
     notes: set[str] = set()
