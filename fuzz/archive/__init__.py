@@ -1,11 +1,21 @@
-"""The output folder: findings as bundles, and the journal of what was done; whole after a kill at any moment.
+"""The output folder: findings as bundles, and one file of what was done and seen; whole after a kill at any moment.
 
-    OUT/journal.jsonl       one object a line, only appended to: a series begun, a batch done, a finding stored
+    OUT/archive.sqlite      nights, cases done, findings, causes, sightings, minimizations (``schema`` has the tables)
     OUT/findings/NAME/      a bundle: one finding as a folder that explains itself and replays without this project
 
 ``archive``
-    ``Archive``: the folder opened for writing, by one process. ``Series``: targets, seed and version of the generators,
-    which determine a run's cases. Functions that read what is there.
+    ``Archive``: the folder opened for writing, by one process; ``Reader``: for reading, by any, at the same time.
+``queries``, ``cause_tables``
+    What both can be asked, one statement each, in the plain values of ``fuzz.records.history``; causes with what
+    changes them.
+``database``, ``schema``, ``writing``
+    The SQLite file: opened with proof that it is whole, its tables, its rows. All errors name the file.
+``done``
+    Case numbers as ranges.
+``bundles``
+    The bundles on the disk beside the rows that speak of them: read, surveyed, set aside.
+``takeover``
+    Folders of the form before, with a ``journal.jsonl``.
 ``recorded``
     The records that reports are made of, from what is there.
 ``bundle``

@@ -6,6 +6,8 @@
 ``stats``, ``target_yield``
     Counts over cases, of a run and of each of its targets. Both are ``Sums`` (``sums``): they add up exactly, whatever
     was counted where.
+``history``
+    What an archive remembers: ``Series``, ``Night``, ``Sighting``, ``Cause``, ``Minimization``, ...
 ``summary``
     ``Summary``: a run as far as it got, which every report is made of; ``Stored``: a finding in the output folder;
     ``Observer``: whoever watches a run.
@@ -13,6 +15,6 @@
     What commands end with.
 
 A new count is a field of ``Stats`` or ``TargetYield`` and a line in docs/json.md: adding and JSON follow from the
-field. An older journal has no such field and is read as zero. A change that older readers would misunderstand raises
+field. An older archive has no such field and is read as zero. A change that older readers would misunderstand raises
 the version beside it (``FINDING_VERSION``, ``SUMMARY_VERSION``).
 """

@@ -168,6 +168,22 @@ def test_a_reader_changes_nothing(tmp_path: Path) -> None:
     Archive(tmp_path).close()
     with Reader(tmp_path) as reader, pytest.raises(ArchiveError, match="cannot use"):
         reader.database.execute("DELETE FROM done")
+    assert {path.name for path in tmp_path.iterdir()} == {"archive.sqlite", "findings", "lock"}
+
+
+def test_a_writer_that_ends_while_somebody_reads_loses_nothing(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    archive.begin(SERIES)
+    with Reader(tmp_path) as reader, reader.database.moment():
+        assert reader.stats().cases == 0
+        archive.record_batch([0], Stats(cases=1))
+        archive.close()
+        archive = Archive(tmp_path)
+        assert archive.stats().cases == 1
+        archive.close()
+        assert reader.stats().cases == 0
+    with Reader(tmp_path) as reader:
+        assert reader.stats().cases == 1
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------

@@ -251,7 +251,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_recorded(tmp_path: Path) ->
     """The writer alone, as fast as it can: most kills hit the midst of a transaction or of a bundle."""
     cases: set[int] = set()
     bundles: set[str] = set()
-    for words in range(3, 240, 31):
+    for words in range(3, 240, 47):
         writer = subprocess.Popen(
             [sys.executable, "-P", "-c", _WRITER, str(tmp_path), str(Path(__file__).parent)], stdout=subprocess.PIPE,
             text=True, env={"PYTHONPATH": str(ROOT)},

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from fuzz.archive import bundle
-from fuzz.archive.archive import Series, read_findings, read_journal
+from fuzz.archive.archive import Archive, Reader
+from fuzz.archive.bundles import read_findings
 from fuzz.archive.recorded import recorded
 from fuzz.cli.main import main
 from fuzz.records.finding import Finding
+from fuzz.records.history import Ending
 from fuzz.records.stats import Stats
 from fuzz.trial.bench import Bench
 from generators.registry import make_case, version_of
@@ -38,17 +40,30 @@ def test_every_file_of_the_bundle_is_what_would_be_written(stored: tuple[Path, F
     assert {file.name for file in path.iterdir() if file.stat().st_mode & 0o100} == bundle.EXECUTABLE
 
 
-def test_the_journal_is_what_would_be_written(stored: tuple[Path, Finding]) -> None:
+def test_the_archive_is_what_would_be_written(stored: tuple[Path, Finding], tmp_path: Path) -> None:
     path, finding = stored
-    start, found, batch = read_journal(EXAMPLE)
-    series = Series.from_json(start)
-    assert start == {"row": "series", "journal": 1, **series.to_json()}
-    assert found == {"row": "finding", "bundle": path.name, "bucket": finding.signature.bucket.key}
-    assert batch == {"row": "batch", "numbers": list(range(8)), "stats": Stats.from_json(batch["stats"]).to_json()}
-    lines = (EXAMPLE / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-    assert lines == [json.dumps(row, separators=(",", ":")) for row in (start, found, batch)]
+    Archive(tmp_path).close()
+    with Reader(EXAMPLE) as reader, Reader(tmp_path) as empty:
+        for of in ("SELECT sql FROM sqlite_master WHERE sql != '' ORDER BY name", "PRAGMA user_version"):
+            assert reader.database.rows(of) == empty.database.rows(of)
+        (series,) = reader.series()
+        assert (series.targets, series.seed) == (("arith",), 105)
+        assert reader.done(series).ranges == [(0, 7)]
+        (sums,) = reader.database.row("SELECT counts FROM series") or ("",)
+        assert json.loads(sums) == Stats.from_json(json.loads(sums)).to_json()
+        (night,) = reader.nights()
+        assert (night.cases, night.exit_code) == (8, 1)
+        assert {part.engine for part in reader.engines(night.id)} == {REFERENCE, ENGINE}
+        (row,) = reader.findings()
+        assert (row.bundle, row.signature, row.night) == (path.name, finding.signature, night.id)
+        assert reader.bucket_counts() == {finding.signature.bucket.key: 2}
+        assert [at.index for at in reader.sightings(bucket=finding.signature.bucket.key)] == [0, 3]
+        (tried,) = reader.minimizations(path.name)
+        assert (tried.before, tried.after) == (len(finding.case.content), len(finding.best.content))
+        assert tried.ending is Ending.FIXPOINT
     summary = recorded(EXAMPLE)
     assert (summary.stats.cases, summary.stats.disagreements, len(summary.new)) == (8, 2, 1)
+    assert {file.name for file in EXAMPLE.iterdir()} == {"archive.sqlite", "findings"}
 
 
 def test_the_case_is_the_one_that_its_origin_names(stored: tuple[Path, Finding]) -> None:
@@ -61,7 +76,7 @@ def test_the_case_is_the_one_that_its_origin_names(stored: tuple[Path, Finding])
 def test_the_reference_still_expects_it_and_the_report_names_it(
     stored: tuple[Path, Finding], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, finding = stored
+    finding = stored[1]
     bench = Bench([REFERENCE])
     seen = bench.run(finding.best).reference
     bench.close()
@@ -71,7 +86,6 @@ def test_the_reference_still_expects_it_and_the_report_names_it(
     assert dissent.outcomes[-1] != finding.expected[-1]
     assert main(["report", str(EXAMPLE)]) == 0
     assert f"| {finding.signature} | 2 | {len(finding.best.content)} |" in capsys.readouterr().out
-    assert path.name in (EXAMPLE / "journal.jsonl").read_text(encoding="utf-8")
 
 
 def test_the_release_that_showed_it_shows_it_again(
