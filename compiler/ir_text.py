@@ -36,7 +36,7 @@ from compiler.ir import (
     TryCall,
     ValueId,
 )
-from wasm.isa import OPS, Op
+from wasm.isa import OPS, MemArg, Op
 from wasm.traps import TrapKind
 from wasm.valtypes import NUM_TYPES, NumType
 
@@ -193,7 +193,17 @@ class _Reader:
         if op is None:
             raise self._fail(f"{name!r} is no operation")
         imm = None if match["imm"] is None else self._imm(match["imm"])
+        if name in ("load", "store"):
+            imm = self._access(imm)
         return Inst(op, self._args(match["args"]), imm, self._defined(match["results"] or ""))
+
+    def _access(self, imm: Any) -> tuple[Op, MemArg]:
+        """An access's row with its ``MemArg``, which prints as a tuple."""
+        match imm:
+            case (Op() as row, (int(align), int(offset), int(memory))):
+                return row, MemArg(align, offset, memory)
+            case _:
+                raise self._fail("an access has a row, and alignment, offset, memory: write [(@i32.load, (2, 0, 0))]")
 
     def _imm(self, text: str) -> Any:
         stack: list[list[Any]] = [[]]

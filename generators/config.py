@@ -15,6 +15,7 @@ OPERAND_ZONES: Final = ((250, 262), (510, 514))
 """A drawn size in one of these ranges is meant in operands of a direct call; an addressed one has one more."""
 
 _SIZE_STEPS: Final = 4096
+"""Entries of a table of sizes: the most alternatives of a choice of two bytes."""
 
 
 def _log_uniform(low: int, high: int, count: int) -> list[int]:
@@ -87,6 +88,7 @@ class Config:
     seeds: Path | None = None
 
     def allows(self, *features: Feature) -> bool:
+        """Whether all of these features may be used."""
         return self.features.issuperset(features)
 
     def without(self, *features: Feature) -> Config:
@@ -102,27 +104,27 @@ DEFAULT: Final = Config()
 EVERYTHING: Final = Config(features=ALL - {Feature.LEGACY_EXCEPTIONS})
 
 
-_OF_OPERANDS: Final = frozenset({Feature.SIMD, Feature.RELAXED_SIMD})
+_OF_INSTRUCTIONS: Final = frozenset({Feature.SIMD, Feature.RELAXED_SIMD})
 _Args = TypeVarTuple("_Args")
-_Found = TypeVar("_Found")
+_Rows = TypeVar("_Rows")
 
 
 def by_instructions(
-    make: Callable[[frozenset[Feature], *_Args], _Found],
-) -> Callable[[frozenset[Feature], *_Args], _Found]:
+    make: Callable[[frozenset[Feature], *_Args], _Rows],
+) -> Callable[[frozenset[Feature], *_Args], _Rows]:
     """Remember what a function of features and more gives, where only the vector features make a difference.
 
     Programs draw their features one by one, so that nearly every set of them is a new one.
     """
-    known: dict[tuple[object, ...], _Found] = {}
+    known: dict[tuple[object, ...], _Rows] = {}
 
-    def found(features: frozenset[Feature], /, *rest: *_Args) -> _Found:
-        key = features & _OF_OPERANDS, *rest
+    def remembered(features: frozenset[Feature], /, *rest: *_Args) -> _Rows:
+        key = features & _OF_INSTRUCTIONS, *rest
         if key not in known:
-            known[key] = make(features & _OF_OPERANDS, *rest)
+            known[key] = make(features & _OF_INSTRUCTIONS, *rest)
         return known[key]
 
-    return found
+    return remembered
 
 
 def draw_size(source: ChoiceSource, table: tuple[int, ...], limit: int) -> int:

@@ -1,7 +1,7 @@
 """Modules from other projects' generators, for comparing: a program makes the bytes, we add the calls.
 
 A file of ``generators/peers`` holds ``VARIANTS`` (words that may follow its name after a colon, "" for none) and
-``open_peer(variant) -> Opened``, which raises ``PeerMissing`` where its program is not on this machine. Its name is the
+``open_peer(variant) -> Peer``, which raises ``PeerMissing`` where its program is not on this machine. Its name is the
 file's with dashes. Case ``index`` depends on (the program's version, the name, the seed, the index) only.
 """
 
@@ -51,7 +51,7 @@ Calls = Callable[[Module], tuple[Invocation, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class Peer:
     """A peer that can be asked: its program's version, what makes a module's bytes, and which calls to make of one.
 
     ``make`` may raise ``NoModule``.
@@ -75,12 +75,12 @@ def peer_names() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=16)
-def open_peer(name: str) -> Opened:
+def open_peer(name: str) -> Peer:
     """Make a peer ready. Raises ``ValueError`` for an unknown one and ``PeerMissing``."""
     if name not in peer_names():
         raise ValueError(f"no generator {name!r}: choose from {', '.join(peer_names())}")
     stem, _, variant = name.partition(":")
-    opened: Opened = import_module(f"{_FOLDER}.{stem.replace('-', '_')}").open_peer(variant)
+    opened: Peer = import_module(f"{_FOLDER}.{stem.replace('-', '_')}").open_peer(variant)
     return opened
 
 

@@ -4,6 +4,7 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
 
     def check(id: EngineId) -> EngineId      # canonical settings; raises UsageError
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
+    CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _KEY: Final = re.compile(r"[a-z][A-Za-z0-9_.-]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class EngineId:
-    """``name[@version|@/path][:key=value(+key=value)*]`` (design, section 2); ``str`` gives the canonical form.
+    """``name[@version|@/path][:key=value(+key=value)*]`` (docs/engines.md); ``str`` gives the canonical form.
 
     A bare word among the settings stands for ``word=on``. ``version`` and ``path`` exclude each other; both empty
     means the installed release. ``settings`` are sorted by key, without the ones at their default.

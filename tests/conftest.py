@@ -116,5 +116,6 @@ def wasm_tools() -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The switch of all text-in, text-out tests: write what came out into the expectation."""
+    """The switches of text-in, text-out tests: write what came out into the expectation."""
     parser.addoption("--update-stages", action="store_true", help="rewrite the expected texts of stage tests")
+    parser.addoption("--update-texts", action="store_true", help="rewrite what targets make of recorded choices")

@@ -90,6 +90,15 @@ def test_the_pass_takes_part(copy: Path) -> None:
     assert run(copy, "use_the_pass") == "(<i32.const>, 1)\n"
 
 
+def test_the_passs_docstring_is_true(copy: Path) -> None:
+    """By the test that runs every pass on its own example."""
+    shutil.copytree(ROOT / "tests" / "reducing", copy / "tests" / "reducing")
+    said = run(
+        copy, "pytest", "-n0", "-p", "no:cacheprovider", "tests/reducing/test_examples.py", "-k", "small_constants"
+    )
+    assert "1 passed" in said
+
+
 def test_the_fault_is_found(copy: Path) -> None:
     said = run(copy, "fuzz", "selfcheck", "--fault", "fold-difference-of-one-value", "--target", "arith",
                "--seconds", "60s", "--no-minimize", "--jobs", "1")  # fmt: skip

@@ -182,10 +182,10 @@ class ModuleBuilder:
 
     def type(self, composite: CompositeType) -> int:
         """The index of a final type without supertypes, the same for the same type."""
-        found = self._interned.get(composite)
-        if found is None:
-            found = self._interned[composite] = self.rec_group((SubType(composite),))
-        return found
+        index = self._interned.get(composite)
+        if index is None:
+            index = self._interned[composite] = self.rec_group((SubType(composite),))
+        return index
 
     def rec_group(self, group: tuple[SubType, ...]) -> int:
         """Append a recursion group and return its first type index; its members may name each other by index."""
@@ -282,19 +282,19 @@ class ModuleBuilder:
         """
         init = tuple(const("ref.func", func) for func in funcs)
         if offset is not None:
-            found = Elem(_FUNC, init, SegmentMode.ACTIVE, table, const("i32.const", offset))
+            elem = Elem(_FUNC, init, SegmentMode.ACTIVE, table, const("i32.const", offset))
         else:
-            found = Elem(_FUNC, init, SegmentMode.DECLARATIVE if declarative else SegmentMode.PASSIVE)
-        self.module.elems.append(found)
+            elem = Elem(_FUNC, init, SegmentMode.DECLARATIVE if declarative else SegmentMode.PASSIVE)
+        self.module.elems.append(elem)
         return len(self.module.elems) - 1
 
     def data(self, init: bytes, offset: int | None = None, memory: int = 0) -> int:
         """A data segment: active at ``offset`` of a 32-bit memory, else passive."""
         if offset is not None:
-            found = Data(init, SegmentMode.ACTIVE, memory, const("i32.const", offset))
+            data = Data(init, SegmentMode.ACTIVE, memory, const("i32.const", offset))
         else:
-            found = Data(init)
-        self.module.datas.append(found)
+            data = Data(init)
+        self.module.datas.append(data)
         return len(self.module.datas) - 1
 
     def export(self, name: str, kind: ExternKind, index: int) -> None:

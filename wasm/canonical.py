@@ -93,8 +93,8 @@ def canonical_subtype(sub: int, super_: int) -> bool:
     """Whether the defined type with canonical id ``sub`` matches the one with id ``super_`` (spec 3.3.10)."""
     if sub == super_:
         return True
-    found = _BY_ID.get(sub)
-    return found is not None and super_ in found.above
+    own = _BY_ID.get(sub)
+    return own is not None and super_ in own.above
 
 
 _Key: TypeAlias = Any
@@ -124,9 +124,9 @@ class Types:
     def func(self, index: int) -> FuncType | None:
         """The function type at ``index``; None if there is no such type or it is of another kind."""
         if 0 <= index < len(self.flat):
-            found = self.flat[index].composite
-            if type(found) is FuncType:
-                return found
+            composite = self.flat[index].composite
+            if type(composite) is FuncType:
+                return composite
         return None
 
     def canonical_id(self, index: int) -> int:
@@ -141,8 +141,8 @@ class Types:
         first = len(self._canonical)
         uses: dict[int, _Group] = {}
         key = tuple(self._sub_key(sub, first, uses) for sub in group)
-        found = _GROUPS.get(key)
-        if found is None:
+        canonical = _GROUPS.get(key)
+        if canonical is None:
             members: list[_Canonical] = []
             for sub in group:
                 above: tuple[int, ...] = ()
@@ -152,9 +152,9 @@ class Types:
                     above = (parent.id, *parent.above)
                 members.append(_Canonical(above))
                 _BY_ID[members[-1].id] = members[-1]
-            found = _GROUPS[key] = _Group(tuple(members), tuple(uses.values()))
-        self._canonical.extend(found.members)
-        self._interned.extend([found] * len(group))
+            canonical = _GROUPS[key] = _Group(tuple(members), tuple(uses.values()))
+        self._canonical.extend(canonical.members)
+        self._interned.extend([canonical] * len(group))
 
     def _sub_key(self, sub: SubType, first: int, uses: dict[int, _Group]) -> _Key:
         composite = sub.composite

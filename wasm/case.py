@@ -44,7 +44,7 @@ class CallSite:
 
     ``kind`` is ``host direct indirect ref tail tail_indirect tail_ref import recursive loop``, or ``throw`` where a
     handler uses a payload, whose values count as parameters. ``operands`` is how many register-allocation operands the
-    call has (seed notes, section 1.3: results, register parameters, contexts and the callee's address). The site counts
+    call has: results, register parameters, contexts and the callee's address (docs/compiler.md). The site counts
     as passed once the instruction at (``func``, ``use_at``) was executed: the one that uses the last result (``func``
     counts imports; ``use_at`` indexes the flat body). A site of kind ``host`` has ``func`` -1 and ``use_at`` the index
     of the invocation that must return.

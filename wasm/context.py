@@ -56,12 +56,12 @@ class ModuleContext:
 
     def func_type_at(self, type_index: int) -> FuncType:
         """The function type at a type index. Raises ``Invalid`` if there is no such type, or another kind of type."""
-        found = self.types.func(type_index)
-        if found is None:
+        type_ = self.types.func(type_index)
+        if type_ is None:
             if type_index >= len(self.types.flat):
                 raise Invalid(f"unknown type {type_index}")
             raise Invalid(f"type {type_index} is not a function type")
-        return found
+        return type_
 
     def callable_table(self, index: int) -> TableType:
         """A table that ``call_indirect`` may use. Raises ``Invalid`` if it does not hold functions."""
@@ -87,15 +87,15 @@ class ModuleContext:
 def declared_refs(module: Module) -> set[int]:
     """The functions named outside of function bodies and of the start section (spec 3.5.14, C.refs)."""
     ref_func = OPS["ref.func"]
-    found = {export.index for export in module.exports if export.kind is ExternKind.FUNC}
+    declared = {export.index for export in module.exports if export.kind is ExternKind.FUNC}
     for elem in module.elems:
-        found.update(imm for expr in elem.init for row, imm in expr if row is ref_func)
-        found.update(imm for row, imm in elem.offset if row is ref_func)
+        declared.update(imm for expr in elem.init for row, imm in expr if row is ref_func)
+        declared.update(imm for row, imm in elem.offset if row is ref_func)
     exprs = [definition.init for definition in module.globals]
     exprs += [table.init for table in module.tables if table.init is not None]
     exprs += [data.offset for data in module.datas]
-    found.update(imm for expr in exprs for row, imm in expr if row is ref_func)
-    return found
+    declared.update(imm for expr in exprs for row, imm in expr if row is ref_func)
+    return declared
 
 
 def item(space: list[_Item], index: int, noun: str) -> _Item:

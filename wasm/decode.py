@@ -131,11 +131,11 @@ def instruction_offset(data: bytes, func: int, index: int) -> int:
     ``index`` may equal the body's length; that gives the offset behind its ``end``. Raises Malformed as ``decode``
     does, and IndexError where the module has no such function or instruction.
     """
-    found = decode(data).funcs[func]
-    if found.offset is None or not 0 <= index <= len(found.body):
-        raise IndexError(f"function {func} has {len(found.body)} instructions, not {index}")
+    decoded = decode(data).funcs[func]
+    if decoded.offset is None or not 0 <= index <= len(decoded.body):
+        raise IndexError(f"function {func} has {len(decoded.body)} instructions, not {index}")
     reader = Reader(data)
-    reader.pos = found.offset
+    reader.pos = decoded.offset
     for _ in range(index):
         read_instr(reader)
     return reader.pos
@@ -323,10 +323,10 @@ def _elem_type(reader: Reader, form: int) -> RefType:
 
 def _func_expr(index: int, known: dict[int, Expr]) -> Expr:
     """``ref.func index``, one object per index: a segment may list a function a million times."""
-    found = known.get(index)
-    if found is None:
-        found = known[index] = ((_REF_FUNC, index),)
-    return found
+    expr = known.get(index)
+    if expr is None:
+        expr = known[index] = ((_REF_FUNC, index),)
+    return expr
 
 
 def _expr(reader: Reader, known: dict[int, Expr]) -> Expr:

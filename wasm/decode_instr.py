@@ -144,11 +144,11 @@ def read_instr(reader: Reader) -> Instr:
     start = reader.pos
     first = reader.byte()
     key = (first, reader.u32()) if first in _PREFIXES else (0, first)
-    found = _PREPARED.get(key)
-    if found is None:
+    prepared = _PREPARED.get(key)
+    if prepared is None:
         code = f"{first:02x} {key[1]:02x}" if key[0] else f"{first:02x}"
         raise reader.fail(f"illegal opcode {code}", start)
-    row, bare, readers = found
+    row, bare, readers = prepared
     if bare is not None:
         return bare
     if len(readers) == 1:

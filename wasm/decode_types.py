@@ -73,10 +73,10 @@ def ref_type(reader: Reader) -> RefType:
 
 
 def val_type(reader: Reader) -> ValType:
-    found = ONE_BYTE_TYPES.get(reader.peek())
-    if found is not None:
+    short = ONE_BYTE_TYPES.get(reader.peek())
+    if short is not None:
         reader.pos += 1
-        return found
+        return short
     if reader.data[reader.pos] in (REF_FORM, REF_NULL_FORM):
         return ref_type(reader)
     raise reader.fail("malformed value type")

@@ -232,7 +232,7 @@ class TableState:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceNotes:
-    """What only the reference interpreter knows about a run; the judge reads it (design, section 7).
+    """What only the reference interpreter knows about a run; the judge reads it (docs/judging.md).
 
     ``steps``, ``depth`` and ``pages`` are the most that was used; ``nan_observed_at`` is the first invocation (-1: the
     instantiation) in which a bit of a free NaN decided something else than a NaN result; ``tainted`` lists bytes of

@@ -293,16 +293,16 @@ class _Encodings(dict[Instr, bytes]):
         row, imm = instr
         match row.imms:
             case ():
-                found = OPCODES[row]
+                encoded = OPCODES[row]
             case (kind,):
-                found = OPCODES[row] + _WRITE[kind](imm)
+                encoded = OPCODES[row] + _WRITE[kind](imm)
             case kinds:
-                found = OPCODES[row] + b"".join([_WRITE[kind](one) for kind, one in zip(kinds, imm, strict=True)])
-        if len(found) <= _CACHED_BYTES:
+                encoded = OPCODES[row] + b"".join([_WRITE[kind](one) for kind, one in zip(kinds, imm, strict=True)])
+        if len(encoded) <= _CACHED_BYTES:
             if len(self) >= _CACHE_ENTRIES:
                 self.clear()
-            self[instr] = found
-        return found
+            self[instr] = encoded
+        return encoded
 
 
 _ENCODINGS: Final = _Encodings()

@@ -66,10 +66,10 @@ def required_features(module: Module) -> frozenset[Feature]:
 
     Tags and ``throw`` belong to both exception proposals; alone they ask for the one of version 3.0.
     """
-    found = _used(module)
-    if TAGS in found and F.LEGACY_EXCEPTIONS not in found:
-        found.add(F.EXCEPTIONS)
-    return frozenset(feature for feature in found if feature is not None)
+    used = _used(module)
+    if TAGS in used and F.LEGACY_EXCEPTIONS not in used:
+        used.add(F.EXCEPTIONS)
+    return frozenset(feature for feature in used if feature is not None)
 
 
 def features_of_bytes(content: bytes) -> frozenset[str]:
@@ -98,22 +98,22 @@ def first_refused(module: Module, features: frozenset[Feature]) -> Use | None:
 
 
 def _used(module: Module) -> set[Feature | None]:
-    found = {use.feature for use in _item_uses(module)}
+    used = {use.feature for use in _item_uses(module)}
     ops = _ops(module)
     for row in ops:
-        found.update(_OP_FEATURES.get(row, ()))
+        used.update(_OP_FEATURES.get(row, ()))
     if not ops.isdisjoint(_TYPED_OPS):
         different = {instr for func in module.funcs for instr in func.body if instr[0] in _TYPED_OPS}
         for row, imm in different:
-            found.update(_imm_features(row, imm))
-    return found
+            used.update(_imm_features(row, imm))
+    return used
 
 
 def _ops(module: Module) -> set[Op]:
-    found: set[Op] = set()
+    ops: set[Op] = set()
     for func in module.funcs:
-        found.update([row for row, _ in func.body])
-    return found
+        ops.update([row for row, _ in func.body])
+    return ops
 
 
 def _instr_uses(module: Module) -> Iterator[Use]:
@@ -169,11 +169,11 @@ def _item_uses(module: Module) -> Iterator[Use]:
             yield Use(feature, f"type {index}")
         index += len(group)
     tables = memories = 0
-    externs: list[tuple[str, ExternType]] = [(f"import {i}", found.type) for i, found in enumerate(module.imports)]
+    externs: list[tuple[str, ExternType]] = [(f"import {i}", item_.type) for i, item_ in enumerate(module.imports)]
     externs += [(f"table definition {i}", table.type) for i, table in enumerate(module.tables)]
     externs += [(f"memory definition {i}", memory) for i, memory in enumerate(module.memories)]
     externs += [(f"tag definition {i}", tag) for i, tag in enumerate(module.tags)]
-    externs += [(f"global definition {i}", found.type) for i, found in enumerate(module.globals)]
+    externs += [(f"global definition {i}", item_.type) for i, item_ in enumerate(module.globals)]
     for place, type_ in externs:
         yield from (Use(feature, place) for feature in _extern_features(type_))
         tables += isinstance(type_, TableType)
@@ -189,12 +189,12 @@ def _item_uses(module: Module) -> Iterator[Use]:
 
 
 def _group_features(group: RecGroup) -> set[Feature]:
-    found: set[Feature] = set()
+    used: set[Feature] = set()
     if len(group) != 1:
-        found.add(F.GC)
+        used.add(F.GC)
     for sub in group:
-        found |= _sub_features(sub)
-    return found
+        used |= _sub_features(sub)
+    return used
 
 
 def _sub_features(sub: SubType) -> set[Feature]:

@@ -1,4 +1,4 @@
-"""The one meaning of imports (design, section 6): what an imported function returns, whoever hosts it.
+"""The one meaning of imports: what an imported function returns, whoever hosts it.
 
 Everything is arithmetic on unsigned 64-bit words that Python, JavaScript's BigInt and WebAssembly itself do alike
 (``xor``, ``rotl``, ``mul``, ``add``, ``shr_u``, all modulo 2**64), so that a host written in any of them, or a

@@ -189,8 +189,8 @@ class Module:
     def func_types(self) -> list[FuncType]:
         """The type of every function, imported ones first. The type indices must name function types."""
         flat = self.flat_types()
-        found = [flat[index].composite for index in self.func_type_indices()]
-        return [composite for composite in found if isinstance(composite, FuncType)]
+        composites = [flat[index].composite for index in self.func_type_indices()]
+        return [composite for composite in composites if isinstance(composite, FuncType)]
 
     def table_types(self) -> list[TableType]:
         imported = [item.type for item in self.imports if isinstance(item.type, TableType)]

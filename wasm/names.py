@@ -67,19 +67,19 @@ _MANY: Final = 1 << 32
 
 
 def _map(reader: Reader) -> dict[int, str]:
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for _ in range(reader.count("names", 2, _MANY)):
         index = reader.u32()
-        found[index] = reader.name()
-    return found
+        names[index] = reader.name()
+    return names
 
 
 def _indirect(reader: Reader) -> dict[int, dict[int, str]]:
-    found: dict[int, dict[int, str]] = {}
+    maps: dict[int, dict[int, str]] = {}
     for _ in range(reader.count("names", 2, _MANY)):
         index = reader.u32()
-        found[index] = _map(reader)
-    return found
+        maps[index] = _map(reader)
+    return maps
 
 
 _SUBSECTIONS: Final[dict[int, tuple[str, Callable[[Reader], object]]]] = {

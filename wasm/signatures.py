@@ -118,22 +118,22 @@ def _check_lanes(op: Op, value: Any) -> None:
 
 @_rule("call")
 def _call(context: ModuleContext, func: int) -> Signature:
-    found = context.func_type(func)
-    return found.params, found.results
+    callee = context.func_type(func)
+    return callee.params, callee.results
 
 
 @_rule("call_indirect")
 def _call_indirect(context: ModuleContext, imm: tuple[int, int]) -> Signature:
     type_index, index = imm
     address = context.callable_table(index).index_type
-    found = context.func_type_at(type_index)
-    return (*found.params, address), found.results
+    callee = context.func_type_at(type_index)
+    return (*callee.params, address), callee.results
 
 
 @_rule("call_ref")
 def _call_ref(context: ModuleContext, type_index: int) -> Signature:
-    found = context.func_type_at(type_index)
-    return (*found.params, ref(type_index)), found.results
+    callee = context.func_type_at(type_index)
+    return (*callee.params, ref(type_index)), callee.results
 
 
 @_rule("select_t")
@@ -152,10 +152,10 @@ def _global_get(context: ModuleContext, index: int) -> Signature:
 
 @_rule("global.set")
 def _global_set(context: ModuleContext, index: int) -> Signature:
-    found: GlobalType = item(context.globals, index, "global")
-    if not found.mutable:
+    type_: GlobalType = item(context.globals, index, "global")
+    if not type_.mutable:
         raise Invalid(f"global {index} is immutable")
-    return (found.type,), ()
+    return (type_.type,), ()
 
 
 # Tables (spec 3.4.5).

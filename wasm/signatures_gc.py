@@ -20,17 +20,17 @@ def _unpacked(field_: FieldType) -> ValType:
 
 
 def _struct(context: ModuleContext, index: int) -> StructType:
-    found = item(context.types.flat, index, "type").composite
-    if not isinstance(found, StructType):
+    composite = item(context.types.flat, index, "type").composite
+    if not isinstance(composite, StructType):
         raise Invalid(f"type mismatch: type {index} is not a struct type")
-    return found
+    return composite
 
 
 def _array(context: ModuleContext, index: int) -> FieldType:
-    found = item(context.types.flat, index, "type").composite
-    if not isinstance(found, ArrayType):
+    composite = item(context.types.flat, index, "type").composite
+    if not isinstance(composite, ArrayType):
         raise Invalid(f"type mismatch: type {index} is not an array type")
-    return found.field
+    return composite.field
 
 
 def defaultable(storage: ValType | PackedType) -> bool:
@@ -73,9 +73,9 @@ def _struct_field(context: ModuleContext, imm: tuple[int, int]) -> FieldType:
 
 def _struct_getter(packed: bool) -> Rule:
     def rule(context: ModuleContext, imm: tuple[int, int]) -> Signature:
-        found = _struct_field(context, imm)
-        _check_packed(found, packed)
-        return (ref(imm[0]),), (_unpacked(found),)
+        field_ = _struct_field(context, imm)
+        _check_packed(field_, packed)
+        return (ref(imm[0]),), (_unpacked(field_),)
 
     return rule
 
@@ -86,9 +86,9 @@ _rule("struct.get_s", "struct.get_u")(_struct_getter(True))
 
 @_rule("struct.set")
 def _struct_set(context: ModuleContext, imm: tuple[int, int]) -> Signature:
-    found = _struct_field(context, imm)
-    _check_mutable(found)
-    return (ref(imm[0]), _unpacked(found)), ()
+    field_ = _struct_field(context, imm)
+    _check_mutable(field_)
+    return (ref(imm[0]), _unpacked(field_)), ()
 
 
 @_rule("array.new")
@@ -138,9 +138,9 @@ def _array_new_elem(context: ModuleContext, imm: tuple[int, int]) -> Signature:
 
 def _array_getter(packed: bool) -> Rule:
     def rule(context: ModuleContext, index: int) -> Signature:
-        found = _array(context, index)
-        _check_packed(found, packed)
-        return (ref(index), I32), (_unpacked(found),)
+        element = _array(context, index)
+        _check_packed(element, packed)
+        return (ref(index), I32), (_unpacked(element),)
 
     return rule
 
@@ -150,10 +150,10 @@ _rule("array.get_s", "array.get_u")(_array_getter(True))
 
 
 def _mutable_array(context: ModuleContext, index: int) -> FieldType:
-    found = _array(context, index)
-    if not found.mutable:
+    element = _array(context, index)
+    if not element.mutable:
         raise Invalid("array is immutable")
-    return found
+    return element
 
 
 @_rule("array.set")

@@ -109,19 +109,19 @@ class _Validator:
             first = bound
 
     def _imports(self) -> None:
-        for index, found in enumerate(self._module.imports):
+        for index, import_ in enumerate(self._module.imports):
             self._place = f"import {index}"
-            match found.type:
+            match import_.type:
                 case ImportedFunc(type_index):
                     self._context.func_type_at(type_index)
                 case TableType():
-                    self._table_type(found.type)
+                    self._table_type(import_.type)
                 case MemType():
-                    _check_memory(found.type)
+                    _check_memory(import_.type)
                 case GlobalType(type_):
                     self._context.check_type(type_)
                 case TagType():
-                    self._tag(found.type)
+                    self._tag(import_.type)
 
     def _table_type(self, type_: TableType) -> None:
         self._context.check_type(type_.ref)
@@ -216,19 +216,19 @@ class _Validator:
 
 def _check_indices(composite: CompositeType, bound: int) -> None:
     """Every type index in a definition is below ``bound``, the end of its group; and its size is within limits."""
-    found: Iterable[StorageType]
+    storages: Iterable[StorageType]
     match composite:
         case FuncType(params, results):
             if len(params) > PARAMS or len(results) > RESULTS:
                 raise Invalid(f"a function type has at most {PARAMS} parameters and {RESULTS} results", limit=True)
-            found = {*params, *results}
+            storages = {*params, *results}
         case StructType(fields):
             if len(fields) > STRUCT_FIELDS:
                 raise Invalid(f"a struct type has at most {STRUCT_FIELDS} fields", limit=True)
-            found = [field.storage for field in fields]
+            storages = [field.storage for field in fields]
         case ArrayType(field):
-            found = (field.storage,)
-    for type_ in found:
+            storages = (field.storage,)
+    for type_ in storages:
         if type(type_) is RefType and isinstance(type_.heap, int) and type_.heap >= bound:
             raise Invalid(f"unknown type {type_.heap}")
 

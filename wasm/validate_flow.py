@@ -10,12 +10,13 @@ from wasm.canonical import BOT, BOT_REF
 from wasm.errors import Invalid
 from wasm.isa import OPS, Catch, Op
 from wasm.limits import BR_TABLE_TARGETS, CATCHES
-from wasm.validate_stack import Checker, FrameKind, mismatch
+from wasm.validate_stack import Checker, FrameKind
 from wasm.valtypes import EXNREF, I32, FuncType, RefType, ValType, ref
 
 Handler: TypeAlias = Callable[[Checker, Any], None]
 FLOW: Final[dict[Op, Handler]] = {}
-"""The handlers by row: they check an instruction and change the state. They raise ``Invalid``."""
+"""The handlers by row: they check an instruction and change the state through the methods of ``Checker`` only, which
+``wasm.rewrite.lift`` listens to. They raise ``Invalid``."""
 
 
 def _handler(name: str) -> Callable[[Handler], Handler]:
@@ -69,14 +70,14 @@ def _end(checker: Checker, _: None) -> None:
 
 @_handler("br")
 def _br(checker: Checker, depth: int) -> None:
-    checker.check_top(checker.label(depth).labels)
+    checker.check_top(checker.branch(depth))
     checker.cut()
 
 
 @_handler("br_if")
 def _br_if(checker: Checker, depth: int) -> None:
     checker.pop(I32)
-    labels = checker.label(depth).labels
+    labels = checker.branch(depth)
     if labels:
         checker.replace(labels)
 
@@ -88,11 +89,11 @@ def _br_table(checker: Checker, imm: tuple[tuple[int, ...], int]) -> None:
         message = f"br_table has {len(depths)} targets, more than the limit of {BR_TABLE_TARGETS}"
         raise Invalid(message, limit=True)
     checker.pop(I32)
-    labels = checker.label(default).labels
+    labels = checker.branch(default)
     checker.check_top(labels)
     seen = {id(labels)}
     for depth in set(depths):
-        other = checker.label(depth).labels
+        other = checker.branch(depth)
         if id(other) not in seen:
             if len(other) != len(labels):
                 raise Invalid("type mismatch: the targets of br_table differ in arity")
@@ -103,7 +104,7 @@ def _br_table(checker: Checker, imm: tuple[tuple[int, ...], int]) -> None:
 
 @_handler("return")
 def _return(checker: Checker, _: None) -> None:
-    checker.check_top(checker.frames[0].results)
+    checker.check_top(checker.branch(len(checker.frames) - 1))
     checker.cut()
 
 
@@ -130,9 +131,9 @@ def _return_call_indirect(checker: Checker, imm: tuple[int, int]) -> None:
 
 @_handler("return_call_ref")
 def _return_call_ref(checker: Checker, type_index: int) -> None:
-    found = checker.context.func_type_at(type_index)
+    callee = checker.context.func_type_at(type_index)
     checker.pop(ref(type_index))
-    _tail_call(checker, found)
+    _tail_call(checker, callee)
 
 
 @_handler("drop")
@@ -143,13 +144,13 @@ def _drop(checker: Checker, _: None) -> None:
 @_handler("select")
 def _select(checker: Checker, _: None) -> None:
     checker.pop(I32)
-    b, a = checker.pop_any(), checker.pop_any()
+    a, b = checker.pop_pair()
     for type_ in (a, b):
         if type_ is not BOT and isinstance(type_, RefType):
             raise Invalid("type mismatch: select without a type takes numbers and vectors only")
     if a is not b and a is not BOT and b is not BOT:
         raise Invalid(f"type mismatch: select of {a} and {b}")
-    checker.stack.append(b if a is BOT else a)
+    checker.push(b if a is BOT else a)
 
 
 def local_type(checker: Checker, index: int) -> ValType:
@@ -164,7 +165,7 @@ def _local_get(checker: Checker, index: int) -> None:
     type_ = local_type(checker, index)
     if checker.locals[index] is None:
         raise Invalid(f"uninitialized local {index}")
-    checker.stack.append(type_)
+    checker.push(type_)
 
 
 @_handler("local.set")
@@ -177,7 +178,7 @@ def _local_set(checker: Checker, index: int) -> None:
 @_handler("local.tee")
 def _local_tee(checker: Checker, index: int) -> None:
     _local_set(checker, index)
-    checker.stack.append(checker.local_types[index])
+    checker.push(checker.local_types[index])
 
 
 # References
@@ -190,24 +191,24 @@ def _non_null(type_: RefType) -> RefType:
 @_handler("ref.is_null")
 def _is_null(checker: Checker, _: None) -> None:
     checker.pop_ref()
-    checker.stack.append(I32)
+    checker.push(I32)
 
 
 @_handler("ref.as_non_null")
 def _as_non_null(checker: Checker, _: None) -> None:
-    checker.stack.append(_non_null(checker.pop_ref()))
+    checker.push(_non_null(checker.pop_ref()))
 
 
 @_handler("br_on_null")
 def _br_on_null(checker: Checker, depth: int) -> None:
     type_ = checker.pop_ref()
-    checker.replace(checker.label(depth).labels)
-    checker.stack.append(_non_null(type_))
+    checker.replace(checker.branch(depth))
+    checker.push(_non_null(type_))
 
 
 def _branch_with(checker: Checker, depth: int, type_: RefType) -> None:
     """Check a branch that carries ``type_`` on top of the operands below it, which stay."""
-    labels = checker.label(depth).labels
+    labels = checker.branch(depth)
     if not labels or not checker.types.is_subtype(type_, labels[-1]):
         raise Invalid(f"type mismatch: the label takes no {type_} on top")
     checker.replace(labels[:-1])
@@ -233,21 +234,18 @@ def _br_on_cast(checker: Checker, imm: tuple[int, RefType, RefType]) -> None:
     depth, source, target = imm
     failed = _pop_cast(checker, source, target)
     _branch_with(checker, depth, target)
-    checker.stack.append(failed)
+    checker.push(failed)
 
 
 @_handler("br_on_cast_fail")
 def _br_on_cast_fail(checker: Checker, imm: tuple[int, RefType, RefType]) -> None:
     depth, source, target = imm
     _branch_with(checker, depth, _pop_cast(checker, source, target))
-    checker.stack.append(target)
+    checker.push(target)
 
 
 def _convert(source: str, target: str, checker: Checker, _: None) -> None:
-    type_ = checker.pop_ref()
-    if not checker.types.is_subtype(type_, ref(source)):
-        raise mismatch(ref(source), type_)
-    checker.stack.append(ref(target, type_.nullable))
+    checker.push(ref(target, checker.pop_ref(ref(source)).nullable))
 
 
 FLOW[OPS["any.convert_extern"]] = partial(_convert, "extern", "any")

@@ -58,9 +58,11 @@ _MEMO_FROM: Final = 32
 _MEMO_SIZE: Final = 4_096
 
 
-@final
 class Checker:
     """The state of validating one function body after the other in one module.
+
+    The rules of ``wasm.validate_flow`` speak to it through the methods below and touch no stack themselves. So a
+    subclass that overrides them hears what each instruction takes, gives, and branches to: ``wasm.rewrite.lift`` does.
 
     ``locals`` has None where a local is not set yet; where all have defaults it is the same list as ``local_types``.
     """
@@ -91,8 +93,8 @@ class Checker:
 
     def call_plan(self, func: int) -> CallPlan:
         """The plan of ``call func``, made once for each function."""
-        found = self.context.func_type(func)
-        plan = self.calls[func] = (len(found.params), list(found.params), list(found.results))
+        callee = self.context.func_type(func)
+        plan = self.calls[func] = (len(callee.params), list(callee.params), list(callee.results))
         return plan
 
     def block_plan(self, block_type: ValType | int | None) -> BlockPlan:
@@ -111,35 +113,46 @@ class Checker:
 
     # Operands
 
+    def push(self, type_: ValType) -> None:
+        """Push one operand."""
+        self.stack.append(type_)
+
     def pop_any(self) -> ValType:
         """Pop one operand of any type; ``BOT`` from below an unreachable point."""
-        found = self.stack[-1]
-        if found is None:
+        top = self.stack[-1]
+        if top is None:
             if self.frame.unreachable:
                 return BOT
             raise Invalid("type mismatch: an operand is missing")
         del self.stack[-1]
-        return found
+        return top
 
     def pop(self, want: ValType) -> None:
         """Pop one operand that matches ``want``."""
-        found = self.stack[-1]
-        if found is None:
+        top = self.stack[-1]
+        if top is None:
             if not self.frame.unreachable:
                 raise Invalid(f"type mismatch: expected {want}, but nothing is on the stack")
-        elif found is want or self.types.is_subtype(found, want):
+        elif top is want or self.types.is_subtype(top, want):
             del self.stack[-1]
         else:
-            raise mismatch(want, found)
+            raise mismatch(want, top)
 
-    def pop_ref(self) -> RefType:
-        """Pop one operand of some reference type."""
-        found = self.pop_any()
-        if found is BOT:
+    def pop_pair(self) -> tuple[ValType, ValType]:
+        """Pop two operands that have to be of one type, whichever; the caller compares what it gets."""
+        second, first = self.pop_any(), self.pop_any()
+        return first, second
+
+    def pop_ref(self, want: RefType | None = None) -> RefType:
+        """Pop one operand of some reference type that matches ``want``, if that is given, and say which."""
+        top = self.pop_any()
+        if top is BOT:
             return BOT_REF
-        if not isinstance(found, RefType):
-            raise Invalid(f"type mismatch: expected a reference, found {found}")
-        return found
+        if not isinstance(top, RefType):
+            raise Invalid(f"type mismatch: expected a reference, top {top}")
+        if want is not None and not self.types.is_subtype(top, want):
+            raise mismatch(want, top)
+        return top
 
     def check_top(self, want: list[ValType]) -> int:
         """Check that operands that match ``want`` are on top, and say how many of them are really there."""
@@ -246,6 +259,13 @@ class Checker:
         if depth >= len(self.frames):
             raise Invalid(f"unknown label {depth}")
         return self.frames[-1 - depth]
+
+    def branch(self, depth: int) -> list[ValType]:
+        """What the instruction carries to the block that a branch depth names. Raises ``Invalid``.
+
+        For what takes its own operands along; others that name a label (a catch clause, ``rethrow``) ask ``label``.
+        """
+        return self.label(depth).labels
 
     def set_local(self, index: int) -> None:
         """Note that a local without default has been set, until the innermost block ends."""

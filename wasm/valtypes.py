@@ -99,10 +99,10 @@ _REFS: dict[tuple[HeapType, bool], RefType] = {}
 def ref(heap: HeapType, nullable: bool = True) -> RefType:
     """The reference type to ``heap``: always the same object for the same arguments."""
     key = (heap, nullable)
-    found = _REFS.get(key)
-    if found is None:
-        found = _REFS[key] = RefType(heap, nullable)
-    return found
+    interned = _REFS.get(key)
+    if interned is None:
+        interned = _REFS[key] = RefType(heap, nullable)
+    return interned
 
 
 FUNCREF: Final = ref("func")

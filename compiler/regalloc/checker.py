@@ -6,6 +6,20 @@ Lattice. A state maps each allocation (a register, or a spill slot's first word)
 holds for certain. Top is "every VReg, everywhere" (a block not reached yet); lower is fewer. Meet is intersection, per
 allocation.
 
+Why that is enough. A run of the allocated function follows some path of the original one, and at each point of that
+path every VReg has one value: the one of its last definition there. A state is right for a point if, on every path to
+it, each allocation really holds the present value of every VReg in its set. The entry's state is empty, so it is
+right; each transfer below keeps right states right, because it adds a VReg to a set only where its present value was
+just written or copied, and takes it out of every set where its value is no longer the present one; and a meet keeps of
+several paths what is right on all of them. So the fixed point is right, and where each use's allocation has its VReg in
+the set, the allocated code reads what the original reads, by induction along any path.
+
+Sets, not single VRegs, because behind an edge an argument lives on beside the parameter that it became, in one
+register: single VRegs would reject right answers. More than sets of VRegs is not needed: what a place holds does not
+depend on how it came there, so reloads, swaps and parallel moves need no rules of their own. The lattice is finite and
+each visit of a block only lowers its entry, so the iteration ends. It starts from top at loop heads, as it must:
+starting from "nothing" would reject what only a loop's own back edge confirms.
+
 Transfer, in program order:
 - An edit ``target <- source`` at type T: state[target] := those of state[source] that are not wider than T. Writing
   two words (v128) also ends what the second word held, and any v128 that began one word below ends when its second
@@ -29,7 +43,6 @@ The idea is regalloc2's ``checker.rs`` (and Watt and others'); edge definitions 
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
@@ -53,9 +66,8 @@ from compiler.machine import (
 )
 from compiler.machine_text import allocation_text, inst_text
 from compiler.regalloc.checker_liveness import needs_of
+from compiler.regalloc.checker_state import NOTHING, WIDE, State
 
-_NOTHING: Final[frozenset[VReg]] = frozenset()
-_WIDE: Final = 128
 _EASY: Final = (ConstraintKind.ANY, ConstraintKind.REG)
 
 
@@ -87,95 +99,6 @@ def assert_allocated(func: MachineFunc, env: MachineEnv, answer: Allocations) ->
         raise CheckFailed(f"{func.name}:\n" + "\n".join(map(str, errors[:50])))
 
 
-class _State:
-    """A lattice element with its reverse index (VReg to allocations), which makes "v ends everywhere" cheap."""
-
-    __slots__ = ("holds", "types", "where")
-
-    def __init__(self, types: list[int]) -> None:
-        self.types = types  # bits of each VReg
-        self.holds: dict[Allocation, frozenset[VReg]] = {}
-        self.where: dict[VReg, set[Allocation]] = {}
-
-    def copy(self) -> _State:
-        other = _State(self.types)
-        other.holds = dict(self.holds)
-        other.where = {vreg: set(places) for vreg, places in self.where.items()}
-        return other
-
-    def knowing(self, vregs: Set[VReg]) -> _State:
-        """A copy that has forgotten all other values."""
-        other = _State(self.types)
-        where, holds = other.where, other.holds
-        for vreg in vregs & self.where.keys():
-            where[vreg] = places = set(self.where[vreg])
-            for place in places:
-                if place not in holds:
-                    held = self.holds[place]
-                    holds[place] = held if held <= vregs else held & vregs
-        return other
-
-    def get(self, place: Allocation) -> frozenset[VReg]:
-        return self.holds.get(place, _NOTHING)
-
-    def _set(self, place: Allocation, vregs: frozenset[VReg]) -> None:
-        for vreg in self.holds.get(place, _NOTHING):
-            places = self.where[vreg]
-            places.discard(place)
-            if not places:
-                del self.where[vreg]
-        if vregs:
-            self.holds[place] = vregs
-            for vreg in vregs:
-                self.where.setdefault(vreg, set()).add(place)
-        else:
-            self.holds.pop(place, None)
-
-    def write(self, place: Allocation, vregs: frozenset[VReg], bits: int) -> None:
-        """Store a value of ``bits`` known to be ``vregs``'."""
-        if isinstance(place, SpillSlot):
-            if bits == _WIDE:
-                self._set(SpillSlot(place.word + 1), _NOTHING)
-            below = SpillSlot(place.word - 1)
-            held = self.holds.get(below)
-            if held:
-                self._set(below, frozenset(v for v in held if self.types[v] != _WIDE))
-        self._set(place, vregs)
-
-    def end(self, vreg: VReg) -> None:
-        """The VReg's value so far is no longer its value."""
-        for place in list(self.where.get(vreg, ())):
-            self._set(place, self.holds[place] - {vreg})
-
-    def define(self, place: Allocation, vreg: VReg) -> None:
-        self.end(vreg)
-        self.write(place, frozenset((vreg,)), self.types[vreg])
-
-    def move(self, move: Move) -> None:
-        bits = move.type.bits
-        kept = frozenset(v for v in self.get(move.source) if self.types[v] <= bits)
-        self.write(move.target, kept, bits)
-
-    def rename(self, args: tuple[VReg, ...], params: tuple[VReg, ...]) -> None:
-        """The parallel assignment of an edge."""
-        gained = [(param, list(self.where.get(arg, ()))) for arg, param in zip(args, params, strict=True)]
-        for param in params:
-            self.end(param)
-        for param, places in gained:
-            for place in places:
-                self._set(place, self.holds.get(place, _NOTHING) | {param})
-
-    def meet(self, other: _State) -> bool:
-        """Intersect with another state; whether this changed anything."""
-        changed = False
-        for place, vregs in list(self.holds.items()):
-            common = vregs & other.get(place)
-            if common != vregs:
-                self._set(place, common)
-                changed = True
-        return changed
-
-
 _Edits: TypeAlias = dict[tuple[int, int], list[Move]]
 
 
@@ -188,10 +111,10 @@ class _Step(NamedTuple):
     late_defs: list[tuple[VReg, Allocation]]
 
 
-def _step(inst: MachineInst, found: tuple[Allocation, ...]) -> _Step:
+def _step(inst: MachineInst, allocs: tuple[Allocation, ...]) -> _Step:
     step = _Step([], [], [], [])
     early_uses, early_defs, late_uses, late_defs = step
-    for k, ((vreg, _, kind, pos), place) in enumerate(zip(inst.operands, found, strict=True)):
+    for k, ((vreg, _, kind, pos), place) in enumerate(zip(inst.operands, allocs, strict=True)):
         if kind is OperandKind.USE:
             (early_uses if pos is OperandPos.EARLY else late_uses).append((k, vreg, place))
         else:
@@ -235,16 +158,16 @@ class _Checker:
         for index, block in enumerate(self.func.blocks):
             for position, inst in enumerate(block.insts):
                 number = self.first[index] + position
-                found = self.answer.operands[number]
-                if len(found) != len(inst.operands):
-                    self._fail(index, number, f"{len(found)} allocations for {len(inst.operands)} operands")
+                allocs = self.answer.operands[number]
+                if len(allocs) != len(inst.operands):
+                    self._fail(index, number, f"{len(allocs)} allocations for {len(inst.operands)} operands")
                     complete = False
                     continue
-                step = _step(inst, found)
+                step = _step(inst, allocs)
                 self.steps.append(step)
-                self._constraints(index, number, inst, found)
+                self._constraints(index, number, inst, allocs)
                 if step.early_defs or step.late_uses or len(step.late_defs) > 1:
-                    self._conflicts(index, number, inst, found)
+                    self._conflicts(index, number, inst, allocs)
         self._edits()
         return complete
 
@@ -279,22 +202,22 @@ class _Checker:
     def _frame(self, block: int, number: int, place: Allocation, bits: int) -> None:
         if not isinstance(place, SpillSlot):
             return
-        words = 2 if bits == _WIDE else 1
+        words = 2 if bits == WIDE else 1
         if not 0 <= place.word <= self.answer.slots - words:
             self._fail(block, number, f"{allocation_text(place)} lies outside the frame of {self.answer.slots} words")
         elif words == 2 and place.word % 2:
             self._fail(block, number, f"{allocation_text(place)} is no aligned place for a v128")
 
-    def _constraints(self, block: int, number: int, inst: MachineInst, found: tuple[Allocation, ...]) -> None:
-        for k, (operand, place) in enumerate(zip(inst.operands, found, strict=True)):
+    def _constraints(self, block: int, number: int, inst: MachineInst, allocs: tuple[Allocation, ...]) -> None:
+        for k, (operand, place) in enumerate(zip(inst.operands, allocs, strict=True)):
             if operand.constraint.kind in _EASY and place in self.allowed[self.func.class_of(operand.vreg)]:
                 continue
-            problem = self._constraint(operand, place, found)
+            problem = self._constraint(operand, place, allocs)
             if problem:
-                self._fail(block, number, f"operand {k} of {inst_text(inst, self.func, found)}: {problem}")
+                self._fail(block, number, f"operand {k} of {inst_text(inst, self.func, allocs)}: {problem}")
             self._frame(block, number, place, self.bits[operand.vreg])
 
-    def _constraint(self, operand: Operand, place: Allocation, found: tuple[Allocation, ...]) -> str:
+    def _constraint(self, operand: Operand, place: Allocation, allocs: tuple[Allocation, ...]) -> str:
         constraint = operand.constraint
         if constraint.kind is ConstraintKind.FIXED:
             return "" if place == constraint.preg else f"{allocation_text(place)} is not the fixed register"
@@ -302,7 +225,7 @@ class _Checker:
             cls = self.func.class_of(operand.vreg)
             outside = place.cls is not cls or place not in self.allowed[cls]
             # A definition that reuses a fixed input sits in that input's register, which need not be allocatable.
-            reused = constraint.kind is ConstraintKind.REUSE and place == found[constraint.number]
+            reused = constraint.kind is ConstraintKind.REUSE and place == allocs[constraint.number]
             if outside and not reused:
                 return f"{allocation_text(place)} is no allocatable register of its class"
         match constraint.kind:
@@ -310,7 +233,7 @@ class _Checker:
                 return "not a register"
             case ConstraintKind.STACK if not isinstance(place, SpillSlot):
                 return "not a stack slot"
-            case ConstraintKind.REUSE if place != found[constraint.number] or not isinstance(place, PReg):
+            case ConstraintKind.REUSE if place != allocs[constraint.number] or not isinstance(place, PReg):
                 return f"not the register of operand {constraint.number}"
             case ConstraintKind.LIMIT if not isinstance(place, PReg) or place.hw >= constraint.number:
                 return f"not a register below {constraint.number}"
@@ -318,16 +241,16 @@ class _Checker:
                 return ""
 
     def _places(self, operand: Operand, place: Allocation) -> tuple[Allocation, ...]:
-        if isinstance(place, SpillSlot) and self.bits[operand.vreg] == _WIDE:
+        if isinstance(place, SpillSlot) and self.bits[operand.vreg] == WIDE:
             return (place, SpillSlot(place.word + 1))
         return (place,)
 
-    def _conflicts(self, block: int, number: int, inst: MachineInst, found: tuple[Allocation, ...]) -> None:
+    def _conflicts(self, block: int, number: int, inst: MachineInst, allocs: tuple[Allocation, ...]) -> None:
         early_uses: set[Allocation] = set()
         late_uses: set[Allocation] = set()
         early_defs: set[Allocation] = set()
         late_defs: set[Allocation] = set()
-        for operand, place in zip(inst.operands, found, strict=True):
+        for operand, place in zip(inst.operands, allocs, strict=True):
             is_use, is_late = operand.kind is OperandKind.USE, operand.pos is OperandPos.LATE
             mine = (late_uses if is_late else early_uses) if is_use else (late_defs if is_late else early_defs)
             places = self._places(operand, place)
@@ -349,7 +272,7 @@ class _Checker:
         """Go to the greatest fixed point of the states at the blocks' starts; each block's errors at its last visit."""
         order = reverse_postorder(self.func.successors())
         rank = {block: i for i, block in enumerate(order)}
-        entries = {order[0]: _State(self.bits)}
+        entries = {order[0]: State(self.bits)}
         waiting = [0]
         queued = {0}
         errors: dict[int, list[CheckError]] = {}
@@ -369,7 +292,7 @@ class _Checker:
                     heappush(waiting, rank[edge.block])
         return errors
 
-    def _block(self, index: int, state: _State, errors: list[CheckError]) -> list[tuple[Edge, _State]]:
+    def _block(self, index: int, state: State, errors: list[CheckError]) -> list[tuple[Edge, State]]:
         """Run a block's transfer function; the state on each outgoing edge."""
         number = self.first[index]
         moves, holds = self.moves, state.holds
@@ -377,17 +300,17 @@ class _Checker:
             for move in moves.get((number, 0), ()):
                 state.move(move)
             early_uses, early_defs, late_uses, late_defs = self.steps[number]
-            errors += [
-                _missing(index, number, use, state) for use in early_uses if use[1] not in holds.get(use[2], _NOTHING)
-            ]
+            for k, vreg, place in early_uses:
+                if vreg not in holds.get(place, NOTHING):
+                    errors.append(_missing(index, number, k, vreg, place, state))
             for vreg, place in early_defs:
                 state.define(place, vreg)
-            errors += [
-                _missing(index, number, use, state) for use in late_uses if use[1] not in holds.get(use[2], _NOTHING)
-            ]
+            for k, vreg, place in late_uses:
+                if vreg not in holds.get(place, NOTHING):
+                    errors.append(_missing(index, number, k, vreg, place, state))
             for preg in inst.clobbers:
                 if preg in holds:
-                    state.write(preg, _NOTHING, 64)
+                    state.write(preg, NOTHING, 64)
             if inst.edges is not None:
                 return self._leave(inst.edges, late_defs, state)
             for vreg, place in late_defs:
@@ -398,8 +321,8 @@ class _Checker:
         return []
 
     def _leave(
-        self, edges: tuple[Edge, ...], definitions: list[tuple[VReg, Allocation]], state: _State
-    ) -> list[tuple[Edge, _State]]:
+        self, edges: tuple[Edge, ...], definitions: list[tuple[VReg, Allocation]], state: State
+    ) -> list[tuple[Edge, State]]:
         leaving = []
         for position, edge in enumerate(edges):
             mine = state.knowing(self.needs.before(edge))
@@ -407,14 +330,13 @@ class _Checker:
                 if position == 0:
                     mine.define(place, vreg)
                 else:
-                    mine.write(place, _NOTHING, self.bits[vreg])
+                    mine.write(place, NOTHING, self.bits[vreg])
             mine.rename(edge.args, self.func.blocks[edge.block].params)
             leaving.append((edge, mine))
         return leaving
 
 
-def _missing(block: int, number: int, use: tuple[int, VReg, Allocation], state: _State) -> CheckError:
-    k, vreg, place = use
+def _missing(block: int, number: int, k: int, vreg: VReg, place: Allocation, state: State) -> CheckError:
     held = ", ".join(f"v{v}" for v in sorted(state.get(place))) or "nothing known"
     return CheckError(block, number, f"operand {k}: {allocation_text(place)} should hold v{vreg}, holds {held}")
 

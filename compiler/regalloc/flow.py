@@ -1,9 +1,4 @@
-"""What both allocators know about a function before they start: numbering, predecessors, liveness, loops.
-
-A place in the program is a position: four per instruction i. 4i is early (inputs are read), 4i + 1 is where clobbers
-take effect, 4i + 2 is late (outputs are written); moves before instruction i happen just before 4i. Live ranges are
-half-open intervals of positions.
-"""
+"""What both allocators know about a function before they start: numbering, predecessors, liveness, loops."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from compiler.machine import (
     SpillSlot,
 )
 from compiler.regalloc.moves import PlacedMove, resolve
+from compiler.regalloc.positions import Point, inst_of_point
 from wasm.valtypes import V128, NumType
 
 Place: TypeAlias = int
@@ -42,6 +43,11 @@ OUT_EDGE: Final = 6  # an edge's moves before the jump
 
 def place_of(preg: PReg) -> Place:
     return preg.hw if preg.cls is RegClass.INT else preg.hw + FLOAT_BASE
+
+
+def hw_of(place: Place) -> int:
+    """The hardware encoding of a register, 0 to 63, whichever its class."""
+    return place & 63
 
 
 PREGS: Final[tuple[PReg, ...]] = tuple(PReg(cls, hw) for cls in (RegClass.INT, RegClass.FLOAT) for hw in range(64))
@@ -83,15 +89,15 @@ class MoveGroups:
 
     def add(self, inst: int, after: int, order: int, move: PlacedMove) -> None:
         """``move`` is (source, target, type); moves of one group have different targets."""
-        key = (inst << 1 | after) << 3 | order
+        key = (inst << 1 | after) << 3 | order  # ``positions.point``, then the order: it sorts as they do
         group = self.groups.get(key)
         if group is None:
             self.groups[key] = [move]
         else:
             group.append(move)
 
-    def sequential(self, scratch: tuple[Place, Place], slots: Slots) -> list[tuple[int, PlacedMove]]:
-        """(instruction << 1 | after, move), in order. May take a slot or two for cycles within memory."""
+    def sequential(self, scratch: tuple[Place, Place], slots: Slots) -> list[tuple[Point, PlacedMove]]:
+        """Moves with their points, in order. May take a slot or two for cycles within memory."""
         spare: dict[bool, Place] = {}
 
         def spare_slot(type_: NumType) -> Place:
@@ -100,11 +106,11 @@ class MoveGroups:
                 spare[wide] = slots.new(wide)
             return spare[wide]
 
-        found: list[tuple[int, PlacedMove]] = []
+        moves: list[tuple[Point, PlacedMove]] = []
         for key in sorted(self.groups):
-            point = key >> 3
-            found += [(point, move) for move in resolve(self.groups[key], scratch, spare_slot)]
-        return found
+            at = key >> 3
+            moves += [(at, move) for move in resolve(self.groups[key], scratch, spare_slot)]
+        return moves
 
 
 def scratch_places(env: MachineEnv) -> tuple[Place, Place]:
@@ -117,13 +123,13 @@ def allocation_table(words: int) -> list[Allocation]:
     return [*PREGS, *map(SpillSlot, range(words))]
 
 
-def make_edits(moves: Iterable[tuple[int, PlacedMove]], table: list[Allocation]) -> list[Edit]:
+def make_edits(moves: Iterable[tuple[Point, PlacedMove]], table: list[Allocation]) -> list[Edit]:
     edits = []
-    last, point = -1, ProgPoint(0, 0)
-    for number, (source, target, type_) in moves:
-        if number != last:
-            last, point = number, ProgPoint(number >> 1, number & 1)
-        edits.append(Edit(point, Move(table[source], table[target], type_)))
+    last, where = -1, ProgPoint(0, 0)
+    for at, (source, target, type_) in moves:
+        if at != last:
+            last, where = at, ProgPoint(*inst_of_point(at))
+        edits.append(Edit(where, Move(table[source], table[target], type_)))
     return edits
 
 

@@ -22,7 +22,7 @@ from compiler.machine import (
     OperandKind,
     OperandPos,
 )
-from compiler.regalloc.places import Place, place_of
+from compiler.regalloc.places import Place, hw_of, place_of
 
 EARLY: Final = 1
 LATE: Final = 2
@@ -70,7 +70,7 @@ def assign(
     """
     busy_early, busy_late = set(early), set(late)
     highest_first = sorted(registers, reverse=True)
-    found: list[Place] = [-1] * len(demands)
+    places: list[Place] = [-1] * len(demands)
     order = sorted(range(len(demands)), key=lambda i: (-demands[i].span, demands[i].need))
     if len(order) > 2 * len(registers):
         return None
@@ -78,7 +78,7 @@ def assign(
         need, span = demands[i]
         for place in highest_first:
             if (
-                place & 63 < need
+                hw_of(place) < need
                 and not (span & EARLY and place in busy_early)
                 and not (span & LATE and place in busy_late)
                 and not (span == THROUGH and place in clobbers)
@@ -86,12 +86,12 @@ def assign(
                 break
         else:
             return None
-        found[i] = place
+        places[i] = place
         if span & EARLY:
             busy_early.add(place)
         if span & LATE:
             busy_late.add(place)
-    return found
+    return places
 
 
 def clobbered_places(inst: MachineInst) -> set[Place]:

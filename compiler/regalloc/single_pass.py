@@ -38,7 +38,7 @@ def allocate(func: MachineFunc, env: MachineEnv) -> Allocations:
         _block(state, block)
     moves = state.groups.sequential(state.scratch, state.slots)
     table: list[Allocation] = allocation_table(state.slots.words)
-    operands = [tuple([table[place] for place in row]) for row in state.operands]
+    operands = [tuple([table[place] for place in places]) for places in state.operands]
     stats = {"moves": len(moves), "spills": len(state.slot_of), "evictions": state.evictions}
     return Allocations(operands, make_edits(moves, table), state.slots.words, stats)
 

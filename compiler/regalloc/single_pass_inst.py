@@ -19,6 +19,7 @@ from compiler.regalloc.places import (
     MoveGroups,
     Place,
     Slots,
+    hw_of,
     place_of,
     registers_of,
     scratch_places,
@@ -156,7 +157,8 @@ class InstScan:
         if known is None:
             self.wanted[vreg] = (need, span, [k])
         else:
-            self.wanted[vreg] = (min(need, known[0]), span | known[1], [*known[2], k])
+            known_need, known_span, ks = known
+            self.wanted[vreg] = (min(need, known_need), span | known_span, [*ks, k])
 
     def _definitions(self) -> None:
         scan = self.scan
@@ -178,7 +180,7 @@ class InstScan:
             home = scan.home.get(vreg)
             fits = (
                 home is not None
-                and (home & 63 < need or not need)
+                and (hw_of(home) < need or not need)
                 and home not in self.late
                 and not (span & EARLY and home in self.early)
                 and not (span == THROUGH and home in self.clobbers)
@@ -205,11 +207,11 @@ class InstScan:
                 continue
             span = operand_span(kind, pos, has_reuse)
             home = self._home(vreg)
-            if home is not None and home & 63 < need:
+            if home is not None and hw_of(home) < need:
                 self.places[k] = home
                 continue
             for place, owner in self.early.items():
-                if owner == vreg and place & 63 < need and self._holds(place, vreg, span):
+                if owner == vreg and hw_of(place) < need and self._holds(place, vreg, span):
                     self.places[k] = place
                     break
             else:
@@ -233,7 +235,7 @@ class InstScan:
             del keeps[scan.home[vreg]]
         order = list(self.wanted.items())
         if len(order) > 1:
-            order.sort(key=lambda item: (-item[1][1], item[1][0]))
+            order.sort(key=_hardest_first)
         for vreg, (need, span, ks) in order:
             place = self._free(vreg, need, span, keeps)
             if place is None:
@@ -250,7 +252,7 @@ class InstScan:
         second = None
         for place in self.scan.registers[self.scan.floats[vreg]]:
             if (
-                place & 63 < need
+                hw_of(place) < need
                 and place not in keeps
                 and not (span & EARLY and place in early)
                 and not (span & LATE and place in late)
@@ -269,7 +271,7 @@ class InstScan:
         used = set(self.places)
         for place in self.scan.registers[self.scan.floats[vreg]]:
             if (
-                place & 63 < need
+                hw_of(place) < need
                 and place in keeps
                 and place not in used
                 and touched[place] > oldest
@@ -285,13 +287,14 @@ class InstScan:
     def _meet_exactly(self) -> bool:
         for floats in (False, True):
             vregs = [vreg for vreg in self.wanted if self.scan.floats[vreg] is floats]
-            demands = [Demand(*self.wanted[vreg][:2]) for vreg in vregs]
-            found = assign(demands, self.scan.registers[floats], self.early, self.late, self.clobbers)
-            if found is None:
+            wanted = [self.wanted[vreg] for vreg in vregs]
+            demands = [Demand(need, span) for need, span, _ in wanted]
+            places = assign(demands, self.scan.registers[floats], self.early, self.late, self.clobbers)
+            if places is None:
                 return False
-            for vreg, place, demand in zip(vregs, found, demands, strict=True):
-                self._take(place, vreg, demand.span)
-                for k in self.wanted[vreg][2]:
+            for vreg, place, (_, span, ks) in zip(vregs, places, wanted, strict=True):
+                self._take(place, vreg, span)
+                for k in ks:
                     self.places[k] = place
         return True
 
@@ -378,3 +381,9 @@ class InstScan:
                 self._take(place, vreg, span)
                 return place
         return scan.slot(vreg)
+
+
+def _hardest_first(wanted: tuple[VReg, tuple[int, int, list[int]]]) -> tuple[int, int]:
+    """Longer spans before shorter ones, tighter limits before looser ones."""
+    _, (need, span, _) = wanted
+    return -span, need

@@ -1,4 +1,29 @@
-"""Dead code: instructions without effects whose results nobody uses, and block parameters that nobody reads."""
+"""Dead code: instructions without effects whose results nobody uses, and block parameters that nobody reads.
+
+    function dead -> i32
+    block 0 (v0:i32)
+      v1:i32 = i32.mul v0 v0
+      jump 1(v0 v1)
+    block 1 (v2:i32 v3:i32)
+      v4:i32 = i32.add v3 v3
+      v5:i32 = i32.shl v2 v2
+      branch v5 1(v5 v4) 2()
+    block 2
+      return v2
+    ; becomes
+    function dead -> i32
+    block 0 (v0:i32)
+      jump 1(v0)
+    block 1 (v2:i32)
+      v5:i32 = i32.shl v2 v2
+      branch v5 1(v5) 2()
+    block 2
+      return v2
+
+Liveness starts from what has an effect and from terminators, and goes backwards from uses to makers; a parameter makes
+the arguments at its place on every edge live. So values that only feed each other around a loop are dead, which a count
+of uses would not find.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,34 @@
-"""Constant folding by the instruction table's own semantics, and identities of integer arithmetic."""
+"""Constant folding by the instruction table's own semantics, and identities of integer arithmetic.
+
+    function fold -> i32
+    block 0 (v0:i32)
+      v1:i32 = i32.const [6]
+      v2:i32 = i32.const [7]
+      v3:i32 = i32.mul v1 v2
+      v4:i32 = i32.const [0]
+      v5:i32 = i32.add v0 v4
+      branch v3 1() 2()
+    block 1
+      return v5
+    block 2
+      trap UNREACHABLE
+    ; becomes
+    function fold -> i32
+    block 0 (v0:i32)
+      v1:i32 = i32.const [6]
+      v2:i32 = i32.const [7]
+      v3:i32 = i32.const [42]
+      v4:i32 = i32.const [0]
+      jump 1()
+    block 1
+      return v0
+    block 2
+      trap UNREACHABLE
+
+A constant row is computed by its own ``pure`` function, so folding cannot disagree with the interpreter; where that
+function traps, the instruction stays and traps at run time. Identities are those that hold for every bit pattern: no
+float operation has one (x - x may be a NaN). What was folded is left for ``dead`` to sweep.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,25 @@
 """Redundant reads inside a block: a load or global.get whose value is known from an earlier read or write.
 
+    function forward -> i32
+    block 0 (v0:i32 v1:i32)
+      v2:i32 = load [(@i32.load, (2, 0, 0))] v0
+      v3:i32 = load [(@i32.load, (2, 0, 0))] v0
+      global.set [0] v3
+      v4:i32 = global.get [0]
+      store [(@i32.store, (2, 0, 0))] v0 v1
+      v5:i32 = load [(@i32.load, (2, 0, 0))] v0
+      v6:i32 = i32.add v4 v5
+      return v6
+    ; becomes
+    function forward -> i32
+    block 0 (v0:i32 v1:i32)
+      v2:i32 = load [(@i32.load, (2, 0, 0))] v0
+      global.set [0] v2
+      store [(@i32.store, (2, 0, 0))] v0 v1
+      v5:i32 = load [(@i32.load, (2, 0, 0))] v0
+      v6:i32 = i32.add v2 v5
+      return v6
+
 A store ends what is known of memories; it does not forward its own value, since a narrow store changes its bits. Calls
 and helpers end everything. A load that repeats an earlier one cannot trap where that one did not, since memories never
 shrink.
@@ -14,6 +34,7 @@ from compiler.rewrite import map_block
 
 
 def run(func: Function) -> bool:
+    """Walk each block by itself. Returns whether anything changed."""
     replaced: dict[ValueId, ValueId] = {}
 
     def value(old: ValueId) -> ValueId:

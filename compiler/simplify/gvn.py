@@ -1,8 +1,31 @@
 """Global value numbering: an instruction whose equal dominates it is replaced by that one's results.
 
+    function gvn -> i32
+    block 0 (v0:i32 v1:i32)
+      v2:i32 = i32.add v0 v1
+      branch v2 1() 2()
+    block 1
+      v3:i32 = i32.add v0 v1
+      v4:i32 = i32.mul v3 v2
+      return v4
+    block 2
+      v5:i32 = i32.mul v2 v2
+      return v5
+    ; becomes
+    function gvn -> i32
+    block 0 (v0:i32 v1:i32)
+      v2:i32 = i32.add v0 v1
+      branch v2 1() 2()
+    block 1
+      v4:i32 = i32.mul v2 v2
+      return v4
+    block 2
+      v5:i32 = i32.mul v2 v2
+      return v5
+
 Equal means the same operation, immediates and operands, for operations without effects and for those that may only
-trap: where the first did not trap, the second will not. (Click, "Global Code Motion / Global Value Numbering", 1995,
-restricted to the dominator tree.)
+trap: where the first did not trap, the second will not. What block 1 computed is not known in block 2: it does not
+dominate it. (Click, "Global Code Motion / Global Value Numbering", 1995, restricted to the dominator tree.)
 """
 
 from __future__ import annotations
@@ -15,6 +38,7 @@ from compiler.rewrite import map_block
 
 
 def run(func: Function) -> bool:
+    """Walk the dominator tree from the entry down. Returns whether anything changed."""
     tree = dominators(successors(func))
     children: dict[int, list[int]] = {block: [] for block in tree.order}
     for block in tree.order[1:]:

@@ -1,4 +1,28 @@
-"""Control flow: jumps through empty blocks, unreachable blocks, parameters with one value, and chains of blocks."""
+"""Control flow: jumps through empty blocks, unreachable blocks, parameters with one value, and chains of blocks.
+
+    function thread -> i32
+    block 0 (v0:i32 v1:i32)
+      branch v0 1(v1) 2()
+    block 1 (v2:i32)
+      jump 3(v2 v0)
+    block 2
+      jump 3(v0 v0)
+    block 3 (v3:i32 v4:i32)
+      v5:i32 = i32.add v3 v4
+      jump 4(v5)
+    block 4 (v6:i32)
+      return v6
+    ; becomes
+    function thread -> i32
+    block 0 (v0:i32 v1:i32)
+      branch v0 1(v1) 1(v0)
+    block 1 (v3:i32)
+      v5:i32 = i32.add v3 v0
+      return v5
+
+In this order: the edges into blocks 1 and 2 go on to block 3, nothing leads to those two any more, v4 is v0 on every
+edge, and block 4 is the rest of block 3.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +32,7 @@ from compiler.rewrite import drop_params, map_block, map_targets, terminator_use
 
 
 def run(func: Function) -> bool:
+    """The four steps once, each of which makes work for the next. Returns whether anything changed."""
     changed = _skip_empty(func)
     changed |= _remove_unreachable(func)
     changed |= _single_values(func)
@@ -16,7 +41,11 @@ def run(func: Function) -> bool:
 
 
 def _skip_empty(func: Function) -> bool:
-    """An edge to a block that only jumps on goes to that jump's target. A protected call's edges stay as they are."""
+    """An edge to a block that only jumps on goes to that jump's target.
+
+    A protected call's edges stay as they are: its results exist on the normal edge alone, which therefore keeps a block
+    of its own, and a landing block begins with ``caught``.
+    """
     foreign = _read_elsewhere(func)
     onward = {
         index: (block.params, block.terminator.target)
@@ -24,7 +53,6 @@ def _skip_empty(func: Function) -> bool:
         # Were a parameter read elsewhere, it would no longer dominate that reader.
         if not block.insts and isinstance(block.terminator, Jump) and foreign.isdisjoint(block.params)
     }
-    # The normal edge of a protected call with results must keep a block of its own.
     changed = False
 
     def follow(target: Target) -> Target:

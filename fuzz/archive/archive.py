@@ -23,7 +23,17 @@ from typing import Final
 
 from fuzz import VERSION
 from fuzz.archive import bundle
-from fuzz.archive.bundles import FINDINGS, BundleError, Surveyed, changed_at, read_bundle, set_aside, stamp, survey
+from fuzz.archive.bundles import (
+    FINDINGS,
+    UNSEEN,
+    BundleError,
+    Surveyed,
+    changed_at,
+    read_bundle,
+    set_aside,
+    stamp,
+    survey,
+)
 from fuzz.archive.cause_tables import CauseQueries, CauseTables
 from fuzz.archive.database import NAME, Database, in_memory, open_to_read, open_to_write
 from fuzz.archive.disk import ArchiveError, FolderLock, explained, sweep, write_folder
@@ -46,7 +56,6 @@ from fuzz.archive.writing import (
 from fuzz.records.finding import Finding
 from fuzz.records.history import Minimization, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
-from fuzz.records.summary import BundleRow
 
 _GONE: Final = "the bundle is gone"
 
@@ -259,11 +268,11 @@ class Archive(Queries):
         try:
             return read_bundle(path)
         except BundleError as error:
-            where = set_aside(self.folder, path.name)
+            where = set_aside(self.folder, path.name) if error.broken else None
             self.unreadable.append(f"{error} ({f'moved to {where}' if where else 'left where it is'})")
             self.database.execute(
                 "UPDATE findings SET stamp = ?, trouble = ? WHERE bundle = ?",
-                ("" if where else stamp(path), self.unreadable[-1], path.name),
+                ("" if where else UNSEEN, self.unreadable[-1], path.name),
             )
             return None
 
@@ -313,22 +322,6 @@ class Reader(Queries):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def bundle_rows(archive: Archive | Reader) -> list[BundleRow]:
-    """The findings of a folder as a summary lists them, each with how often its bucket was seen."""
-    counts = archive.bucket_counts()
-    return [
-        BundleRow(
-            archive.folder / FINDINGS / found.bundle,
-            found.signature,
-            max(1, counts[found.signature.bucket.key]),
-            found.known,
-            found.stable,
-            found.size,
-        )
-        for found in archive.findings()
-    ]
 
 
 def _open(folder: Path) -> Database:

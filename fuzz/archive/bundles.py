@@ -18,11 +18,18 @@ from fuzz.records.finding import Finding
 
 FINDINGS: Final = "findings"
 UNREADABLE: Final = "unreadable"
+UNSEEN: Final = "0"
+"""The stamp of a row whose bundle has not been read yet: it is looked at whenever the folder is opened."""
+
 _CONTENT: Final = "finding.json"
 
 
 class BundleError(ArchiveError):
-    """A bundle that cannot be read; the archive goes on without it."""
+    """A bundle that cannot be read; the archive goes on without it. ``broken`` says that its content is to blame."""
+
+    def __init__(self, message: str, broken: bool) -> None:
+        super().__init__(message)
+        self.broken = broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +43,13 @@ class Surveyed:
 def survey(folder: Path, stamps: Mapping[str, str]) -> Iterator[Surveyed]:
     """What differs from ``stamps``, the bundles' names and stamps as the rows have them ("" for one that is gone)."""
     seen: set[str] = set()
-    for name in _names(folder / FINDINGS):
+    for name in names(folder / FINDINGS):
         found = stamp(folder / FINDINGS / name)
         if not found and name not in stamps:
             continue  # somebody's folder without a finding in it
         seen.add(name)
         if found != stamps.get(name) or not found:
-            yield Surveyed(name, found or "0")
+            yield Surveyed(name, found or UNSEEN)
     yield from (Surveyed(name, "") for name, known in stamps.items() if known and name not in seen)
 
 
@@ -63,7 +70,8 @@ def changed_at(bundle: Path) -> float:
         return 0.0
 
 
-def _names(folder: Path) -> list[str]:
+def names(folder: Path) -> list[str]:
+    """The folders in a folder, sorted, without those that are not whole yet; none where there is no folder."""
     try:
         with os.scandir(folder) as items:
             return sorted(item.name for item in items if not item.name.startswith(".") and item.is_dir())
@@ -73,7 +81,7 @@ def _names(folder: Path) -> list[str]:
 
 def read_findings(folder: Path) -> Iterator[tuple[Path, Finding]]:
     """The stored findings of an output folder, by bundle name; raises ``BundleError`` for one that is not readable."""
-    for name in _names(folder / FINDINGS):
+    for name in names(folder / FINDINGS):
         if stamp(folder / FINDINGS / name):
             yield folder / FINDINGS / name, read_bundle(folder / FINDINGS / name)
 
@@ -84,7 +92,8 @@ def read_bundle(path: Path) -> Finding:
         return Finding.from_json(json.loads((path / _CONTENT).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         told = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-        raise BundleError(f"{path} is no bundle that this release can read: {' '.join(told.split())}") from None
+        broken = not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
+        raise BundleError(f"{path} is no bundle that this release can read: {' '.join(told.split())}", broken) from None
 
 
 def set_aside(folder: Path, name: str) -> Path | None:

@@ -67,8 +67,9 @@ class CauseQueries:
     def with_face(self, face: str) -> list[Cause]:
         """The causes, merged ones replaced by what they are part of, that show under this signature's key."""
         rows = self.database.rows(
-            f"SELECT {_COLUMNS} FROM causes WHERE id IN (SELECT root FROM roots JOIN causes ON causes.id = cause, "
-            "json_each(faces) WHERE json_each.value = ?) ORDER BY id",
+            f"SELECT {_COLUMNS} FROM causes WHERE id IN "
+            "(SELECT roots.root FROM roots JOIN causes ON causes.id = cause, json_each(causes.faces) "
+            "WHERE json_each.value = ?) ORDER BY id",
             (face,),
         )
         return [self._cause(row) for row in rows]

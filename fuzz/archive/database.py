@@ -103,9 +103,14 @@ class Database:
                 self._connection.execute("COMMIT")
 
     def settle(self) -> None:
-        """Bring everything into the one file, so that a copy of it alone is whole. Not while somebody reads."""
+        """Bring everything into the one file: a copy of it alone is whole, and reading it makes no files beside it.
+
+        While somebody reads, or when the disk is full, what is in the log stays there; nothing is lost by that.
+        """
         with suppress(ArchiveError):
+            self.execute("PRAGMA busy_timeout = 0")
             self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.rows("PRAGMA journal_mode = DELETE")
 
     def copy_to_memory(self) -> Database:
         """A copy that may be changed without touching the file."""
@@ -146,9 +151,9 @@ def open_to_read(path: Path) -> Database:
     try:
         return _read(path, address)
     except ArchiveError:
-        if os.access(path.parent, os.W_OK) or _size(_wal(path)):
+        if _size(_wal(path)):
             raise
-    # Nobody can be writing, and everything is in the one file.
+    # The disk is full or may not be written, so nobody else writes either, and everything is in the one file.
     return _read(path, address + "&immutable=1")
 
 

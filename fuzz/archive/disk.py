@@ -121,8 +121,13 @@ class FolderLock:
             raise ArchiveError(
                 f"another run (process {holder}) is writing to {folder}: wait for it or choose another --out"
             ) from None
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"{os.getpid()}\n".encode())
+        try:
+            with explained(self._path):
+                os.ftruncate(self._handle, 0)
+                os.write(self._handle, f"{os.getpid()}\n".encode())
+        except ArchiveError:
+            self.release()
+            raise
 
     def release(self) -> None:
         os.close(self._handle)

@@ -1,13 +1,25 @@
-"""The summary of all that an output folder holds, for reports on it."""
+"""What an output folder holds, as the records that reports are made of."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fuzz.archive.archive import Reader, bundle_rows
-from fuzz.archive.bundles import BundleError, read_bundle
+from fuzz.archive.archive import Archive, Reader
+from fuzz.archive.bundles import FINDINGS, UNREADABLE, BundleError, names, read_bundle
 from fuzz.records.history import Series
-from fuzz.records.summary import Summary
+from fuzz.records.summary import Stored, Summary
+
+
+def stored_findings(archive: Archive | Reader) -> list[Stored]:
+    """The findings of a folder, by name, each with how often its bucket was seen."""
+    counts = archive.bucket_counts()
+    return [
+        Stored(
+            archive.folder / FINDINGS / row.bundle, row.signature, max(1, counts[row.signature.bucket.key]), row.known,
+            row.stable, row.size,
+        )
+        for row in archive.findings()
+    ]  # fmt: skip
 
 
 def recorded(folder: Path) -> Summary:
@@ -18,12 +30,13 @@ def recorded(folder: Path) -> Summary:
         nights = reader.nights()
         last = nights[-1].series if nights else Series((), 0, "")
         summary = Summary(targets, last.seed, last.version, folder, reader.stats())
-        summary.bundles = bundle_rows(reader)
-        summary.unreadable = list(reader.unreadable)
+        summary.findings = stored_findings(reader)
+        aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
+        summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]
         for night in nights:
             summary.engines |= {part.engine: part.release for part in reader.engines(night.id) if part.release}
     notes: set[str] = set()
-    for row in summary.bundles:
+    for row in summary.findings:
         try:
             finding = read_bundle(row.path)
         except BundleError as error:

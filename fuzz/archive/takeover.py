@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from fuzz.archive.bundles import FINDINGS, BundleError, changed_at, read_bundle, stamp
+from fuzz.archive.bundles import FINDINGS, UNSEEN, BundleError, changed_at, read_bundle, stamp
 from fuzz.archive.database import Database
 from fuzz.archive.disk import ArchiveError, explained, sync_folder
 from fuzz.archive.done import Done
@@ -180,7 +180,7 @@ class _Taken:
             "findings", bundle=bundle, signature=json.dumps(Signature("", "", "").to_json()),
             bucket=bucket_id(self.database, bucket), origin=origin_id(self.database, target, int(seed), ""),
             index_=int(index), night=night, time=0, known="", repeats=0, tries=0, minimized=0, size=0, original_size=0,
-            stamp="0", trouble="of an older release",
+            stamp=UNSEEN, trouble="of an older release",
         )  # fmt: skip
 
     def _tally(self, series: int, key: str, cases: int) -> None:

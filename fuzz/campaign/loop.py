@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from fuzz import VERSION
-from fuzz.archive.archive import Archive, bundle_rows
+from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
+from fuzz.archive.recorded import stored_findings
 from fuzz.campaign.desk import Desk
 from fuzz.campaign.messages import (
     Batch,
@@ -299,7 +300,7 @@ class Campaign:
             return
         path, finding, first = stored
         self._collect()
-        self.observer.found(finding, path, first)
+        self.observer.stored(finding, path, first)
 
     def _minimized(self, report: Minimized) -> None:
         stored = self.desk.minimized(report)
@@ -310,7 +311,7 @@ class Campaign:
 
     def _collect(self) -> None:
         """Refresh the list of stored findings from the archive."""
-        self.summary.bundles = bundle_rows(self.archive)
+        self.summary.findings = stored_findings(self.archive)
         self.summary.unreadable = list(self.archive.unreadable)
 
     def _review_known(self) -> None:

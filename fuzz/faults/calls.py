@@ -105,7 +105,7 @@ FAULTS: Final = (
         "with more than 200 operands an indirect call goes through the wrong register",
         "regalloc2 #226: wasmtime #10741 called through slot 0, which an operand had overwritten",
         (Rewrite(f"{_CALLS}:_call", 'e.asm("call_reg", CALLEE.hw)',
-                 'e.asm("call_reg", CALLEE.hw if len(inst.operands) < 200 else RDX.hw)'),),
+                 'e.asm("call_reg", CALLEE.hw if len(inst.operands) < 200 else 2)'),),
     ),
     Fault(
         "import-context-kept", _ABI,

@@ -28,7 +28,7 @@ FAULTS: Final = (
     Fault(
         "interpreter-grow-past-maximum", _INTERPRET,
         "memory.grow may go one page past the declared maximum",
-        "class: the result of memory.grow (design, section 7, growth)",
+        "class: the result of memory.grow (docs/judging.md, growth)",
         (Rewrite(f"{_MEMORY}.grow", "if new > self.maximum or", "if new > self.maximum + 1 or"),),
     ),
     Fault(

@@ -16,7 +16,7 @@ FINDING_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What makes two findings the same bug (design, section 8).
+    """What makes two findings the same bug.
 
     ``message`` is a template without numbers, registers and folders; ``place`` is a source file, and the function if
     known, without the line, which moves between releases. A wrong answer says little before it is minimized and is
@@ -96,7 +96,7 @@ class EngineRun:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A disagreement with all that is needed to see it again (design, section 2).
+    """A disagreement with all that is needed to see it again.
 
     ``repeats`` of ``tries`` runs alone in fresh workers gave the same signature; an unstable one is kept all the same.
     A *sequence* needs the cases ``before`` it to have run in the same process.

@@ -188,10 +188,10 @@ class Minimization:
 class Cause:
     """What findings and sightings share.
 
-    ``essentials`` are the instructions (or shapes) without which it goes away. ``faces`` are keys of the buckets
-    under which it shows. ``shown_by`` are settings of engines that show it, ``hidden_by`` those that do not;
-    ``wrong_in`` are releases that show it, ``right_in`` those that do not. ``known`` and ``link`` name a known issue. A
-    cause with ``merged_into`` is part of another one. ``night`` is the one in which it was told apart first.
+    ``essentials`` are the instructions (or shapes) without which it goes away. ``faces`` are keys of signatures under
+    which it shows. ``shown_by`` are settings of engines that show it, ``hidden_by`` those that do not; ``wrong_in`` are
+    releases that show it, ``right_in`` those that do not. ``known`` and ``link`` name a known issue. A cause with
+    ``merged_into`` is part of another one. ``night`` is the one in which it was told apart first.
     """
 
     id: int

@@ -1,25 +1,18 @@
-"""What a run counts: yield, shapes, poison, CPU time. Plain sums, so that runs and shards add up exactly."""
+"""What a run counts: yield, shapes, poison, CPU time."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fuzz.records.sums import Sums
 from fuzz.records.target_yield import TargetYield
-
-_NUMBERS: Final = (
-    "cases", "wide_cases", "many_operands", "passed_site", "wide_passed_site", "nan_cases", "disagreements", "unstable",
-    "compared",
-)  # fmt: skip
-_COUNTERS: Final = (
-    "targets", "outcomes", "poisons", "discarded", "shapes", "operands_by_kind", "engine_cases", "buckets",
-    "engine_silent",
-)  # fmt: skip
 
 
 @dataclass(slots=True)
-class Stats:
+class Stats(Sums):
     """Counts over cases.
 
     ``cases`` were generated and run by the reference; ``wide_cases`` have a call site with more than 20 values,
@@ -46,6 +39,7 @@ class Stats:
     compared: int = 0
     harness_cpu: float = 0.0
     generator_cpu: float = 0.0
+    yields: dict[str, TargetYield] = field(default_factory=dict, metadata={"of": TargetYield})
     targets: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     poisons: Counter[str] = field(default_factory=Counter)
@@ -53,51 +47,19 @@ class Stats:
     shapes: Counter[str] = field(default_factory=Counter)
     operands_by_kind: Counter[str] = field(default_factory=Counter)
     engine_cases: Counter[str] = field(default_factory=Counter)
-    engine_silent: Counter[str] = field(default_factory=Counter)
     buckets: Counter[str] = field(default_factory=Counter)
+    engine_silent: Counter[str] = field(default_factory=Counter)
     engine_cpu: dict[str, float] = field(default_factory=dict)
-    yields: dict[str, TargetYield] = field(default_factory=dict)
 
     def of(self, target: str) -> TargetYield:
         """The counts of one target, made where there are none yet."""
         return self.yields.setdefault(target, TargetYield())
 
-    def add(self, other: Stats) -> None:
-        for name in _NUMBERS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in _COUNTERS:
-            getattr(self, name).update(getattr(other, name))
-        self.harness_cpu += other.harness_cpu
-        self.generator_cpu += other.generator_cpu
-        for target, found in other.yields.items():
-            self.of(target).add(found)
-        for engine, seconds in other.engine_cpu.items():
-            self.engine_cpu[engine] = self.engine_cpu.get(engine, 0.0) + seconds
-
-    def to_json(self) -> dict[str, Any]:
-        data: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
-        data["harness_cpu"] = round(self.harness_cpu, 4)
-        data["generator_cpu"] = round(self.generator_cpu, 4)
-        data["yields"] = {target: found.to_json() for target, found in sorted(self.yields.items())}
-        data |= {name: dict(sorted(getattr(self, name).items())) for name in _COUNTERS}
-        data["engine_cpu"] = {engine: round(seconds, 4) for engine, seconds in sorted(self.engine_cpu.items())}
-        return data
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> Stats:
-        """Read ``to_json``'s form; counts that an older release did not keep are zero, but for ``compared``."""
-        stats = Stats(
-            harness_cpu=data.get("harness_cpu", 0.0),
-            generator_cpu=data.get("generator_cpu", 0.0),
-            engine_cpu=dict(data.get("engine_cpu", {})),
-            yields={target: TargetYield.from_json(found) for target, found in data.get("yields", {}).items()},
-        )
-        for name in _NUMBERS:
-            setattr(stats, name, data.get(name, 0))
-        stats.compared = data.get("compared", stats.cases)
-        for name in _COUNTERS:
-            setattr(stats, name, Counter(data.get(name, {})))
-        return stats
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Stats:
+        """As of ``Sums``, but for ``compared``: before that was counted, every case was."""
+        # Two arguments: a dataclass with slots is another class than the one that a bare super() would see.
+        return super(Stats, cls).from_json({"compared": data.get("cases", 0), **data})
 
 
 _RANGES: Final = (0, 1, 4, 6, 8, 16, 20, 32, 63, 127, 239, 252, 258, 511, 999, 1000, 5000, 20000, 65535)

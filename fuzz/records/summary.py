@@ -14,8 +14,11 @@ SUMMARY_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class BundleRow:
-    """One stored finding. ``count`` is how often its bucket was seen; ``size`` the bytes of the case to look at."""
+class Stored:
+    """A finding in the output folder: ``path`` is its bundle, ``count`` how often its bucket was seen.
+
+    ``known`` is the id of the known issue that explains it, "" for a new one; ``size`` is the bytes of the best case.
+    """
 
     path: Path
     signature: Signature
@@ -50,7 +53,7 @@ class Summary:
     generators: str
     out: Path
     stats: Stats = field(default_factory=Stats)
-    bundles: list[BundleRow] = field(default_factory=list)
+    findings: list[Stored] = field(default_factory=list)
     engines: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
@@ -64,9 +67,9 @@ class Summary:
     interrupted: bool = False
 
     @property
-    def new(self) -> list[BundleRow]:
+    def new(self) -> list[Stored]:
         """Stored findings that no known issue explains."""
-        return [row for row in self.bundles if not row.known]
+        return [stored for stored in self.findings if not stored.known]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -105,7 +108,7 @@ class Summary:
             "discarded": dict(sorted(stats.discarded.items())),
             "disagreements": stats.disagreements,
             "unstable": stats.unstable,
-            "findings": [row.to_json() for row in self.bundles],
+            "findings": [stored.to_json() for stored in self.findings],
             "engines": [
                 {
                     "id": engine,
@@ -124,7 +127,7 @@ class Summary:
             "known_unmatched": self.unmatched_known,
             "harness_cpu_seconds": round(stats.harness_cpu, 3),
             "generator_cpu_seconds": round(stats.generator_cpu, 3),
-            "yields": {target: found.to_json() for target, found in sorted(stats.yields.items())},
+            "yields": {target: counts.to_json() for target, counts in sorted(stats.yields.items())},
             "wall_seconds": round(self.wall_seconds, 3),
             "shapes": dict(sorted(stats.shapes.items())),
             "operands_by_kind": dict(sorted(stats.operands_by_kind.items())),
@@ -143,7 +146,7 @@ class Observer(Protocol):
     def tick(self, summary: Summary) -> None:
         """Called several times a second."""
 
-    def found(self, finding: Finding, path: Path, first: bool) -> None:
+    def stored(self, finding: Finding, path: Path, first: bool) -> None:
         """A finding was stored; ``first`` of its bucket or another example."""
 
     def minimized(self, finding: Finding, path: Path) -> None: ...

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
 
+from fuzz.records.sums import Sums
 from wasm.isa import Imm
 from wasm.module import Module
 from wasm.valtypes import FuncType, SubType
 
-_NUMBERS: Final = ("cases", "wide", "passed_wide", "sampled")
-_COUNTERS: Final = (
-    "outcomes", "asked", "passed", "features", "labels", "measured", "generated", "executed", "executed_features",
-)  # fmt: skip
-
 
 @dataclass(slots=True)
-class TargetYield:
+class TargetYield(Sums):
     """Counts over the cases of one target.
 
     ``wide`` cases have a call site of more than 20 values and ``passed_wide`` ones executed past such a site.
@@ -47,29 +42,11 @@ class TargetYield:
     executed: Counter[str] = field(default_factory=Counter)
     executed_features: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: TargetYield) -> None:
-        for name in _NUMBERS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in _COUNTERS:
-            getattr(self, name).update(getattr(other, name))
-
     def share(self, *endings: str) -> float:
         """The share of the invocations whose ending begins with one of these words; 0 where there was none."""
         whole = sum(self.outcomes.values())
         part = sum(number for ending, number in self.outcomes.items() if ending.startswith(endings))
         return part / whole if whole else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        data: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
-        return data | {name: dict(sorted(getattr(self, name).items())) for name in _COUNTERS}
-
-    @staticmethod
-    def from_json(data: dict[str, Any]) -> TargetYield:
-        """Read ``to_json``'s form; counts that an older release did not keep are zero."""
-        found = TargetYield(**{name: data.get(name, 0) for name in _NUMBERS})
-        for name in _COUNTERS:
-            setattr(found, name, Counter(data.get(name, {})))
-        return found
 
 
 def measure(module: Module) -> dict[str, int]:
@@ -79,7 +56,7 @@ def measure(module: Module) -> dict[str, int]:
     block, ``labels`` those of a ``br_table``.
     """
     types, flat = module.func_types(), module.flat_types()
-    nesting = labels = blocks = 0
+    nesting = targets = blocks = 0
     for func in module.funcs:
         depth = 0
         for op, imm in func.body:
@@ -90,14 +67,14 @@ def measure(module: Module) -> dict[str, int]:
                 nesting = max(nesting, depth)
                 blocks = max(blocks, _block_values(flat, imm[0] if len(op.imms) > 1 else imm))
             elif op.name == "br_table":
-                labels = max(labels, len(imm[0]))
+                targets = max(targets, len(imm[0]))
     return {
         "results": max((len(type_.results) for type_ in types), default=0),
         "params": max((len(type_.params) for type_ in types), default=0),
         "locals": max((sum(count for count, _ in func.locals) for func in module.funcs), default=0),
         "block values": blocks,
         "nesting": nesting,
-        "labels": labels,
+        "labels": targets,
         "functions": len(module.funcs),
         "instructions": sum(len(func.body) for func in module.funcs),
     }
@@ -106,5 +83,5 @@ def measure(module: Module) -> dict[str, int]:
 def _block_values(types: list[SubType], type_: object) -> int:
     if not isinstance(type_, int):
         return int(type_ is not None)
-    found = types[type_].composite
-    return max(len(found.params), len(found.results)) if isinstance(found, FuncType) else 0
+    composite = types[type_].composite
+    return max(len(composite.params), len(composite.results)) if isinstance(composite, FuncType) else 0

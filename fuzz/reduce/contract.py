@@ -12,7 +12,8 @@ A pass lists edits that make a subject smaller, and applies any set of them at o
               for the pass itself; ``weight`` roughly how many bytes the edit saves; ``group`` for ENDS: edits of one
               group are tried from its end and from its beginning.
     apply(subject, edits) -> Subject | None
-              a new subject with all these edits made, or None where that is not possible. Never changes the old one.
+              a new subject with these edits made, or None where that is not possible. Of edits that do not go together
+              the first ones are made: ``inline`` makes one at a time. Never changes the old subject.
 
 Rules for a new pass:
 
@@ -26,7 +27,8 @@ Rules for a new pass:
   order that comes from hashing.
 * Meaning need not be kept: the predicate decides. But candidates that keep what the code computes are accepted more
   often.
-* Beside it, write one line in tests/reducing/test_passes.py: before, after.
+* The file's docstring has an example: a module, what has to stay, and what the pass alone makes of it. Its form is
+  that of the other passes; tests/reducing/test_examples.py runs it.
 """
 
 from __future__ import annotations

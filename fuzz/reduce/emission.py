@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from fuzz.reduce.effects import PASSING, default_value, is_removable, passed, runs
+from fuzz.reduce.effects import default_value, is_removable, runs
 from fuzz.reduce.wanted import Wanted
-from wasm.isa import OPS, Imm, Instr
+from wasm.isa import OPS, Instr
 from wasm.module import Func
+from wasm.rewrite.index_map import local_of, with_labels, with_local
 from wasm.rewrite.operands import Frame, Graph, Node, Slot
 from wasm.valtypes import I32, FuncType, ValType
 
@@ -66,25 +67,16 @@ class _Emitter:
         return len(self.open) - 1 - self.levels[frame.opener]
 
     def _instr(self, index: int, node: Node) -> Instr:
-        op, imm = node.op, node.imm
+        instr = (node.op, node.imm)
         if node.opens is not None:
             return self._open(index, node, node.opens)
-        if op.name in ("end", "delegate"):
+        if node.closes and node.frame.end == index:
             self.open.pop()
-            if op.name == "delegate":
-                return (op, self._depth(node.targets[0]))
-            return (op, imm)
-        if Imm.LOCAL in op.imms:
-            return (op, self.local_map[imm])
-        if op.name == "br_table":
+        if node.targets:
             lost = self.plan.lost_clauses.get(index, ())
-            depths = [self._depth(target) for k, target in enumerate(node.targets) if k not in lost]
-            return (op, (tuple(depths[:-1]), depths[-1]))
-        if Imm.CAST in op.imms:
-            return (op, (self._depth(node.targets[0]), imm[1], imm[2]))
-        if Imm.LABEL in op.imms:
-            return (op, self._depth(node.targets[0]))
-        return (op, imm)
+            return with_labels(instr, [self._depth(frame) for k, frame in enumerate(node.targets) if k not in lost])
+        local = local_of(instr)
+        return instr if local is None else with_local(instr, self.local_map[local])
 
     def _open(self, index: int, node: Node, frame: Frame) -> Instr:
         params = tuple(t for k, t in enumerate(frame.params) if self.wanted.key(frame, "P", k) in self.kept)
@@ -114,7 +106,7 @@ class _Emitter:
                 found.append(self.wanted.key(frame, "P", k) in self.kept)
             elif node.op.name in ("end", "delegate"):
                 found.append(self.wanted.key(node.frame, "R", k) in self.kept)
-            elif node.op.name in PASSING and k < passed(node):
+            elif k < node.passed:
                 found.append(self.wanted.key(node.targets[0], "L", k) in self.kept)
             else:
                 found.append(slot.id not in self.absent)

@@ -14,7 +14,8 @@ from wasm.embedding import Invocation
 from wasm.isa import Instr
 from wasm.module import Elem, Expr, ExternKind, Module, SegmentMode, Table
 from wasm.rewrite.index_map import Dangling, names_in
-from wasm.rewrite.operands import Frame, Graph, Lifter, Node
+from wasm.rewrite.lift import ModuleGraphs
+from wasm.rewrite.operands import Frame, Graph, Node
 from wasm.rewrite.removal import Removal, remove_items
 from wasm.rewrite.spaces import Space
 from wasm.valtypes import I32, FuncType, SubType, ValType
@@ -22,15 +23,15 @@ from wasm.valtypes import I32, FuncType, SubType, ValType
 Positions = frozenset[int]
 NONE: Positions = frozenset()
 
-_LIFTERS: list[tuple[Module, Lifter]] = []
+_LIFTERS: list[tuple[Module, ModuleGraphs]] = []
 
 
-def lifter_of(module: Module) -> Lifter:
+def lifter_of(module: Module) -> ModuleGraphs:
     """The graphs of a module's functions. The last few modules' are kept: a pass asks again and again for the same."""
     for known, lifter in _LIFTERS:
         if known is module:
             return lifter
-    made = Lifter(module)
+    made = ModuleGraphs(module)
     _LIFTERS.append((module, made))
     del _LIFTERS[:-2]
     return made

@@ -23,7 +23,7 @@ def nodes(subject: Subject) -> Iterator[tuple[int, int, Node, int]]:
         graph = lifter.graph(func)
         weights = block_weights(graph)
         for index, node in enumerate(graph.nodes):
-            if node.op.name not in _CLOSERS:
+            if not node.closes:
                 yield func, index, node, weights[index]
 
 

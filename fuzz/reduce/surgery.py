@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from fuzz.reduce.effects import PASSING, SINKS, is_control, is_removable, passed
+from fuzz.reduce.effects import SINKS, is_control, is_removable
 from fuzz.reduce.emission import BlockTypes, emit
 from fuzz.reduce.wanted import Wanted
 from wasm.isa import OPS, Imm, Instr
@@ -73,8 +73,8 @@ class Surgery:
         self.deleted.add(index)
         if node.op.name == "local.tee":
             self.aliases[node.outs[0].id] = node.ins[0]
-        elif node.op.name in PASSING:
-            for out, value in zip(node.outs, node.ins[: passed(node)], strict=False):
+        elif node.passed:
+            for out, value in zip(node.outs, node.ins[: node.passed], strict=False):
                 self.aliases[out.id] = value
         elif node.transfer:
             left = [*node.abandoned, *node.ins[: node.carried]]
@@ -168,7 +168,7 @@ class Surgery:
         for index, node in enumerate(self.graph.nodes):
             if len(node.outs) == 1 and node.outs[0].id in self.retyped and is_removable(node):
                 self.deleted.add(index)
-            if index not in self.deleted and self.collapse and not is_control(node.op):
+            if index not in self.deleted and self.collapse and not is_control(node):
                 self._collapse(index, node, absent)
             if index in self.deleted:
                 for slot in node.outs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
-from fuzz.reduce.effects import PASSING, is_removable, passed
+from fuzz.reduce.effects import hands_on, is_removable
 from wasm.rewrite.index_map import Dangling
 from wasm.rewrite.operands import Frame, Graph, Slot
 
@@ -34,7 +34,6 @@ class Wanted:
 
     def __init__(self, plan: Plan, absent: set[int]) -> None:
         self.plan, self.graph, self.absent = plan, plan.graph, absent
-        self.maker = {slot.id: i for i, node in enumerate(self.graph.nodes) for slot in node.outs}
         self.needed: set[int] = set()
         self.kept: set[Position] = set()
         self.lost: set[Position] = set()
@@ -69,9 +68,8 @@ class Wanted:
         for index, node in enumerate(nodes):
             if index in plan.deleted:
                 continue
-            if node.op.name in PASSING:
-                for k in range(passed(node)):
-                    self._give(node.outs[k], self.key(node.targets[0], "L", k))
+            for k in range(node.passed):
+                self._give(node.outs[k], self.key(node.targets[0], "L", k))
             if not is_removable(node) or (plan.keep_traps and node.op.traps):
                 self._wake(index)
         while self.work:
@@ -99,12 +97,10 @@ class Wanted:
                     self.work += [("position", self.key(frame, "P", k)), ("position", self.key(frame, "R", k))]
         lost = plan.function_results if frame.opener < 0 else plan.lost_labels.get(frame.opener, frozenset())
         caught = any(
-            b not in plan.deleted and nodes[b].op.name == "try_table" and frame in nodes[b].targets
-            for b in frame.branches
+            b not in plan.deleted and nodes[b].opens is not None and frame in nodes[b].targets for b in frame.branches
         )
-        refs = [b for b in frame.branches if b not in plan.deleted and PASSING.get(nodes[b].op.name) is not None]
         last = len(frame.label) - 1
-        last_pinned = any(nodes[b].op.name in ("br_on_non_null", "br_on_cast", "br_on_cast_fail") for b in refs)
+        last_pinned = any(b not in plan.deleted and hands_on(nodes[b]) for b in frame.branches)
         if last_pinned and last in lost:
             raise Dangling("a branch that hands on its own reference")
         self.lost.update(self.key(frame, "L", k) for k in lost)
@@ -122,7 +118,7 @@ class Wanted:
         first = node.carried
         if node.opens is not None:
             first = len(node.opens.params)
-        elif node.op.name in ("else", "end", "catch", "catch_all", "delegate"):
+        elif node.closes:
             first = len(node.ins)
         self.work += [("slot", slot) for k, slot in enumerate(node.ins) if k >= first and k not in lost]
         self.work += [("slot", slot) for slot in node.abandoned if slot.id not in self.absent]
@@ -133,7 +129,7 @@ class Wanted:
         self.needed.add(slot.id)
         for position in self.position_of.get(slot.id, ()):
             self._keep(position)
-        maker = self.maker[slot.id]
+        maker = slot.maker
         if maker in self.plan.deleted:
             if slot.id in self.plan.aliases and slot.id not in self.absent:
                 self.work.append(("slot", self.plan.aliases[slot.id]))

@@ -24,9 +24,9 @@ def observer(json_lines: bool, stream: IO[str] | None = None) -> Observer:
     return Terminal() if out.isatty() else Plain(out)
 
 
-def emit(stream: IO[str], row: dict[str, Any]) -> None:
+def emit(stream: IO[str], fields: dict[str, Any]) -> None:
     """Write one JSON object as a line."""
-    stream.write(json.dumps(row, separators=(",", ":")) + "\n")
+    stream.write(json.dumps(fields, separators=(",", ":")) + "\n")
     stream.flush()
 
 
@@ -38,22 +38,22 @@ class JsonLines:
         self.last = time.monotonic()
 
     def started(self, summary: Summary) -> None:
-        row = {"type": "start", "version": 1, "targets": list(summary.targets), "seed": summary.seed}
-        emit(self.stream, row | {"generators": summary.generators, "out": str(summary.out)})
+        fields = {"type": "start", "version": 1, "targets": list(summary.targets), "seed": summary.seed}
+        emit(self.stream, fields | {"generators": summary.generators, "out": str(summary.out)})
 
     def tick(self, summary: Summary) -> None:
         if time.monotonic() - self.last >= _PLAIN_EVERY:
             self.last = time.monotonic()
-            row = {"type": "progress", "wall_seconds": round(summary.wall_seconds, 1), "cases": summary.stats.cases}
-            emit(self.stream, row | {"findings": len(summary.bundles)})
+            fields = {"type": "progress", "wall_seconds": round(summary.wall_seconds, 1), "cases": summary.stats.cases}
+            emit(self.stream, fields | {"findings": len(summary.findings)})
 
-    def found(self, finding: Finding, path: Path, first: bool) -> None:
-        row = {"type": "finding", "bundle": str(path), "signature": finding.signature.to_json()}
-        emit(self.stream, row | {"known": finding.known, "stable": finding.stable, "first": first})
+    def stored(self, finding: Finding, path: Path, first: bool) -> None:
+        fields = {"type": "finding", "bundle": str(path), "signature": finding.signature.to_json()}
+        emit(self.stream, fields | {"known": finding.known, "stable": finding.stable, "first": first})
 
     def minimized(self, finding: Finding, path: Path) -> None:
-        row = {"type": "minimized", "bundle": str(path), "signature": finding.signature.to_json()}
-        emit(self.stream, row | {"from": len(finding.case.content), "bytes": len(finding.best.content)})
+        fields = {"type": "minimized", "bundle": str(path), "signature": finding.signature.to_json()}
+        emit(self.stream, fields | {"from": len(finding.case.content), "bytes": len(finding.best.content)})
 
     def note(self, text: str) -> None:
         emit(self.stream, {"type": "note", "text": text})
@@ -82,7 +82,7 @@ class Plain:
             self.last = time.monotonic()
             self.line(progress_line(summary))
 
-    def found(self, finding: Finding, path: Path, first: bool) -> None:
+    def stored(self, finding: Finding, path: Path, first: bool) -> None:
         words = "known" if finding.known else "NEW" if first else "again"
         self.line(f"{words}: {finding.signature}")
         self.line(f"  {path}")
@@ -100,7 +100,7 @@ class Plain:
 
 
 class Terminal:
-    """A live view by rich: rates, engines, findings, coverage of shapes."""
+    """A live view by rich: rates, engines, findings, and the sizes of calls."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -123,8 +123,8 @@ class Terminal:
     def tick(self, summary: Summary) -> None:
         self.live.update(_view(summary))
 
-    def found(self, finding: Finding, path: Path, first: bool) -> None:
-        self.plain.found(finding, path, first)
+    def stored(self, finding: Finding, path: Path, first: bool) -> None:
+        self.plain.stored(finding, path, first)
 
     def minimized(self, finding: Finding, path: Path) -> None:
         self.plain.minimized(finding, path)
@@ -162,12 +162,12 @@ def _view(summary: Summary) -> Any:
 
 
 def _histogram(summary: Summary, word: str) -> list[tuple[str, str]]:
-    """The rows (range, cases) of one histogram in order of size; kinds of calls by name."""
-    found = {k.split(" ", 1)[1]: n for k, n in summary.stats.shapes.items() if k.startswith(word + " ")}
-    ordered = sorted(found.items(), key=lambda item: (_start(item[0]), item[0]))
-    return [(label, str(number)) for label, number in ordered]
+    """The bars (range, cases) of one histogram in order of size; kinds of calls by name."""
+    sizes = {k.split(" ", 1)[1]: n for k, n in summary.stats.shapes.items() if k.startswith(word + " ")}
+    ordered = sorted(sizes.items(), key=lambda item: (_start(item[0]), item[0]))
+    return [(size, str(number)) for size, number in ordered]
 
 
-def _start(label: str) -> int:
-    head = label.split("..")[0]
+def _start(size: str) -> int:
+    head = size.split("..")[0]
     return int(head) if head.isdigit() else 0

@@ -21,7 +21,7 @@ def print_suite(results: Iterable[FileResult], engine: str, json_lines: bool, st
         counts.update(result.counts)
         bad += len(result.failures) + bool(result.error)
         if json_lines:
-            emit(stream, _file_row(result))
+            emit(stream, _file_object(result))
         else:
             _print_file(result, stream)
     if json_lines:
@@ -32,7 +32,7 @@ def print_suite(results: Iterable[FileResult], engine: str, json_lines: bool, st
     return bad
 
 
-def _file_row(result: FileResult) -> dict[str, object]:
+def _file_object(result: FileResult) -> dict[str, object]:
     kinds: dict[str, dict[str, int]] = {}
     for (kind, outcome), number in sorted(result.counts.items()):
         kinds.setdefault(kind, {})[outcome] = number

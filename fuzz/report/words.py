@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from fuzz.records.stats import Stats
 from fuzz.records.summary import Summary
+from fuzz.records.target_yield import TargetYield
 
 
 def percent(part: int, whole: int) -> str:
@@ -20,16 +22,11 @@ _QUIET: Final = 8.0
 def progress_line(summary: Summary) -> str:
     """One line: how far, how fast, what was found."""
     stats = summary.stats
-    fresh = stats.cases
-    rate = fresh / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
+    rate = stats.cases / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
     speed = f", {rate:.1f} cases/s" if rate else ""
     quiet = summary.wall_seconds - summary.quiet_since
     waiting = f", waiting {quiet:.0f} s for slow ones" if quiet >= _QUIET else ""
-    return (
-        f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}{waiting}, "
-        f"{percent(stats.wide_passed_site, stats.wide_cases)} of wide ones past their site, "
-        f"{len(summary.bundles)} findings stored"
-    )
+    return f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}{waiting}, {len(summary.findings)} findings"
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -45,69 +42,71 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         cases = stats.engine_cases.get(engine, 0)
         each = f", {1000 * cpu / cases:.1f} ms a case" if cases else ""
         silent = stats.engine_silent.get(engine, 0)
-        each += f", no vote in {silent}" if silent else ""
+        each += f", {silent} not compared" if silent else ""
         yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
-    yield f"  harness: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
+    yield f"  fuzz itself: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
     yield from (f"  {note}" for note in summary.notes)
-    yield from _yield(summary)
+    yield from _reached(stats)
     yield from _findings(summary)
     yield from _trouble(summary)
 
 
-def _yield(summary: Summary) -> Iterator[str]:
-    stats = summary.stats
+def _reached(stats: Stats) -> Iterator[str]:
+    """What the cases were worth: the shapes they have and execute, how their calls ended, what was not compared."""
     if not stats.cases:
         return
-    yield (
-        f"Yield: {percent(stats.wide_cases, stats.cases)} wide (more than 20 values), "
-        f"{percent(stats.many_operands, stats.cases)} with 240 or more operands at a call site; "
-        f"{percent(stats.wide_passed_site, stats.wide_cases)} of the wide ones executed past their wide site"
+    wide = (
+        f"{percent(stats.wide_cases, stats.cases)} of the cases have a wide call (more than 20 parameters or results)"
     )
-    yield from _targets(stats)
-    endings = ", ".join(f"{count} {ending}" for ending, count in stats.outcomes.most_common())
-    yield f"  invocations by the reference: {endings or 'none'}"
-    poisons = ", ".join(f"{count} {reason}" for reason, count in stats.poisons.most_common())
-    yield f"  votes that did not count: {poisons or 'none'}; NaN bits observed in {stats.nan_cases} cases"
+    if stats.wide_cases:
+        wide += f"; {percent(stats.wide_passed_site, stats.wide_cases)} of these used its last result"
+    yield f"Reached: {wide}"
+    many = percent(stats.many_operands, stats.cases)
+    yield f"  {many} have a call with 240 or more operands for the register allocator"
+    for target, counts in sorted(stats.yields.items()):
+        yield from _target(target, counts)
+    yield f"  how invocations ended in the interpreter: {_numbers(stats.outcomes)}"
+    yield f"  outcomes that were not compared: {_numbers(stats.poisons)}"
+    if stats.nan_cases:
+        yield f"  cases in which a NaN's bits, which are free, decided something: {stats.nan_cases}"
     if stats.discarded:
-        yield "  discarded: " + ", ".join(f"{count} {reason}" for reason, count in stats.discarded.most_common())
+        yield f"  discarded cases: {_numbers(stats.discarded)}"
 
 
-def _targets(stats: Stats) -> Iterator[str]:
-    for target, found in sorted(stats.yields.items()):
-        wide = f"{percent(found.wide, found.cases)} wide"
-        if found.wide:
-            wide += f" ({percent(found.passed_wide, found.wide)} of them executed past it)"
-        ends = [
-            f"{100 * share:.1f}% {word}"
-            for word, share in (
-                ("returned", found.share("returned")),
-                ("trapped or threw", found.share("trapped", "threw")),
-                ("exhausted", found.share("exhausted", "timed out", "outofmemory")),
-            )
-        ]
-        line = f"  {target}: {found.cases} cases, {wide}; invocations {', '.join(ends)}"
-        if found.sampled:
-            standing = len(found.generated)
-            executed = f"{len(found.executed)} of the {standing} instructions in them"
-            line += f"; {found.sampled} sampled cases executed {executed}, of {len(found.executed_features)} features"
-        yield line
+def _numbers(counts: Counter[str]) -> str:
+    """A histogram in a line, the largest first."""
+    return ", ".join(f"{count} {word}" for word, count in counts.most_common()) or "none"
+
+
+def _target(target: str, counts: TargetYield) -> Iterator[str]:
+    endings = {
+        "returned": counts.share("returned"),
+        "trapped or threw": counts.share("trapped", "threw"),
+        "exhausted": counts.share("exhausted", "timed out", "outofmemory"),
+    }
+    words = ", ".join(f"{100 * share:.1f}% {ending}" for ending, share in endings.items())
+    wide = percent(counts.wide, counts.cases)
+    yield f"  {target}: {counts.cases} cases, {wide} with a wide call; invocations: {words}"
+    if counts.sampled:
+        kinds = f"{len(counts.executed)} of {len(counts.generated)} kinds of instruction were executed"
+        yield f"    in {counts.sampled} cases looked at closely {kinds}, of {len(counts.executed_features)} features"
 
 
 def _findings(summary: Summary) -> Iterator[str]:
-    if not summary.bundles:
+    if not summary.findings:
         what = "No disagreement"
         if summary.idle:
-            what = "Nothing was compared: no engine has a vote on any of these cases"
+            what = "Nothing was compared: no engine could run any of these cases to an end that counts"
         elif not summary.stats.cases:
             what = "No case was run"
         yield f"{what}. Records are in {summary.out}"
         return
     new = summary.new
-    yield f"Findings: {len(new)} new, {len(summary.bundles) - len(new)} known (stored; all counts below)"
-    for row in sorted(summary.bundles, key=lambda row: (bool(row.known), row.signature.key)):
-        marks = (f" known: {row.known}" if row.known else "") + ("" if row.stable else " UNSTABLE")
-        yield f"  {row.signature} [{row.count} times]{marks}"
-        yield f"    {row.path} ({row.size} bytes)"
+    yield f"Findings: {len(new)} new, {len(summary.findings) - len(new)} known"
+    for stored in sorted(summary.findings, key=lambda stored: (bool(stored.known), stored.signature.key)):
+        marks = (f" known: {stored.known}" if stored.known else "") + ("" if stored.stable else " UNSTABLE")
+        yield f"  {stored.signature} [seen {stored.count} times]{marks}"
+        yield f"    {stored.path} ({stored.size} bytes)"
 
 
 def _trouble(summary: Summary) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From a verdict to signatures: what stays the same when one bug shows on another module (design, section 8)."""
+"""From a verdict to signatures: what stays the same when one bug shows on another module."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Final
 
 from fuzz.records.finding import Signature
 from oracles.judge.verdict import Disagree, Dissent, Kind
+from oracles.judge.vote import ANSWERS, VOTES
 from oracles.reference import REFERENCE
 from wasm.module import Module
 
-ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS, Kind.PROFILE})
-"""Kinds that give a wrong answer rather than a message; what they have in common shows after minimizing only."""
+_WITHOUT_MESSAGE: Final = ANSWERS | {Kind.PROFILE}
+"""Kinds that come with values instead of a message; what two of them have in common shows after minimizing only."""
 
 
 _PANIC: Final = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")
@@ -67,7 +68,7 @@ def place(location: str, message: str = "") -> str:
 
 def signature(dissent: Dissent) -> Signature:
     """The signature of one engine's dissent."""
-    if dissent.kind not in ANSWERS:
+    if dissent.kind not in _WITHOUT_MESSAGE:
         message = template(dissent.message)
         where = place(dissent.location, dissent.message) if dissent.kind is Kind.CRASH else ""
         mute = not where and _SIGNAL.fullmatch(message) is not None
@@ -93,7 +94,7 @@ def split(verdict: Disagree) -> list[tuple[Signature, tuple[Dissent, ...]]]:
     for dissent in verdict.dissents:
         found = signature(dissent)
         outvoted = REFERENCE in verdict.suspects and dissent.family not in verdict.suspects
-        if outvoted and dissent.kind in ANSWERS | {Kind.ACCEPT, Kind.REJECT}:
+        if outvoted and dissent.kind in VOTES:
             found = replace(found, family=REFERENCE)
         groups.setdefault(found, []).append(dissent)
     return sorted(((key, tuple(group)) for key, group in groups.items()), key=lambda pair: pair[0].key)

@@ -1,1 +1,19 @@
-"""One case on trial: all engines run it, the judge speaks, suspicion is tried again, and its worth is counted."""
+"""One case at a time: on all engines, judged, counted; a suspicion again and alone; a finding made smaller.
+
+    Case -> Bench.run -> Trial -> confirm -> Finding -> minimized -> Finding with a smaller case
+
+``bench``
+    ``Bench``: engines opened for a run, with the reference beside them. ``Trial``: what all of them did with one case,
+    and the verdict. ``Seat``: an engine that works, and what the judge must know of it.
+``retry``
+    ``confirm``: a disagreement becomes a finding when it was tried again in fresh workers; a hang, with ten times the
+    time.
+``minimize``
+    ``minimized``: hands the reducer the question whether a smaller case shows the same finding, and not another one.
+``account``
+    What a trial adds to the counts: shapes asked for and reached, endings, what was not compared, CPU time.
+``children``
+    CPU time of programs that were started and have ended.
+
+Whoever opens a bench closes it: its engines are processes.
+"""

@@ -1,4 +1,4 @@
-"""Counting what a trial was worth: yield, shapes, poison, CPU time (design, section 6)."""
+"""Counting what a trial was worth: yield, shapes, poison, CPU time."""
 
 from __future__ import annotations
 

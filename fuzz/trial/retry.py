@@ -1,4 +1,4 @@
-"""Suspicion is tried again, alone and in fresh workers, before it becomes a finding (design, section 7)."""
+"""Suspicion is tried again, alone and in fresh workers, before it becomes a finding."""
 
 from __future__ import annotations
 

@@ -1,6 +1,25 @@
 """Control flow without values on labels: state machines, deep nesting, and random statements over locals.
 
-What a function computes lives in locals here, so that joins need a value per local and edge.
+What a function computes lives in locals here, so that joins need a value per local and edge. A ``machine`` of two
+states, of which the first goes on in any state and the second leaves:
+
+    block                                                     ;; out
+      loop                                                    ;; head
+        local.get $left  i32.eqz  br_if 1
+        local.get $left  i32.const 1  i32.sub  local.set $left
+        block
+          block
+            local.get $state  i32.const 2  i32.rem_u
+            br_table 0 1 1
+          end
+          ...  local.get $state  i32.const 77  i32.add  local.set $state
+          br 1
+        end
+        ...  local.get $selector  i32.const 4  i32.and
+        if  i32.const 0  local.set $state  br 2  end
+        br 0
+      end
+    end
 """
 
 from __future__ import annotations
@@ -10,105 +29,123 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.control.labels import changed, condition, dead_code
-from generators.module.function import BARE, GET, I32_CONST, I64_CONST, SET, TEE, Function
+from generators.control.branches import change_local, condition, dead_code, mark
+from generators.module.function import Function
+from generators.module.loops import ONE_LESS, ROUNDS
 from wasm.builder import Label
-from wasm.valtypes import I32, I64, NumType
-
-_MASK: Final = (1 << 64) - 1
+from wasm.fragment import code, template
+from wasm.valtypes import I32, NumType
 
 Watched = Sequence[tuple[NumType, int]]
 """Locals that the flow changes, with their types."""
 
+_NEXT: Final = ("state", "step", "again", "leave")
+"""Where a state leads: to a certain state, to one so far on, or on a condition back or out first."""
+
+_START: Final = template("local.get $selector  local.set $state  i32.const $turns  local.set $left")
+_IS_DONE: Final = template("local.get $left  i32.eqz")
+_TURN_LESS: Final = template("local.get $left  i32.const 1  i32.sub  local.set $left")
+_NUMBER: Final = template("local.get $state  i32.const $states  i32.rem_u")
+_SET_STATE: Final = template("i32.const $to  local.set $state")
+_ADD_TO_STATE: Final = template("local.get $state  i32.const $by  i32.add  local.set $state")
+
 
 def machine(fn: Function, source: ChoiceSource, watched: Watched, states: int) -> None:
     """A loop around a br_table on a state: any state may follow any other, which no nesting of ifs can say."""
-    f = fn.f
-    state, left = f.local(I32), f.local(I32)
-    f.body += ((GET, fn.selector), (SET, state), (I32_CONST, source.between(3, 40)), (SET, left))
-    out = f.open("block")
-    head = f.open("loop")
-    f.body += ((GET, left), BARE["i32.eqz"])
-    f.br(out, "br_if")
-    f.body += ((GET, left), (I32_CONST, 1), BARE["i32.sub"], (SET, left))
-    blocks = [f.open("block") for _ in range(states)]
-    f.body += ((GET, state), (I32_CONST, states), BARE["i32.rem_u"])
-    f.br_table(list(reversed(blocks)), blocks[0])
-    dead_code(fn, source)
-    for i in range(states):
-        f.end()
-        if watched:
-            type_, local = watched[source.below(len(watched))]
-            changed(fn, source, type_, local)
-        f.body += ((I64_CONST, i * 0x9E3779B97F4A7C15 & _MASK), *fn.fold(I64))
-        kind = source.below(4)
-        if kind == 0:
-            f.body += ((I32_CONST, source.below(states)), (SET, state))
-        elif kind == 1:
-            f.body += ((GET, state), (I32_CONST, source.between(1, 250)), BARE["i32.add"], (SET, state))
-        else:
-            condition(fn, source)
-            f.open("if")
-            f.body += ((I32_CONST, source.below(states)), (SET, state))
-            if kind == 3:
-                f.br(out)
+    state, left = fn.local(I32), fn.local(I32)
+    fn += _START(selector=fn.selector, state=state, turns=source.between(3, 40), left=left)
+    # The last state falls out of the loop.
+    with fn.block() as out, fn.block("loop") as head:
+        fn += _IS_DONE(left=left)
+        fn.br(out, "br_if")
+        fn += _TURN_LESS(left=left)
+        blocks = [fn.f.open("block") for _ in range(states)]
+        fn += _NUMBER(state=state, states=states)
+        fn.br_table(list(reversed(blocks)), blocks[0])
+        dead_code(fn, source)
+        for i in range(states):
+            fn.f.end()
+            if watched:
+                change_local(fn, source, *source.pick(watched))
+            mark(fn, i)
+            _go_on(fn, source, state, states, head, out)
+            if source.chance(3, 4):
+                fn.br(head)
+                dead_code(fn, source)
+
+
+def _go_on(fn: Function, source: ChoiceSource, state: int, states: int, head: Label, out: Label) -> None:
+    """Choose the next state."""
+    following = source.pick(_NEXT)
+    if following == "step":
+        fn += _ADD_TO_STATE(state=state, by=source.between(1, 250))
+        return
+    if following != "state":
+        condition(fn, source)
+        with fn.block("if"):
+            fn += _SET_STATE(to=source.below(states), state=state)
+            if following == "leave":
+                fn.br(out)
                 dead_code(fn, source)
             else:
-                f.br(head)
-            f.end()
-            f.body += ((I32_CONST, source.below(states)), (SET, state))
-        if source.below(4):
-            f.br(head)
-            dead_code(fn, source)
-    # The last state falls out of the loop.
-    f.end()
-    f.end()
+                fn.br(head)
+    fn += _SET_STATE(to=source.below(states), state=state)
 
 
 _OPENERS: Final = weighted(("block", 160), ("mixed", 60), ("loop", 36))
+_MIXED: Final = ("block", "loop", "if")
+_MARKS: Final = 48
+"""In a nest at most so many ends, about, are told from the others."""
+
+_TRUE: Final = code("i32.const 1")
 
 
 def nest(fn: Function, source: ChoiceSource, depth: int) -> None:
     """Blocks, loops and ifs, one inside the other, with branches from the innermost to labels far and near."""
-    f = fn.f
     opener = source.weighted(_OPENERS)
-    labels: list[Label] = []
-    for i in range(depth):
-        name = opener if opener != "mixed" else ("block", "loop", "if")[i % 3]
+    names = [_MIXED[i % 3] if opener == "mixed" else opener for i in range(depth)]
+    blocks: list[Label] = []
+    for name in names:
         if name == "if":
-            f.body.append((I32_CONST, 1))
-        labels.append(f.open(name))
+            fn += _TRUE
+        blocks.append(fn.f.open(name))
     # A branch to a loop would run it again: only blocks and ifs may be left that way.
-    ends = [label for i, label in enumerate(labels) if opener == "block" or (opener == "mixed" and i % 3 != 1)]
-    far = [labels[0]] if opener == "block" and labels else []
+    ends = [block for block, name in zip(blocks, names, strict=True) if name != "loop"]
     if ends:
-        some = [*far, *(ends[source.below(len(ends))] for _ in range(source.between(1, 12))), ends[-1]]
+        far = [blocks[0]] if opener == "block" else []
+        targets = [*far, *(source.pick(ends) for _ in range(source.between(1, 12))), ends[-1]]
         condition(fn, source)
-        f.br(source.pick(some), "br_if")
-        f.body.append((GET, fn.selector))
-        f.br_table(some, some[-1])
+        fn.br(source.pick(targets), "br_if")
+        fn.get(fn.selector)
+        fn.br_table(targets, targets[-1])
         dead_code(fn, source)
-    every = max(1, depth // 48)
+    every = max(1, depth // _MARKS)
     for i in range(depth):
         if i % every == 0:
-            f.body += ((I64_CONST, (i + 1) * 0x9E3779B97F4A7C15 & _MASK), *fn.fold(I64))
-        f.end()
+            mark(fn, i + 1)
+        fn.f.end()
 
 
 _STATEMENTS: Final = weighted(
     ("change", 80), ("if", 44), ("block", 30), ("leave", 36), ("loop", 24), ("again", 16), ("table", 20), ("jump", 12)
 )
+_NESTING: Final = frozenset({"if", "block", "loop"})
+
+_IS_POSITIVE: Final = code("i32.const 0  i32.gt_s")
 
 
 @dataclass(slots=True)
 class Statements:
-    """Random statements: ``budget`` is how many are left. ``labels`` may be left, ``loops`` run again by a counter."""
+    """Random statements: ``budget`` is how many are left.
+
+    ``targets`` are blocks that may be left; ``loops`` may be run again, by the counter that stands beside each.
+    """
 
     fn: Function
     source: ChoiceSource
     watched: Watched
     budget: int
-    labels: list[Label] = field(default_factory=list)
+    targets: list[Label] = field(default_factory=list)
     loops: list[tuple[Label, int]] = field(default_factory=list)
 
     def emit(self, depth: int) -> None:
@@ -118,68 +155,63 @@ class Statements:
                 return
             self.budget -= 1
             kind = self.source.weighted(_STATEMENTS)
-            if depth <= 0 and kind in ("if", "block", "loop"):
+            if depth <= 0 and kind in _NESTING:
                 kind = "change"
             if self._statement(kind, depth):
                 return
 
     def _statement(self, kind: str, depth: int) -> bool:
         """Emit one statement; gives whether what follows is dead."""
-        fn, source, f = self.fn, self.source, self.fn.f
+        fn, source = self.fn, self.source
         match kind:
             case "if":
                 condition(fn, source)
-                label = f.open("if")
-                self._inside(label, depth)
-                if source.below(2):
-                    f.else_()
-                    self._inside(label, depth)
-                f.end()
+                with fn.block("if") as end:
+                    self._inside(end, depth)
+                    if source.chance(1, 2):
+                        fn.else_()
+                        self._inside(end, depth)
             case "block":
-                self._inside(f.open("block"), depth)
-                f.end()
+                with fn.block() as end:
+                    self._inside(end, depth)
             case "loop":
                 self._loop(depth)
-            case "leave" if self.labels:
+            case "leave" if self.targets:
                 condition(fn, source)
-                f.br(source.pick(self.labels), "br_if")
+                fn.br(source.pick(self.targets), "br_if")
             case "again" if self.loops:
-                label, count = source.pick(self.loops)
-                self._again(label, count)
-            case "table" if self.labels:
-                inner = f.open("block")
-                condition(fn, source)
-                f.br_table([source.pick([inner, *self.labels]) for _ in range(source.between(1, 6))], inner)
-                f.end()
-            case "jump" if self.labels:
-                f.br(source.pick(self.labels))
+                self._again(*source.pick(self.loops))
+            case "table" if self.targets:
+                with fn.block() as end:
+                    condition(fn, source)
+                    fn.br_table([source.pick([end, *self.targets]) for _ in range(source.between(1, 6))], end)
+            case "jump" if self.targets:
+                fn.br(source.pick(self.targets))
                 dead_code(fn, source)
                 return True
             case _:
                 type_, local = source.pick(self.watched)
-                changed(fn, source, type_, local)
-                if source.below(2):
-                    f.body += ((GET, local), *fn.fold(type_))
+                change_local(fn, source, type_, local)
+                if source.chance(1, 2):
+                    fn.fold_local(type_, local)
         return False
 
-    def _inside(self, label: Label, depth: int) -> None:
-        self.labels.append(label)
+    def _inside(self, end: Label, depth: int) -> None:
+        self.targets.append(end)
         self.emit(depth - 1)
-        self.labels.pop()
+        self.targets.pop()
 
     def _loop(self, depth: int) -> None:
         """A loop that runs again at most three times each time it is entered: its counter goes down only."""
-        f, source = self.fn.f, self.source
-        count = f.local(I32)
-        f.body += ((I32_CONST, source.between(1, 4)), (SET, count))
-        label = f.open("loop")
-        self.loops.append((label, count))
-        self.emit(depth - 1)
-        self._again(label, count)
-        f.end()
+        fn = self.fn
+        count = fn.local(I32)
+        fn += ROUNDS(count=count, rounds=self.source.between(1, 4))
+        with fn.block("loop") as again:
+            self.loops.append((again, count))
+            self.emit(depth - 1)
+            self._again(again, count)
         self.loops.pop()
 
-    def _again(self, label: Label, count: int) -> None:
-        f = self.fn.f
-        f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (I32_CONST, 0), BARE["i32.gt_s"])
-        f.br(label, "br_if")
+    def _again(self, loop: Label, count: int) -> None:
+        self.fn.f.body += (*ONE_LESS(count=count), *_IS_POSITIVE)
+        self.fn.br(loop, "br_if")

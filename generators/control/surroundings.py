@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.control.pressure import Around, Body
 from generators.control.throwers import DIGITS, Ends, Thrower, leaf
 from generators.control.try_tables import Tags
 from generators.draw.signatures import draw_types
-from generators.module.function import BARE, GET, I32_CONST
-from generators.program.calls import TAILS, Callee, import_callee
+from generators.module.function import Function
+from generators.program.calls import COUNT_LEFT, STEP_DOWN, TAILS, WIND_UP, Callee, import_callee
 from generators.program.program import Program
 from wasm.features import Feature
-from wasm.isa import OPS
+from wasm.fragment import template
 from wasm.valtypes import I32, FuncType, ValType
 
 _PARAMS: Final = weighted((0, 30), (1, 60), (2, 60), (4, 44), (6, 26), (9, 16), (14, 10), (20, 5), (26, 5))
 _RESULTS: Final = weighted((0, 20), (1, 124), (2, 50), (3, 26), (6, 14), (10, 10), (18, 6), (26, 6))
 _COUNT: Final = weighted((1, 150), (2, 90), (3, 16))
+
+_CALL: Final = template("call $func")
+
+Reachable = tuple[tuple[Callee, bool], ...]
+"""Functions, each with whether it is imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a function can call: others, and one that throws at times, whose tag is the last one of ``tags``."""
+
+    callees: Reachable = ()
+    thrower: Thrower | None = None
+    tags: Tags | None = None
 
 
 def small_type(source: ChoiceSource, program: Program, references: Sequence[ValType] = ()) -> FuncType:
@@ -31,7 +44,7 @@ def small_type(source: ChoiceSource, program: Program, references: Sequence[ValT
     return FuncType(params, results)
 
 
-def draw_imports(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, bool], ...]:
+def draw_imports(program: Program, source: ChoiceSource) -> Reachable:
     """Up to one host function; before any function is defined."""
     if not source.chance(6, 16):
         return ()
@@ -39,9 +52,9 @@ def draw_imports(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, 
     return ((import_callee(program.shell, "env", "host0", type_), True),)
 
 
-def draw_callees(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, bool], ...]:
+def draw_callees(program: Program, source: ChoiceSource) -> Reachable:
     """One to three functions, some behind one more call of any kind."""
-    found: list[tuple[Callee, bool]] = []
+    made: list[tuple[Callee, bool]] = []
     kinds = program.calls.kinds()
     references = program.shell.references()
     for i in range(source.weighted(_COUNT)):
@@ -49,8 +62,8 @@ def draw_callees(program: Program, source: ChoiceSource) -> tuple[tuple[Callee, 
         if source.chance(5, 16):
             kind = source.pick(kinds)
             callee = program.calls.link(source.fork(f"link{i}"), callee, kind, kind in TAILS and source.chance(1, 2))
-        found.append((callee, False))
-    return tuple(found)
+        made.append((callee, False))
+    return tuple(made)
 
 
 def draw_thrower(program: Program, source: ChoiceSource) -> tuple[Thrower | None, Tags | None]:
@@ -69,24 +82,23 @@ def draw_thrower(program: Program, source: ChoiceSource) -> tuple[Thrower | None
     return leaf(program.calls, source.fork("thrower"), tags, type_, ends), tags
 
 
-def draw_around(program: Program, source: ChoiceSource, imports: tuple[tuple[Callee, bool], ...]) -> Around:
-    """Everything that a module's bodies call."""
+def draw_surroundings(program: Program, source: ChoiceSource, imports: Reachable = ()) -> Surroundings:
+    """Everything that a module's functions call; ``imports`` were made before."""
     callees = (*imports, *draw_callees(program, source))
-    return Around(callees, *draw_thrower(program, source))
+    return Surroundings(callees, *draw_thrower(program, source))
 
 
-def again(body: Body) -> None:
+def call_itself(fn: Function, source: ChoiceSource) -> None:
     """The function calls itself a few times, with everything live across; the innermost call winds the count up."""
-    fn, source, shell = body.fn, body.source, body.program.shell
-    f, depth = fn.f, source.between(1, 4)
-    count = shell.global_(I32, depth)
-    f.body.append((OPS["global.get"], count))
-    f.open("if")
-    f.body += ((OPS["global.get"], count), (I32_CONST, 1), BARE["i32.sub"], (OPS["global.set"], count))
-    f.body += [(GET, i) for i in range(len(f.type.params))]
-    f.emit("call", f.index)
-    for type_ in reversed(f.type.results):
-        fn.take(type_)
-    f.else_()
-    f.body += ((I32_CONST, depth), (OPS["global.set"], count))
-    f.end()
+    depth = source.between(1, 4)
+    count = fn.shell.global_(I32, depth)
+    type_ = fn.f.type
+    fn += COUNT_LEFT(count=count)
+    with fn.block("if"):
+        fn += STEP_DOWN(count=count)
+        fn.get(*range(len(type_.params)))
+        fn += _CALL(func=fn.f.index)
+        for result in reversed(type_.results):
+            fn.take(result)
+        fn.else_()
+        fn += WIND_UP(depth=depth, count=count)

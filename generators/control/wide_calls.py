@@ -19,6 +19,7 @@ from generators.config import NARROW, Config, draw_size, in_zone
 from generators.draw.operands import results_for
 from generators.draw.signatures import draw_type, draw_types
 from generators.module.function import Function
+from generators.module.loops import ROUNDS, ROUNDS_BY_VALUE
 from generators.module.shell import Shell
 from generators.program import endings, use_values
 from generators.program.arguments import Exported, callable_by_host, invocations
@@ -55,8 +56,6 @@ _ZONE_MISSING: Final = weighted((99, 10), (3, 30), (2, 90), (1, 90), (0, 36))
 _ROUNDS: Final = shares(("constant", 2), ("argument", 1), ("hash", 1))
 """What decides how often a consumer's loop runs."""
 
-_ROUNDS_BY_ARGUMENT: Final = template("local.get 0  i32.const 3  i32.and  i32.const 1  i32.add  local.set $count")
-_SET_COUNT: Final = template("i32.const $times  local.set $count")
 _HASH_GOES_ON: Final = template("local.get $acc  i64.const 3  i64.and  i64.eqz  i32.eqz")
 _AND_FUEL_IS_LEFT: Final = code("i32.eqz  i32.eqz  i32.and  br_if 0")
 _CALL: Final = template("call $func")
@@ -262,9 +261,10 @@ class _WideModule:
             return
         count = fn.local(I32)
         if decided_by == "argument" and fn.f.type.params[:1] == (I32,):
-            fn += _ROUNDS_BY_ARGUMENT(count=count)
+            fn.get(0)
+            fn += ROUNDS_BY_VALUE(count=count)
         else:
-            fn += _SET_COUNT(times=source.between(1, 3), count=count)
+            fn += ROUNDS(count=count, rounds=source.between(1, 3))
         with fn.repeat(count):
             yield
 

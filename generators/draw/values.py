@@ -22,6 +22,7 @@ class Format(NamedTuple):
 
     @property
     def infinity(self) -> int:
+        """The positive infinity's pattern."""
         return self.power(self.bias + 1)
 
     @property

@@ -3,6 +3,19 @@
 Functions are built structured (branches that meet again, loops, protected calls, early returns), so that every use is
 dominated by its definition and no edge is critical, and then their blocks are shuffled. Every instruction's demands
 fit the registers: a budget of them is kept per instruction, so an allocator that refuses a function is wrong.
+
+A branch whose arms meet again, in the text form of ``compiler.machine_text``:
+
+    block 0
+      args v0:i64>fixed(int:0)
+      br v0<any => 1() 2()
+    block 1
+      op v0<reg v1:i64>any
+      jmp => 3(v1)
+    block 2
+      jmp => 3(v0)
+    block 3 (v2:i64)
+      ret v2<any => .
 """
 
 from __future__ import annotations
@@ -21,15 +34,17 @@ from compiler.machine import (
     VReg,
 )
 from generators.choices import ChoiceSource, Weighted, weighted
-from generators.machine.insts import InstMaker, Registers
-from wasm.valtypes import F32, F64, I32, I64, V128, NumType
+from generators.machine.insts import TYPES, InstMaker, Registers
+from wasm.valtypes import NumType
 
 T = TypeVar("T")
 
 _REGISTER_COUNTS: Final = weighted((6, 30), (3, 50), (4, 50), (2, 30), (1, 10), (8, 40), (12, 16), (24, 30))
 _BLOCK_BUDGET: Final = weighted((1, 40), (3, 40), (8, 80), (20, 60), (60, 30), (100, 6))
+_BLOCKS_OF_LARGE: Final = 8
+"""The most blocks to come in a function with large instructions."""
+
 _INSTS: Final = weighted((1, 60), (2, 60), (0, 30), (4, 60), (8, 40), (20, 6))
-_TYPES: Final = weighted((I64, 110), (I32, 40), (F64, 50), (V128, 32), (F32, 24))
 _SHAPES: Final = weighted(
     ("insts", 60), ("branch", 60), ("loop", 50), ("protected", 40), ("jump", 30), ("exit", 8), ("dead", 8)
 )
@@ -38,7 +53,18 @@ _ARMS: Final = weighted((2, 200), (3, 30), (1, 10), (8, 16))
 _ORDERS: Final = weighted(("layout", 150), ("shuffled", 70), ("reverse", 36))
 _SIZES: Final[Weighted[str]] = weighted(("small", 182), ("medium", 58), ("wide", 10), ("edge", 6))
 _NESTING: Final = 12
+"""Blocks within blocks."""
+
 _HUGE_IN: Final = 4096
+"""One function in so many has an instruction with as many operands as there can be."""
+
+_RECENT: Final = 64
+"""Values that travel along edges are among so many of the last ones."""
+
+_WINDOW: Final = 4096
+"""The most alternatives that a draw of two bytes tells apart: what is shuffled or passed on is within so many."""
+
+_SCRATCH: Final = 31
 
 
 @dataclass(slots=True)
@@ -48,6 +74,7 @@ class _Scope:
     vregs: list[VReg] = field(default_factory=list)
 
     def inner(self) -> _Scope:
+        """A scope of its own for blocks that this one's values dominate."""
         return _Scope(list(self.vregs))
 
 
@@ -56,23 +83,23 @@ def make_env(source: ChoiceSource) -> MachineEnv:
     regs: dict[RegClass, tuple[PReg, ...]] = {}
     for cls in RegClass:
         pregs = [PReg(cls, hw) for hw in range(source.weighted(_REGISTER_COUNTS))]
-        if source.chance(1, 4):
+        if source.one_in(4):
             shuffle(source, pregs)
         regs[cls] = tuple(pregs)
-    return MachineEnv(regs, {cls: PReg(cls, 31) for cls in RegClass})
+    return MachineEnv(regs, {cls: PReg(cls, _SCRATCH) for cls in RegClass})
 
 
 def shuffle(source: ChoiceSource, items: list[T]) -> None:
     """In place; the simplest choices leave the order as it is."""
     for i in range(len(items) - 1):
-        j = i + source.below(min(len(items) - i, 4096))
+        j = i + source.below(min(len(items) - i, _WINDOW))
         items[i], items[j] = items[j], items[i]
 
 
 def make_function(source: ChoiceSource) -> tuple[MachineFunc, MachineEnv]:
     """A valid function and the registers to allocate it with."""
     size = source.weighted(_SIZES)
-    huge = source.below(_HUGE_IN) == _HUGE_IN - 1
+    huge = source.one_in(_HUGE_IN)
     env = make_env(source)
     maker = _Maker(source, env, "huge" if huge else size)
     maker.build()
@@ -80,6 +107,8 @@ def make_function(source: ChoiceSource) -> tuple[MachineFunc, MachineEnv]:
 
 
 class _Maker:
+    """One function under construction: instructions go into the block ``current``, ``budget`` is blocks to come."""
+
     def __init__(self, source: ChoiceSource, env: MachineEnv, size: str) -> None:
         self.source = source
         self.func = MachineFunc("f", [], [MachineBlock()])
@@ -87,9 +116,10 @@ class _Maker:
         self.current = 0
         self.budget = 1 if size == "huge" else source.weighted(_BLOCK_BUDGET)
         if size in ("wide", "edge"):
-            self.budget = min(self.budget, 8)
+            self.budget = min(self.budget, _BLOCKS_OF_LARGE)
 
     def build(self) -> None:
+        """Write the whole function."""
         scope = _Scope()
         self._put(self.insts.arguments(scope.vregs))
         self._region(scope, 0)
@@ -118,7 +148,7 @@ class _Maker:
             match self.source.weighted(_SHAPES):
                 case "insts":
                     self._straight(scope)
-                    if not self.source.chance(1, 2):
+                    if not self.source.one_in(2):
                         return
                 case "branch":
                     self._branch(scope, depth)
@@ -135,13 +165,13 @@ class _Maker:
                         return
 
     def _types(self) -> list[NumType]:
-        return [self.source.weighted(_TYPES) for _ in range(self.source.weighted(_PARAMS))]
+        return [self.source.weighted(TYPES) for _ in range(self.source.weighted(_PARAMS))]
 
     def _arguments(self, scope: _Scope, types: list[NumType]) -> tuple[VReg, ...]:
         """Values of these types, made first where there are none."""
         args = []
         for type_ in types:
-            fitting = [vreg for vreg in scope.vregs[-64:] if self.func.vregs[vreg] is type_]
+            fitting = [vreg for vreg in scope.vregs[-_RECENT:] if self.func.vregs[vreg] is type_]
             if not fitting:
                 self._put(self.insts.constant(type_, scope.vregs))
                 fitting = scope.vregs[-1:]
@@ -165,7 +195,7 @@ class _Maker:
         count = self.source.weighted(_ARMS)
         arms, edges = [], []
         for _ in range(count):
-            types = self._types() if self.source.chance(1, 4) else []
+            types = self._types() if self.source.one_in(4) else []
             args = self._arguments(scope, types)
             params = self._fresh(types)
             arms.append((self._block(params), params))
@@ -180,7 +210,7 @@ class _Maker:
             inner.vregs += params
             self.current = block
             self._region(inner, depth + 1)
-            if position and self.source.chance(1, 5):
+            if position and self.source.one_in(5):
                 self._put(self.insts.leave(inner.vregs))
             else:
                 ends.append((self.current, inner))
@@ -209,7 +239,7 @@ class _Maker:
 
     def _carried(self, scope: _Scope, params: tuple[VReg, ...], types: list[NumType]) -> tuple[VReg, ...]:
         """A rotation of the parameters of each type, or any values."""
-        if self.source.chance(1, 3):
+        if self.source.one_in(3):
             return self._arguments(scope, types)
         args = list(params)
         for type_ in dict.fromkeys(types):
@@ -224,11 +254,11 @@ class _Maker:
         inst, results = self.insts.protected_call(scope.vregs)
         arms, edges = [], []
         for position in range(1 + self.source.between(1, 3)):
-            types = self._types() if self.source.chance(1, 4) else []
+            types = self._types() if self.source.one_in(4) else []
             args = list(self._arguments(scope, types))
-            if position == 0 and results and self.source.chance(1, 2):
+            if position == 0 and results and self.source.one_in(2):
                 # Results may be passed on at once, since they exist on this edge.
-                passed = [results[self.source.below(min(len(results), 4096))] for _ in range(2)]
+                passed = [results[self.source.below(min(len(results), _WINDOW))] for _ in range(2)]
                 args += passed
                 types = types + [self.func.vregs[vreg] for vreg in passed]
             params = self._fresh(types)
@@ -246,9 +276,7 @@ class _Maker:
         params = self._fresh(types)
         target = self._block(params)
         edges = (Edge(target, args),)
-        self._put(
-            self.insts.branch(scope.vregs, edges) if self.source.chance(1, 2) else MachineInst("jmp", edges=edges)
-        )
+        self._put(self.insts.branch(scope.vregs, edges) if self.source.one_in(2) else MachineInst("jmp", edges=edges))
         self.current = target
         scope.vregs += params
 

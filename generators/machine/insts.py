@@ -1,4 +1,13 @@
-"""Single machine instructions for ``generators.machine.funcs``: operands within the budget of registers."""
+"""Single machine instructions: any constraints on any number of operands, within a budget of registers.
+
+In the text form of ``compiler.machine_text``:
+
+    op v0<reg v1<fixed(int:2) v2:i64>reuse(0)            # a definition in the register of an input
+    op v1<late:limit(4) v3:f64>early:reg                 # a late use, an early definition: everything at one moment
+    call v2<any v4:i64>fixed(int:0) !int:0 !int:1 ...    # clobbers beside results
+
+The budget makes every instruction satisfiable by itself: an allocator that refuses one is wrong.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +41,38 @@ from compiler.machine import (
 from generators.choices import ChoiceSource, weighted
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType
 
-_TYPES: Final = weighted((I64, 110), (I32, 40), (F64, 50), (V128, 32), (F32, 24))
+TYPES: Final = weighted((I64, 110), (I32, 40), (F64, 50), (V128, 32), (F32, 24))
+"""Of values that are defined or travel along edges."""
+
 _SMALL: Final = weighted((1, 60), (2, 70), (0, 30), (3, 50), (5, 30), (9, 16))
 _MEDIUM: Final = weighted((4, 50), (12, 50), (20, 40), (34, 16), (36, 60), (40, 40))
 _WIDE: Final = weighted((60, 40), (100, 50), (130, 40), (200, 50), (300, 40), (450, 26), (600, 10))
 _EDGE: Final = weighted((255, 40), (256, 60), (257, 60), (258, 40), (127, 10), (128, 10), (511, 10), (513, 26))
 _HUGE: Final = weighted((MAX_OPERANDS, 128), (MAX_OPERANDS - 1, 128))
+_EXTREMES: Final = {"medium": (_MEDIUM, 12), "wide": (_WIDE, 3), "edge": (_EDGE, 3), "huge": (_HUGE, 1)}
+"""By ``size`` of a function: how many operands its large instructions have, and how many of those it may have."""
+
 _ASKS: Final = weighted(("any", 110), ("reg", 90), ("fixed", 30), ("limit", 10), ("stack", 16))
+_ASKS_OF_MANY: Final = weighted(("any", 230), ("stack", 8), ("reg", 6), ("fixed", 8), ("limit", 4))
+_FIXED_ONLY: Final = weighted(("fixed", 200), ("any", 56))
+"""What operands ask for: of any instruction, of one with very many, of the first definitions of a call."""
+
 _SINGULAR: Final = weighted(("none", 176), ("reuse", 40), ("late", 14), ("early", 14), ("outside", 12))
 _SINGULAR_OF_MANY: Final = weighted(("none", 70), ("reuse", 140), ("late", 16), ("early", 16), ("outside", 14))
 """Reuse of an input beyond the 32nd is a boundary of its own."""
 _MANY: Final = 33
+_VERY_MANY: Final = 64
+_DEMANDING: Final = 6
+"""So many of the first operands have demands even among many: it is they that an index which wraps around falls on."""
+
+_ANY_BOUND: Final = 64
+"""A bound above every register's encoding."""
+
+_RECENT: Final = 8
+_WINDOW: Final = 4096
+"""The most alternatives that a draw of two bytes tells apart: what is further back is not drawn."""
+
+_MOST_OF_BRANCH: Final = 300
 _OUTSIDE: Final = 30
 """The encoding of a register that is neither allocatable nor scratch, as a stack pointer is."""
 
@@ -56,6 +86,7 @@ class Registers:
 
     @staticmethod
     def of(env: MachineEnv) -> Registers:
+        """Those of an environment."""
         return Registers(env.regs, {cls: (env.scratch[cls], PReg(cls, _OUTSIDE)) for cls in RegClass})
 
 
@@ -89,6 +120,7 @@ class _Budget:
             self.moments[cls, True] = _Moment(hws) if plain else early
 
     def want(self, cls: RegClass, late: bool, bound: int) -> bool:
+        """Ask for a register with an encoding below ``bound`` at a moment; False if there may be none."""
         moment = self.moments[cls, late]
         if not moment.fits(want=bound):
             return False
@@ -96,6 +128,7 @@ class _Budget:
         return True
 
     def lose(self, preg: PReg, late: bool) -> bool:
+        """Take one register at a moment; False if it is taken, or the others would not do without it."""
         moment = self.moments[preg.cls, late]
         if preg.hw in moment.lost or not moment.fits(lost=preg.hw):
             return False
@@ -117,11 +150,11 @@ class InstMaker:
         """How many operands. Extreme sizes come a few times in a function, else it would take minutes."""
         source = self.source
         small = source.weighted(_SMALL)
-        tables = {"medium": _MEDIUM, "wide": _WIDE, "edge": _EDGE, "huge": _HUGE}
-        most = {"medium": 12, "wide": 3, "edge": 3, "huge": 1}
-        if self.size in tables and self.big < most[self.size] and source.chance(1, 3):
-            self.big += 1
-            return source.weighted(tables[self.size])
+        if self.size in _EXTREMES:
+            table, most = _EXTREMES[self.size]
+            if self.big < most and source.one_in(3):
+                self.big += 1
+                return source.weighted(table)
         return small
 
     def arguments(self, scope: list[VReg]) -> MachineInst:
@@ -132,14 +165,15 @@ class InstMaker:
         return MachineInst("args", tuple(operands))
 
     def constant(self, type_: NumType, scope: list[VReg]) -> MachineInst:
+        """A definition of a type without uses, added to ``scope``."""
         vreg = self.func.new_vreg(type_)
         scope.append(vreg)
-        return MachineInst("const", (define(vreg, REG if self.source.chance(1, 2) else ANY),))
+        return MachineInst("const", (define(vreg, REG if self.source.one_in(2) else ANY),))
 
     def plain(self, scope: list[VReg]) -> MachineInst:
         """An instruction that may define values, which are added to ``scope``."""
         source = self.source
-        if scope and source.chance(1, 12):
+        if scope and source.one_in(12):
             vreg = self._pick(scope)
             copy = self.func.new_vreg(self.func.vregs[vreg])
             scope.append(copy)
@@ -147,10 +181,10 @@ class InstMaker:
         count = self._count()
         singular = source.weighted(_SINGULAR if count <= _MANY else _SINGULAR_OF_MANY)
         budget = _Budget(self.registers, singular in ("none", "outside"))
-        clobbers = self._clobbers(budget, singular in ("late", "early")) if source.chance(1, 6) else ()
+        clobbers = self._clobbers(budget, singular in ("late", "early")) if source.one_in(6) else ()
         operands: list[Operand] = []
-        uses = count if not count or source.chance(1, 6) else source.below(count)
-        if singular == "reuse" and count > _MANY and source.chance(1, 2):
+        uses = count if not count or source.one_in(6) else source.below(count)
+        if singular == "reuse" and count > _MANY and source.one_in(2):
             uses = count - 1
         born: list[VReg] = []
         if singular == "early":
@@ -160,7 +194,7 @@ class InstMaker:
             self._reuse(operands, budget, born)
         if singular == "outside":
             self._outside(operands, scope, born)
-        self._define(operands, max(0, count - len(operands)), budget, born, fixed_first=source.chance(1, 4))
+        self._define(operands, max(0, count - len(operands)), budget, born, fixed_first=source.one_in(4))
         scope += born
         return MachineInst("op", tuple(operands), clobbers=clobbers)
 
@@ -168,10 +202,11 @@ class InstMaker:
         """A terminator with early uses, or none at all."""
         operands: list[Operand] = []
         if self.source.chance(2, 3):
-            self._use(operands, min(self._count(), 300), _Budget(self.registers, True), scope)
+            self._use(operands, min(self._count(), _MOST_OF_BRANCH), _Budget(self.registers, True), scope)
         return MachineInst("br", tuple(operands), edges=edges)
 
     def leave(self, scope: list[VReg]) -> MachineInst:
+        """A terminator with early uses and no edges."""
         operands: list[Operand] = []
         self._use(operands, self._count(), _Budget(self.registers, True), scope)
         return MachineInst("ret", tuple(operands), edges=())
@@ -184,20 +219,20 @@ class InstMaker:
         operands: list[Operand] = []
         born: list[VReg] = []
         self._use(operands, self.source.below(count + 1), budget, scope)
-        if self.source.chance(1, 6):
+        if self.source.one_in(6):
             self._outside(operands, scope, born)
         self._define(operands, max(0, count - len(operands)), budget, born, fixed_first=True)
         return MachineInst("call", tuple(operands), clobbers=clobbers, edges=()), born
 
     def _pick(self, scope: list[VReg]) -> VReg:
         """A value; the last ones more often, so that some have short lives and a few long ones."""
-        recent = min(len(scope), 8 if self.source.chance(2, 3) else 4096)
+        recent = min(len(scope), _RECENT if self.source.chance(2, 3) else _WINDOW)
         return scope[-1 - self.source.below(recent)]
 
     def _clobbers(self, budget: _Budget, counted: bool) -> tuple[PReg, ...]:
         """All registers, or some; ``counted`` if they are lost to operands that must survive the clobbers."""
         every = [preg for cls in RegClass for preg in self.registers.allocatable[cls]]
-        kept = every if self.source.chance(1, 2) else [preg for preg in every if self.source.chance(1, 3)]
+        kept = every if self.source.one_in(2) else [preg for preg in every if self.source.one_in(3)]
         return tuple(preg for preg in kept if not counted or budget.lose(preg, True))
 
     def _use(self, operands: list[Operand], count: int, budget: _Budget, scope: list[VReg], late: bool = False) -> None:
@@ -205,18 +240,19 @@ class InstMaker:
             return
         for i in range(count):
             vreg = self._pick(scope)
-            # The first of many have demands: it is they that an index which wraps around falls on.
-            constraint = self._constraint(vreg, budget, False, _ASKS if count < 64 or i < 6 else _ASKS_OF_MANY)
-            make = late_use if late and self.source.chance(1, 2) else use
+            asks = _ASKS if count < _VERY_MANY or i < _DEMANDING else _ASKS_OF_MANY
+            constraint = self._constraint(vreg, budget, False, asks)
+            make = late_use if late and self.source.one_in(2) else use
             operands.append(make(vreg, constraint))
 
     def _define(
         self, operands: list[Operand], count: int, budget: _Budget, scope: list[VReg], fixed_first: bool = False
     ) -> None:
         for i in range(count):
-            vreg = self.func.new_vreg(self.source.weighted(_TYPES))
+            vreg = self.func.new_vreg(self.source.weighted(TYPES))
             scope.append(vreg)
-            asks = _FIXED_ONLY if fixed_first and i < 6 else _ASKS if count < 64 else _ASKS_OF_MANY
+            many = _ASKS if count < _VERY_MANY else _ASKS_OF_MANY
+            asks = _FIXED_ONLY if fixed_first and i < _DEMANDING else many
             operands.append(define(vreg, self._constraint(vreg, budget, True, asks)))
 
     def _constraint(self, vreg: VReg, budget: _Budget, late: bool, asks: tuple[str, ...]) -> Constraint:
@@ -224,7 +260,7 @@ class InstMaker:
         source = self.source
         cls = CLASS_OF[self.func.vregs[vreg]]
         match source.weighted(asks):
-            case "reg" if budget.want(cls, late, 64):
+            case "reg" if budget.want(cls, late, _ANY_BOUND):
                 return REG
             case "fixed":
                 preg = source.pick(self.registers.allocatable[cls])
@@ -239,7 +275,7 @@ class InstMaker:
 
     def _singular_definition(self, operands: list[Operand], budget: _Budget, scope: list[VReg]) -> None:
         """One early definition, among the first operands."""
-        vreg = self.func.new_vreg(self.source.weighted(_TYPES))
+        vreg = self.func.new_vreg(self.source.weighted(TYPES))
         constraint = self._constraint(vreg, budget, True, _ASKS)
         operands.append(early_define(vreg, constraint))
         scope.append(vreg)
@@ -247,18 +283,18 @@ class InstMaker:
     def _reuse(self, operands: list[Operand], budget: _Budget, born: list[VReg]) -> None:
         """Definitions that take the registers of some inputs, wherever among the operands those stand."""
         able = [k for k, operand in enumerate(operands) if operand.constraint.kind is not ConstraintKind.STACK]
-        for _ in range(1 + self.source.below(3)):
+        for _ in range(self.source.between(1, 3)):
             if not able:
                 return
-            if len(able) > _MANY and self.source.chance(1, 2):
+            if len(able) > _MANY and self.source.one_in(2):
                 # What an index of 5 bits takes for one of the first, which have demands of their own.
                 k = able.pop(min(_MANY - 1 + self.source.below(4), len(able) - 1))
             else:
-                k = able.pop(-1 - self.source.below(min(len(able), 4096)))
-            source = operands[k]
-            type_ = self.func.vregs[source.vreg]
+                k = able.pop(-1 - self.source.below(min(len(able), _WINDOW)))
+            input_ = operands[k]
+            type_ = self.func.vregs[input_.vreg]
             # An input with a constraint of its own is counted already, and its register serves both.
-            counted = source.constraint is not ANY or budget.want(CLASS_OF[type_], True, 64)
+            counted = input_.constraint is not ANY or budget.want(CLASS_OF[type_], True, _ANY_BOUND)
             if counted:
                 vreg = self.func.new_vreg(type_)
                 born.append(vreg)
@@ -271,10 +307,6 @@ class InstMaker:
             vreg = self._pick(scope)
             operands.append(use(vreg, fixed(source.pick(self.registers.outside[CLASS_OF[self.func.vregs[vreg]]]))))
         if source.chance(2, 3):
-            vreg = self.func.new_vreg(source.weighted(_TYPES))
+            vreg = self.func.new_vreg(source.weighted(TYPES))
             born.append(vreg)
             operands.append(define(vreg, fixed(source.pick(self.registers.outside[CLASS_OF[self.func.vregs[vreg]]]))))
-
-
-_ASKS_OF_MANY: Final = weighted(("any", 230), ("stack", 8), ("reg", 6), ("fixed", 8), ("limit", 4))
-_FIXED_ONLY: Final = weighted(("fixed", 200), ("any", 56))

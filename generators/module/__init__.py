@@ -1,20 +1,22 @@
 """What everything is written into: the module's shell, and one function under construction.
 
-    shell        the module around the functions, and the case around the module: its checksum global, its memory, its
-                 tables for references, what is exported, the invocations, and the digest of what is not exported
-    checksum     a global of 64 bits into which functions fold their hashes: the state that a wrong bit ends up in
-    function     one function under construction: instructions, locals, and its hash
-    hash         a local of 64 bits into which a function folds every value, in order
-    fold, take   put the value on the stack into the hash (``fold`` gives instructions, ``take`` adds them and knows
-                 what to do with a host token too)
-    publish      fold the hash into the checksum
-    token        an externref that the host made; the table ``tokens`` holds those that the code draws from
-    sink         the table that host tokens go to, where the host can tell them apart
-    kit          what one kind of statements keeps in a module (``Shell.kit``)
+============  ========================================================================================================
+``shell``     ``Shell``: the module around the functions and the case around the module; ``case()`` closes it
+``function``  ``Function``: ``Function.of(shell, builder.func(...), source)``, then ``fn += code``, ``with fn.block()``
+``loops``     counters of loops that end by construction; ``Function.repeat`` is such a loop
+============  ========================================================================================================
 
-    shell.py     ``Shell``: ``open`` it, add functions, ``case()`` closes it
-    loops.py     loops that end by construction
-    function.py  ``Function``: ``of(shell, builder.func(...), source)``, then ``fn += code``, ``with fn.block(...)``
+Nouns:
+
+- The *checksum* is a global of 64 bits into which functions fold their hashes: the state that a wrong bit ends up in.
+- A function's *hash* is a local of 64 bits into which it *folds* every value, in order. ``fold`` gives the instructions
+  that fold what is on the stack, ``take`` adds them and knows what to do with a host token too. To *publish* is to fold
+  the hash into the checksum.
+- The *digest* is an exported function that folds all state into one number, in modules that export none.
+- A *token* is an externref that the host made: the table ``tokens`` holds those that code draws from, and the table
+  ``sink`` gets those that code has computed, so that the host can tell them apart.
+- A *kit* is what one kind of statements keeps in a module: ``shell.kit(Tables)``.
+- The *selector* is an i32 local by which the host decides what runs.
 
 A target seldom makes either itself: ``generators.program.program.Program`` opens a shell and its functions. What a
 new kind of state needs at the end of a module goes into ``Shell.closers``, not into the shell.

@@ -18,6 +18,7 @@ from typing import Final
 
 from generators.choices import ChoiceSource
 from generators.draw.values import CANONICAL_NAN
+from generators.module.loops import AGAIN
 from generators.module.shell import INLINE_STORES, MULTIPLIER, Shell
 from wasm.builder import FuncBuilder, Label, Opened
 from wasm.fragment import Code, Template, code, template
@@ -29,7 +30,6 @@ GET: Final = OPS["local.get"]
 SET: Final = OPS["local.set"]
 TEE: Final = OPS["local.tee"]
 I32_CONST: Final = OPS["i32.const"]
-I64_CONST: Final = OPS["i64.const"]
 
 _EXTEND: Final = code("i64.extend_i32_u")
 _THROUGH_F64: Final = code("f64.convert_i32_u  i64.reinterpret_f64")
@@ -44,8 +44,6 @@ TO_I64: Final[dict[ValType, Code]] = {
 }
 """From a number on the stack to all its bits as i64."""
 
-COUNT_DOWN: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count")
-_AGAIN: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count  br_if 0")
 _SEED: Final = template("i64.const $value  local.set $acc")
 _SELECT: Final = template("local.get $acc  i64.const 41  i64.shr_u  i32.wrap_i64  local.set $selector")
 """Bits from the hash's upper half: a multiplication leaves its lowest bits hardly mixed."""
@@ -127,7 +125,7 @@ class Function:
     # Writing: ``fn += code`` adds instructions, the rest is ``FuncBuilder``'s
 
     def __iadd__(self, code: Iterable[Instr]) -> Function:
-        self.f.body += code
+        self.f.body.extend(code)
         return self
 
     def local(self, type_: ValType, count: int = 1) -> int:
@@ -150,7 +148,7 @@ class Function:
         """A loop around what a ``with`` statement writes: it runs as often as the local ``count``, 1 and more, says."""
         with self.block("loop", params, results) as again:
             yield again
-            self.f.body += _AGAIN(count=count)
+            self.f.body += AGAIN(count=count)
 
     def else_(self) -> None:
         """From the first arm of the innermost ``if`` to its second."""
@@ -178,6 +176,16 @@ class Function:
         return len(self.f.body)
 
     # Locals with a meaning
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Around code that may be skipped: what it adds to ``sources`` is forgotten behind.
+
+        A reference that a skipped branch should have set is null, which nothing outside may read.
+        """
+        known = {type_: list(locals_) for type_, locals_ in self.sources.items()}
+        yield
+        self.sources = known
 
     def temp(self, type_: ValType) -> int:
         """A local for values in passing, one per type."""
@@ -222,8 +230,9 @@ class Function:
 
     def take_params(self, count: int | None = None) -> None:
         """Fold or store the first ``count`` parameters, or all, in order."""
+        body = self.f.body
         for i, type_ in enumerate(self.f.type.params[:count]):
-            self.get(i)
+            body.append((GET, i))
             self.take(type_)
 
     def _fold(self, type_: ValType) -> Code:

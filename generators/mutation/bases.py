@@ -69,8 +69,8 @@ def forget_seeds() -> None:
 def any_case(source: ChoiceSource, config: Config) -> Case:
     """A case of one of the other targets, or half of the time one of the corpus, if there are any."""
     known = seeds(config)
-    if config.seeds is not None and source.below(4):
+    if config.seeds is not None and source.chance(3, 4):
         known = seeds(config, config.seeds) or known
-    if source.below(2) and known:
+    if source.one_in(2) and known:
         return source.pick(known)
     return drawn_case(source, config)

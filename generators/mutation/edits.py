@@ -1,148 +1,54 @@
 """Typed edits of a valid function: each keeps it valid, and most of them the places that it must not trap or hang in.
 
+    _constant       i64.const 7                   i64.const 0x8000000000000000
+    _instruction    i32.add                       i32.sub
+    _swap           local.get 0  i32.const 1      i32.const 1  local.get 0
+    _replace        local.get 0  i32.const 1  i32.add                 a new expression of the parameters
+    _repeat         i32.const 1  global.set 0     the same twice
+    _offset         i32.load offset=8             i32.load align=1 offset=4
+    _choose         local.get 0                   local.get 0  i32.const 7  local.get 1  select
+    _through_local  local.get 0                   local.get 0  local.set 3  local.get 3
+    _wrap           local.get 0                   block (result i32)  local.get 0  end
+    _identity       local.get 0                   local.get 0  i32.const 0  i32.xor
+
 An edit that turns out invalid after all is taken back; whoever asked for it counts that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from generators.choices import ChoiceSource, weighted
-from generators.config import Config
+from generators.choices import weighted
 from generators.draw.values import draw_bits
-from generators.module.function import Function
-from generators.module.shell import PAGE, Shell
-from generators.mutation.spans import Graph, Guarded, UnknownCode, closed, guarded, read_graph
-from generators.scalar.expressions import emit_clean
-from wasm.builder import FuncBuilder
-from wasm.context import ModuleContext
-from wasm.errors import Invalid
+from generators.mutation.editor import Editor
+from generators.mutation.guards import closed
+from wasm.fragment import Code, code, template
 from wasm.isa import OPS, ROWS, Imm, Instr, MemArg, Op
-from wasm.module import Func, Module
-from wasm.validate_code import BodyValidator
-from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, NumType, ValType
+from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
 
-_BARE: Final = {name: row.bare for name, row in OPS.items()}
-_END: Final = _BARE["end"]
+Edit: TypeAlias = Callable[[Editor], bool]
+"""Makes one edit; False if there was nothing to make it of."""
+
 _CONSTANTS: Final = {OPS[f"{type_}.const"]: type_ for type_ in (I32, I64, F32, F64, V128)}
-_MOST_INSTRS: Final = 1500
-"""Functions above this are left alone: reading them again for every edit would take longer than all else."""
-_LARGEST_SPAN: Final = 120
+_ELSE: Final = OPS["else"].bare
+_END: Final = OPS["end"].bare
+_SELECT: Final = OPS["select"].bare
+_LEAVE: Final = code("br 0")
+_ALWAYS: Final = code("i32.const 1")
+_KEEP: Final = template("local.tee $local")
+_PASS: Final = template("local.set $local  local.get $local")
 
 
-@dataclass(slots=True)
-class Editor:
-    """One function of a module under edit. ``moves`` has (end, delta): positions from ``end`` on moved by ``delta``."""
-
-    module: Module
-    context: ModuleContext
-    config: Config
-    source: ChoiceSource
-    index: int
-    deep: frozenset[int]
-    func: Func
-    graph: Graph
-    guarded: Guarded
-    moves: list[tuple[int, int, int]] = field(default_factory=list)
-
-    @staticmethod
-    def open(
-        module: Module, context: ModuleContext, config: Config, source: ChoiceSource, index: int, deep: frozenset[int]
-    ) -> Editor | None:
-        """An editor for function ``index``; None if it cannot be edited. ``deep``: see ``deep_functions``."""
-        func = module.funcs[index - (len(context.funcs) - len(module.funcs))]
-        if len(func.body) > _MOST_INSTRS:
-            return None
-        try:
-            graph = read_graph(func, context)
-        except (UnknownCode, Invalid):
-            return None
-        found = guarded(graph, func.body, index in deep, deep)
-        return Editor(module, context, config, source, index, deep, func, graph, found)
-
-    @property
-    def kept(self) -> frozenset[int]:
-        return self.guarded.kept
-
-    def edit(self) -> bool | None:
-        """Try one edit. None: nothing to edit was found; False: the result was not valid and was taken back."""
-        func = self.func
-        before = list(func.body), list(func.locals), list(self.moves), list(self.graph.local_types)
-        change = self.source.weighted(_EDITS)
-        if not change(self):
-            return None
-        if change in _IN_PLACE:
-            return True
-        try:
-            BodyValidator(self.context).func(func)
-            graph = read_graph(func, self.context)
-        except (Invalid, UnknownCode):
-            func.body, func.locals, self.moves, self.graph.local_types = before
-            return False
-        self.graph = graph
-        self.guarded = guarded(graph, func.body, self.index in self.deep, self.deep)
-        return True
-
-    # --- means ---
-
-    def splice(self, start: int, end: int, code: list[Instr]) -> None:
-        self.func.body[start:end] = code
-        self.moves.append((start, end, len(code) - (end - start)))
-
-    def local(self, type_: ValType) -> int:
-        """A new local."""
-        index = len(self.graph.local_types)
-        self.graph.local_types.append(type_)
-        self.func.locals.append((1, type_))
-        return index
-
-    def span(self) -> tuple[int, int, ValType] | None:
-        """An expression whose value nothing needs that makes the code end or keeps it from trapping."""
-        found = [
-            item for item in self.graph.spans if item[1] - item[0] <= _LARGEST_SPAN and item[1] - 1 not in self.kept
-        ]
-        return self.source.pick(found) if found else None
-
-    def number(self) -> tuple[int, int, NumType] | None:
-        """The same for a number."""
-        found = [
-            (start, end, type_)
-            for start, end, type_ in self.graph.spans
-            if isinstance(type_, NumType) and end - start <= _LARGEST_SPAN and end - 1 not in self.kept
-        ]
-        return self.source.pick(found) if found else None
-
-    def pick(self, wanted: Callable[[int, Op, Any], bool]) -> int | None:
-        """An instruction that may be changed."""
-        body = self.func.body
-        found = [at for at in self.graph.nodes if at not in self.kept and wanted(at, *body[at])]
-        return self.source.pick(found) if found else None
-
-    def fresh(self, type_: NumType, depth: int) -> list[Instr] | None:
-        """A new expression over the function's parameters; None where memory 0 is not as it expects."""
-        memories = self.context.memories
-        if not memories or memories[0].index64 or memories[0].limits.minimum << memories[0].page_log2 < PAGE:
-            return None
-        shell = Shell(self.config, self.source, private=True)
-        every = self.graph.local_types
-        f = FuncBuilder(shell.builder, 0, FuncType(tuple(every), ()), 0)
-        params = self.context.func_type_at(self.func.type_index).params
-        sources: dict[ValType, list[int]] = {}
-        for i, param in enumerate(params):
-            sources.setdefault(param, []).append(i)
-        # Parameters may be NaNs with bits that the specification leaves open: only integers are read.
-        fn = Function(shell, f, self.source, 0, 0, {t: sources[t] for t in (I32, I64) if t in sources})
-        emit_clean(fn, self.source, type_, depth)
-        for count, local in f.locals:
-            self.graph.local_types += [local] * count
-            self.func.locals.append((count, local))
-        return f.body
+def make_edit(editor: Editor) -> bool | None:
+    """Try one edit. None: nothing to edit was there; False: the result was not valid and was taken back."""
+    change = editor.source.weighted(_EDITS)
+    return editor.attempt(change, change in _IN_PLACE)
 
 
-# --- edits that change what is computed ---
+# Edits that change what is computed.
 
 
 def _constant(editor: Editor) -> bool:
@@ -156,6 +62,7 @@ def _constant(editor: Editor) -> bool:
 
 
 _OBSERVING: Final = ("reinterpret", "copysign", "bitmask", "any_true", "all_true", "extract_lane", "narrow")
+"""What looks at the bits of a NaN, which the specification leaves open (spec 4.3.3)."""
 
 
 def _family(row: Op) -> str:
@@ -195,157 +102,164 @@ def _instruction(editor: Editor) -> bool:
 
 def _swap(editor: Editor) -> bool:
     """Two operands of one type change places."""
-    nodes = editor.graph.nodes
+    nodes, start = editor.code.nodes, editor.code.spans.start
 
     def two(at: int, row: Op, _: Any) -> bool:
         ins = nodes[at].ins
         if len(ins) < 2 or row.params is None or ins[-1].type is not ins[-2].type:
             return False
         a, b = ins[-2:]
-        return 0 <= a.start < b.start == a.maker + 1 and b.maker + 1 == at and not {a.maker, b.maker} & editor.kept
+        # Each by a span of its own, the second one's right behind the first one's and right before the instruction.
+        return 0 <= start(a) < start(b) == a.maker + 1 and b.maker + 1 == at and not {a.maker, b.maker} & editor.kept
 
     at = editor.pick(two)
     if at is None:
         return False
-    a, b = nodes[at].ins[-2:]
+    first, second = map(start, nodes[at].ins[-2:])
     body = editor.func.body
-    editor.splice(a.start, at, body[b.start : at] + body[a.start : b.start])
+    editor.splice(first, at, body[second:at] + body[first:second])
     return True
 
 
 def _replace(editor: Editor) -> bool:
     """An expression becomes a new one."""
-    found = editor.number()
-    if found is None:
+    span = editor.number()
+    if span is None:
         return False
-    start, end, type_ = found
+    start, end, type_ = span
     body = editor.func.body
     if any(body[at][0].name in ("local.tee", "local.set") and at in editor.kept for at in range(start, end)):
         return False
-    code = editor.fresh(type_, editor.source.between(0, 3))
-    if code is None:
+    new = editor.fresh(type_, editor.source.between(0, 3))
+    if new is None:
         return False
-    editor.splice(start, end, code)
+    editor.splice(start, end, new)
     return True
 
 
 def _repeat(editor: Editor) -> bool:
     """A statement is done twice."""
-    found = [
-        (start, end)
-        for start, end in editor.graph.statements
-        if end - start <= _LARGEST_SPAN and not any(at in editor.kept for at in range(start, end))
-    ]
-    if not found:
+    statement = editor.statement()
+    if statement is None:
         return False
-    start, end = editor.source.pick(found)
-    code = editor.func.body[start:end]
-    if not closed(code):
+    start, end = statement
+    again = editor.func.body[start:end]
+    if not closed(again):
         return False
-    editor.splice(end, end, code)
+    editor.splice(end, end, again)
     return True
 
 
 def _offset(editor: Editor) -> bool:
     """An access a little lower, or with another alignment: never further out than before."""
     body = editor.func.body
-    found = [at for at in editor.graph.nodes if Imm.MEMARG in body[at][0].imms and body[at][0].prefix != 0xFE]
-    if not found:
+    # Atomic accesses (prefix 0xFE) have to be aligned and trap where they are not.
+    places = [at for at in editor.code.at if Imm.MEMARG in body[at][0].imms and body[at][0].prefix != 0xFE]
+    if not places:
         return False
-    at = editor.source.pick(found)
+    at = editor.source.pick(places)
     row, imm = body[at]
     memarg = imm if isinstance(imm, MemArg) else imm[0]
     assert row.access is not None
     offset = editor.source.pick((memarg.offset, memarg.offset // 2, 0, max(0, memarg.offset - 1)))
-    changed = MemArg(editor.source.below(row.access.bytes.bit_length()), offset, memarg.memory)
+    align = editor.source.below(row.access.bytes.bit_length())
+    changed = MemArg(align, offset, memarg.memory)
     body[at] = row, changed if isinstance(imm, MemArg) else (changed, *imm[1:])
     return True
 
 
 def _choose(editor: Editor) -> bool:
     """An expression becomes one arm of a choice; the other arm is a new one."""
-    found = editor.number()
-    if found is None:
+    span = editor.number()
+    if span is None:
         return False
-    start, end, type_ = found
-    code = editor.func.body[start:end]
-    if not closed(code):
+    start, end, type_ = span
+    value = editor.func.body[start:end]
+    if not closed(value):
         return False
     other = editor.fresh(type_, 2)
     condition = editor.fresh(I32, 1)
     if other is None or condition is None:
         return False
-    if editor.source.below(2):
-        editor.splice(start, end, [*condition, (OPS["if"], type_), *code, _BARE["else"], *other, _END])
+    if editor.source.one_in(2):
+        editor.splice(start, end, [*condition, (OPS["if"], type_), *value, _ELSE, *other, _END])
     else:
-        editor.splice(start, end, [*code, *other, *condition, _BARE["select"]])
+        editor.splice(start, end, [*value, *other, *condition, _SELECT])
     return True
 
 
-# --- edits that only change how it is computed ---
+# Edits that only change how it is computed.
 
 
 def _through_local(editor: Editor) -> bool:
     """A value goes through a new local, or is kept in one besides."""
-    found = editor.span()
-    if found is None or not getattr(found[2], "nullable", True):
+    span = editor.span()
+    if span is None or not getattr(span[2], "nullable", True):
         return False
-    _, end, type_ = found
+    _, end, type_ = span
     local = editor.local(type_)
-    code: list[Instr] = [(OPS["local.tee"], local)]
-    if editor.source.below(2):
-        code = [(OPS["local.set"], local), (OPS["local.get"], local)]
-    editor.splice(end, end, code)
+    editor.splice(end, end, _PASS(local) if editor.source.one_in(2) else _KEEP(local))
     return True
+
+
+class _Around(Enum):
+    """What an expression moves into."""
+
+    BLOCK = "a block"
+    LOOP = "a loop that is not repeated"
+    LEFT_BLOCK = "a block that a branch leaves at its end"
+    ARM = "an arm that is always taken; a plain block where there is no constant for the other one"
 
 
 def _wrap(editor: Editor) -> bool:
     """An expression moves into a block, a loop that is not repeated, or an arm that is always taken."""
-    found = editor.span()
-    if found is None:
+    span = editor.span()
+    if span is None:
         return False
-    start, end, type_ = found
-    code = editor.func.body[start:end]
-    if not closed(code):
+    start, end, type_ = span
+    value = editor.func.body[start:end]
+    if not closed(value):
         return False
-    kind = editor.source.below(4)
-    if kind == 3 and isinstance(type_, NumType):
-        arms = [*code, _BARE["else"], (OPS[f"{type_}.const"], 0), _END]
-        editor.splice(start, end, [(OPS["i32.const"], 1), (OPS["if"], type_), *arms])
+    around = editor.source.pick(tuple(_Around))
+    if around is _Around.ARM and isinstance(type_, NumType):
+        zero: Instr = (OPS[f"{type_}.const"], 0)
+        editor.splice(start, end, [*_ALWAYS, (OPS["if"], type_), *value, _ELSE, zero, _END])
         return True
-    out: list[Instr] = [(OPS["br"], 0)] if kind == 2 else []
-    editor.splice(start, end, [(OPS["loop" if kind == 1 else "block"], type_), *code, *out, _END])
+    opener = OPS["loop" if around is _Around.LOOP else "block"]
+    leave = _LEAVE if around is _Around.LEFT_BLOCK else ()
+    editor.splice(start, end, [(opener, type_), *value, *leave, _END])
     return True
 
 
-_NEUTRAL: Final = ("add", "or", "xor", "shl", "rotl", "sub")
-_SAME: Final[dict[ValType, tuple[tuple[Instr, ...], ...]]] = {
-    type_: (
-        *(((OPS[f"{type_}.const"], 0), _BARE[f"{type_}.{word}"]) for word in _NEUTRAL),
-        ((OPS[f"{type_}.const"], (1 << type_.bits) - 1), _BARE[f"{type_}.and"]),
-        ((OPS[f"{type_}.const"], 1), _BARE[f"{type_}.mul"]),
-        ((OPS[f"{type_}.const"], type_.bits), _BARE[f"{type_}.shr_u"]),
-        *(((OPS[f"{type_}.const"], value), _BARE[f"{type_}.add"], (OPS[f"{type_}.const"], value), _BARE[f"{type_}.sub"])
-          for value in (1, 0x7F, (1 << type_.bits - 1) - 1)),
-        (_BARE[f"f{type_.bits}.reinterpret_i{type_.bits}"], _BARE[f"i{type_.bits}.reinterpret_f{type_.bits}"]),
+def _identities(type_: NumType) -> tuple[Code, ...]:
+    """Code that takes an integer and gives it back."""
+    t, bits, most = type_, type_.bits, (1 << type_.bits - 1) - 1
+    return (
+        *(code(f"{t}.const 0  {t}.{word}") for word in ("add", "or", "xor", "shl", "rotl", "sub")),
+        code(f"{t}.const -1  {t}.and"),
+        code(f"{t}.const 1  {t}.mul"),
+        code(f"{t}.const {bits}  {t}.shr_u"),
+        *(code(f"{t}.const {value}  {t}.add  {t}.const {value}  {t}.sub") for value in (1, 0x7F, most)),
+        code(f"f{bits}.reinterpret_i{bits}  i{bits}.reinterpret_f{bits}"),
     )
-    for type_ in (I32, I64)
-}  # fmt: skip
-_NARROWED: Final = (_BARE["i64.extend_i32_u"], _BARE["i32.wrap_i64"])
+
+
+_SAME: Final[dict[ValType, tuple[Code, ...]]] = {
+    I32: (*_identities(I32), code("i64.extend_i32_u  i32.wrap_i64")),
+    I64: _identities(I64),
+}
 
 
 def _identity(editor: Editor) -> bool:
     """An integer goes through operations that leave it as it is."""
-    found = editor.number()
-    if found is None or found[2] not in _SAME:
+    span = editor.number()
+    if span is None or span[2] not in _SAME:
         return False
-    _, end, type_ = found
-    ways = _SAME[type_] if type_ is I64 else (*_SAME[type_], _NARROWED)
-    editor.splice(end, end, list(editor.source.pick(ways)))
+    _, end, type_ = span
+    editor.splice(end, end, editor.source.pick(_SAME[type_]))
     return True
 
 
-Edit = Callable[[Editor], bool]
 _EDITS: Final = weighted(
     (_constant, 40), (_instruction, 44), (_swap, 30), (_replace, 34), (_repeat, 18), (_offset, 18), (_choose, 18),
     (_through_local, 18), (_wrap, 18), (_identity, 18),

@@ -59,5 +59,5 @@ def _cross(module: Module, source: ChoiceSource, count: int) -> None:
     for func in module.funcs[:count]:
         for at, (row, imm) in enumerate(func.body):
             same = [index for index in theirs if types[index] == types[imm]] if row in _CALLS else []
-            if same and source.below(2):
+            if same and source.one_in(2):
                 func.body[at] = row, source.pick(same)

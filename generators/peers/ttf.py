@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from generators.config import Config
-from generators.peer import Opened, PeerMissing, find_program, log_uniform, run_program
+from generators.peer import Peer, PeerMissing, find_program, log_uniform, run_program
 from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Invocation
 from wasm.features import Feature
@@ -42,7 +42,7 @@ _REFILL: Final = "hangLimitInitializer"
 """The export that fills up the count of loop iterations and calls that may still happen."""
 
 
-def open_peer(variant: str) -> Opened:  # noqa: ARG001
+def open_peer(variant: str) -> Peer:  # noqa: ARG001
     """Raises ``PeerMissing``."""
     program = find_program("wasm-opt", Path("node_modules/.bin/wasm-opt"))
     if program is None:
@@ -66,7 +66,7 @@ def open_peer(variant: str) -> Opened:  # noqa: ARG001
         run_program(command)
         return made.read_bytes()
 
-    return Opened(version, make, _calls)
+    return Peer(version, make, _calls)
 
 
 def _calls(module: Module) -> tuple[Invocation, ...]:

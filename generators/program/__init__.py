@@ -1,22 +1,36 @@
 """Functions that call each other: calls of every kind, values pushed and used, arguments from the host.
 
-    program    a module, its functions under construction, its exports and its call sites
-    callee     a function that can be called, with the call sites inside it
-    leaf       a callee that calls nothing: it folds its parameters and makes up results from them
-    link       a callee that calls another by one kind of call and hands its results on
-    kind, how  a kind of call (``generators.draw.operands.KINDS``): direct, indirect, ref, loop, recursive, tail, ...
-    site       the account of one call: what is called, and the instruction that uses its last result
-    mode       a way of using results (``use_values.MODES``)
-    part       what one target can put into any function of a program
+===============  =====================================================================================================
+``program``      ``Program``: ``open`` it, ``function``, ``close_function``, ``close()`` gives the case
+``parts``        ``Part``: what one target can put into any function of a program, and lists in ``PARTS``
+``arguments``    which exports the host calls, with what, and by which way in
+``calls``        ``Calls``: the instructions of a call, links, leaves, imported callees, sites
+``push_values``  typed values onto the stack, for arguments, results and payloads
+``use_values``   results off the stack, so that order and each bit matter
+``endings``      how results leave a function, and traps for some arguments
+===============  =====================================================================================================
 
-    program.py      ``Program``: ``open`` it, ``function``, ``close_function``, ``close()`` gives the case
-    parts.py        ``Part``: what ``generators/targets/NAME.py`` lists in ``PARTS``
-    arguments.py    which exports the host calls, with what, and by which way in
-    calls.py        ``Calls``: the instructions of a call, links, leaves, imported callees, sites
-    push_values.py  ``push_values``: typed values onto the stack, for arguments, results and payloads
-    use_values.py   ``use``: results off the stack, so that order and each bit matter
-    endings.py      how results leave a function, and traps for some arguments
+Nouns:
 
-A new kind of call is an entry of ``KINDS``, a branch of ``Calls.kinds`` and ``Calls.call``. A new way of using results
-is an entry of ``MODES`` and a branch of ``use``; a new style of values is a method of ``push_values._Values``.
+- A *callee* (``Callee``) is a function that can be called, with the call sites inside it. A *leaf* calls nothing: it
+  folds its parameters and makes up results from them. A *link* calls another callee and hands its results on.
+- A *kind* is a kind of call (``generators.draw.operands.KINDS``): direct, indirect, ref, loop, recursive, tail, ...;
+  *how* something is called is one of those that are one instruction, or ``import``.
+- A *site* is the account of one call: what is called, and the instruction that uses its last result.
+- A *mode* is a way of using results (``use_values.MODES``), a *style* a way of making a value (``push_values``).
+
+Use:
+
+    program = Program.open(source, config)
+    callee = program.calls.leaf(source.fork("leaf"), FuncType((I32, F64), (I64, I64)))
+    fn = program.function(source, (I32,), (I64,), export="f")
+    push_values(fn, source, callee.type.params)
+    program.calls.call(fn, source, "indirect", callee)
+    use(fn, source, "store", callee.type.results)
+    program.passed(fn, callee, "indirect")
+    program.close_function(fn, source)
+    case = program.close()
+
+A new kind of call is an entry of ``KINDS``, and a branch of ``Calls.kinds`` and of ``Calls.call``. A new way of using
+results is an entry of ``MODES`` and a branch of ``use``; a new style is a method in ``push_values`` with a weight.
 """

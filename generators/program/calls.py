@@ -24,6 +24,7 @@ from typing import Final
 from generators.choices import ChoiceSource
 from generators.draw.operands import operands
 from generators.module.function import Function
+from generators.module.loops import ROUNDS
 from generators.module.shell import Shell
 from generators.program.endings import leaving
 from generators.program.push_values import push_values
@@ -54,9 +55,9 @@ _SLOT: Final = template("i32.const $slot")
 _SLOT_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  i32.const $slot  i32.add")
 _REFERENCE_OF_TWO: Final = template("local.get $selector  i32.const 1  i32.and  select_t (result $type)")
 _GLOBAL: Final = template("global.get $index")
-_SET_COUNT: Final = template("i32.const $times  local.set $count")
-_STEP_DOWN: Final = template("global.get $count  i32.const 1  i32.sub  global.set $count")
-_WIND_UP: Final = template("i32.const $depth  global.set $count")
+COUNT_LEFT: Final = template("global.get $count")
+STEP_DOWN: Final = template("global.get $count  i32.const 1  i32.sub  global.set $count")
+WIND_UP: Final = template("i32.const $depth  global.set $count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,20 +187,20 @@ class Calls:
         room = self.shell.config.max_stack_bytes // 2 // (VALUE_BYTES * (callee.weight + SPILLED))
         depth = max(1, min(source.between(1, 6), room))
         count = self.shell.global_(I32, depth)
-        fn += _GLOBAL(index=count)
+        fn += COUNT_LEFT(count=count)
         with fn.block("if", (), fn.f.type.results):
-            fn += _STEP_DOWN(count=count)
+            fn += STEP_DOWN(count=count)
             fn.get(*range(len(fn.f.type.params)))
             fn += _CALL[""](func=fn.f.index)
             fn.else_()
-            fn += _WIND_UP(depth=depth, count=count)
+            fn += WIND_UP(depth=depth, count=count)
             self._arguments(fn, source, callee, forward)
             fn += _CALL[""](func=callee.func)
 
     def _looping(self, fn: Function, source: ChoiceSource, callee: Callee, forward: bool, times: int) -> None:
         """Call in a loop; the results of all but the last round lie below a taken branch and are dropped by it."""
         count = fn.local(I32)
-        fn += _SET_COUNT(times=times, count=count)
+        fn += ROUNDS(count=count, rounds=times)
         with fn.repeat(count, (), fn.f.type.results):
             self._arguments(fn, source, callee, forward)
             fn += _CALL[""](func=callee.func)

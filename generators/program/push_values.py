@@ -18,7 +18,8 @@ from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CANONICAL_NAN, CONST, sequence_bits
 from generators.module.function import GET, Function
 from generators.module.shell import DATA_BYTES
-from generators.scalar.expressions import binary_rows, emit_clean, emit_value
+from generators.scalar.candidates import binary_rows
+from generators.scalar.expressions import emit_clean, emit_value
 from wasm.fragment import Code, code, template
 from wasm.isa import Op
 from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128, NumType, RefType, ValType

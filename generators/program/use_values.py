@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.module.function import Function
+from generators.module.function import GET, Function
 from wasm.fragment import code, template
 from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128, NumType, ValType
 
@@ -43,14 +43,16 @@ def fold_stack(fn: Function, types: Sequence[ValType]) -> int:
         for type_ in reversed(types):
             fn.take(type_)
     else:
+        body = fn.f.body
         for type_ in reversed(types):
-            fn += fn.fold(type_)
+            body += fn.fold(type_)
     return fn.here - 1
 
 
 def store_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> int:
     """Store numbers to memory, 16 bytes apart, sometimes unaligned; references are folded."""
     shift = source.below(4)
+    body = fn.f.body
     base = fn.shell.reserve(_APART * (len(types) + 1))
     for i in range(len(types) - 1, -1, -1):
         type_ = types[i]
@@ -58,8 +60,8 @@ def store_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) ->
             fn.take(type_)
             continue
         t = fn.temp(type_)
-        fn += fn.observable(type_)
-        fn += _STORE[type_](t=t, base=base, offset=_APART * i + shift)
+        body += fn.observable(type_)
+        body += _STORE[type_](t=t, base=base, offset=_APART * i + shift)
     return fn.here - 1
 
 
@@ -67,17 +69,18 @@ def drop_stack(fn: Function, source: ChoiceSource, types: Sequence[ValType]) -> 
     """Drop all but every k-th: what is dropped must still not shift what is kept."""
     step = source.between(3, 64)
     start = source.below(3)
+    body = fn.f.body
     for i in range(len(types) - 1, -1, -1):
         if (i + start) % step == 0:
             fn.take(types[i])
         else:
-            fn += _DROP
+            body += _DROP
     return fn.here - 1
 
 
 def keep(fn: Function, types: Sequence[ValType]) -> list[int]:
     """Move everything into locals of its own; gives them in order."""
-    kept = [fn.local(type_) for type_ in types]
+    kept = [fn.f.local(type_) for type_ in types]
     fn.set(*reversed(kept))
     return kept
 
@@ -85,7 +88,7 @@ def keep(fn: Function, types: Sequence[ValType]) -> list[int]:
 def fold_locals(fn: Function, types: Sequence[ValType], kept: Sequence[int]) -> int:
     """Fold locals in order. Gives the flat index of the last use."""
     for type_, local in zip(types, kept, strict=True):
-        fn.get(local)
+        fn.f.body.append((GET, local))
         fn.take(type_)
     return fn.here - 1
 

@@ -8,6 +8,7 @@ The nouns:
   objects whose types no compiler knows. One per module, ``shell.kit(RefSpace)``.
 - ``RefCode`` (``expressions``): code on references in one function. ``push`` makes a value of any reference type,
   ``fold`` puts all that a value leads to into the function's hash, ``known`` has the locals that hold references.
+  ``instructions`` chooses those whose opcode depends on a type: packed fields, casts with and without null.
 - Digest (``digests``): a function (reference, depth) -> i64 that ``fold`` calls. Digests are asked for while code is
   written; ``write_functions`` writes them at the end.
 - Statement (``statements`` has the type): a function of (Program, RefCode) that writes code and leaves nothing on the

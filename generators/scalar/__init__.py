@@ -1,7 +1,8 @@
 """Numbers: expressions of scalar instructions, drawn evenly from the table, and trees that tempt instruction selection.
 
 ===============  =====================================================================================================
-``expressions``  the plain ones: candidates by result type out of the instruction table, and ``emit`` over them
+``candidates``   the instruction table as makers of expressions see it, and where open NaNs may be
+``expressions``  the plain ones: ``emit`` draws evenly from the candidates of a type
 ``trees``        ``Tree``: deep ones of related instructions, whose values may be used again
 ``families``     which instructions are related: what a tree stays within
 ``idioms``       combinations that compilers match as one instruction, as postfix texts

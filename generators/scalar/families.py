@@ -11,7 +11,7 @@ from typing import Final
 from generators.choices import Weighted, weighted
 from generators.config import by_instructions
 from generators.draw.edges import FLOATS
-from generators.scalar.expressions import Candidate, candidates
+from generators.scalar.candidates import Candidate, candidates
 from wasm.features import Feature
 from wasm.isa import OPS, Op
 from wasm.valtypes import NumType

@@ -7,7 +7,7 @@ from typing import Protocol
 from generators.choices import ChoiceSource
 from generators.draw.edges import Constants
 from generators.module.function import Function
-from generators.scalar.expressions import Nan
+from generators.scalar.candidates import Nan
 from wasm.valtypes import NumType
 
 

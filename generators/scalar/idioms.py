@@ -14,7 +14,8 @@ from typing import Final
 
 from generators.draw.values import CONST
 from generators.module.function import BARE, GET, TEE
-from generators.scalar.expressions import Candidate, Nan, candidate_of, result_of, settle
+from generators.scalar.candidates import Candidate, Nan, candidate_of, result_of
+from generators.scalar.expressions import settle
 from generators.scalar.grower import Grower
 from wasm.isa import OPS, Op
 from wasm.valtypes import F32, F64, I32, I64, NumType

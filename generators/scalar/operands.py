@@ -15,7 +15,8 @@ from generators.draw.corners import corners
 from generators.draw.edges import conversion_ends, divisors
 from generators.draw.values import CONST
 from generators.module.function import GET, SET
-from generators.scalar.expressions import ODD, POSITIVE, SELECT, Candidate, Guard
+from generators.scalar.candidates import Candidate, Guard
+from generators.scalar.expressions import ODD, POSITIVE, SELECT
 from generators.scalar.grower import Grower
 from wasm.fragment import Code, Template, code, template
 from wasm.isa import Op

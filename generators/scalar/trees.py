@@ -22,21 +22,10 @@ from generators.draw.corners import corners
 from generators.draw.edges import SHIFTS, Constants
 from generators.draw.values import CANONICAL_NAN, CONST
 from generators.module.function import GET, SET, TEE, Function
-from generators.module.loops import AGAIN, ROUNDS, ROUNDS_BY_VALUE
+from generators.module.loops import ROUNDS, ROUNDS_BY_VALUE
+from generators.scalar.candidates import Candidate, Guard, Nan, result_of
 from generators.scalar.conditions import emit_condition, emit_decision
-from generators.scalar.expressions import (
-    LEAVE,
-    SELECT,
-    TWICE,
-    TYPED_SELECT,
-    Candidate,
-    Guard,
-    Nan,
-    immediate,
-    merge,
-    result_of,
-    settle,
-)  # fmt: skip
+from generators.scalar.expressions import LEAVE, SELECT, TWICE, TYPED_SELECT, immediate, merge, settle
 from generators.scalar.families import NEAR, families
 from generators.scalar.idioms import emit_idiom
 from generators.scalar.operands import SHIFTED_OPERANDS, TWO_OPERANDS, guard, known_operand, meet
@@ -143,6 +132,7 @@ class Tree:
         return local, nan
 
     def leaf(self, type_: NumType, _depth: int, _family: str) -> Nan:
+        """What has no operands: a local that is known, a constant, or a load where the mix has those."""
         how = self.source.weighted(self.mix.leaves)
         if how == "load" and self.load is not None:
             self.load(self, type_, 0)
@@ -157,6 +147,7 @@ class Tree:
         return Nan.NONE
 
     def loaded(self, type_: NumType, depth: int, family: str) -> Nan:
+        """What the maker of the module reads from its state; an operation where it has given no way."""
         if self.load is None:
             return self.operation(type_, depth, family)
         self.load(self, type_, depth - 1)
@@ -243,6 +234,7 @@ class Tree:
         return merge(self.fn, type_, first, self.grow(type_, depth))
 
     def select(self, type_: NumType, depth: int, _family: str) -> Nan:
+        """One of two values by a condition, with and without its type."""
         nan = self._second(type_, depth - 1, self.grow(type_, depth - 1))
         self.condition(depth - 1)
         typed = self.source.one_in(4) and self.fn.shell.config.allows(Feature.REFERENCE_TYPES)
@@ -250,6 +242,7 @@ class Tree:
         return nan
 
     def if_(self, type_: NumType, depth: int, _family: str) -> Nan:
+        """One of two values, each in an arm of its own."""
         emit_decision(self, depth - 1)
         with self.fn.block("if", (), (type_,)):
             first = self.grow(type_, depth - 1)
@@ -276,10 +269,9 @@ class Tree:
         else:
             body += ROUNDS(self.source.between(1, 4), count)
         self.know(type_, value, Nan.NONE)
-        with fn.block("loop"):
+        with fn.repeat(count):
             self.clean(type_, depth - 1)
             body.append((SET, value))
-            body += AGAIN(count)
         body.append((GET, value))
         return Nan.NONE
 

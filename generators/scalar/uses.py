@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Final
 
 from generators.draw.values import CANONICAL_NAN
-from generators.scalar.expressions import Nan, settle
+from generators.scalar.candidates import Nan
+from generators.scalar.expressions import settle
 from generators.scalar.trees import Tree
 from wasm.fragment import Code, code, template
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType

@@ -1,4 +1,9 @@
-"""Atomic accesses of the threads proposal, run by one thread: every width and operation, shared memory or not."""
+"""Atomic accesses of the threads proposal, run by one thread: every width and operation, shared memory or not.
+
+i32.const 24  i32.and         ;; an aligned address by any number
+i64.const 7
+i64.atomic.rmw16.add_u offset=4112
+"""
 
 from __future__ import annotations
 
@@ -9,26 +14,34 @@ from typing import Final
 from generators.choices import ChoiceSource
 from generators.draw.edges import Constants
 from generators.draw.values import CONST
-from generators.module.function import BARE, GET, I32_CONST, SET, Function
+from generators.module.function import Function
 from generators.module.shell import STORE_BASE, Shell
 from generators.program.parts import Part
 from generators.program.program import Program
 from generators.scalar.trees import PLAIN, Tree
 from wasm.features import Feature
+from wasm.fragment import template
 from wasm.isa import OPS, ROWS, MemArg, Op
 from wasm.valtypes import I32, I64, NumType
 
 _REGION: Final = 64
 """Bytes that atomic accesses touch: small, so that they meet."""
 
+_WAIT_TIMEOUT: Final = 2
+"""The operand of a wait that says how long."""
 _FENCE: Final = OPS["atomic.fence"]
+
+_CONST: Final = template("i32.const $at")
+_MASK: Final = template("i32.const $mask  i32.and")
+_LOAD: Final = template("i32.const $base  i64.atomic.load $memory offset=$at")
+_KEEP: Final = template("local.set $local  local.get $local")
 
 
 @lru_cache(maxsize=1)
-def _rows() -> tuple[Op, ...]:
+def _ops() -> tuple[Op, ...]:
     """All atomic instructions; plain loads stand first."""
-    found = [row for row in ROWS if row.feature is Feature.THREADS]
-    return tuple(sorted(found, key=lambda row: row.access is None or row.access.kind != "load"))
+    ops = [row for row in ROWS if row.feature is Feature.THREADS]
+    return tuple(sorted(ops, key=lambda op: op.access is None or op.access.kind != "load"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,50 +65,52 @@ class _Atomics:
 
 def _atomics(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """Some accesses to one region, each result folded; then all of the region."""
-    found = program.shell.kit(_Atomics.of)
+    target = program.shell.kit(_Atomics.of)
     tree = Tree.within(fn, source, PLAIN, room // 2)
     constants = Constants(source)
-    rows = [row for row in _rows() if found.shared or row.access is None or row.access.kind != "wait"]
+    ops = [op for op in _ops() if target.shared or op.access is None or op.access.kind != "wait"]
     for _ in range(source.between(1, 1 + min(room // 8, 12))):
-        _access(tree, found, source.pick(rows), constants)
+        _access(tree, target, source.pick(ops), constants)
     for at in range(0, _REGION, 8):
-        fn.f.body += ((I32_CONST, found.base), (OPS["i64.atomic.load"], MemArg(3, at, found.memory)))
-        fn.f.body += fn.fold(I64)
+        fn += _LOAD(base=target.base, memory=target.memory, at=at)
+        fn += fn.fold(I64)
 
 
-def _access(tree: Tree, found: _Atomics, row: Op, constants: Constants) -> None:
+def _access(tree: Tree, target: _Atomics, op: Op, constants: Constants) -> None:
     """One instruction at an aligned address: a constant, or any number cut to a few bits (an unaligned one traps)."""
-    source, body = tree.source, tree.fn.f.body
-    if row is _FENCE:
-        body.append((row, 0))
+    source, fn = tree.source, tree.fn
+    if op is _FENCE:
+        fn += ((op, 0),)
         return
-    access = row.access
+    access = op.access
     assert access is not None
     size = access.bytes
-    offset = source.below(_REGION // 2 // size) * size
-    if source.below(2):
+    at = target.base + source.below(_REGION // 2 // size) * size
+    if source.one_in(2):
+        # The number becomes a multiple of the size in the first half of the region, and the offset is in it too.
         tree.grow(I32, 1)
-        body += ((I32_CONST, _REGION // 2 - size), BARE["i32.and"])
-        argument = MemArg(size.bit_length() - 1, found.base + offset, found.memory)
+        fn += _MASK(_REGION // 2 - size)
+        offset = at
     else:
-        body.append((I32_CONST, found.base + offset))
-        argument = MemArg(size.bit_length() - 1, 0, found.memory)
-    for i, type_ in enumerate(row.params or ()):
+        fn += _CONST(at)
+        offset = 0
+    for i, type_ in enumerate(op.params or ()):
         if not isinstance(type_, NumType):
             continue
-        if access.kind == "wait" and i == 2:
+        if access.kind == "wait" and i == _WAIT_TIMEOUT:
             # Nobody wakes the only thread: it gives up at once, or finds another value than it expects.
-            body.append((CONST[I64], 0))
-        elif source.below(3) == 2:
-            body.append((CONST[type_], constants.operand(row, i, type_)))
+            fn += ((CONST[I64], 0),)
+        elif source.one_in(3):
+            fn += ((CONST[type_], constants.operand(op, i, type_)),)
         else:
             tree.clean(type_, 2)
-    body.append((row, argument))
-    for result in row.results or ():
+    fn += ((op, MemArg(size.bit_length() - 1, offset, target.memory)),)
+    for result in op.results or ():
         assert isinstance(result, NumType)
-        local = tree.fn.f.local(result)
-        body += ((SET, local), (GET, local), *tree.fn.fold(result))
-        tree.fn.sources.setdefault(result, []).append(local)
+        local = fn.local(result)
+        fn += _KEEP(local)
+        fn += fn.fold(result)
+        fn.sources.setdefault(result, []).append(local)
 
 
 ATOMICS: Final = Part("atomics", frozenset({Feature.THREADS}), _atomics)

@@ -1,28 +1,41 @@
-"""The globals of one module that statements share: numbers and references, constant and variable, imported and not."""
+"""The globals of one module that statements share: numbers and references, constant and variable, imported and not.
+
+(import "env" "g0" (global $0 i32))
+(global $1 (export "g1") (mut i64) i64.const 7)
+(global $2 i32 global.get 0  i32.const 5  i32.mul)     ;; an extended constant expression
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.draw.values import CONST, draw_bits
-from generators.module.function import BARE, GET, Function
+from generators.module.function import Function
 from generators.module.shell import Shell
 from generators.scalar.trees import Tree
 from generators.state.held_refs import constant_reference, draw_held, fold_any
 from wasm.builder import const
 from wasm.embedding import Invocation
 from wasm.features import Feature
+from wasm.fragment import Code, code, template
 from wasm.isa import OPS
 from wasm.module import Expr, ExternKind
 from wasm.valtypes import F32, F64, I32, I64, V128, GlobalType, NumType, RefType, ValType
 
-READ: Final = OPS["global.get"]
-WRITE: Final = OPS["global.set"]
+READ: Final = template("global.get $index")
+WRITE: Final = template("global.set $index")
 
 _NUMBERS: Final = weighted((I32, 30), (I64, 26), (F64, 20), (F32, 14), (V128, 10))
-_FOLDS: Final = {I32: ("add", "sub", "mul"), I64: ("add", "sub", "mul")}
+_ARITHMETIC: Final = {t: tuple(code(f"{t}.{name}") for name in ("add", "sub", "mul")) for t in (I32, I64)}
+"""What constant expressions may compute (spec 3.4.13)."""
+_INITIAL_DEPTHS: Final = 4
+_MOST_WRITABLE: Final = 4
+"""From so many variable globals of a type on, none is made when one is asked for."""
+_GET_GLOBAL: Final = OPS["global.get"]
+_SET_GLOBAL: Final = OPS["global.set"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +70,12 @@ class Globals:
     def draw_type(self, source: ChoiceSource, references: bool = True) -> ValType:
         """A number type; one in five times a reference type, where there are any."""
         allows = self.shell.config.allows
-        if references and source.below(5) == 4 and allows(Feature.REFERENCE_TYPES):
+        if references and source.one_in(5) and allows(Feature.REFERENCE_TYPES):
             return draw_held(self.shell, source)
         return self.number(source)
 
     def number(self, source: ChoiceSource) -> NumType:
+        """A number type that the features allow."""
         type_ = source.weighted(_NUMBERS)
         return F64 if type_ is V128 and not self.shell.config.allows(Feature.SIMD) else type_
 
@@ -71,9 +85,9 @@ class Globals:
         if isinstance(type_, RefType):
             init = constant_reference(shell, source, type_)
         else:
-            init = self._initial(source, type_, source.below(4))
+            init = self._initial(source, type_, source.below(_INITIAL_DEPTHS))
         index = len(shell.builder.module.global_types())
-        export = not shell.private and source.below(8) < 7
+        export = not shell.private and not source.one_in(8)
         shell.builder.global_(type_, init, mutable, f"g{index}" if export else None)
         seen = export or (mutable and shell.private and isinstance(type_, NumType))
         glob = Global(index, type_, mutable, False, seen)
@@ -83,12 +97,12 @@ class Globals:
     def _initial(self, source: ChoiceSource, type_: NumType, depth: int) -> Expr:
         """A constant, another global, or arithmetic on them (spec 3.4.13)."""
         known = self.constants(type_)
-        if known and source.below(4) >= 2:
+        if known and source.one_in(2):
             return const("global.get", source.pick(known).index)
-        words = _FOLDS.get(type_)
-        if words and depth > 1 and self.shell.config.allows(Feature.EXTENDED_CONST):
+        arithmetic = _ARITHMETIC.get(type_)
+        if arithmetic and depth > 1 and self.shell.config.allows(Feature.EXTENDED_CONST):
             left, right = self._initial(source, type_, depth - 1), self._initial(source, type_, depth - 1)
-            return (*left, *right, BARE[f"{type_}.{source.pick(words)}"])
+            return (*left, *right, *source.pick(arithmetic))
         return ((CONST[type_], draw_bits(source, type_)),)
 
     def constants(self, type_: ValType) -> list[Global]:
@@ -100,24 +114,24 @@ class Globals:
 
     def writable(self, source: ChoiceSource, type_: ValType) -> Global:
         """A variable global of the type; one in eight times a new one."""
-        found = [glob for glob in self.all if glob.type is type_ and glob.mutable]
-        if not found or (source.below(8) == 7 and len(found) < 4):
+        writable = [glob for glob in self.all if glob.type is type_ and glob.mutable]
+        if not writable or (source.one_in(8) and len(writable) < _MOST_WRITABLE):
             return self.add(source, type_)
-        return source.pick(found)
+        return source.pick(writable)
 
     def any(self, source: ChoiceSource) -> Global:
         """A variable global of any type."""
-        found = [glob for glob in self.all if glob.mutable]
-        if not found:
+        writable = [glob for glob in self.all if glob.mutable]
+        if not writable:
             return self.add(source, self.draw_type(source))
-        return source.pick(found)
+        return source.pick(writable)
 
     def load(self, tree: Tree, type_: NumType, _depth: int) -> None:
         """A global as an operand: the trees' hook."""
-        found = [glob for glob in self.all if glob.type is type_]
-        if not found:
-            found = [self.add(tree.source, type_, tree.source.below(4) < 3)]
-        tree.fn.f.body.append((READ, tree.source.pick(found).index))
+        globs = [glob for glob in self.all if glob.type is type_]
+        if not globs:
+            globs = [self.add(tree.source, type_, not tree.source.one_in(4))]
+        tree.fn += READ(tree.source.pick(globs).index)
 
     # The end
 
@@ -130,8 +144,23 @@ class Globals:
         f = shell.builder.func((), (I64,), export="cells")
         fn = Function.of(shell, f, shell.source.fork("cells"))
         for glob in unseen:
-            f.body.append((READ, glob.index))
-            fold_any(fn, glob.type)
+            fold_global(fn, glob)
         fn.close_vectors()
-        f.body.append((GET, fn.acc))
+        fn.get(fn.acc)
         shell.invocations.append(Invocation("cells"))
+
+
+def read_all(globs: Iterable[Global]) -> Code:
+    """Instructions that put the values of globals on the stack, the first one lowest."""
+    return tuple([(_GET_GLOBAL, glob.index) for glob in globs])
+
+
+def write_all(globs: Iterable[Global]) -> Code:
+    """Instructions that take values off the stack into globals, the topmost value into the first."""
+    return tuple([(_SET_GLOBAL, glob.index) for glob in globs])
+
+
+def fold_global(fn: Function, glob: Global) -> None:
+    """Fold a global's value into the hash."""
+    fn += READ(glob.index)
+    fold_any(fn, glob.type)

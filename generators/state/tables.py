@@ -2,6 +2,10 @@
 
 All functions of a family can be called by one type. A table holds one family, several (then only a cast or a trap
 tells), or other references. ``full`` ones hold no null at any time, so what is in them may be called unguarded.
+
+    (table $0 (export "table0") 7 9 funcref)
+    (elem (table $0) (offset i32.const 0) func $r0_0 $r0_1 $r0_2)       ;; a family
+    (elem $1 funcref (item ref.func $r0_1) (item ref.null func))        ;; a passive segment
 """
 
 from __future__ import annotations
@@ -9,17 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource, shares, weighted
 from generators.draw.signatures import draw_types
 from generators.draw.values import CONST
-from generators.module.function import BARE, GET, I32_CONST, SET, Function
+from generators.module.function import Function
 from generators.module.shell import Shell
 from generators.program.calls import Callee, Calls
 from generators.program.push_values import push_values
-from generators.state.held_refs import constant_reference, draw_held, fold_reference, null
+from generators.state.held_refs import constant_reference, draw_held, fold_null, fold_reference, null
 from wasm.builder import const
 from wasm.embedding import Invocation
 from wasm.features import Feature
+from wasm.fragment import Code, code, template
 from wasm.isa import OPS
 from wasm.module import Elem, Expr, ExternKind, SegmentMode
 from wasm.valtypes import (
@@ -44,7 +49,32 @@ _SIZES: Final = weighted(
     (257, 3), (1000, 3),
 )  # fmt: skip
 _MOST: Final = 10_000
-"""Elements of the largest maximum: growth to it must succeed (design, section 6)."""
+"""Elements of the largest maximum: growth up to it is guaranteed by every engine (docs/judging.md)."""
+_MOST_SEGMENTED: Final = 300
+"""A larger table is filled by its initialiser: a segment has an expression for each element."""
+_MOST_ELEMENTS: Final = 40
+"""Elements of active segments in a table that need not be full."""
+_MOST_FAMILIES: Final = 3
+_GROWN: Final = (0, 1, 2, 8, 30, _MOST)
+"""How far the maximum is above the size at the start."""
+
+_KINDS: Final = shares(("functions", 3), ("typed", 2), ("several", 1), ("held", 2))
+"""functions  of one family, as funcref
+typed      of one family, by its type
+several    of all families that have names
+held       references that are no functions of a family
+"""
+
+CALL_ELEMENT: Final = template("local.get $at  call_indirect $table (type $type)")
+_SIZE: Final = template("table.size $table")
+_IS_NULL: Final = code("ref.is_null")
+_ELEMENT: Final = template("local.get $at  table.get $table")
+_STEP_DOWN: Final = {
+    t: template(f"local.get $at  {t}.eqz  br_if 1  local.get $at  {t}.const 1  {t}.sub  local.set $at")
+    for t in (I32, I64)
+}
+"""In a loop in a block: leave at 0, else one less."""
+_AGAIN: Final = code("br 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +115,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A passive element segment of what fits into ``slots`` and tables like it."""
+    """A passive element segment of what fits into ``table`` and tables like it."""
 
     index: int
     length: int
@@ -119,11 +149,11 @@ class Tables:
         type_ = FuncType(params, results)
         count = source.between(2, 5)
         # Names are how tables are compared: a function without one is like any other.
-        named = source.below(4) < 3 and not self.shell.private
+        named = not source.one_in(4) and not self.shell.private
         types = [builder.type(type_)]
-        if config.allows(Feature.GC) and source.below(2):
+        if config.allows(Feature.GC) and source.one_in(2):
             types = [builder.rec_group((SubType(type_, (), False),))]
-            types.append(builder.rec_group((SubType(type_, (types[0],), source.below(2) == 0),)))
+            types.append(builder.rec_group((SubType(type_, (types[0],), not source.one_in(2)),)))
         made = []
         for i in range(count):
             name = f"r{len(self.families)}_{i}" if named else None
@@ -137,6 +167,7 @@ class Tables:
     def add(self, source: ChoiceSource, held: bool = True) -> Table:
         """One more table with its first elements, exported unless the module keeps its state private.
 
+        ``held``: it may be one of references that are no functions of a family.
         Without reference types there is but one, of functions, and it is full.
         """
         shell = self.shell
@@ -144,25 +175,25 @@ class Tables:
         plain = not allows(Feature.REFERENCE_TYPES)
         if plain and self.all:
             return self.all[0]
-        kind = 0 if plain else source.below(8)
+        kind = "functions" if plain else source.pick(_KINDS)
         families: tuple[Family, ...] = ()
         type_ = FUNCREF
-        if held and kind >= 6:
+        if held and kind == "held":
             type_ = draw_held(shell, source)
         else:
-            if not self.families or (source.below(3) == 2 and len(self.families) < 3):
+            if not self.families or (source.one_in(3) and len(self.families) < _MOST_FAMILIES):
                 self.family(source)
             families = (source.pick(self.families),)
             named = tuple(family for family in self.families if family.named)
-            if kind == 5 and len(named) > 1:
+            if kind == "several" and len(named) > 1:
                 families = named
-            elif kind >= 3 and allows(Feature.FUNCTION_REFERENCES):
-                type_ = ref(families[0].type_index, source.below(2) == 0)
-        index64 = allows(Feature.MEMORY64) and source.below(4) == 3
-        minimum = min(source.weighted(_SIZES), 300 if plain else _MOST)
-        maximum = min(_MOST, minimum + source.pick((0, 1, 2, 8, 30, _MOST)))
+            elif kind != "functions" and allows(Feature.FUNCTION_REFERENCES):
+                type_ = ref(families[0].type_index, not source.one_in(2))
+        index64 = allows(Feature.MEMORY64) and source.one_in(4)
+        minimum = min(source.weighted(_SIZES), _MOST_SEGMENTED if plain else _MOST)
+        maximum = min(_MOST, minimum + source.pick(_GROWN))
         table = TableType(type_, Limits(minimum, maximum), index64)
-        full = plain or not type_.nullable or (len(families) == 1 and source.below(4) < 3)
+        full = plain or not type_.nullable or (len(families) == 1 and not source.one_in(4))
         return self._made(source, table, families, full)
 
     def _made(self, source: ChoiceSource, type_: TableType, families: tuple[Family, ...], full: bool) -> Table:
@@ -172,8 +203,8 @@ class Tables:
         seen = not private and all(family.named for family in families)
         table = Table(index, type_, families, full, seen)
         # The format with an initialiser is of typed function references.
-        initialised = self.shell.config.allows(Feature.FUNCTION_REFERENCES) and source.below(3) == 2
-        must = not type_.ref.nullable or type_.limits.minimum > 300
+        initialised = self.shell.config.allows(Feature.FUNCTION_REFERENCES) and source.one_in(3)
+        must = not type_.ref.nullable or type_.limits.minimum > _MOST_SEGMENTED
         init = None
         if must or initialised:
             init = self.element(source, table)
@@ -186,7 +217,7 @@ class Tables:
         )  # fmt: skip
         length = limits.minimum
         if init is not None or not table.full:
-            length = source.below(min(length, 40) + 1)
+            length = source.below(min(length, _MOST_ELEMENTS) + 1)
         start = source.below(limits.minimum - length + 1)
         if length:
             self._active(source, table, start, length)
@@ -197,7 +228,7 @@ class Tables:
         """One or two active segments over these elements; the later one wins where they overlap."""
         pattern = [self.element(source, table) for _ in range(source.between(1, 5))]
         runs = [(start, length)]
-        if length > 2 and source.below(3) == 2:
+        if length > 2 and source.one_in(3):
             cut = source.between(1, length - 1)
             runs = [(start, cut), (start + cut - source.below(2), length - cut)]
             runs[1] = (runs[1][0], start + length - runs[1][0])
@@ -218,7 +249,7 @@ class Tables:
     def element(self, source: ChoiceSource, table: Table) -> Expr:
         """A constant expression for one element; null only where that may be."""
         type_ = table.type.ref
-        if not table.full and source.below(4) == 3:
+        if not table.full and source.one_in(4):
             return null(type_)
         if not table.families:
             return constant_reference(self.shell, source, type_)
@@ -227,9 +258,9 @@ class Tables:
 
     def segment(self, source: ChoiceSource, table: Table) -> Segment:
         """A passive segment of what fits into a table; one in three times a new one."""
-        found = [segment for segment in self.segments if fits(segment.table, table)]
-        if found and source.below(3) < 2:
-            return source.pick(found)
+        fitting = [segment for segment in self.segments if fits(segment.table, table)]
+        if fitting and not source.one_in(3):
+            return source.pick(fitting)
         elems = self.shell.builder.module.elems
         pattern = [self.element(source, table) for _ in range(source.between(1, 4))]
         length = source.between(1, 12)
@@ -257,7 +288,7 @@ class Tables:
         for table in hidden:
             fold_table(fn, source, table)
         fn.close_vectors()
-        f.body.append((GET, fn.acc))
+        fn.get(fn.acc)
         shell.invocations.append(Invocation("slots"))
 
 
@@ -275,48 +306,42 @@ def fits(given: Table, taking: Table) -> bool:
 
 def fold_table(fn: Function, source: ChoiceSource, table: Table) -> None:
     """Fold every element of a table into the hash: functions by what they answer, in a loop over all."""
-    f, body, t = fn.f, fn.f.body, table.index_type
-    size, get = (OPS["table.size"], table.index), (OPS["table.get"], table.index)
+    t = table.index_type
     plain = not fn.shell.config.allows(Feature.REFERENCE_TYPES)
-    at = f.local(t)
-    if plain:
-        # Nothing can make it grow.
-        size = (CONST[t], table.size)
-    body += (size, *fn.fold(t), size, (SET, at))
-    f.open("block")
-    f.open("loop")
-    body += ((GET, at), BARE[f"{t}.eqz"], (OPS["br_if"], 1))
-    body += ((GET, at), (CONST[t], 1), BARE[f"{t}.sub"], (SET, at))
-    if not plain:
-        body += ((GET, at), get)
-    if plain:
-        call_element(fn, source, table, at)
-    elif len(table.families) == 1:
-        fold_function(fn, source, table, at)
+    at = fn.local(t)
+    # Without reference types there is no table.size, but nothing can make the table grow either.
+    size: Code = ((CONST[t], table.size),) if plain else _SIZE(table.index)
+    fn += (*size, *fn.fold(t), *size)
+    fn.set(at)
+    with fn.block(), fn.block("loop"):
+        fn += _STEP_DOWN[t](at)
+        if plain:
+            call_element(fn, source, table, at)
+        else:
+            fn += _ELEMENT(at=at, table=table.index)
+            _fold_element(fn, source, table, at)
+        fn += _AGAIN
+
+
+def _fold_element(fn: Function, source: ChoiceSource, table: Table, at: int) -> None:
+    """Fold element ``at`` (a local), which is on the stack; of functions of several families whether it is null."""
+    if len(table.families) == 1:
+        fn += _IS_NULL
+        with fn.block("if"):
+            fold_null(fn)
+            fn.else_()
+            call_element(fn, source, table, at)
     elif table.families or table.type.ref is EXTERNREF:
-        body += (BARE["ref.is_null"], *fn.fold(I32))
+        fn += _IS_NULL
+        fn += fn.fold(I32)
     else:
         fold_reference(fn, table.type.ref)
-    body.append((OPS["br"], 0))
-    f.end()
-    f.end()
-
-
-def fold_function(fn: Function, source: ChoiceSource, table: Table, at: int) -> None:
-    """Fold the function on the stack, which is element ``at`` (a local) of a table of one family: call it if there."""
-    body = fn.f.body
-    body.append(BARE["ref.is_null"])
-    fn.f.open("if")
-    body += ((I32_CONST, 0x6E756C6C), *fn.fold(I32))
-    fn.f.else_()
-    call_element(fn, source, table, at)
-    fn.f.end()
 
 
 def call_element(fn: Function, source: ChoiceSource, table: Table, at: int) -> None:
     """Call element ``at`` (a local) of a table of one family and fold the results."""
     (family,) = table.families
     push_values(fn, source, family.type.params)
-    fn.f.body += ((GET, at), (OPS["call_indirect"], (family.type_index, table.index)))
+    fn += CALL_ELEMENT(at=at, table=table.index, type=family.type_index)
     for type_ in reversed(family.type.results):
         fn.take(type_)

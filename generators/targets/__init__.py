@@ -1,1 +1,15 @@
-"""The fuzz targets, one file each; ``generators.registry`` finds them by listing this folder."""
+"""The fuzz targets, one file each; ``generators.registry`` finds them by listing this folder.
+
+A file's first line says what it reaches (``fuzz targets`` prints it). Its names are
+
+    NEEDS: frozenset[Feature]       what it cannot do without
+    generate(source, config)        one case of the choices, with no feature and no size outside of the configuration
+    KIND: CaseKind                  what its cases are, if not modules to run
+    WEIGHT: float                   its part of the CPU time where targets share it, if not 1
+    DERIVED: bool                   whether its cases start from other targets' cases
+    PARTS: tuple[Part, ...]         kinds of statements that ``mixed`` takes into its functions, if it has any
+
+A target says what is in a case and in which proportions. How a thing is written stands in the wings (``generators``),
+as soon as two targets write it. docs/targets.md says what each one reaches; CONTRIBUTING.md has a whole one as an
+example; ``tests/generation/texts`` shows a small case of each as text.
+"""

@@ -11,19 +11,20 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.draw.edges import conversion_ends
-from generators.draw.values import CONST
-from generators.module.function import BARE, GET, SET, Function
+from generators.draw.values import CONST, FORMATS
+from generators.module.function import Function
 from generators.module.shell import Shell
 from generators.program.arguments import Exported, draw_arguments, invocations
 from generators.program.calls import site
 from generators.program.parts import Part
 from generators.program.program import Program
-from generators.scalar.expressions import Nan
+from generators.scalar.candidates import Nan
 from generators.scalar.trees import PLAIN, Tree
 from generators.scalar.uses import used
 from wasm.case import Case
 from wasm.embedding import Invocation, Value
 from wasm.features import Feature
+from wasm.fragment import code, template
 from wasm.isa import OPS, Op
 from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
 
@@ -34,11 +35,19 @@ _SCALARS: Final = weighted((I32, 32), (I64, 30), (F64, 22), (F32, 16))
 _FUNCTIONS: Final = weighted((1, 50), (2, 35), (3, 15))
 _STATEMENTS: Final = weighted((1, 10), (2, 24), (4, 60), (7, 80), (12, 60), (20, 22))
 _ROOM: Final = tuple(round(30 * (1000 / 30) ** (i / 63)) for i in range(64))
-"""Nodes of one function's expressions."""
+"""Nodes of one function's expressions: log-uniform, 30 to 1,000."""
 
 _PARAMS: Final = weighted((0, 8), (1, 30), (2, 60), (3, 50), (4, 50), (6, 40), (9, 18))
 _ENDS: Final = weighted(("fold", 40), ("result", 36), ("store", 12), ("global", 12))
 _MOST_RESULTS: Final = 4
+_DIVISIONS: Final = ("drawn", "zero", "minus one", "overflow")
+"""The operands of a division: any, by 0, by -1, the least number by -1."""
+
+_PUSH: Final = template("local.get $at")
+_DROP: Final = code("drop")
+_KEEP: Final = template("local.set $at")
+_XOR: Final = {t: template(f"local.get $at  {t}.xor") for t in (I32, I64)}
+
 _TRAPPING: Final = tuple(
     OPS[f"{t}.{word}"]
     for t in ("i32", "i64")
@@ -51,7 +60,7 @@ _TRAPPING: Final = tuple(
 def generate(source: ChoiceSource, config: Config) -> Case:
     """One to three functions of scalars, called with related arguments."""
     config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
-    if not source.chance(1, 16):
+    if not source.one_in(16):
         config = config.without(Feature.WIDE_ARITHMETIC)
     if source.chance(6, 16):
         config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
@@ -61,7 +70,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     for exported in exports:
         shell.sites.append(site("host", -1, len(shell.invocations), exported.type))
         shell.invocations += invocations(arguments, exported)
-    if source.chance(1, 4):
+    if source.one_in(4):
         traps = source.fork("traps")
         for i in range(traps.between(2, 6)):
             _trapping(shell, traps, f"t{i}")
@@ -86,11 +95,12 @@ def _function(shell: Shell, source: ChoiceSource, name: str) -> Exported:
         if i in returned:
             continue
         used(tree, ends[i], type_, local, nan)
-    if source.below(2):
+    if source.one_in(2):
         fn.publish()
     # A result may be a NaN with open bits: the host sees which ones are.
-    f.body += [(GET, values[i][0]) for i in returned]
-    f.body.append((GET, fn.acc))
+    for i in returned:
+        fn += _PUSH(at=values[i][0])
+    fn += _PUSH(at=fn.acc)
     return Exported(name, f.type, source.between(1, 3))
 
 
@@ -103,23 +113,25 @@ def _trapping(shell: Shell, source: ChoiceSource, name: str) -> None:
     (result,) = op.results
     types = tuple(type_ for type_ in op.params if isinstance(type_, NumType))
     assert isinstance(result, NumType)
-    fixed = source.below(4) == 3
+    fixed = source.one_in(4)
     f = shell.builder.func(() if fixed else types, (result,), export=name)
-    tree = Tree(Function.of(shell, f, source), source, PLAIN, 8)
+    fn = Function.of(shell, f, source)
+    tree = Tree(fn, source, PLAIN, 8)
     if fixed:
         f.body += [(CONST[type_], v.bits) for type_, v in zip(types, _edge_arguments(source, op, types), strict=True)]
     else:
-        f.body += [(GET, i) for i in range(len(types))]
+        for i in range(len(types)):
+            fn += _PUSH(at=i)
     f.body.append(op.bare)
-    if source.below(4) == 3:
-        f.body.append(BARE["drop"])
+    if source.one_in(4):
+        fn += _DROP
         tree.clean(result, 2)
     else:
-        local = f.local(result)
-        f.body.append((SET, local))
+        local = fn.local(result)
+        fn += _KEEP(at=local)
         tree.know(result, local, Nan.NONE)
         tree.clean(result, 2)
-        f.body += ((GET, local), BARE[f"{result}.xor"])
+        fn += _XOR[result](at=local)
     shell.labels.add("traps")
     for _ in range(1 if fixed else source.between(1, 4)):
         shell.last.append(Invocation(name, () if fixed else _edge_arguments(source, op, types)))
@@ -128,24 +140,24 @@ def _trapping(shell: Shell, source: ChoiceSource, name: str) -> None:
 def _edge_arguments(source: ChoiceSource, op: Op, params: tuple[NumType, ...]) -> tuple[Value, ...]:
     if len(params) == 1:
         inside, outside = conversion_ends(op.name)
-        bits = source.pick(inside) if source.below(2) else source.pick(outside)
+        bits = source.pick(inside) if source.one_in(2) else source.pick(outside)
         # A host in JavaScript may change a NaN's bits; an infinity traps alike.
         return (Value(params[0].name, bits if not _is_nan(bits, params[0]) else outside[2]),)
     dividend, divisor = draw_arguments(source, params, plain=True)
-    ones = (1 << params[0].bits) - 1
-    kind = source.below(4)
-    if kind == 1:
-        divisor = Value(divisor.type, 0)
-    elif kind >= 2:
-        divisor = Value(divisor.type, ones)
-        if kind == 3:
-            dividend = Value(dividend.type, 1 << params[0].bits - 1)
+    minus_one, least = (1 << params[0].bits) - 1, 1 << params[0].bits - 1
+    match source.pick(_DIVISIONS):
+        case "zero":
+            divisor = Value(divisor.type, 0)
+        case "minus one":
+            divisor = Value(divisor.type, minus_one)
+        case "overflow":
+            dividend, divisor = Value(dividend.type, least), Value(divisor.type, minus_one)
     return dividend, divisor
 
 
 def _is_nan(bits: int, type_: NumType) -> bool:
-    infinity = 0x7F800000 if type_ is F32 else 0x7FF0000000000000
-    return type_ in (F32, F64) and bits & ~(1 << type_.bits - 1) > infinity
+    format_ = FORMATS.get(type_.name)
+    return format_ is not None and bits & ~format_.sign > format_.infinity
 
 
 def _scalars(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:

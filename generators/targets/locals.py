@@ -2,6 +2,9 @@
 
 Indexes at the ends of LEB128 lengths, at both ends and at the borders of declarations are read as zeros or nulls,
 written by chains of tees, permuted, changed while old values lie on the stack, in branches, before throws and traps.
+
+How they are declared, filled and drained is in ``generators/control/many_locals.py``; the steps on those that are
+looked at one by one are in ``generators/control/local_steps.py``.
 """
 
 from __future__ import annotations
@@ -11,18 +14,19 @@ from typing import Final
 
 from generators.choices import ChoiceSource, spread
 from generators.config import Config, draw_size
-from generators.control.many_locals import LOCAL_STEPS, Space, drain, fill, local_count, rotate, settable
-from generators.control.pressure import Around, Body
-from generators.control.surroundings import again, draw_around, draw_imports
+from generators.control.live_values import LiveValues
+from generators.control.local_steps import LOCAL_STEPS
+from generators.control.many_locals import DeclaredLocals, drain, fill, local_count, rotate, settable
+from generators.control.pressure import checksum
+from generators.control.surroundings import Surroundings, call_itself, draw_imports, draw_surroundings
 from generators.draw.signatures import draw_types
-from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.module.function import Function
 from generators.program.calls import Callee
 from generators.program.parts import Part
-from generators.program.program import REFERENCES, VECTORS, Program
+from generators.program.program import REFERENCES, TRAPS, VECTORS, Program
 from generators.program.push_values import push_values
 from wasm.case import Case
 from wasm.features import Feature
-from wasm.isa import OPS
 from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
@@ -48,7 +52,7 @@ _DENSE: Final = spread([*[0] * 36, *_logarithmic(4, 60, 20), *_logarithmic(60, 7
 _ALL: Final = 400
 """In one of so many cases every local is written and read, however many there are."""
 
-_FOR_FRAME: Final = 400
+_FOR_STEPS: Final = 400
 """Locals that the steps of a function may declare for themselves."""
 
 _TURNED: Final = 300
@@ -56,6 +60,8 @@ _TURNED: Final = 300
 
 _LOW_STACK: Final = 3000
 """Up to this many locals a function may call itself."""
+
+_FILLERS: Final = (I64, I32, F64, F32)
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
@@ -69,45 +75,46 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     if source.chance(5, 16):
         config = config.without(*VECTORS)
     program = Program.open(source, config)
-    around = draw_around(program, source.fork("around"), draw_imports(program, source))
+    around = draw_surroundings(program, source.fork("around"), draw_imports(program, source))
     fn = _function(program, around, source.fork("f0"), "f0", count)
     if source.chance(3, 16):
         first = Callee(fn.f.index, fn.f.type_index, fn.f.type)
         around = replace(around, callees=(*around.callees, (first, False)))
-        _function(program, around, source.fork("f1"), "f1", min(3 + source.below(300), config.max_locals))
+        _function(program, around, source.fork("f1"), "f1", min(source.between(3, 302), config.max_locals))
     return program.close()
 
 
 def _params(source: ChoiceSource, config: Config, count: int) -> tuple[ValType, ...]:
     few = min(source.below(6), config.max_params - 1)
     many = min(source.pick((20, 60, 126, 127, 128, 200)), config.max_params - 1, count)
-    return (I32, *draw_types(source, config, many if source.chance(1, 16) else few))
+    return (I32, *draw_types(source, config, many if source.one_in(16) else few))
 
 
-def _function(program: Program, around: Around, source: ChoiceSource, name: str, count: int) -> Function:
+def _function(program: Program, around: Surroundings, source: ChoiceSource, name: str, count: int) -> Function:
     """An exported function of ``count`` locals, or some more where these are few."""
     shell, config = program.shell, program.config
     fn = program.function(source, _params(source, config, count), (I64,), name)
     room = count - local_count(fn)
-    many = room > 2 * _FOR_FRAME
-    space = Space.declare(fn, source, room - _FOR_FRAME if many else max(1, room))
-    filler = source.pick((I64, I32, F64, F32))
+    many = room > 2 * _FOR_STEPS
+    declared = DeclaredLocals.declare(fn, source, room - _FOR_STEPS if many else max(1, room))
+    filler = source.pick(_FILLERS)
     dense = source.pick(_DENSE)
-    if source.chance(1, _ALL):
+    if source.one_in(_ALL):
         shell.labels.add("all")
         dense = count
     if many:
-        space.beyond[count - 1] = filler
-    work = _Work(program, around, fn, source, space, source.pick(_WATCHED), dense)
+        # The last index of all is looked at too: what is declared for it comes at the end.
+        declared.beyond[count - 1] = filler
+    work = _Work(program, around, fn, source, declared, source.pick(_WATCHED), dense)
     work.start()
-    work.steps(len(fn.f.body) + source.pick(_ROOM), source.chance(1, 64))
-    if count <= _LOW_STACK and source.chance(1, 10):
-        again(work.body)
+    work.steps(fn.here + source.pick(_ROOM), source.one_in(TRAPS))
+    if count <= _LOW_STACK and source.one_in(10):
+        call_itself(fn, source)
     work.finish()
-    # The frame took an unknown number: now there are exactly as many as were drawn.
+    # The steps took an unknown number: now there are exactly as many as were drawn.
     left = count - local_count(fn)
     if left > 0:
-        fn.f.local(filler, left)
+        fn.local(filler, left)
     program.close_function(fn, source)
     return fn
 
@@ -116,91 +123,88 @@ class _Work:
     """What is done in one function: ``watched`` locals in steps, a dense range of locals all at once."""
 
     def __init__(
-        self, program: Program, around: Around, fn: Function, source: ChoiceSource, space: Space, watched: int,
-        dense: int,
+        self, program: Program, around: Surroundings, fn: Function, source: ChoiceSource, declared: DeclaredLocals,
+        watched: int, dense: int,
     ) -> None:  # fmt: skip
-        self.program, self.fn, self.source, self.space = program, fn, source, space
-        if not space.beyond:
-            space.beyond[fn.f.local(I64)] = I64
-        chosen = [*space.beyond, *space.choose(watched)]
-        self.watched = [i for i in chosen if settable(space.type_of(i))]
-        self.unset = [i for i in chosen if not settable(space.type_of(i))]
-        first = space.first + source.below(max(1, space.end - space.first - dense))
+        self.program, self.fn, self.source, self.declared = program, fn, source, declared
+        if not declared.beyond:
+            declared.beyond[fn.local(I64)] = I64
+        chosen = [*declared.beyond, *declared.choose(watched)]
+        self.watched = [i for i in chosen if settable(declared.type_of(i))]
+        self.unset = [i for i in chosen if not settable(declared.type_of(i))]
+        first = declared.first + source.below(max(1, declared.end - declared.first - dense))
         taken = frozenset(chosen)
-        self.dense = [i for i in range(first, min(first + dense, space.end)) if i not in taken]
-        self.types = [space.type_of(i) for i in self.watched]
-        self.body = Body(program, around, fn, source, self.types, self.watched)
+        self.dense = [i for i in range(first, min(first + dense, declared.end)) if i not in taken]
+        self.types = [declared.type_of(i) for i in self.watched]
+        self.live = LiveValues(program, around, fn, source, self.types, self.watched)
 
     def start(self) -> None:
         """Read zeros and nulls, then set what may not be null and most of the rest."""
         source, fn = self.source, self.fn
-        step = 1 + source.below(4)
-        self.space.fold_unset(self.watched[::step] + self.unset + self.dense[:3])
+        step = source.between(1, 4)
+        self.declared.fold_unset(self.watched[::step] + self.unset + self.dense[:3])
         kept = source.below(8)
         chosen = [
             (i, type_) for i, type_ in zip(self.watched, self.types, strict=True)
             if not isinstance(type_, NumType) or (i + kept) % 4
         ]  # fmt: skip
         push_values(fn, source, [type_ for _, type_ in chosen])
-        fn.f.body += [(SET, i) for i, _ in reversed(chosen)]
+        fn.set(*(i for i, _ in reversed(chosen)))
         for i, type_ in zip(self.watched, self.types, strict=True):
             fn.sources.setdefault(type_, []).append(i)
-        self.dense = fill(fn, source, self.space, self.dense)
+        self.dense = fill(fn, source, self.declared, self.dense)
 
     def steps(self, room: int, traps: bool) -> None:
         """Steps until there are ``room`` instructions; in between all dense locals trade places, at times in a loop."""
         source, fn = self.source, self.fn
-        most = local_count(fn) + _FOR_FRAME // 2
+        most = local_count(fn) + _FOR_STEPS // 2
         turns = source.below(3) if 1 < len(self.dense) <= _TURNED else 0
         while True:
-            source.weighted(LOCAL_STEPS)(self.body, 2)
+            source.weighted(LOCAL_STEPS)(self.live, 2)
             if turns:
                 self._turn(turns == 2)
                 turns = 0
-            if len(fn.f.body) > room or local_count(fn) > most:
+            if fn.here > room or local_count(fn) > most:
                 break
         if traps:
-            self.body.checksum(0)
+            checksum(self.live, 0)
             fn.publish()
             self.program.trap(fn, source)
 
     def _turn(self, looped: bool) -> None:
-        f = self.fn.f
         if not looped:
-            rotate(self.fn, self.space, self.dense)
+            rotate(self.fn, self.declared, self.dense)
             return
-        count = self.body.rounds()
-        f.open("loop")
-        rotate(self.fn, self.space, self.dense)
-        self.source.weighted(LOCAL_STEPS)(self.body, 0)
-        f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-        f.end()
+        with self.fn.repeat(self.live.rounds()):
+            rotate(self.fn, self.declared, self.dense)
+            self.source.weighted(LOCAL_STEPS)(self.live, 0)
 
     def finish(self) -> None:
         """Everything into the hash, and what nothing has written: it is zero or null still."""
-        drain(self.fn, self.source, self.space, self.dense)
-        self.body.finish()
-        space, taken = self.space, {*self.watched, *self.dense}
+        declared, taken = self.declared, {*self.watched, *self.dense}
+        drain(self.fn, self.source, declared, self.dense)
+        self.live.finish()
         near = [i + by for i in self.watched for by in (1, -1)]
-        clean = [i for i in dict.fromkeys(near) if space.first <= i < space.end and i not in taken]
-        space.fold_unset([*clean[: 2 + self.source.below(6)], *self.unset])
+        clean = [i for i in dict.fromkeys(near) if declared.first <= i < declared.end and i not in taken]
+        declared.fold_unset([*clean[: self.source.between(2, 7)], *self.unset])
 
 
 # What other targets draw
 
+_PART_LOCALS: Final = (5, 20, 60, 130, 260, 400)
+
 
 def _part(program: Program, fn: Function, source: ChoiceSource, size: int) -> None:
     """Some hundred locals more, and a few steps on some of them."""
-    known = {type_: list(locals_) for type_, locals_ in fn.sources.items()}
-    space = Space.declare(fn, source, 3 + source.pick((5, 20, 60, 130, 260, 400)))
-    watched = max(3, min(source.pick(_WATCHED), size // 24))
-    work = _Work(program, Around(), fn, source, space, watched, min(source.pick(_DENSE), size // 16))
-    work.body.sure = False
-    work.start()
-    work.steps(len(fn.f.body) + size // 3, False)
-    work.finish()
-    # A reference that a skipped branch should have set is null: nothing outside may read it.
-    fn.sources = known
+    with fn.scope():
+        declared = DeclaredLocals.declare(fn, source, 3 + source.pick(_PART_LOCALS))
+        watched = max(3, min(source.pick(_WATCHED), size // 24))
+        dense = min(source.pick(_DENSE), size // 16)
+        work = _Work(program, Surroundings(), fn, source, declared, watched, dense)
+        work.live.sure = False
+        work.start()
+        work.steps(fn.here + size // 3, False)
+        work.finish()
 
 
 PARTS: Final[tuple[Part, ...]] = (Part("locals", NEEDS, _part),)

@@ -10,13 +10,13 @@ from typing import Final
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
-from generators.module.function import GET, Function
+from generators.module.function import Function
 from generators.module.shell import Shell
 from generators.program.arguments import Exported, invocations
 from generators.program.calls import site
 from generators.program.parts import Part
 from generators.program.program import Program
-from generators.scalar.expressions import Nan
+from generators.scalar.candidates import Nan
 from generators.scalar.trees import LOADING, Tree
 from generators.scalar.uses import folded, used
 from generators.state.memories import Memories
@@ -34,11 +34,15 @@ _USES: Final = weighted(("fold", 70), ("store", 15), ("global", 15))
 _STATEMENTS: Final = weighted((1, 20), (2, 40), (4, 60), (6, 60), (9, 50), (14, 26))
 _STEPS: Final = weighted(("value", 110), ("store", 60), ("update", 46), ("bulk", 24), ("size", 24))
 _ROOM: Final = tuple(round(8 * (160 / 8) ** (i / 63)) for i in range(64))
+"""Sizes of all expressions of a function together: 8 to 160 nodes, log-uniform."""
+_MOST_ENDS: Final = 3
+_PER_STATEMENT: Final = 12
+"""Nodes for which a part has one statement more."""
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
     """Functions that read and write up to three memories, and functions of one access around their ends."""
-    if source.chance(8, 16):
+    if source.one_in(2):
         config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
     if source.chance(6, 16):
         config = config.without(Feature.REFERENCE_TYPES, Feature.FUNCTION_REFERENCES, Feature.GC)
@@ -46,12 +50,12 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     memories = Memories.open(shell, source.fork("memories"))
     memories.grows = source.chance(6, 16)
     count = source.between(1, 2)
-    edges = source.below(4)
+    ends = source.between(0, _MOST_ENDS)
     exports = [_function(memories, source.fork(i), f"f{i}") for i in range(count)]
     arguments = source.fork("arguments")
     groups = [Group(exported.type, invocations(arguments, exported)) for exported in exports]
-    groups += [add_ends(memories, source.fork(f"end{i}"), f"e{i}") for i in range(edges)]
-    for group in reversed(groups) if source.below(2) else groups:
+    groups += [add_ends(memories, source.fork(f"end{i}"), f"e{i}") for i in range(ends)]
+    for group in reversed(groups) if source.one_in(2) else groups:
         if group.type is not None:
             shell.sites.append(site("host", -1, len(shell.invocations), group.type))
         shell.invocations += group.calls
@@ -68,15 +72,15 @@ def _function(memories: Memories, source: ChoiceSource, name: str) -> Exported:
     f = shell.builder.func(params, (I64,), export=name)
     fn = Function.of(shell, f, source)
     fn.seed(source.bits(16))
-    tree = Tree(fn, source, LOADING, _ROOM[source.below(64)], memories.load)
+    tree = Tree(fn, source, LOADING, source.pick(_ROOM), memories.load)
     values = _steps(memories, tree, source.weighted(_STATEMENTS))
     for type_, local, nan in values:
-        f.body.append((GET, local))
+        fn.get(local)
         folded(tree, type_, nan)
     fn.close_vectors()
-    if source.below(2):
+    if source.one_in(2):
         fn.publish()
-    f.body.append((GET, fn.acc))
+    fn.get(fn.acc)
     return Exported(name, f.type, source.between(1, 2))
 
 
@@ -105,7 +109,7 @@ def _accesses(program: Program, fn: Function, source: ChoiceSource, room: int) -
     """The steps of this target in any function."""
     memories = program.shell.kit(Memories.of)
     tree = Tree.within(fn, source, LOADING, room, memories.load)
-    _finish(tree, _steps(memories, tree, source.between(1, 1 + min(room // 12, 9))))
+    _finish(tree, _steps(memories, tree, source.between(1, 1 + min(room // _PER_STATEMENT, 9))))
 
 
 def _loads(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
@@ -113,7 +117,7 @@ def _loads(program: Program, fn: Function, source: ChoiceSource, room: int) -> N
     memories = program.shell.kit(Memories.of)
     tree = Tree.within(fn, source, LOADING, room, memories.load)
     values: list[tuple[NumType, int, Nan]] = []
-    for _ in range(source.between(1, 1 + min(room // 12, 7))):
+    for _ in range(source.between(1, 1 + min(room // _PER_STATEMENT, 7))):
         type_ = source.weighted(_SCALARS)
         values.append((type_, *tree.statement(type_, source.between(1, 4))))
     _finish(tree, values)

@@ -11,10 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource, shares, weighted
 from generators.config import MIXED, NARROW, WIDE, Config, draw_size
 from generators.draw.signatures import draw_types
-from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.module.function import SET, Function
+from generators.module.loops import ROUNDS
 from generators.mutation.bases import seeds
 from generators.mutation.splicing import spliced
 from generators.program.arguments import callable_by_host
@@ -31,7 +32,7 @@ from wasm.case import Case
 from wasm.decode import decode
 from wasm.errors import Invalid
 from wasm.features import Feature
-from wasm.isa import OPS
+from wasm.fragment import code
 from wasm.validate import validate
 from wasm.valtypes import I32, I64, FuncType, RefType, ValType
 
@@ -65,9 +66,14 @@ _BUILDS_ON: Final = {
     Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY,
 }
 
-_IN: Final = {"often": 12, "able": 9, "else": 4}
+_OFTEN_IN: Final = 12
+_ABLE_IN: Final = 9
+_ELSE_IN: Final = 4
 """In how many of 16 cases a target's parts are in: those wanted often; those that need a feature, where it is in; the
 others."""
+
+_TIMES_OFTEN: Final = 3
+"""Parts wanted often are taken so many times as often as others, too."""
 
 _ROOM: Final = tuple(round(8 * (700 / 8) ** ((i / 255) ** 1.4)) for i in range(256))
 """About how many instructions the functions of a case have."""
@@ -76,17 +82,34 @@ _SHARES: Final = (1, 2, 3, 5)
 _WRAPPED: Final = 10
 """One part in so many runs in a loop."""
 _MOST_STEPS: Final = 4000
+"""About as many instructions one call of a function may execute, those of its callees included."""
+
+_REPEATED: Final = 8
+"""The most calls that a link which calls again makes, as far as ``_MOST_STEPS`` counts."""
+
+_NOP: Final = code("nop")
+_LEAST_ROOM: Final = 8
+"""In instructions: for less no part is begun."""
+
+_SIZES: Final = shares(("narrow", 14), ("mixed", 1), ("wide", 1))
+"""Sizes of a signature; a wide one is wide on one side."""
+
+_HOW: Final = shares(("direct", 2), ("indirect", 1), ("ref", 1))
+"""How a function is called; by reference only where there are typed references."""
+
+_MOST_KEPT: Final = 40
+"""Results that are all kept in locals; of more, some of their other uses."""
 
 
 @lru_cache(maxsize=1)
 def all_parts() -> tuple[tuple[str, tuple[Part, ...]], ...]:
     """The targets with parts and these, simplest first."""
-    found: list[tuple[str, tuple[Part, ...]]] = []
+    offered: list[tuple[str, tuple[Part, ...]]] = []
     for name in target_names():
         parts: tuple[Part, ...] = getattr(target_module(name), "PARTS", ())
         if parts:
-            found.append((name, parts))
-    return tuple(sorted(found, key=lambda item: not _often(item[1])))
+            offered.append((name, parts))
+    return tuple(sorted(offered, key=lambda item: not _often(item[1])))
 
 
 def _often(parts: tuple[Part, ...]) -> bool:
@@ -96,14 +119,14 @@ def _often(parts: tuple[Part, ...]) -> bool:
 def generate(source: ChoiceSource, config: Config) -> Case:
     """A case of one to six functions of parts, which call each other, and under feedback a kept case's functions."""
     room = _ROOM[source.below(256)]
-    case = _Module(source, _swarm(source, config), room).build()
+    case = _Swarm(source, _drawn_features(source, config), room).build()
     return case if config.seeds is None else _beside_kept(case, source.fork("kept"), config, config.seeds)
 
 
 def _beside_kept(case: Case, source: ChoiceSource, config: Config, folder: Path) -> Case:
     """One case in four has the functions of one that an earlier run kept beside its own, and calls some of them."""
     kept = seeds(config, folder)
-    if not kept or not source.chance(1, 4):
+    if not kept or not source.one_in(4):
         return case
     both = spliced(case, source.pick(kept), source, config)
     try:
@@ -113,8 +136,8 @@ def _beside_kept(case: Case, source: ChoiceSource, config: Config, folder: Path)
     return replace(both, labels=both.labels | {"spliced"}) if both is not case else case
 
 
-def _swarm(source: ChoiceSource, config: Config) -> Config:
-    """Some of the features."""
+def _drawn_features(source: ChoiceSource, config: Config) -> Config:
+    """The configuration with some of its features, as swarm testing has it: fewer together reach further each."""
     on: set[Feature] = {feature for feature in config.features if feature is Feature.MULTI_VALUE}
     for feature, share in _FEATURES:
         drawn = source.chance(share, 16)
@@ -134,7 +157,7 @@ class _Made:
 
 
 @dataclass(slots=True)
-class _Body:
+class _Writing:
     """One function under construction, and about how many instructions one call of it executes."""
 
     fn: Function
@@ -144,10 +167,10 @@ class _Body:
 
 def _in(usable: tuple[Part, ...]) -> int:
     """In how many of 16 cases these parts are to be."""
-    return _IN["able" if all(part.needs - NEEDS for part in usable) else "else"]
+    return _ABLE_IN if all(part.needs - NEEDS for part in usable) else _ELSE_IN
 
 
-class _Module:
+class _Swarm:
     """The module under construction. Functions that are called come before those that call them.
 
     ``made`` can be called; those of them that are ``waiting`` have no caller yet, neither in the module nor the host.
@@ -163,13 +186,13 @@ class _Module:
             shell.free_nans = True
             shell.labels.add("free_nans")
         self.parts = self._draw_parts()
-        if source.chance(1, 10):
+        if source.one_in(10):
             self._import()
 
     def _draw_parts(self) -> tuple[tuple[Part, ...], ...]:
         """The parts of this case by target, each target as often as it is to be taken; the first is the simplest."""
         source, features = self.source, self.config.features
-        found: list[tuple[Part, ...]] = []
+        taken: list[tuple[Part, ...]] = []
         first: tuple[Part, ...] = ()
         for _, parts in all_parts():
             usable = tuple(part for part in parts if part.needs <= features)
@@ -177,11 +200,12 @@ class _Module:
                 continue
             first = first or usable
             often = _often(parts)
-            drawn = not source.chance(16 - _IN["often"], 16) if often else source.chance(_in(usable), 16)
-            share = source.pick(_SHARES) * (3 if often else 1)
+            # Without choices, parts wanted often are in and others are not.
+            drawn = not source.chance(16 - _OFTEN_IN, 16) if often else source.chance(_in(usable), 16)
+            share = source.pick(_SHARES) * (_TIMES_OFTEN if often else 1)
             if drawn:
-                found += [usable] * share
-        return tuple(found) or (first,)
+                taken += [usable] * share
+        return tuple(taken) or (first,)
 
     def _import(self) -> None:
         """A function of the host."""
@@ -192,8 +216,8 @@ class _Module:
     def build(self) -> Case:
         count = self.source.weighted(_FUNCTIONS)
         for i in range(count):
-            self._function(self.source.fork(f"f{i}"), i, max(8, self.room // count), i == count - 1)
-        if self.program.shell.pages and self.source.chance(1, 16):
+            self._function(self.source.fork(f"f{i}"), i, max(_LEAST_ROOM, self.room // count), i == count - 1)
+        if self.program.shell.pages and self.source.one_in(16):
             self._ends()
         return self.program.close()
 
@@ -209,66 +233,65 @@ class _Module:
     def _signature(self, source: ChoiceSource) -> FuncType:
         """Narrow mostly, wide sometimes; the first parameter is an i32 in most."""
         config, references = self.config, self.program.shell.references()
-        kind = source.below(16)
-        tables = {14: (MIXED, MIXED), 15: (WIDE, NARROW) if source.below(2) else (NARROW, WIDE)}.get(
-            kind, (NARROW, NARROW)
-        )
+        kind, wide_params = source.pick(_SIZES), source.one_in(2)
+        if kind == "wide":
+            of_params, of_results = (WIDE, NARROW) if wide_params else (NARROW, WIDE)
+        else:
+            of_params = of_results = MIXED if kind == "mixed" else NARROW
         limit = min(config.max_params, config.max_results) - 1
-        params = draw_types(source, config, draw_size(source, tables[0], limit), references)
-        results = draw_types(source, config, draw_size(source, tables[1], limit), references)
-        return FuncType((I32, *params) if source.below(8) < 7 else params, results)
+        params = draw_types(source, config, draw_size(source, of_params, limit), references)
+        results = draw_types(source, config, draw_size(source, of_results, limit), references)
+        return FuncType(params if source.one_in(8) else (I32, *params), results)
 
     def _function(self, source: ChoiceSource, number: int, room: int, last: bool) -> None:
         """Parts and calls in a row, then a row of results and the hash."""
         type_ = self._signature(source)
-        by_host = callable_by_host(type_) and (last or source.chance(1, 2))
+        by_host = callable_by_host(type_) and (last or source.one_in(2))
         if last and not by_host:
             type_ = FuncType(tuple(t for t in type_.params if not isinstance(t, RefType)), type_.results)
         export = f"f{number}" if by_host or last else ""
-        fn = self.program.function(source, type_.params, (*type_.results, I64), export, 1 + source.below(3))
-        body = _Body(fn, source)
+        fn = self.program.function(source, type_.params, (*type_.results, I64), export, source.between(1, 3))
+        writing = _Writing(fn, source)
         while room > 0:
-            share = min(room, max(8, source.below(room + 1)))
+            share = min(room, max(_LEAST_ROOM, source.below(room + 1)))
             part = source.pick(source.pick(self.parts))
-            if source.below(64) == 63:
-                fn.f.body.append(BARE["nop"])
-            if source.chance(1, _WRAPPED):
-                self._looped(body, part, share)
+            if source.one_in(64):
+                fn += _NOP
+            if source.one_in(_WRAPPED):
+                self._looped(writing, part, share)
             else:
-                self._part(body, part, share)
+                self._part(writing, part, share)
             room -= share
             if self.made and source.chance(5, 16):
-                made = source.pick(self.waiting if self.waiting and source.below(2) else self.made)
-                if body.steps + made.steps <= _MOST_STEPS:
-                    self._call(body, made)
+                made = source.pick(self.waiting if self.waiting and source.one_in(2) else self.made)
+                if writing.steps + made.steps <= _MOST_STEPS:
+                    self._call(writing, made)
         while last and self.waiting:
-            self._call(body, self.waiting[0])
+            self._call(writing, self.waiting[0])
         push_values(fn, source, type_.results)
         self.program.close_function(fn, source)
         if not last:
-            self._offer(source, fn, body.steps, bool(export))
+            self._offer(source, fn, writing.steps, bool(export))
 
-    def _part(self, body: _Body, part: Part, room: int) -> None:
-        before = len(body.fn.f.body)
-        part.emit(self.program, body.fn, body.source, room)
-        body.steps += len(body.fn.f.body) - before
+    def _part(self, writing: _Writing, part: Part, room: int) -> None:
+        before = len(writing.fn.f.body)
+        part.emit(self.program, writing.fn, writing.source, room)
+        writing.steps += len(writing.fn.f.body) - before
 
-    def _looped(self, body: _Body, part: Part, room: int) -> None:
+    def _looped(self, writing: _Writing, part: Part, room: int) -> None:
         """A part that runs up to four times. What it sets of references is not known to be set behind the loop."""
-        fn, source = body.fn, body.source
-        count = fn.f.local(I32)
+        fn, source = writing.fn, writing.source
+        count = fn.local(I32)
         rounds = source.between(1, 4)
-        fn.f.body += ((I32_CONST, rounds), (SET, count))
-        known = {type_: list(found) for type_, found in fn.sources.items() if isinstance(type_, RefType)}
-        fn.f.open("loop")
-        before = body.steps
-        self._part(body, part, max(8, room // 2))
-        body.steps += (body.steps - before) * (rounds - 1)
-        fn.f.body += ((GET, count), (I32_CONST, 1), BARE["i32.sub"], (TEE, count), (OPS["br_if"], 0))
-        fn.f.end()
+        fn += ROUNDS(count=count, rounds=rounds)
+        before_loop = {type_: list(locals_) for type_, locals_ in fn.sources.items() if isinstance(type_, RefType)}
+        with fn.repeat(count):
+            before = writing.steps
+            self._part(writing, part, max(_LEAST_ROOM, room // 2))
+            writing.steps += (writing.steps - before) * (rounds - 1)
         for type_ in list(fn.sources):
             if isinstance(type_, RefType):
-                fn.sources[type_] = known.get(type_, [])
+                fn.sources[type_] = before_loop.get(type_, [])
 
     def _offer(self, source: ChoiceSource, fn: Function, steps: int, exported: bool) -> None:
         """Let later functions call this one, perhaps through one more that hands its results on."""
@@ -277,23 +300,23 @@ class _Module:
         self.made.append(made)
         if source.chance(4, 16) and steps < _MOST_STEPS:
             kind = source.pick(self.program.calls.kinds())
-            link = self.program.calls.link(source, made.callee, kind, kind in TAILS and source.chance(1, 3))
-            made = _Made(link, (steps + 8) * (8 if kind in ("recursive", "loop") else 1))
+            link = self.program.calls.link(source, made.callee, kind, kind in TAILS and source.one_in(3))
+            made = _Made(link, (steps + 8) * (_REPEATED if kind in ("recursive", "loop") else 1))
             self.made.append(made)
             exported = False
         if not exported:
             self.waiting.append(made)
 
-    def _call(self, body: _Body, made: _Made) -> None:
+    def _call(self, writing: _Writing, made: _Made) -> None:
         """A call of an earlier function, its results used in one of the ways that compilers tell apart."""
-        fn, source = body.fn, body.source
+        fn, source = writing.fn, writing.source
         if made in self.waiting:
             self.waiting.remove(made)
-        body.steps += made.steps
+        writing.steps += made.steps
         callee = made.callee
-        kinds = self.program.calls.kinds()
-        how = source.pick(("direct", "direct", "indirect", "ref" if "ref" in kinds else "direct"))
-        how = "direct" if made.imported else how
+        how = source.pick(_HOW)
+        if made.imported or (how == "ref" and "ref" not in self.program.calls.kinds()):
+            how = "direct"
         push_values(fn, source, callee.type.params, made.imported)
         self.program.calls.call(fn, source, how, callee)
         self._use(fn, source, callee.type.results)
@@ -302,10 +325,10 @@ class _Module:
     def _use(self, fn: Function, source: ChoiceSource, results: tuple[ValType, ...]) -> None:
         """Fold, store, drop, or keep in locals that everything behind may read."""
         mode = source.weighted(MODES)
-        if mode not in ("pass", "two") or len(results) > 40:
+        if mode not in ("pass", "two") or len(results) > _MOST_KEPT:
             use(fn, source, mode, results, _nothing)
             return
-        kept = [fn.f.local(type_) for type_ in results]
+        kept = [fn.local(type_) for type_ in results]
         fn.f.body += [(SET, local) for local in reversed(kept)]
         for type_, local in zip(results, kept, strict=True):
             fn.sources.setdefault(type_, []).append(local)

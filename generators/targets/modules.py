@@ -1,6 +1,6 @@
 """Modules that are almost valid, by their bytes or by their types: every engine must agree on which ones are.
 
-The bases are small valid modules: half have declarations of every kind and any instruction of the table
+The bases are small valid modules: two of three have declarations of every kind and any instruction of the table
 (``generators.validity.declarations``), the others come from the other targets. Nothing is ever run.
 """
 

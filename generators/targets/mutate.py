@@ -8,14 +8,15 @@ values; loops that depend on anything else get fuel.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.mutation.bases import any_case
-from generators.mutation.edits import Editor
+from generators.mutation.editor import Editor, Move
+from generators.mutation.edits import make_edit
 from generators.mutation.fuel import add_fuel, fuelled
-from generators.mutation.spans import UnknownCode, deep_functions, guarded, read_graph
+from generators.mutation.guards import CodeReader, deep_functions, guarded
 from generators.mutation.splicing import spliced
 from generators.program.calls import site
 from wasm.case import Case
@@ -39,8 +40,8 @@ _FUEL: Final = 20_000
 _LARGEST: Final = 12_000
 """Bases of more bytes are left as they are: reading them takes longer than running them."""
 
-Moves = dict[int, list[tuple[int, int, int]]]
-"""By function, what its edits moved: (start, end, delta) in order."""
+Moves: TypeAlias = dict[int, list[Move]]
+"""By function, what its edits moved, in the order in which they did."""
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
@@ -49,7 +50,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     base = any_case(source.fork("base"), config)
     if not count or len(base.content) > _LARGEST:
         return _labelled(base, "base")
-    whole = _spliced(base, source.fork("splice"), config) if not source.below(_SPLICED) - (_SPLICED - 1) else base
+    whole = _spliced(base, source.fork("splice"), config) if source.one_in(_SPLICED) else base
     module = decode(whole.content)
     labels = set(base.labels) | ({"spliced"} if whole is not base else set())
     moves: Moves = {}
@@ -81,7 +82,7 @@ def _edit(module: Module, config: Config, source: ChoiceSource, count: int, move
         if editor is None:
             continue
         for _ in range(-(-count // 3)):
-            result = editor.edit()
+            result = make_edit(editor)
             done += result is True
             failed += result is False
         moves.setdefault(index, []).extend(editor.moves)
@@ -93,21 +94,18 @@ def _fuel(module: Module, moves: Moves) -> None:
     context = ModuleContext.of(module)
     deep = deep_functions(module)
     imported = len(context.funcs) - len(module.funcs)
+    reader = CodeReader(context)
     fuel = None
     for index, func in enumerate(module.funcs, imported):
-        if any(row.name == "loop" for row, _ in func.body) and _uncertain(func, context, index in deep, deep):
+        if any(row.name == "loop" for row, _ in func.body) and _uncertain(func, reader, index in deep, deep):
             fuel = add_fuel(module, _FUEL) if fuel is None else fuel
             moves.setdefault(index, []).extend(fuelled(func, context.func_type(index), fuel))
 
 
-def _uncertain(func: Func, context: ModuleContext, recursive: bool, deep: frozenset[int]) -> bool:
-    try:
-        return guarded(read_graph(func, context), func.body, recursive, deep).open_loops
-    except (UnknownCode, Invalid):
-        return True
-
-
-# --- splicing ---
+def _uncertain(func: Func, reader: CodeReader, recursive: bool, deep: frozenset[int]) -> bool:
+    """Whether a loop may not end. Of a function that edits leave alone nothing is known, so it may."""
+    code = reader.read(func)
+    return code is None or guarded(code, func.body, recursive, deep).open_loops
 
 
 def _spliced(base: Case, source: ChoiceSource, config: Config) -> Case:

@@ -2,7 +2,8 @@
 
 Up to 140 integers, 140 floats and vectors and 20 references at once: computed, permuted in loops, held on the stack,
 merged behind branches and br_tables, kept over divisions, shifts by variables, wide products, bulk instructions and
-exceptions. They are folded, stored, returned, or passed on by a tail call.
+exceptions (``generators/control/pressure.py`` has the steps). They are folded, stored, returned, or passed on by a tail
+call.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Final
 
 from generators.choices import ChoiceSource, spread, weighted
 from generators.config import Config, draw_size
-from generators.control.pressure import STEPS, Around, Body
-from generators.control.surroundings import again, draw_around, draw_imports
+from generators.control.live_values import LiveValues
+from generators.control.pressure import STEPS
+from generators.control.surroundings import Surroundings, call_itself, draw_imports, draw_surroundings
 from generators.draw.signatures import draw_types
-from generators.module.function import GET, Function
+from generators.module.function import Function
 from generators.program.calls import Callee
 from generators.program.parts import Part
 from generators.program.program import REFERENCES, VECTORS, Program
@@ -34,6 +36,9 @@ _REFS: Final = weighted((0, 170), (1, 20), (3, 20), (8, 26), (20, 20))
 _ROOM: Final = (8, *(round(60 * (700 / 60) ** (i / 63)) for i in range(1, 64)))
 _FUNCTIONS: Final = weighted((1, 220), (2, 36))
 _ENDS: Final = weighted(("use", 150), ("return", 40), ("tail", 40), ("self", 26))
+_ORDERS: Final = ("one by one", "reversed", "in turn")
+"""How the classes of live values follow each other."""
+_TAILS: Final = ("tail", "tail_indirect", "tail_ref")
 _INTS: Final = weighted((I32, 128), (I64, 128))
 _FLOATS: Final = weighted((F64, 140), (F32, 116))
 
@@ -52,7 +57,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     if not source.chance(1, 4):
         config = config.without(Feature.WIDE_ARITHMETIC)
     program = Program.open(source, config)
-    around = draw_around(program, source.fork("around"), draw_imports(program, source))
+    around = draw_surroundings(program, source.fork("around"), draw_imports(program, source))
     for i in range(source.weighted(_FUNCTIONS)):
         _function(program, around, source.fork(f"f{i}"), f"f{i}", ints if not i else source.pick(_LIVE))
     return program.close()
@@ -64,22 +69,22 @@ def _live_types(program: Program, source: ChoiceSource, ints: int, floats: int, 
     wholes = source.weighted(_INTS), source.weighted(_INTS)
     reals: list[NumType] = [source.weighted(_FLOATS), source.weighted(_FLOATS)]
     if config.allows(Feature.SIMD):
-        reals = [V128 if source.below(4) == 3 else type_ for type_ in reals]
-    kinds = program.shell.references()
-    rows: list[list[ValType]] = [[wholes[i & 1] for i in range(ints)], [reals[i & 1] for i in range(floats)]]
-    if kinds:
-        start = source.below(len(kinds))
-        rows.append([kinds[(start + i) % len(kinds)] for i in range(references)])
-    order = source.below(3)
-    if order == 2:
-        longest = max(map(len, rows))
-        return [row[i] for i in range(longest) for row in rows if i < len(row)]
-    if order == 1:
-        rows.reverse()
-    return [type_ for row in rows for type_ in row]
+        reals = [V128 if source.one_in(4) else type_ for type_ in reals]
+    pool = program.shell.references()
+    classes: list[list[ValType]] = [[wholes[i & 1] for i in range(ints)], [reals[i & 1] for i in range(floats)]]
+    if pool:
+        start = source.below(len(pool))
+        classes.append([pool[(start + i) % len(pool)] for i in range(references)])
+    order = source.pick(_ORDERS)
+    if order == "in turn":
+        longest = max(map(len, classes))
+        return [types[i] for i in range(longest) for types in classes if i < len(types)]
+    if order == "reversed":
+        classes.reverse()
+    return [type_ for types in classes for type_ in types]
 
 
-def _function(program: Program, around: Around, source: ChoiceSource, name: str, ints: int) -> None:
+def _function(program: Program, around: Surroundings, source: ChoiceSource, name: str, ints: int) -> None:
     """An exported function: the values, steps that fit the room, and their end."""
     config = program.config
     floats, references = source.pick(_LIVE), source.weighted(_REFS)
@@ -92,24 +97,28 @@ def _function(program: Program, around: Around, source: ChoiceSource, name: str,
     params: tuple[ValType, ...] = (I32, *draw_types(source, config, min(source.below(5), config.max_params - 1)))
     sink = _sink(program, source.fork("sink"), types) if end == "tail" else None
     fn = program.function(source, params, [*(types[i] for i in returned), I64], name)
-    body = Body.fresh(program, around, fn, source, types)
-    room = len(fn.f.body) + source.pick(_ROOM)
-    while True:
-        source.weighted(STEPS)(body, 2)
-        if len(fn.f.body) > room:
-            break
+    live = LiveValues.fresh(program, around, fn, source, types)
+    _steps(live, fn.here + source.pick(_ROOM))
     if end == "self":
-        again(body)
+        call_itself(fn, source)
     program.shell.labels.add(end)
     if sink is None:
         if end != "return":
-            body.finish()
-        program.close_function(fn, source, [body.live[i] for i in returned])
+            live.finish()
+        program.close_function(fn, source, [live.locals[i] for i in returned])
         return
     fn.publish()
-    fn.f.body += [(GET, local) for local in body.live]
-    kinds = [kind for kind in ("tail", "tail_indirect", "tail_ref") if kind in program.calls.kinds()]
+    fn.get(*live.locals)
+    kinds = [kind for kind in _TAILS if kind in program.calls.kinds()]
     program.calls.call(fn, source, source.pick(kinds), sink)
+
+
+def _steps(live: LiveValues, room: int) -> None:
+    """Steps until there are more than ``room`` instructions."""
+    while True:
+        live.source.weighted(STEPS)(live, 2)
+        if live.fn.here > room:
+            return
 
 
 def _sink(program: Program, source: ChoiceSource, types: list[ValType]) -> Callee:
@@ -119,26 +128,28 @@ def _sink(program: Program, source: ChoiceSource, types: list[ValType]) -> Calle
 
 # What other targets draw
 
+_WITH_CALLS: Final = 150
+"""From so many instructions on there are functions to call."""
+_PART_STEPS: Final = 6
+
 
 def _part(program: Program, fn: Function, source: ChoiceSource, size: int) -> None:
     """As many live values as the size allows, a few steps, and their end."""
-    known = {type_: list(locals_) for type_, locals_ in fn.sources.items()}
-    most = max(4, min(80, size // 24))
-    around = draw_around(program, source, ()) if size > 150 else Around()
-    ints = 1 + source.below(most)
-    floats = source.below(most)
-    types = _live_types(program, source, ints, floats, source.below(4))
-    body = Body.fresh(program, around, fn, source, types)
-    # Who emits this may do so in a branch, or in a loop: then its calls are not passed in every call.
-    body.sure = False
-    end = len(fn.f.body) + size // 2
-    for _ in range(6):
-        source.weighted(STEPS)(body, 1)
-        if len(fn.f.body) > end:
-            break
-    body.finish()
-    # A reference that a skipped branch should have set is null: nothing outside may read it.
-    fn.sources = known
+    with fn.scope():
+        most = max(4, min(80, size // 24))
+        around = draw_surroundings(program, source) if size > _WITH_CALLS else Surroundings()
+        ints = source.between(1, most)
+        floats = source.below(most)
+        types = _live_types(program, source, ints, floats, source.below(4))
+        live = LiveValues.fresh(program, around, fn, source, types)
+        # Who emits this may do so in a branch, or in a loop: then its calls are not passed in every call.
+        live.sure = False
+        end = fn.here + size // 2
+        for _ in range(_PART_STEPS):
+            source.weighted(STEPS)(live, 1)
+            if fn.here > end:
+                break
+        live.finish()
 
 
 PARTS: Final[tuple[Part, ...]] = (Part("pressure", NEEDS, _part),)

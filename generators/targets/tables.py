@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from generators.choices import ChoiceSource, Weighted, weighted
+from generators.choices import ChoiceSource, Weighted, shares, weighted
 from generators.config import Config
 from generators.program.parts import Emit, Part
 from generators.program.program import Program
@@ -34,17 +34,22 @@ PARTS: Final = tuple(Part(name, needs, _part(step)) for name, (step, needs, _) i
 
 _STATEMENTS: Final = weighted((1, 20), (2, 40), (4, 60), (6, 60), (9, 40), (13, 16))
 _PARAMS: Final = weighted((I32, 40), (I64, 28), (F64, 18), (F32, 14))
+_IMPORTS: Final = weighted((0, 70), (1, 20), (2, 10))
+_WITHOUT: Final[tuple[tuple[Feature, ...], ...]] = shares(
+    ((), 4),
+    ((Feature.GC,), 2),
+    ((Feature.GC, Feature.FUNCTION_REFERENCES), 1),
+    ((Feature.GC, Feature.FUNCTION_REFERENCES, Feature.REFERENCE_TYPES), 1),
+)
+"""Features that a module must do without."""
+_MOST_ENDS: Final = 4
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
     """One to four tables, one or two functions of statements, and up to four that reach past the ends."""
     if source.chance(9, 16):
         config = config.without(Feature.SIMD, Feature.RELAXED_SIMD)
-    kind = source.below(8)
-    if kind >= 4:
-        config = config.without(Feature.GC, *((Feature.FUNCTION_REFERENCES,) if kind >= 6 else ()))
-    if kind == 7:
-        config = config.without(Feature.REFERENCE_TYPES)
+    config = config.without(*source.pick(_WITHOUT))
     if not config.allows(Feature.REFERENCE_TYPES):
         config = config.without(Feature.GC, Feature.FUNCTION_REFERENCES)
     drawn = source.fork("imports")
@@ -54,11 +59,11 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     for i in range(source.between(1, 4)):
         tables.add(made, held=i > 0)
     ends: list[Invocation] = []
-    early = source.below(4) == 3
+    early = source.one_in(4)
     program.shell.closers.insert(0, lambda: _place(program, ends, early))
     for i in range(source.between(1, 2)):
         _function(program, source.fork(i), f"f{i}")
-    for i in range(source.below(5)):
+    for i in range(source.between(0, _MOST_ENDS)):
         ends += add_ends(program, source.fork(f"end{i}"), f"e{i}")
     return program.close()
 
@@ -76,11 +81,11 @@ def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config) -> No
     """Up to two tables of nulls, one of them twice: what is put into one is in the other."""
     if not config.allows(Feature.REFERENCE_TYPES):
         return
-    for i in range(source.weighted(weighted((0, 70), (1, 20), (2, 10)))):
+    for i in range(source.weighted(_IMPORTS)):
         limits = Limits(source.between(1, 20), source.between(20, 60))
-        index64 = config.allows(Feature.MEMORY64) and source.below(6) == 5
+        index64 = config.allows(Feature.MEMORY64) and source.one_in(6)
         type_ = TableType(source.pick((FUNCREF, EXTERNREF)), limits, index64)
-        for _ in range(1 + (source.below(3) == 2)):
+        for _ in range(1 + source.one_in(3)):
             builder.import_other("env", f"t{i}", type_)
 
 

@@ -24,21 +24,24 @@ _BYTES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Section:
+    """One section: its id and what stands behind its size."""
+
     id: int
     content: bytes
 
     def bytes(self) -> bytes:
+        """The section as it stands in a module."""
         return bytes((self.id,)) + unsigned(len(self.content)) + self.content
 
 
 def sections_of(module: bytes) -> list[Section]:
     """The sections of a module that is well-formed as far as its sections' headers go."""
-    found, at = [], _HEADER
+    sections, at = [], _HEADER
     while at < len(module):
         size, start = read_unsigned(module, at + 1)
-        found.append(Section(module[at], module[start : start + size]))
+        sections.append(Section(module[at], module[start : start + size]))
         at = start + size
-    return found
+    return sections
 
 
 def read_unsigned(data: bytes, at: int) -> tuple[int, int]:
@@ -54,7 +57,7 @@ def read_unsigned(data: bytes, at: int) -> tuple[int, int]:
 
 def damaged(source: ChoiceSource, module: bytes) -> bytes:
     """The module with one piece of damage, seldom two."""
-    for _ in range(1 + source.chance(1, 8)):
+    for _ in range(1 + source.one_in(8)):
         module = source.weighted(_WAYS)(source, module)
     return module
 
@@ -69,21 +72,21 @@ def _anywhere(source: ChoiceSource, module: bytes) -> bytes:
 
 def _in_section(source: ChoiceSource, module: bytes) -> bytes:
     """Inside of a section, whose size is put right."""
-    found = sections_of(module)
-    if not found:
+    sections = sections_of(module)
+    if not sections:
         return _anywhere(source, module)
-    at = source.below(len(found))
-    found[at] = Section(found[at].id, source.weighted(_EDITS)(source, found[at].content))
-    return _joined(module, found)
+    at = source.below(len(sections))
+    sections[at] = Section(sections[at].id, source.weighted(_EDITS)(source, sections[at].content))
+    return _joined(module, sections)
 
 
 def _in_body(source: ChoiceSource, module: bytes) -> bytes:
     """Inside of a function body, whose size and section's size are put right."""
-    found = sections_of(module)
-    at = next((i for i, section in enumerate(found) if section.id == _CODE), None)
+    sections = sections_of(module)
+    at = next((i for i, section in enumerate(sections) if section.id == _CODE), None)
     if at is None:
         return _in_section(source, module)
-    content = found[at].content
+    content = sections[at].content
     count, start = read_unsigned(content, 0)
     bodies = []
     for _ in range(count):
@@ -94,56 +97,56 @@ def _in_body(source: ChoiceSource, module: bytes) -> bytes:
         return _in_section(source, module)
     which = source.below(len(bodies))
     bodies[which] = source.weighted(_EDITS)(source, bodies[which])
-    found[at] = Section(_CODE, unsigned(count) + b"".join(unsigned(len(body)) + body for body in bodies))
-    return _joined(module, found)
+    sections[at] = Section(_CODE, unsigned(count) + b"".join(unsigned(len(body)) + body for body in bodies))
+    return _joined(module, sections)
 
 
-def _joined(module: bytes, found: list[Section]) -> bytes:
-    return module[:_HEADER] + b"".join(section.bytes() for section in found)
+def _joined(module: bytes, sections: list[Section]) -> bytes:
+    return module[:_HEADER] + b"".join(section.bytes() for section in sections)
 
 
 def _sections(source: ChoiceSource, module: bytes) -> bytes:
     """The sections themselves: order, number, ids, sizes, counts, custom ones between them."""
-    found = sections_of(module)
-    if not found:
+    sections = sections_of(module)
+    if not sections:
         return module + source.bytes(2)
-    at, other = source.below(len(found)), source.below(len(found))
-    kind = source.below(8)
-    if kind == 0:
-        found[at], found[other] = found[other], found[at]
-    elif kind == 1:
-        del found[at]
-    elif kind == 2:
-        found.insert(other, found[at])
-    elif kind == 3:
-        found[at] = Section(source.below(16), found[at].content)
-    elif kind == 4:
-        found.insert(at, Section(0, _custom(source)))
-    elif kind == 5:
-        found.insert(at, Section(source.between(1, 13), b"\0"))
-    elif kind == 6:
-        return _wrong_size(source, module, found, at)
-    else:
-        count, start = read_unsigned(found[at].content, 0)
-        wrong = max(0, count + source.pick((-1, 1, 127, 1 << 31)))
-        found[at] = Section(found[at].id, unsigned(wrong & 0xFFFFFFFF) + found[at].content[start:])
-    return _joined(module, found)
+    at, other = source.below(len(sections)), source.below(len(sections))
+    match source.pick(("order", "missing", "twice", "id", "custom", "empty", "size", "count")):
+        case "order":
+            sections[at], sections[other] = sections[other], sections[at]
+        case "missing":
+            del sections[at]
+        case "twice":
+            sections.insert(other, sections[at])
+        case "id":
+            sections[at] = Section(source.below(16), sections[at].content)
+        case "custom":
+            sections.insert(at, Section(0, _custom(source)))
+        case "empty":
+            sections.insert(at, Section(source.between(1, 13), b"\0"))
+        case "size":
+            return _wrong_size(source, module, sections, at)
+        case "count":
+            count, start = read_unsigned(sections[at].content, 0)
+            wrong = max(0, count + source.pick((-1, 1, 127, 1 << 31)))
+            sections[at] = Section(sections[at].id, unsigned(wrong & 0xFFFFFFFF) + sections[at].content[start:])
+    return _joined(module, sections)
 
 
-def _wrong_size(source: ChoiceSource, module: bytes, found: list[Section], at: int) -> bytes:
+def _wrong_size(source: ChoiceSource, module: bytes, sections: list[Section], at: int) -> bytes:
     """One section's size wrong by one, huge, or in a longer form than needed."""
-    before = module[:_HEADER] + b"".join(section.bytes() for section in found[:at])
-    after = b"".join(section.bytes() for section in found[at + 1 :])
-    size = len(found[at].content)
-    kind = source.below(4)
-    number = padded(size, source.between(2, 6)) if kind == 3 else unsigned(max(0, size + (-1, 1, 1 << 31)[kind]))
-    return before + bytes((found[at].id,)) + number + found[at].content + after
+    before = module[:_HEADER] + b"".join(section.bytes() for section in sections[:at])
+    after = b"".join(section.bytes() for section in sections[at + 1 :])
+    size = len(sections[at].content)
+    by = source.pick((-1, 1, 1 << 31, None))
+    number = padded(size, source.between(2, 6)) if by is None else unsigned(max(0, size + by))
+    return before + bytes((sections[at].id,)) + number + sections[at].content + after
 
 
 def _custom(source: ChoiceSource) -> bytes:
     """A custom section's content: its name well-formed or not, then anything."""
     name = source.pick((b"x", b"", b"name", b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"))
-    size = unsigned(len(name)) if source.below(4) else source.pick((b"\x7f", b"\x80", b""))
+    size = unsigned(len(name)) if source.chance(3, 4) else source.pick((b"\x7f", b"\x80", b""))
     return size + name + source.bytes(source.below(4))
 
 
@@ -202,7 +205,7 @@ def _pad(source: ChoiceSource, data: bytes) -> bytes:
     if at >= len(data) or data[at] >= 0x80:
         return data
     width = source.pick((2, 5, 3, 6, 10, 11))
-    filler = 0xFF if data[at] & 0x40 and source.below(2) else 0x80
+    filler = 0xFF if data[at] & 0x40 and source.one_in(2) else 0x80
     last = source.pick((0x7F if filler == 0xFF else 0x00, 0x10, 0x0F, 0x70))
     return data[:at] + bytes((data[at] | 0x80, *(filler,) * (width - 2), last)) + data[at + 1 :]
 
@@ -218,6 +221,9 @@ _Edit = Callable[[ChoiceSource, bytes], bytes]
 _EDITS: Final = weighted(
     (_flip, 40), (_step, 50), (_set, 50), (_insert, 30), (_delete, 30), (_pad, 36), (_repeat, 12), (_cut, 8)
 )
+"""What is done to a row of bytes."""
+
 _WAYS: Final = weighted(
     (_in_section, 100), (_in_body, 90), (_sections, 36), (_anywhere, 24), (_header, 6)
 )  # fmt: skip
+"""Which bytes it is done to, or ``_sections`` as a whole."""

@@ -1,15 +1,24 @@
-"""Near misses in code: one instruction, immediate, block or local of a valid module made almost right."""
+"""Near misses in code: one instruction, immediate, block or local of a valid module made almost right.
+
+Each is a function that changes the module in place and says whether there was something to change:
+
+    local.get 2     ->  local.get 3            # index_by_one
+    i64.load        ->  i64.load align=16      # access
+    i32.add  drop   ->  i32.add                # missing
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource, shares, weighted
 from generators.config import Config
 from generators.draw.value_types import draw_heap_type, draw_value_type
-from wasm.isa import OPS, ROWS, Catch, Imm, Instr, MemArg, Op
+from generators.validity.func_draft import END
+from wasm.fragment import Code, code
+from wasm.isa import ROWS, Catch, Imm, Instr, MemArg, Op
 from wasm.module import Func, Module
 from wasm.valtypes import F32, F64, I32, I64, RefType, ValType, ref
 
@@ -17,16 +26,37 @@ _INDICES: Final = frozenset((
     Imm.LABEL, Imm.FUNC, Imm.TYPE, Imm.TABLE, Imm.MEMORY, Imm.GLOBAL, Imm.LOCAL, Imm.TAG, Imm.DATA, Imm.ELEM,
     Imm.FIELD, Imm.COUNT, Imm.LANE,
 ))  # fmt: skip
-_BARE: Final = {name: row.bare for name, row in OPS.items()}
-_EXTRA: Final[tuple[Instr, ...]] = (
-    *(_BARE[name] for name in ("drop", "nop", "unreachable", "return", "ref.is_null", "i32.eqz", "end")),
-    *((OPS[name], 0) for name in ("i32.const", "i64.const", "f32.const")),
-    (OPS["ref.null"], "func"),
-)
+_EXTRA: Final[Code] = (
+    *code("drop  nop  unreachable  return  ref.is_null  i32.eqz"), END,
+    *code("i32.const 0  i64.const 0  f32.const 0.0  ref.null func"),
+)  # fmt: skip
+_BLOCK_TYPES: Final = shares(("none", 1), ("value", 1), ("index", 2))
 _CATCHES: Final = ("catch", "catch_ref", "catch_all", "catch_all_ref")
 
 Miss = Callable[[ChoiceSource, Config, Module], bool]
 """Changes the module in place and says so; False where it has nothing to change."""
+
+
+class _Place(NamedTuple):
+    """One instruction of a function."""
+
+    func: Func
+    at: int
+
+    @property
+    def instr(self) -> Instr:
+        """The instruction as it is now."""
+        return self.func.body[self.at]
+
+    def parts(self) -> list[Any]:
+        """The instruction's immediates, one by one in the table's order."""
+        row, imm = self.instr
+        return [imm] if len(row.imms) == 1 else list(imm) if row.imms else []
+
+    def put(self, parts: list[Any]) -> None:
+        """Give the instruction other immediates."""
+        row, _ = self.instr
+        self.func.body[self.at] = row, None if not parts else parts[0] if len(parts) == 1 else tuple(parts)
 
 
 @lru_cache(maxsize=512)
@@ -36,21 +66,19 @@ def _like(features: frozenset[Any], imms: tuple[Imm, ...]) -> tuple[Op, ...]:
 
 
 def _function(source: ChoiceSource, module: Module) -> Func | None:
-    found = [func for func in module.funcs if len(func.body) > 1]
-    return source.pick(found) if found else None
+    """A function with more than its end."""
+    written = [func for func in module.funcs if len(func.body) > 1]
+    return source.pick(written) if written else None
 
 
-def _where(source: ChoiceSource, func: Func, wanted: Callable[[Instr], bool]) -> int | None:
-    found = [i for i, instr in enumerate(func.body) if wanted(instr)]
-    return source.pick(found) if found else None
-
-
-def _parts(row: Op, imm: Any) -> list[Any]:
-    return [imm] if len(row.imms) == 1 else list(imm) if row.imms else []
-
-
-def _whole(parts: list[Any]) -> Any:
-    return None if not parts else parts[0] if len(parts) == 1 else tuple(parts)
+def _place(source: ChoiceSource, module: Module, *kinds: Imm) -> _Place | None:
+    """An instruction of some function that has an immediate of one of these kinds."""
+    func = _function(source, module)
+    if func is None:
+        return None
+    wanted = frozenset(kinds)
+    places = [i for i, (row, _) in enumerate(func.body) if not wanted.isdisjoint(row.imms)]
+    return _Place(func, source.pick(places)) if places else None
 
 
 def other_instruction(source: ChoiceSource, config: Config, module: Module) -> bool:
@@ -69,42 +97,39 @@ def other_instruction(source: ChoiceSource, config: Config, module: Module) -> b
 
 def index_by_one(source: ChoiceSource, config: Config, module: Module) -> bool:  # noqa: ARG001
     """An index one too high or too low, or far outside."""
-    func = _function(source, module)
-    at = _where(source, func, lambda instr: not _INDICES.isdisjoint(instr[0].imms)) if func else None
-    if func is None or at is None:
+    place = _place(source, module, *_INDICES)
+    if place is None:
         return False
-    row, imm = func.body[at]
-    parts = _parts(row, imm)
+    row, _ = place.instr
+    parts = place.parts()
     which = source.pick([i for i, kind in enumerate(row.imms) if kind in _INDICES])
-    lane = row.imms[which] is Imm.LANE
-    by = source.pick((1, -1, 1, -1, 2, 0xFFFF))
-    parts[which] = max(0, parts[which] + by) & (0xFF if lane else 0xFFFFFFFF)
-    func.body[at] = row, _whole(parts)
+    # A lane is one byte, other indices are numbers of up to 32 bits; more would not decode, which is damage to bytes.
+    most = 0xFF if row.imms[which] is Imm.LANE else 0xFFFFFFFF
+    parts[which] = max(0, parts[which] + source.pick((1, -1, 1, -1, 2, 0xFFFF))) & most
+    place.put(parts)
     return True
 
 
 def access(source: ChoiceSource, config: Config, module: Module) -> bool:  # noqa: ARG001
     """Alignment too large, offset out of range, another memory."""
-    func = _function(source, module)
-    at = _where(source, func, lambda instr: Imm.MEMARG in instr[0].imms) if func else None
-    if func is None or at is None:
+    place = _place(source, module, Imm.MEMARG)
+    if place is None:
         return False
-    row, imm = func.body[at]
-    parts = _parts(row, imm)
-    which = row.imms.index(Imm.MEMARG)
+    parts = place.parts()
+    which = place.instr[0].imms.index(Imm.MEMARG)
     align, offset, memory = parts[which]
-    kind = source.below(4)
-    if kind == 0:
-        align += source.pick((1, -1 if align else 1))
-    elif kind == 1:
-        offset = source.pick((1 << 32, (1 << 32) - 1, (1 << 64) - 1, 1 << 63))
-    elif kind == 2:
-        memory = memory + 1 - 2 * (memory > 0 and source.below(2))
-    else:
-        align = source.pick((4, 5, 6, 31))
-    # Alignments from 64 on are read as flags; those in between have no meaning that all share.
+    match source.pick(("alignment by one", "offset", "memory", "alignment")):
+        case "alignment by one":
+            align += source.pick((1, -1 if align else 1))
+        case "offset":
+            offset = source.pick((1 << 32, (1 << 32) - 1, (1 << 64) - 1, 1 << 63))
+        case "memory":
+            memory += -1 if memory > 0 and source.one_in(2) else 1
+        case "alignment":
+            align = source.pick((4, 5, 6, 31))
+    # Exponents from 64 on are read as flags; those in between have no meaning that all share.
     parts[which] = MemArg(min(align, 31), offset, memory)
-    func.body[at] = row, _whole(parts)
+    place.put(parts)
     return True
 
 
@@ -139,71 +164,65 @@ def swapped(source: ChoiceSource, config: Config, module: Module) -> bool:  # no
 
 def block_type(source: ChoiceSource, config: Config, module: Module) -> bool:
     """A block with another type."""
-    func = _function(source, module)
-    at = _where(source, func, lambda instr: Imm.BLOCK_TYPE in instr[0].imms) if func else None
-    if func is None or at is None:
+    place = _place(source, module, Imm.BLOCK_TYPE)
+    if place is None:
         return False
-    row, imm = func.body[at]
-    parts = _parts(row, imm)
+    parts = place.parts()
     types = len(module.flat_types())
-    kind = source.below(4)
-    if kind == 0:
-        parts[0] = None
-    elif kind == 1:
-        parts[0] = draw_value_type(source, config, types)
-    else:
-        parts[0] = source.below(types + 1)
-    func.body[at] = row, _whole(parts)
+    match source.pick(_BLOCK_TYPES):
+        case "none":
+            parts[0] = None
+        case "value":
+            parts[0] = draw_value_type(source, config, types)
+        case "index":
+            parts[0] = source.below(types + 1)
+    place.put(parts)
     return True
 
 
 def reference_type(source: ChoiceSource, config: Config, module: Module) -> bool:
     """Another heap type, other types of a select, a cast whose target is no subtype of its source."""
-    kinds = frozenset((Imm.HEAP, Imm.TYPES, Imm.CAST))
-    func = _function(source, module)
-    at = _where(source, func, lambda instr: not kinds.isdisjoint(instr[0].imms)) if func else None
-    if func is None or at is None:
+    place = _place(source, module, Imm.HEAP, Imm.TYPES, Imm.CAST)
+    if place is None:
         return False
-    row, imm = func.body[at]
-    types = len(module.flat_types()) + source.chance(1, 8)
+    row, imm = place.instr
+    types = len(module.flat_types()) + source.one_in(8)
     if Imm.HEAP in row.imms:
-        func.body[at] = row, draw_heap_type(source, config, types)
+        place.put([draw_heap_type(source, config, types)])
     elif Imm.TYPES in row.imms:
         count = source.pick((1, 1, 1, 0, 2))
-        func.body[at] = row, tuple(draw_value_type(source, config, types) for _ in range(count))
+        place.put([tuple(draw_value_type(source, config, types) for _ in range(count))])
     else:
         label, from_, to = imm
-        kind = source.below(4)
-        if kind == 0:
-            from_, to = to, from_
-        elif kind == 1:
-            from_ = ref(from_.heap, not from_.nullable)
-        elif kind == 2:
-            to = ref(to.heap, not to.nullable)
-        else:
-            to = ref(draw_heap_type(source, config, types), to.nullable)
-        func.body[at] = row, (label, from_, to)
+        match source.pick(("turned round", "source's null", "target's null", "target")):
+            case "turned round":
+                from_, to = to, from_
+            case "source's null":
+                from_ = ref(from_.heap, not from_.nullable)
+            case "target's null":
+                to = ref(to.heap, not to.nullable)
+            case "target":
+                to = ref(draw_heap_type(source, config, types), to.nullable)
+        place.func.body[place.at] = row, (label, from_, to)
     return True
 
 
 def clause(source: ChoiceSource, config: Config, module: Module) -> bool:  # noqa: ARG001
     """A catch clause of another kind, with another tag or label; a br_table with one more target."""
-    func = _function(source, module)
-    kinds = frozenset((Imm.CATCHES, Imm.LABELS))
-    at = _where(source, func, lambda instr: not kinds.isdisjoint(instr[0].imms)) if func else None
-    if func is None or at is None:
+    place = _place(source, module, Imm.CATCHES, Imm.LABELS)
+    if place is None:
         return False
-    row, imm = func.body[at]
+    row, imm = place.instr
     if Imm.LABELS in row.imms:
         depths, default = imm
-        func.body[at] = row, ((*depths, source.below(4)), default + source.below(2))
+        place.func.body[place.at] = row, ((*depths, source.below(4)), default + source.below(2))
         return True
     type_, clauses = imm
     kind = source.pick(_CATCHES)
     tag = source.below(len(module.tag_types()) + 1) if kind in _CATCHES[:2] else None
-    label = clauses[0].label if clauses and source.below(2) else source.below(3)
-    rest = clauses[1:] if source.below(2) else clauses
-    func.body[at] = row, (type_, (Catch(kind, tag, label), *rest))
+    label = clauses[0].label if clauses and source.one_in(2) else source.below(3)
+    rest = clauses[1:] if source.one_in(2) else clauses
+    place.func.body[place.at] = row, (type_, (Catch(kind, tag, label), *rest))
     return True
 
 
@@ -212,25 +231,25 @@ def locals_(source: ChoiceSource, config: Config, module: Module) -> bool:
     func = _function(source, module)
     if func is None:
         return False
-    if not func.locals or source.below(4) == 3:
+    if not func.locals or source.one_in(4):
         func.locals.insert(0, (source.pick((1, 0, 2)), draw_value_type(source, config, len(module.flat_types()))))
         return True
     at = source.below(len(func.locals))
     count, type_ = func.locals[at]
-    kind = source.below(3)
-    if kind == 0:
-        func.locals[at] = count, _other_type(source, config, module, type_)
-    elif kind == 1:
-        func.locals[at] = max(0, count - 1), type_
-    else:
-        del func.locals[at]
+    match source.pick(("type", "one less", "none")):
+        case "type":
+            func.locals[at] = count, _other_type(source, config, module, type_)
+        case "one less":
+            func.locals[at] = max(0, count - 1), type_
+        case "none":
+            del func.locals[at]
     return True
 
 
 def _other_type(source: ChoiceSource, config: Config, module: Module, type_: ValType) -> ValType:
-    if isinstance(type_, RefType) and source.below(2):
+    if isinstance(type_, RefType) and source.one_in(2):
         return ref(type_.heap, not type_.nullable)
-    if source.below(2):
+    if source.one_in(2):
         return source.pick((I32, I64, F32, F64))
     return draw_value_type(source, config, len(module.flat_types()))
 

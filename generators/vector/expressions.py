@@ -1,4 +1,11 @@
-"""Vector code: expressions and statements over every vector instruction, with open NaNs left alone until observed."""
+"""Vector code: expressions and statements over every vector instruction, with open NaNs left alone until observed.
+
+``code.statement(2)`` may write
+
+    local.get 1  i32.const 17  i16x8.shr_s                 # a shift past the lane
+    v128.const ...  local.get 3  i8x16.shuffle 0 16 1 17 ...
+    i8x16.narrow_i16x8_u  local.set 5                      # the statement's own instruction, drawn from all
+"""
 
 from __future__ import annotations
 
@@ -7,45 +14,55 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource, shares, weighted
 from generators.config import by_instructions
 from generators.draw.values import constant
-from generators.module.function import BARE, GET, I32_CONST, SET, TEE, Function
+from generators.module.function import GET, I32_CONST, SET, TEE, Function
 from generators.module.shell import DATA_BYTES
-from generators.scalar.expressions import Candidate, Nan, candidate_of, emit, settle
+from generators.scalar.candidates import Candidate, Nan, candidate_of, result_of
+from generators.scalar.expressions import LEAVE, SELECT, TWICE, TYPED_SELECT, emit, merge, settle
 from generators.vector.corners import draw_vectors, lane_corners
-from generators.vector.idioms import Tree, idioms
-from generators.vector.values import draw_mask, draw_shift, draw_vector, lane_count
+from generators.vector.idioms import Node, idioms
+from generators.vector.values import LANE_BITS, draw_mask, draw_shift, draw_vector, lane_count
 from wasm.features import Feature
-from wasm.isa import OPS, ROWS, Imm, Instr, MemArg, Op
-from wasm.valtypes import F32, F64, I32, I64, V128, NumType
+from wasm.fragment import Code, template
+from wasm.isa import OPS, ROWS, Imm, MemArg, Op
+from wasm.valtypes import I32, V128, NumType
 
 REGION: Final = 64
 """Bytes of memory to which one function stores, and from which it loads again."""
 
 _CONST: Final = OPS["v128.const"]
-_SCALARS: Final = (I32, I64, F32, F64)
+
+_NUMBERS: Final = ("constant", "constant", "lane", "lane", "lane", "expression", "leaf", "expression")
+"""Where a number comes from: ``lane`` is any vector instruction with a scalar result."""
+
+_LEAVES: Final = shares(("constant", 2), ("local", 5), ("splat", 1))
+_AMOUNT: Final = template("i32.const $amount")
+_EITHER: Final = template("v128.const $one  v128.const $other  local.get $decides  select")
+_MASKED: Final = template("i32.const $mask  i32.and")
+_PLUS: Final = template("i32.const $base  i32.add")
 
 
 @by_instructions
 def vector_rows(features: frozenset[Feature]) -> tuple[Op, ...]:
     """All vector instructions that the features allow; those without memory are simpler and come first."""
-    found = [r for r in ROWS if r.feature in (Feature.SIMD, Feature.RELAXED_SIMD) and r.feature in features]
-    return tuple(sorted(found, key=lambda r: r.access is not None))
+    rows = [r for r in ROWS if r.feature in (Feature.SIMD, Feature.RELAXED_SIMD) and r.feature in features]
+    return tuple(sorted(rows, key=lambda r: r.access is not None))
 
 
 @by_instructions
 def _producers(features: frozenset[Feature]) -> tuple[Op, ...]:
     """Those of them that give a vector and take any; relaxed ones, which are few and off mostly, three times."""
-    found = [r for r in vector_rows(features) if r.results == (V128,) and candidate_of(r) is not None]
-    return (*found, *[r for r in found if r.feature is Feature.RELAXED_SIMD] * 2)
+    rows = [r for r in vector_rows(features) if r.results == (V128,) and candidate_of(r) is not None]
+    return (*rows, *[r for r in rows if r.feature is Feature.RELAXED_SIMD] * 2)
 
 
 @lru_cache(maxsize=512)
 def _candidate(row: Op) -> Candidate:
-    found = candidate_of(row)
-    assert found is not None
-    return found
+    candidate = candidate_of(row)
+    assert candidate is not None
+    return candidate
 
 
 @by_instructions
@@ -65,10 +82,12 @@ class Vectors:
 
     @staticmethod
     def of(fn: Function, source: ChoiceSource) -> Vectors:
+        """In a function whose vectors, parameters mostly, may be read at once."""
         return Vectors(fn, source, [(local, Nan.NONE) for local in fn.sources.get(V128, ())])
 
     @property
     def features(self) -> frozenset[Feature]:
+        """What the module may use."""
         return self.fn.shell.config.features
 
     # Values
@@ -86,23 +105,22 @@ class Vectors:
 
     def scalar(self, type_: NumType, depth: int) -> Nan:
         """A number on the stack: a constant, a local, a lane or a test of a vector, or an expression of numbers."""
-        kind = self.source.below(8)
-        if kind < 2 or depth <= 0:
+        kind = self.source.pick(_NUMBERS)
+        if kind == "constant" or depth <= 0:
             self.fn.f.body.append(constant(self.source, type_))
             return Nan.NONE
-        if kind < 5:
-            found = _scalar_rows(self.features, type_)
-            return self.operation(self.source.pick(found), depth - 1)
-        return emit(self.fn, self.source, type_, min(depth, 2) * (kind & 1))
+        if kind == "lane":
+            return self.operation(self.source.pick(_scalar_rows(self.features, type_)), depth - 1)
+        return emit(self.fn, self.source, type_, min(depth, 2) if kind == "expression" else 0)
 
     def _leaf(self, _depth: int) -> Nan:
         source = self.source
-        kind = source.below(8)
-        if kind < 2 or (kind < 7 and not self.known):
+        kind = source.pick(_LEAVES)
+        if kind == "splat":
+            return self._splat()
+        if kind == "constant" or not self.known:
             self.fn.f.body.append((_CONST, draw_vector(source)))
             return Nan.NONE
-        if kind == 7:
-            return self._splat()
         local, nan = source.pick(self.known)
         self.fn.f.body.append((GET, local))
         return nan
@@ -123,33 +141,31 @@ class Vectors:
 
     def operation(self, row: Op, depth: int) -> Nan:
         """One pure instruction on operands nested up to ``depth``."""
-        found = _candidate(row)
+        candidate = _candidate(row)
         source, body = self.source, self.fn.f.body
-        same = source.below(8) >= (4 if row.imms == (Imm.LANES,) else 7)
-        corner = self._corner(row) if not same and source.below(8) >= 4 else []
+        same = source.chance(4 if row.imms == (Imm.LANES,) else 1, 8)
+        corner = self._corner(row) if not same and source.chance(4, 8) else []
         nan = Nan.NONE
         shift = row.params == (V128, I32) and not row.imms
-        for i, param in enumerate(found.params):
+        for i, param in enumerate(candidate.params):
             assert isinstance(param, NumType)
             if corner and param is V128:
                 body += corner.pop(0)
                 continue
-            if shift and i == 1 and source.below(4):
+            if shift and i == 1 and source.chance(3, 4):
                 bits = 128 // lane_count(row.name.partition(".")[0])
-                body.append((I32_CONST, draw_shift(source, bits)))
+                body += _AMOUNT(draw_shift(source, bits))
                 continue
-            if same and i and param is V128 and found.params[0] is V128:
-                # The same vector twice, out of one local.
-                t = self.fn.temp(V128)
-                body += ((TEE, t), (GET, t))
-                got = nan
+            if same and i and param is V128 and candidate.params[0] is V128:
+                body += TWICE(self.fn.temp(V128))
+                given = nan
             else:
-                got = self.operand(param, found.takes[i], depth)
-            got = settle(self.fn, got, param, found.takes[i])
-            nan = got if got is not Nan.NONE else nan
-        return self._finish(found, nan)
+                given = self.operand(param, candidate.takes[i], depth)
+            given = settle(self.fn, given, param, candidate.takes[i])
+            nan = given if given is not Nan.NONE else nan
+        return self._finish(candidate, nan)
 
-    def _corner(self, row: Op) -> list[tuple[Instr, ...]]:
+    def _corner(self, row: Op) -> list[Code]:
         """Operands that meet at corners of the instruction, lane by lane: three times in four one of two constants, by
         an argument, which a compiler cannot compute with."""
         width, lanes = lane_corners(row)
@@ -158,17 +174,15 @@ class Vectors:
         count = (row.params or ()).count(V128)
         first = draw_vectors(self.source, width, lanes, count)
         locals_ = self.fn.sources.get(I32)
-        if not locals_ or self.source.below(4) == 3:
+        if not locals_ or self.source.one_in(4):
             return [((_CONST, one),) for one in first]
-        second, by = draw_vectors(self.source, width, lanes, count), (GET, self.source.pick(locals_))
-        return [((_CONST, a), (_CONST, b), by, BARE["select"]) for a, b in zip(first, second, strict=True)]
+        second, decides = draw_vectors(self.source, width, lanes, count), self.source.pick(locals_)
+        return [_EITHER(one, other, decides) for one, other in zip(first, second, strict=True)]
 
-    def _finish(self, found: Candidate, nan: Nan) -> Nan:
-        row = found.op
+    def _finish(self, candidate: Candidate, nan: Nan) -> Nan:
+        row = candidate.op
         self.fn.f.body.append((row, self.immediate(row)) if row.imms else row.bare)
-        if found.passes:
-            return found.gives if nan is not Nan.NONE else Nan.NONE
-        return found.gives
+        return result_of(candidate, nan)
 
     def immediate(self, row: Op) -> object:
         """A lane index or a shuffle's mask."""
@@ -183,80 +197,69 @@ class Vectors:
 
     def _idiom(self, depth: int) -> Nan:
         """A combination that instruction selection may turn into one instruction."""
-        found = self.source.pick(idioms(self.features, V128))
-        return self.tree(found, depth - 1, {})
+        return self._node(self.source.pick(idioms(self.features, V128)), depth - 1, {})
 
-    def tree(self, tree: Tree, depth: int, held: dict[str, tuple[int, Nan]]) -> Nan:
+    def _node(self, node: Node, depth: int, held: dict[str, tuple[int, Nan]]) -> Nan:
         """Emit an idiom; equal capital letters are one and the same vector, held in a local."""
         body = self.fn.f.body
-        if isinstance(tree, str):
-            if tree not in held:
+        if isinstance(node, str):
+            if node not in held:
                 nan = self.vector(depth)
-                local = self.fn.f.local(V128)
+                local = self.fn.local(V128)
                 body.append((TEE, local))
-                held[tree] = local, nan
+                held[node] = local, nan
                 return nan
-            local, nan = held[tree]
+            local, nan = held[node]
             body.append((GET, local))
             return nan
-        if isinstance(tree, tuple) and isinstance(tree[0], NumType):
-            type_, value = tree[0], tree[1]
-            body.append((OPS[f"{type_}.const"], draw_vector(self.source) if value is None else value))
+        row, *operands = node
+        if row is V128:
+            body.append((_CONST, draw_vector(self.source) if operands[0] is None else operands[0]))
             return Nan.NONE
-        row, operands = tree[0], tree[1:]
         assert isinstance(row, Op)
-        found = _candidate(row)
+        candidate = _candidate(row)
         nan = Nan.NONE
-        for operand, param, takes in zip(operands, found.params, found.takes, strict=True):
+        for operand, param, takes in zip(operands, candidate.params, candidate.takes, strict=True):
             assert isinstance(param, NumType)
-            got = self._argument(operand, param, depth, held)
-            got = settle(self.fn, got, param, takes)
-            nan = got if got is not Nan.NONE else nan
-        return self._finish(found, nan)
+            given = settle(self.fn, self._argument(operand, param, depth, held), param, takes)
+            nan = given if given is not Nan.NONE else nan
+        return self._finish(candidate, nan)
 
     def _argument(self, operand: object, param: NumType, depth: int, held: dict[str, tuple[int, Nan]]) -> Nan:
         if operand == "amount":
-            self.fn.f.body.append((I32_CONST, draw_shift(self.source, self.source.pick((8, 16, 32, 64)))))
+            self.fn += _AMOUNT(amount=draw_shift(self.source, self.source.pick(LANE_BITS)))
             return Nan.NONE
         if operand == "number":
             return self.scalar(param, 1)
         assert isinstance(operand, str | tuple)
-        return self.tree(operand, depth, held)
+        return self._node(operand, depth, held)
 
     def _select(self, depth: int) -> Nan:
         """``select`` of two vectors, with and without its type."""
-        first = self.vector(depth - 1)
-        second = self._like(first, depth - 1)
+        nan = self._second(self.vector(depth - 1), depth - 1)
         self.operand(I32, Nan.NONE, depth - 1)
-        typed = self.source.below(2) and Feature.REFERENCE_TYPES in self.features
-        self.fn.f.body.append((OPS["select_t"], (V128,)) if typed else BARE["select"])
-        return second if first is Nan.NONE else first
+        typed = self.source.one_in(2) and Feature.REFERENCE_TYPES in self.features
+        self.fn += TYPED_SELECT[V128] if typed else SELECT
+        return nan
 
-    def _like(self, first: Nan, depth: int) -> Nan:
-        """A second vector for the same place as one with ``first``: open NaNs of one shape only."""
-        second = self.vector(depth)
-        if second is not first and Nan.NONE not in (first, second):
-            second = settle(self.fn, second, V128, first)
-        return second
+    def _second(self, first: Nan, depth: int) -> Nan:
+        """The other alternative for a place that holds ``first``; gives what the place may hold."""
+        return merge(self.fn, V128, first, self.vector(depth))
 
     def _if(self, depth: int) -> Nan:
         self.operand(I32, Nan.NONE, depth - 1)
-        self.fn.f.open("if", (), (V128,))
-        first = self.vector(depth - 1)
-        self.fn.f.else_()
-        second = self._like(first, depth - 1)
-        self.fn.f.end()
-        return second if first is Nan.NONE else first
+        with self.fn.block("if", (), (V128,)):
+            first = self.vector(depth - 1)
+            self.fn.else_()
+            return self._second(first, depth - 1)
 
     def _block(self, depth: int) -> Nan:
         """Left early with a vector, perhaps."""
-        self.fn.f.open("block", (), (V128,))
-        first = self.vector(depth - 1)
-        self.operand(I32, Nan.NONE, depth - 1)
-        self.fn.f.body += ((OPS["br_if"], 0), BARE["drop"])
-        second = self._like(first, depth - 1)
-        self.fn.f.end()
-        return second if first is Nan.NONE else first
+        with self.fn.block("block", (), (V128,)):
+            first = self.vector(depth - 1)
+            self.operand(I32, Nan.NONE, depth - 1)
+            self.fn += LEAVE
+            return self._second(first, depth - 1)
 
     def _load(self, depth: int) -> Nan:
         rows = [row for row in vector_rows(self.features) if row.access and row.access.kind == "load"]
@@ -266,36 +269,34 @@ class Vectors:
 
     def memory(self, row: Op, depth: int) -> Nan:
         """One load or store of any form, in the data or in the region that this function stores to."""
-        access, source, body = row.access, self.source, self.fn.f.body
+        access, source, fn = row.access, self.source, self.fn
         assert access is not None
-        shell = self.fn.shell
-        shell.uses_memory = True
-        stores = access.kind == "store"
+        fn.shell.uses_memory = True
         if self.region < 0:
-            self.region = shell.reserve(REGION)
-        own = stores or source.below(2)
+            self.region = fn.shell.reserve(REGION)
+        own = access.kind == "store" or source.one_in(2)
         base, size = (self.region, REGION) if own else (0, DATA_BYTES)
         offset = source.below(size - access.bytes + 1)
-        if source.below(2):
+        if source.one_in(2):
             # An address that is not known: masked, so that address and offset together stay within.
-            emit(self.fn, source, I32, source.below(2))
-            body += ((I32_CONST, size // 4 - 1), BARE["i32.and"])
+            emit(fn, source, I32, source.below(2))
+            fn += _MASKED(mask=size // 4 - 1)
             offset = source.below(size - size // 4 - access.bytes + 1)
-            if base and source.below(2):
-                body += ((I32_CONST, base), BARE["i32.add"])
+            if base and source.one_in(2):
+                fn += _PLUS(base=base)
             else:
                 offset += base
-        elif source.below(2):
-            body.append((I32_CONST, base + offset))
+        elif source.one_in(2):
+            fn.f.body.append((I32_CONST, base + offset))
             offset = 0
         else:
-            body.append((I32_CONST, base))
+            fn.f.body.append((I32_CONST, base))
         if row.params == ("addr", V128):
             self.operand(V128, Nan.NONE, depth)
         natural = access.bytes.bit_length() - 1
         memarg = MemArg(source.pick((0, natural, source.below(natural + 1))), offset)
         lane = row.imms == (Imm.MEMARG, Imm.LANE)
-        body.append((row, (memarg, source.below(16 // access.bytes)) if lane else memarg))
+        fn.f.body.append((row, (memarg, source.below(16 // access.bytes)) if lane else memarg))
         return Nan.NONE
 
     # Statements
@@ -322,8 +323,8 @@ class Vectors:
 
     def keep(self, nan: Nan) -> int:
         """Move the vector on the stack into a local that later code reads."""
-        local = self.fn.f.local(V128)
-        if nan is not Nan.NONE and self.source.below(4) == 3:
+        local = self.fn.local(V128)
+        if nan is not Nan.NONE and self.source.one_in(4):
             nan = settle(self.fn, nan, V128, Nan.NONE)
         self.fn.f.body.append((SET, local))
         self.known.append((local, nan))

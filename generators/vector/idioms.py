@@ -15,8 +15,8 @@ from wasm.features import Feature
 from wasm.isa import OPS, Op
 from wasm.valtypes import V128, NumType
 
-Tree = str | tuple[object, ...]
-"""A letter, a constant ``(type, bits)`` (bits None: any), or ``(row, operand, ...)``."""
+Node = str | tuple[object, ...]
+"""A letter or word, a constant ``(V128, bits)`` (bits None: any), or ``(row, operand, ...)``."""
 
 _CONSTANTS: Final[dict[str, int | None]] = {
     "const": None,
@@ -33,24 +33,24 @@ _FLOATS: Final = ("f32x4", "f64x2")
 
 
 def _integer_idioms() -> list[str]:
-    found = []
+    texts = []
     for wide, half in _WIDE.items():
         for sign in "su":
             low, high = f"{wide}.extend_low_{half}_{sign}", f"{wide}.extend_high_{half}_{sign}"
-            found += [
+            texts += [
                 f"A {low} B {low} {wide}.mul", f"A {high} B {high} {wide}.mul", f"A {low} B {high} {wide}.mul",
                 f"A {low} A {high} {wide}.add", f"A {low} B {wide}.add", f"A {low} amount {wide}.shl",
                 f"A B {wide}.extmul_low_{half}_{sign} C {wide}.add",
             ]  # fmt: skip
             if wide != "i64x2":
                 pairs = f"{wide}.extadd_pairwise_{half}_{sign}"
-                found += [f"A {pairs} B {wide}.add", f"A B {half}.mul {pairs}" if half != "i8x16" else f"A {pairs}"]
-                found.append(f"A amount {wide}.shr_{sign} B amount {wide}.shr_{sign} {half}.narrow_{wide}_{sign}")
-    found.append("A B i32x4.dot_i16x8_s C i32x4.add")
-    found.append("A i16x8.extadd_pairwise_i8x16_u i32x4.extadd_pairwise_i16x8_u B i32x4.add")
-    found.append("A i8x16.popcnt i16x8.extadd_pairwise_i8x16_u")
+                texts += [f"A {pairs} B {wide}.add", f"A B {half}.mul {pairs}" if half != "i8x16" else f"A {pairs}"]
+                texts.append(f"A amount {wide}.shr_{sign} B amount {wide}.shr_{sign} {half}.narrow_{wide}_{sign}")
+    texts.append("A B i32x4.dot_i16x8_s C i32x4.add")
+    texts.append("A i16x8.extadd_pairwise_i8x16_u i32x4.extadd_pairwise_i16x8_u B i32x4.add")
+    texts.append("A i8x16.popcnt i16x8.extadd_pairwise_i8x16_u")
     for shape, bits in zip(_INTS, LANE_BITS, strict=True):
-        found += [
+        texts += [
             f"zero A {shape}.sub", f"A ones {shape}.sub", f"A one{bits} {shape}.add", f"A zero {shape}.eq",
             f"zero A {shape}.gt_s", f"A zero {shape}.lt_s", f"A B {shape}.eq v128.not", f"A B {shape}.ne v128.not",
             f"zero A {shape}.sub A A zero {shape}.lt_s v128.bitselect",
@@ -59,17 +59,17 @@ def _integer_idioms() -> list[str]:
             f"A sign{bits} v128.and", f"A {shape}.neg {shape}.abs", f"A B C D {shape}.gt_s v128.bitselect",
         ]  # fmt: skip
         if shape != "i64x2":
-            found += [
+            texts += [
                 f"A B A B {shape}.lt_s v128.bitselect", f"A B {shape}.max_u B {shape}.eq",
                 f"A B A B {shape}.gt_u v128.bitselect", f"A B {shape}.min_s C {shape}.max_s",
             ]  # fmt: skip
-    return found
+    return texts
 
 
 def _float_idioms() -> list[str]:
-    found = []
+    texts = []
     for shape, bits in zip(_FLOATS, (32, 64), strict=True):
-        found += [
+        texts += [
             f"A B {shape}.mul C {shape}.add", f"A B {shape}.mul C {shape}.sub", f"C A B {shape}.mul {shape}.sub",
             f"A {shape}.neg B {shape}.mul", f"A {shape}.neg B {shape}.add", f"A {shape}.abs {shape}.neg",
             f"A B A B {shape}.lt v128.bitselect", f"B A A B {shape}.gt v128.bitselect", f"A B {shape}.eq v128.not",
@@ -78,13 +78,13 @@ def _float_idioms() -> list[str]:
             f"A const {shape}.mul", f"A const {shape}.div", f"A number {shape}.splat {shape}.mul",
             f"A B {shape}.min C {shape}.max", f"A B {shape}.pmin C {shape}.pmax", f"A B {shape}.lt C D v128.bitselect",
         ]  # fmt: skip
-    found += [
+    texts += [
         "A f32x4.floor i32x4.trunc_sat_f32x4_s", "A i32x4.trunc_sat_f32x4_u f32x4.convert_i32x4_u",
         "A i32x4.trunc_sat_f64x2_s_zero f64x2.convert_low_i32x4_s", "A f64x2.promote_low_f32x4 f32x4.demote_f64x2_zero",
         "A f32x4.convert_i32x4_s const f32x4.mul i32x4.trunc_sat_f32x4_s", "A f32x4.demote_f64x2_zero B f32x4.add",
         "A f64x2.convert_low_i32x4_u B f64x2.mul",
     ]  # fmt: skip
-    return found
+    return texts
 
 
 _BITS: Final = [
@@ -112,9 +112,9 @@ _RELAXED: Final = [
 ]  # fmt: skip
 
 
-def parse(text: str) -> Tree:
-    """The tree of a postfix form. Raises ``ValueError`` if it is not exactly one value."""
-    stack: list[Tree] = []
+def parse(text: str) -> Node:
+    """The node of a postfix form. Raises ``ValueError`` if it is not exactly one value."""
+    stack: list[Node] = []
     for word in text.split():
         if word in _CONSTANTS:
             stack.append((V128, _CONSTANTS[word]))
@@ -133,22 +133,23 @@ def parse(text: str) -> Tree:
     return stack[0]
 
 
-def _rows(tree: object) -> list[Op]:
-    if not isinstance(tree, tuple):
+def _rows(node: object) -> list[Op]:
+    """The instructions of an idiom, the outermost first."""
+    if not isinstance(node, tuple):
         return []
-    first = [tree[0]] if isinstance(tree[0], Op) else []
-    return first + [row for operand in tree[1:] for row in _rows(operand)]
+    first = [node[0]] if isinstance(node[0], Op) else []
+    return first + [row for operand in node[1:] for row in _rows(operand)]
 
 
 _ALL: Final = tuple(parse(text) for text in (*_BITS, *_integer_idioms(), *_float_idioms(), *_RELAXED))
 
 
 @by_instructions
-def idioms(features: frozenset[Feature], result: NumType) -> tuple[Tree, ...]:
+def idioms(features: frozenset[Feature], result: NumType) -> tuple[Node, ...]:
     """The idioms that give a value of this type and need none but these features."""
-    found = []
-    for tree in _ALL:
-        rows = _rows(tree)
+    fitting = []
+    for node in _ALL:
+        rows = _rows(node)
         if rows[0].results == (result,) and all(row.feature is None or row.feature in features for row in rows):
-            found.append(tree)
-    return tuple(found)
+            fitting.append(node)
+    return tuple(fitting)

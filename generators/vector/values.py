@@ -1,15 +1,16 @@
-"""Vector constants and shuffle masks that instruction selection has rules for."""
+"""Vector constants, shuffle masks and amounts of shifts that instruction selection has rules for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-from generators.choices import ChoiceSource, weighted
+from generators.choices import ChoiceSource, shares, weighted
 from generators.draw.values import INTERESTING
-from wasm.valtypes import F32, F64, I32, I64, V128, NumType
+from wasm.valtypes import F32, F64, I32, I64, V128
 
 LANE_BITS: Final = (8, 16, 32, 64)
+_LANE_BYTES: Final = (1, 2, 4, 8)
 _ALL: Final = (1 << 128) - 1
 
 Mask = tuple[int, ...]
@@ -28,8 +29,8 @@ def _special(source: ChoiceSource) -> int:
 def _sign(source: ChoiceSource) -> int:
     """Sign bits, or all but them: what neg, abs and copysign are made of."""
     bits = source.pick(LANE_BITS)
-    found = splat(bits, 1 << bits - 1)
-    return found ^ _ALL if source.below(2) else found
+    signs = splat(bits, 1 << bits - 1)
+    return signs ^ _ALL if source.one_in(2) else signs
 
 
 def _edge_splat(source: ChoiceSource) -> int:
@@ -58,8 +59,7 @@ def _single_lane(source: ChoiceSource) -> int:
     bits = source.pick(LANE_BITS)
     at = source.below(128 // bits) * bits
     lane = source.pick(((1 << bits) - 1, 1, 1 << bits - 1))
-    found = lane << at
-    return found ^ _ALL if source.below(4) == 3 else found
+    return lane << at ^ (_ALL if source.one_in(4) else 0)
 
 
 def _lane_mask(source: ChoiceSource) -> int:
@@ -72,11 +72,11 @@ def _lane_mask(source: ChoiceSource) -> int:
 def _index_bytes(source: ChoiceSource) -> int:
     """Byte indices, some of them out of range: what swizzle takes."""
     mask = draw_mask(source)
-    found = sum((index & 15) << 8 * i for i, index in enumerate(mask))
-    if source.below(2):
+    indices = sum((index & 15) << 8 * i for i, index in enumerate(mask))
+    if source.one_in(2):
         at = 8 * source.below(16)
-        found = found & ~(0xFF << at) | source.pick((16, 0x7F, 0x80, 0x8F, 0xFF)) << at
-    return found
+        indices = indices & ~(0xFF << at) | source.pick((16, 0x7F, 0x80, 0x8F, 0xFF)) << at
+    return indices
 
 
 def _any(source: ChoiceSource) -> int:
@@ -107,34 +107,34 @@ def _lanes(width: int, lanes: list[int]) -> Mask:
 
 
 def _identity(source: ChoiceSource) -> Mask:
-    first = 16 * source.below(2)
+    first = source.pick((0, 16))
     return tuple(range(first, first + 16))
 
 
 def _broadcast(source: ChoiceSource) -> Mask:
-    width = 1 << source.below(4)
+    width = source.pick(_LANE_BYTES)
     return _lanes(width, [source.below(32 // width)] * (16 // width))
 
 
 def _interleave(source: ChoiceSource) -> Mask:
     """Lanes of the low or high halves in turn (punpckl/h, zip1/2)."""
-    width = 1 << source.below(4)
+    width = source.pick(_LANE_BYTES)
     count = 16 // width
-    start, swapped = count // 2 * source.below(2), source.below(2)
-    pair = (count, 0) if swapped else (0, count)
+    start = source.pick((0, count // 2))
+    pair = source.pick(((0, count), (count, 0)))
     return _lanes(width, [start + i // 2 + pair[i % 2] for i in range(count)])
 
 
 def _unzip(source: ChoiceSource) -> Mask:
     """Even or odd lanes of both (pack, uzp1/2)."""
-    width = 1 << source.below(4)
+    width = source.pick(_LANE_BYTES)
     odd = source.below(2)
     return _lanes(width, [2 * i + odd for i in range(16 // width)])
 
 
 def _transpose(source: ChoiceSource) -> Mask:
     """Even or odd lanes of both, interleaved (trn1/2)."""
-    width = 1 << source.below(4)
+    width = source.pick(_LANE_BYTES)
     odd, count = source.below(2), 16 // width
     return _lanes(width, [i // 2 * 2 + odd + count * (i % 2) for i in range(count)])
 
@@ -148,7 +148,7 @@ def _rotate(source: ChoiceSource) -> Mask:
 
 def _reverse(source: ChoiceSource) -> Mask:
     """Lanes in reverse order within larger ones (rev16, rev32, rev64, pshufd)."""
-    width = 1 << source.below(4)
+    width = source.pick(_LANE_BYTES)
     group = max(2, min(16 // width, 2 << source.below(4)))
     return _lanes(width, [i // group * group + group - 1 - i % group for i in range(16 // width)])
 
@@ -161,7 +161,7 @@ def _permute(source: ChoiceSource) -> Mask:
 
 def _blend(source: ChoiceSource) -> Mask:
     """Each lane from one or the other, in its place."""
-    width = 1 << source.below(4)
+    width = source.pick(_LANE_BYTES)
     chosen = source.bits(16)
     count = 16 // width
     return _lanes(width, [i + count * (chosen >> i & 1) for i in range(count)])
@@ -188,7 +188,7 @@ _MASKS: Final[tuple[Callable[[ChoiceSource], Mask], ...]] = weighted(
 def draw_mask(source: ChoiceSource) -> Mask:
     """Lane indices of a shuffle; one time in eight a special form with one index changed, which must not match."""
     mask = source.weighted(_MASKS)(source)
-    if source.below(8) == 7:
+    if source.one_in(8):
         at = source.below(16)
         mask = (*mask[:at], source.below(32), *mask[at + 1 :])
     return mask
@@ -196,18 +196,18 @@ def draw_mask(source: ChoiceSource) -> Mask:
 
 def draw_shift(source: ChoiceSource, bits: int) -> int:
     """A shift amount for lanes of ``bits``: within the lane, at its width, past it, negative, any."""
-    kind = source.below(8)
-    if kind < 4:
-        return source.below(bits)
-    edges = (bits - 1, bits, bits + 1, 2 * bits, 2 * bits + 3, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 255, 256)
-    return source.pick(edges) if kind < 7 else source.bits(32)
+    match source.pick(_SHIFTS):
+        case "within":
+            return source.below(bits)
+        case "edge":
+            edges = (bits - 1, bits, bits + 1, 2 * bits, 2 * bits + 3, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 255, 256)
+            return source.pick(edges)
+    return source.bits(32)
+
+
+_SHIFTS: Final = shares(("within", 4), ("edge", 3), ("any", 1))
 
 
 def lane_count(shape: str) -> int:
     """The lanes of a shape: 16 of ``i8x16``."""
     return int(shape.partition("x")[2])
-
-
-def scalar_of(shape: str) -> NumType:
-    """The type of a lane on the stack."""
-    return {"i64x2": I64, "f32x4": F32, "f64x2": F64}.get(shape, I32)

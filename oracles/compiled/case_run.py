@@ -83,12 +83,12 @@ class Watched:
     @classmethod
     def of(cls, instance: Instance, tags: list[list[Any]]) -> Watched:
         """``tags`` has (name, payload kinds, -1 or the import that the tag came in by)."""
-        found = []
+        named_tags = []
         for name, kinds, at in tags:
             tag = instance.exports[name][1] if at < 0 else instance.imported[at]
             assert isinstance(tag, Tag)
-            found.append((name, kinds, tag))
-        return cls(instance, found)
+            named_tags.append((name, kinds, tag))
+        return cls(instance, named_tags)
 
 
 def one_call(programs: Programs, linker: Linker, watched: Watched, call: list[Any], data: list[bytes]) -> Outcome:

@@ -46,8 +46,8 @@ class Helpers:
         self._table[request[0]](*request[1:])
 
     def _operand(self, slot: int, wide: bool) -> int:
-        found = self.machine.operand(slot)
-        return found if wide else found & _LOW
+        operand = self.machine.operand(slot)
+        return operand if wide else operand & _LOW
 
     def _answer(self, value: int, wide: bool) -> None:
         self.machine.answer(value & ((1 << 64) - 1 if wide else _LOW))

@@ -93,14 +93,14 @@ class HostFunction:
         raise Trap(TrapKind.HOST)
 
     def _mix(self, shown: Returned, types: tuple[ValType, ...]) -> bytes:
-        found = results(self.item.module, self.item.name, shown, types)
-        if found is None:
+        mixed = results(self.item.module, self.item.name, shown, types)
+        if mixed is None:
             raise Trap(TrapKind.HOST)
-        if not found.refs:
-            return found.slots
-        out = bytearray(found.slots)
-        refs = iter(found.refs)
-        for i, kind in enumerate(found.types):
+        if not mixed.refs:
+            return mixed.slots
+        out = bytearray(mixed.slots)
+        refs = iter(mixed.refs)
+        for i, kind in enumerate(mixed.types):
             if kind == "ref":
                 bits = reference_bits(next(refs), lambda _: None) or 0
                 out[SLOT * i : SLOT * i + 8] = bits.to_bytes(8, "little")

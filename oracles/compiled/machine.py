@@ -62,7 +62,11 @@ Helper = Callable[[tuple[Any, ...]], None]
 
 @final
 class Loaded:
-    """An image in memory. ``tags`` are the identities of its instance's tags by index."""
+    """An image in memory. ``tags`` are the identities of its instance's tags by index.
+
+    ``sites`` has, by the return address of each call inside a try_table, what ``Machine._unwind`` asks in order: the
+    identity of the tag that is caught (None: all) and where execution goes on.
+    """
 
     __slots__ = ("base", "image", "region", "sites")
 
@@ -106,6 +110,8 @@ class Machine:
         self._set(FUEL, _NO_LIMIT)
         self._signal_stack = signals.install(border.address(1))
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 100 * NESTING))
+
+    # Fields of the Runtime block are byte offsets (``compiler.layout``); ``words`` has 8 bytes each.
 
     def _set(self, field: int, value: int) -> None:
         self.words[field >> 3] = value
@@ -241,6 +247,9 @@ class Machine:
         """Look for a handler in the frames between the helper's call and the innermost entry, nearest first."""
         self._set(CAUGHT, exception)
         tag = read_word(exception)
+        # Every frame keeps its caller's frame pointer at fp and the return address at fp + 8, and a call is known by
+        # its return address. The innermost entry's is ``_exit``: frames beyond belong to another entry, whose host
+        # function gets the exception as STATUS_THREW and passes it on.
         pc, fp = self._get(HELPER_PC), self._get(HELPER_FP)
         while pc != self._exit:
             for wanted, landing in self.sites.get(pc, ()):

@@ -25,13 +25,13 @@ _THERE: Final = 3 << 62
 
 def blocks(memory: Memory) -> list[tuple[int, int]]:
     """(Index, CRC-32) of each 64 KiB block that is not all zero; the last one may be shorter."""
-    found = []
+    summed = []
     for index in _candidates(memory):
         length = min(BLOCK, memory.size - index * BLOCK)
         address = memory.base + index * BLOCK
         if _MEMCMP(address, _ZEROS, length):
-            found.append((index, crc32(read(address, length))))
-    return found
+            summed.append((index, crc32(read(address, length))))
+    return summed
 
 
 def block(memory: Memory, index: int) -> bytes:

@@ -89,10 +89,10 @@ class Programs:
 
     def get(self, content: bytes) -> Program:
         """Decode, validate and compile. Raises ``Refused``."""
-        found = self._made.get(content)
-        if found is not None:
+        remembered = self._made.get(content)
+        if remembered is not None:
             self._made.move_to_end(content)
-            return found
+            return remembered
         try:
             module = decode(content)
             validate(module, DEFAULT, content)

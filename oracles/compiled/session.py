@@ -37,11 +37,11 @@ class CompiledSession:
 
     def _start(self, name: str, program: Program) -> Outcome:
         with self._limits():
-            found = self.linker.instantiate(program, self.registered)
-        if isinstance(found, Instance):
-            self.instances[name] = found
+            made = self.linker.instantiate(program, self.registered)
+        if isinstance(made, Instance):
+            self.instances[name] = made
             return Returned()
-        return found
+        return made
 
     @contextmanager
     def _limits(self) -> Iterator[None]:
@@ -57,22 +57,22 @@ class CompiledSession:
         return self._start(name, program)
 
     def register(self, name: str, registered_as: str) -> None:
-        found = self.instances.get(name)
-        if found is not None:
-            for export, (_, item) in found.exports.items():
+        instance = self.instances.get(name)
+        if instance is not None:
+            for export, (_, item) in instance.exports.items():
                 self.registered[registered_as, export] = item
 
     def invoke(self, name: str, invocation: Invocation) -> Outcome:
-        found = self.instances.get(name)
-        if found is None:
+        instance = self.instances.get(name)
+        if instance is None:
             return Unsupported(f"no instance {name}")
         with self._limits():
-            return self.linker.invoke(found, invocation.export, invocation.args)
+            return self.linker.invoke(instance, invocation.export, invocation.args)
 
     def get(self, name: str, export: str) -> Value | None:
-        found = self.instances.get(name)
-        _, item = found.exports.get(export, (None, None)) if found is not None else (None, None)
-        return to_value(item.type, item.bits, item.types, found) if isinstance(item, Global) else None
+        instance = self.instances.get(name)
+        _, item = instance.exports.get(export, (None, None)) if instance is not None else (None, None)
+        return to_value(item.type, item.bits, item.types, instance) if isinstance(item, Global) else None
 
     def close(self) -> None:
         """Free the store. Nothing of it may be running."""

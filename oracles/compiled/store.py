@@ -48,9 +48,9 @@ class Func(FuncItem):
 
     def __init__(self, store: Store, types: Types, type_index: int) -> None:
         self.types, self.type_index = types, type_index
-        found = types.func(type_index)
-        assert found is not None
-        self.type: FuncType = found
+        type_ = types.func(type_index)
+        assert type_ is not None
+        self.type: FuncType = type_
         self.address = store.allocate(FUNCTION_BYTES)
         write_word(self.address + FUNCTION_TYPE, self.type_id)
         store.funcs[self.address] = self
@@ -197,9 +197,9 @@ class Tag(TagItem):
 
     def __init__(self, store: Store, types: Types, type_index: int) -> None:
         self.types, self.type_index, self.identity = types, type_index, next(_IDENTITIES)
-        found = types.func(type_index)
-        assert found is not None
-        self.params = found.params
+        type_ = types.func(type_index)
+        assert type_ is not None
+        self.params = type_.params
         store.tags[self.identity] = self
 
 
@@ -301,7 +301,7 @@ class Store:
         return address
 
     def new_aggregate(self, aggregate: Aggregate) -> int:
-        """A reference to a struct or array: an address, even unlike an i31."""
+        """A reference to a struct or array: an address, which is even, as an i31 and a host token never are."""
         address = self.allocate(16)
         self.aggregates[address] = aggregate
         return address

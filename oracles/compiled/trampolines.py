@@ -89,14 +89,14 @@ class Trampolines:
     def address(self, kind: str, type_: FuncType, settings: Settings) -> int:
         """The code of a trampoline. Raises ``Refused``."""
         key = (kind, signature_of(type_), settings)
-        found = self._made.get(key)
-        if found is None:
+        loaded = self._made.get(key)
+        if loaded is None:
             with refusals():
                 code = compile_trampoline(kind, key[1], settings)
-            found = self._made[key] = self.machine.load({0: code})
+            loaded = self._made[key] = self.machine.load({0: code})
         else:
             self._made.move_to_end(key)
-        return found.address(0)
+        return loaded.address(0)
 
     def trim(self) -> None:
         """Forget the ones that have not been used for long. Nothing compiled may be running or run again."""

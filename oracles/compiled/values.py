@@ -35,8 +35,8 @@ def reference_bits(ref: str, function: Callable[[str], Func | None]) -> int | No
         case "i31" if rest.isdigit():
             return 2 * (int(rest) & 0x7FFFFFFF) + 1
         case "func":
-            found = function(rest)
-            return None if found is None else found.address
+            func = function(rest)
+            return None if func is None else func.address
     return None
 
 
@@ -59,10 +59,10 @@ def reference_name(bits: int, type_: RefType, types: Types, instance: Instance |
             return "exn"
         case _ if bits & 1:
             return f"i31:{bits >> 1}"
-    found = instance.store.aggregates.get(bits) if instance is not None else None
-    if found is None:
+    aggregate = instance.store.aggregates.get(bits) if instance is not None else None
+    if aggregate is None:
         return f"address {bits:#x}"  # of nothing that there is: a compiler bug, and the judge is to see it
-    return found.show(depth, lambda b, r, t, d: reference_name(b, r, t, instance, d))
+    return aggregate.show(depth, lambda b, r, t, d: reference_name(b, r, t, instance, d))
 
 
 @lru_cache(maxsize=1024)

@@ -39,8 +39,8 @@ class Script:
 
     def find(self, item: Import, _instance: Instance) -> Extern | None:
         """What an import names: an instance by its own name or one that it was registered under."""
-        found = self.instances.get(item.module)
-        return found.instance.exports.get(item.name, (None, None))[1] if found else None
+        watched = self.instances.get(item.module)
+        return watched.instance.exports.get(item.name, (None, None))[1] if watched else None
 
 
 class Worker:
@@ -167,10 +167,10 @@ class Worker:
         self.at(Phase.INSTANTIATE)
         self.machine.refuel(self.limits.steps)
         with self.machine.deadline(self.limits.seconds):
-            found = script.linker.instantiate(program, script.find)
-        if not isinstance(found, Instance):
-            return self._step(found)
-        script.instances[header["name"]] = Watched.of(found, header["tags"])
+            made = script.linker.instantiate(program, script.find)
+        if not isinstance(made, Instance):
+            return self._step(made)
+        script.instances[header["name"]] = Watched.of(made, header["tags"])
         return self._step(Returned())
 
     def register(self, header: dict[str, Any], _blobs: list[bytes]) -> Answer:

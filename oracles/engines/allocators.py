@@ -18,8 +18,9 @@ from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, Se
 from wasm.case import Case, CaseKind
 from wasm.embedding import Crashed, Observation, Outcome, Phase, Rejected, Returned, TimedOut, Unsupported
 
-ALIASES: Final[dict[str, str]] = {}
 FAMILY: Final = "allocators"
+CONTRACT: Final[tuple[str, ...]] = ()
+"""It runs no modules; ``tests/allocation`` is about it."""
 _PROBLEM: Final = re.compile(r"(\w+): (\w+): ")
 
 

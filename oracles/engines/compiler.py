@@ -37,6 +37,8 @@ _KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker")
 _DEADLINE: Final = 0.8
 """Of the harness' limit of CPU time: the worker stops the code itself before it is stopped."""
 _ROOT: Final = str(Path(__file__).parents[2])
+CONTRACT: Final = ("compiler:fuel=off", "compiler:opt=none+regs=6+order=random-1+fuel=off")
+"""With the counting of steps an endless loop would end before the time is over, of which the suite has a test."""
 
 
 def check(id: EngineId) -> EngineId:
@@ -105,8 +107,8 @@ def worker_of(id: EngineId, limits: Limits, command: tuple[str, ...] = ("oracles
     text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}]}'
     argv = (sys.executable, "-m", *command, text)
 
-    def found(_hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    def loaded(_hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         return VERSION, ()
 
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
-    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, found, validator=REFERENCE)
+    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, loaded, validator=REFERENCE)

@@ -16,8 +16,9 @@ from wasm.embedding import Invocation, Observation, Outcome, OutOfMemory, Return
 from wasm.features import DEFAULT
 from wasm.module import ExternKind
 
-ALIASES: Final[dict[str, str]] = {}
 FAMILY: Final = REFERENCE
+CONTRACT: Final[tuple[str, ...]] = ()
+"""Others are compared with it; ``tests/interpreter`` is about it."""
 
 
 def check(id: EngineId) -> EngineId:
@@ -56,17 +57,17 @@ class InterpreterEngine:
 
     def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
         """The contents at the end of the given (exported memory, 64 KiB block) pairs."""
-        found: dict[tuple[str, int], bytes] = {}
+        contents: dict[tuple[str, int], bytes] = {}
 
         def inspect(instance: Instance) -> None:
             for name, index in blocks:
                 kind, memory = instance.exports.get(name, (None, None))
                 if kind is ExternKind.MEMORY:
                     start = index * BLOCK
-                    found[name, index] = memory.read(start, max(0, min(BLOCK, memory.size - start)))  # type: ignore[union-attr]
+                    contents[name, index] = memory.read(start, max(0, min(BLOCK, memory.size - start)))  # type: ignore[union-attr]
 
         run_case(case, budget=budget_of(self.limits), inspect=inspect)
-        return found
+        return contents
 
     def open_script(self) -> InterpreterSession:
         return InterpreterSession(budget_of(self.limits))
@@ -88,9 +89,9 @@ class InterpreterSession:
 
     def __post_init__(self) -> None:
         self.store = Store(self.budget, tiering=self.tiering)
-        found = instantiate(with_shared_memory(), {}, self.store)
-        assert isinstance(found, Instance)
-        self.instances["spectest"] = found
+        made = instantiate(with_shared_memory(), {}, self.store)
+        assert isinstance(made, Instance)
+        self.instances["spectest"] = made
         self.register("spectest", "spectest")
 
     def instantiate(self, name: str, module: bytes) -> Outcome:
@@ -100,36 +101,36 @@ class InterpreterSession:
         if isinstance(loaded, Observation):
             return loaded.instantiation
         self.store.meter.renew(self.budget)
-        found = instantiate(loaded, self.registered, self.store)
-        if isinstance(found, Instance):
-            self.instances[name] = found
+        made = instantiate(loaded, self.registered, self.store)
+        if isinstance(made, Instance):
+            self.instances[name] = made
             return Returned()
-        return self._checked(found)
+        return self._checked(made)
 
     def register(self, name: str, registered_as: str) -> None:
-        found = self.instances.get(name)
-        if found is not None:
-            for export, (_, item) in found.exports.items():
+        instance = self.instances.get(name)
+        if instance is not None:
+            for export, (_, item) in instance.exports.items():
                 self.registered[registered_as, export] = item
 
     def invoke(self, name: str, invocation: Invocation) -> Outcome:
-        found = self.instances.get(name)
-        if found is None or self.lost:
+        instance = self.instances.get(name)
+        if instance is None or self.lost:
             return Unsupported(f"no instance {name}")
         self.store.meter.renew(self.budget)
-        return self._checked(invoke(found, invocation.export, invocation.args))
+        return self._checked(invoke(instance, invocation.export, invocation.args))
 
     def _checked(self, outcome: Outcome) -> Outcome:
         self.lost |= isinstance(outcome, OutOfMemory)
         return outcome
 
     def get(self, name: str, export: str) -> Value | None:
-        found = self.instances.get(name)
-        kind, item = found.exports.get(export, (None, None)) if found is not None else (None, None)
-        if kind is not ExternKind.GLOBAL or found is None:
+        instance = self.instances.get(name)
+        kind, item = instance.exports.get(export, (None, None)) if instance is not None else (None, None)
+        if kind is not ExternKind.GLOBAL or instance is None:
             return None
         assert isinstance(item, Global)
-        return to_value(item.type, item.value, found.name_of)
+        return to_value(item.type, item.value, instance.name_of)
 
     def close(self) -> None:
         self.instances.clear()

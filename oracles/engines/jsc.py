@@ -28,6 +28,7 @@ COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 """Code is compiled when it is asked for, so that a case takes the same way each time."""
 _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
+CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS))
 
 PREFIX: Final = "BUN_JSC_"
 ROUNDS: Final = {"omg": 2}

@@ -18,6 +18,7 @@ TIERS: Final = {
     "turbofan": ("--no-liftoff", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),
 }
 COMMON: Final = ("--single-threaded", "--expose-gc", "--no-warnings")
+CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
 
 
 def check(id: EngineId) -> EngineId:

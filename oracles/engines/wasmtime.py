@@ -33,7 +33,10 @@ VALUES: Final = {
     "features": ("max", "exact"),
 }
 DEFAULTS: Final = {"opt": "speed", "regalloc": "backtracking", "features": "max"}
-_WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py")
+WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py")
+CONTRACT: Final = (
+    "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
+)  # fmt: skip
 
 
 def check(id: EngineId) -> EngineId:
@@ -62,14 +65,14 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     package = _package(id, offline)
     settings = {key: value for key, value in id.settings if key != "features"}
     config = f'{{"package": {json.dumps(package)}, "library": {json.dumps(id.path)}, "settings": {json.dumps(settings)}'
-    argv = (sys.executable, "-I", "-S", _WORKER, config + ', "fds": [{in}, {out}, {progress}]}')
+    argv = (sys.executable, "-I", "-S", WORKER, config + ', "fds": [{in}, {out}, {progress}]}')
     family = "winch" if "winch" in settings else "cranelift"
 
-    def found(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         return _loaded(id, package, hello)
 
     exact = id.get("features") == "exact"
-    worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, found)
+    worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, loaded)
     return WorkerEngine(id, worker, limits)
 
 

@@ -31,10 +31,17 @@ _BRANCHES: Final = frozenset(OPS[name] for name in ("br", "br_if", "br_table"))
 
 @dataclass(slots=True)
 class Block:
-    """An open block. ``number`` names it in ``x``; ``names`` are the variables that a branch to it assigns.
+    """An open block.
 
-    ``realised``: it is a Python loop. ``escapes``: numbers of outer blocks that branches inside it go to, over it.
-    ``inner``: the branches that crossed a loop which ended inside it. ``reached``: some way leads past its end.
+    ``kind`` is function, region (the surroundings of a loop that is compiled alone), block, loop, if, or else once the
+    second arm has begun. ``number`` names it in ``x``; ``at`` is where it opens in the body. ``base`` is the height of
+    the stack below its parameters. ``names`` are the variables that hold its results, or a loop's parameters: a branch
+    to it assigns them.
+    ``realised``: it is a Python loop, because something branches to it. ``indent`` is the margin outside it.
+    ``cost`` is what an arrival at a loop's head costs. ``escapes``: numbers of outer blocks that branches inside it go
+    to, over it. ``branched``: something that is reached branches to it, so that what follows a block is reached.
+    ``entry``: the values an ``if`` began with, which its second arm begins with too. ``fell_then``: the end of the
+    first arm is reached.
     """
 
     kind: str
@@ -110,6 +117,7 @@ class Flow:
     def if_(self, imm: Any, at: int) -> None:
         params, results = block_arity(imm, self.instance)
         condition = self.writer.take(1)[0]
+        # What is pending would otherwise be evaluated in one arm only.
         self.writer.settle(len(self.writer.stack))
         block = self.open("if", at, params, results)
         block.entry = self.writer.stack[block.base :]
@@ -164,6 +172,7 @@ class Flow:
             self.writer.indent = block.indent
             self.propagate(block)
         self.writer.stack += [Value(name, atom=True) for name in block.names] if named else left
+        # A branch to a block goes on behind it; one to a loop does not leave it.
         self.dead = not reached and not (block.branched and block.kind != "loop")
 
     def propagate(self, block: Block) -> None:
@@ -192,6 +201,7 @@ class Flow:
     def goto(self, depth: int) -> None:
         """Branch to a label; the values are on the stack and stay there."""
         if depth >= len(self.blocks) - (self.outer is not None):
+            # blocks[0] is then the region and blocks[1] the loop, whose own label is at depth len(blocks) - 2.
             self.exit(depth - len(self.blocks) + 2, self.writer.stack)
             return
         block = self.blocks[-1 - depth]
@@ -204,6 +214,7 @@ class Flow:
         if inner is block:
             self.writer.emit("continue" if block.kind == "loop" else "break")
             return
+        # ``break`` leaves the innermost Python loop only: behind it, ``propagate`` looks at x and goes on.
         self.flagged = True
         self.writer.emit(f"x = {block.number}")
         self.writer.emit("break")
@@ -236,6 +247,7 @@ class Flow:
 
     def br_if(self, imm: int, _at: int) -> None:
         condition = self.writer.take(1)[0]
+        # Both ways use these values, so they are evaluated before the ways part.
         self.writer.settle(self.arity(imm))
         self.writer.deeper(f"if {condition.condition()}:")
         self.goto(imm)
@@ -297,7 +309,7 @@ def end_of(body: Any, at: int) -> int:
 
 def branch_targets(body: Any, start: int, end: int) -> set[int]:
     """The positions of the blocks in a stretch of a body that something branches to."""
-    found: set[int] = set()
+    targets: set[int] = set()
     opened: list[int] = []
     for at in range(start, end):
         op, imm = body[at]
@@ -307,5 +319,5 @@ def branch_targets(body: Any, start: int, end: int) -> set[int]:
             opened.pop()
         elif op in _BRANCHES:
             depths = (*imm[0], imm[1]) if op is _BR_TABLE else (imm,)
-            found.update(opened[-1 - depth] for depth in depths if depth < len(opened))
-    return found
+            targets.update(opened[-1 - depth] for depth in depths if depth < len(opened))
+    return targets

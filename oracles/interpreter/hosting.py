@@ -79,11 +79,11 @@ class Hosting(OneOfEach[Extern, Instance]):
 
 def _mix(module: str, name: str, args: Returned, types: tuple[ValType, ...]) -> list[Any]:
     """The results of a pure host function as runtime values. Raises ``Trap`` where it has none to give."""
-    found = results(module, name, args, types)
-    if found is None:
+    mixed = results(module, name, args, types)
+    if mixed is None:
         raise Trap(TrapKind.HOST)
-    words = struct.unpack(f"<{2 * len(types)}Q", found.slots)
-    refs = iter(found.refs)
+    words = struct.unpack(f"<{2 * len(types)}Q", mixed.slots)
+    refs = iter(mixed.refs)
     return [
         words[2 * i] | words[2 * i + 1] << 64 if isinstance(type_, NumType) else _ref(next(refs))
         for i, type_ in enumerate(types)

@@ -7,7 +7,7 @@ holds as long as no frame is entered through C: arguments travel in a list, not 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from oracles.interpreter.prepare import (
     BLOCK,
@@ -49,6 +49,8 @@ from oracles.interpreter.prepare import (
     THROW_REF,
     TRY,
     UNREACHABLE,
+    Branch,
+    Clause,
     Label,
     branch,
     prepare,
@@ -64,6 +66,13 @@ from wasm.traps import Trap, TrapKind
 HOT_CALLS: Final = 60
 HOT_ARRIVALS: Final = 60
 """Entries of a function and arrivals at a loop's head after which it is compiled: about where that pays for itself."""
+
+
+class Handler(NamedTuple):
+    """A try_table that is open: as long as there are ``level`` heights, its own being the last of them."""
+
+    level: int
+    clauses: tuple[Clause, ...]
 
 
 def python_depth(depth: int) -> int:
@@ -92,11 +101,13 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
         if func.calls == HOT_CALLS and compile_function(func, run, resolve):
             meter.fuel += func.cost  # the compiled entry pays itself
             continue
-        locals_ = args
+        locals_ = args  # the list is the caller's to give away, so it is not copied
         locals_ += func.zeros
+        # ``heights`` has, for the function's body and each open block in it, how many values of the stack are below:
+        # what a branch has to cut the stack down to. ``handlers`` are the open try_tables, outermost first.
         stack: list[Any] = []
         heights = [0]
-        handlers: list[tuple[int, Any]] = []
+        handlers: list[Handler] = []
         pc = 0
         while True:
             try:
@@ -105,23 +116,29 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
                     pc += 1
                     kind = ins[0]
                     if kind == GET:
-                        stack.append(locals_[ins[1]])
+                        _, local = ins
+                        stack.append(locals_[local])
                         continue
                     if kind == CONST:
-                        stack.append(ins[1])
+                        _, value = ins
+                        stack.append(value)
                         continue
                     if kind == OP2:
+                        _, function = ins
                         right = stack.pop()
-                        stack[-1] = ins[1](stack[-1], right)
+                        stack[-1] = function(stack[-1], right)
                         continue
                     if kind == SET:
-                        locals_[ins[1]] = stack.pop()
+                        _, local = ins
+                        locals_[local] = stack.pop()
                         continue
                     if kind == OP1:
-                        stack[-1] = ins[1](stack[-1])
+                        _, function = ins
+                        stack[-1] = function(stack[-1])
                         continue
                     if kind == TEE:
-                        locals_[ins[1]] = stack[-1]
+                        _, local = ins
+                        locals_[local] = stack[-1]
                         continue
                     if kind == LOAD:
                         _, memory, offset, unpack, slow, size = ins
@@ -141,10 +158,10 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
                         if not stack.pop():
                             continue
                     elif kind == CALL:
-                        _, callee, count = ins
-                        if count:
-                            args = stack[-count:]
-                            del stack[-count:]
+                        _, callee, params = ins
+                        if params:
+                            args = stack[-params:]
+                            del stack[-params:]
                         else:
                             args = []
                         stack += run(callee, args, depth + callee.weight)
@@ -153,33 +170,37 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
                         heights.pop()
                         continue
                     elif kind == IF:
+                        _, params, label = ins
                         taken = stack.pop()
-                        heights.append(len(stack) - ins[1])
+                        heights.append(len(stack) - params)
                         if not taken:
-                            pc = ins[2].otherwise
+                            pc = label.otherwise
                         continue
                     elif kind == BLOCK:
-                        heights.append(len(stack) - ins[1])
+                        _, params = ins
+                        heights.append(len(stack) - params)
                         continue
                     elif kind == HEAD:
-                        loop = ins[1]
+                        _, loop, label = ins
                         meter.fuel -= loop.cost
                         if meter.fuel < 0:
                             raise Exhaustion("fuel")
                         loop.arrivals += 1
                         if loop.arrivals >= HOT_ARRIVALS and not loop.cold and not handlers:
-                            native = loop.native or compile_loop(func, loop, ins[2], run, resolve)
+                            native = loop.native or compile_loop(func, loop, label, run, resolve)
                             if native is not None:
-                                pc = _leave(ins[2], loop, native(depth, locals_, stack), stack, heights)
+                                pc = _leave(label, loop, native(depth, locals_, stack), stack, heights)
                         continue
                     elif kind == DROP:
                         stack.pop()
                         continue
                     elif kind == GLOBAL_GET:
-                        stack.append(ins[1].value)
+                        _, global_ = ins
+                        stack.append(global_.value)
                         continue
                     elif kind == GLOBAL_SET:
-                        ins[1].value = stack.pop()
+                        _, global_ = ins
+                        global_.value = stack.pop()
                         continue
                     elif kind == OPERATOR:
                         _, function, takes, gives = ins
@@ -201,27 +222,31 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
                             stack[-1] = right
                         continue
                     elif kind == ELSE:
+                        _, label = ins
                         heights.pop()
-                        pc = ins[1].pc
+                        pc = label.pc
                         continue
                     elif kind == FINISH:
                         return stack
                     elif kind == RETURN:
-                        return stack[-ins[1] :] if ins[1] else []
+                        _, results = ins
+                        return stack[-results:] if results else []
                     elif kind == HOOK:
-                        ins[1](stack, locals_)
+                        _, hook = ins
+                        hook(stack, locals_)
                         continue
                     elif kind == CALL_INDIRECT:
-                        _, table, types, type_index, count = ins
+                        _, table, types, type_index, params = ins
                         callee = resolve(table, stack.pop(), types, type_index)
-                        args = stack[-count:] if count else []
-                        del stack[len(stack) - count :]
+                        args = stack[-params:] if params else []
+                        del stack[len(stack) - params :]
                         stack += run(callee, args, depth + callee.weight)
                         continue
                     elif kind == CALL_REF:
+                        _, params = ins
                         callee = _function(stack.pop())
-                        args = stack[-ins[1] :] if ins[1] else []
-                        del stack[len(stack) - ins[1] :]
+                        args = stack[-params:] if params else []
+                        del stack[len(stack) - params :]
                         stack += run(callee, args, depth + callee.weight)
                         continue
                     elif kind == BR_TABLE:
@@ -237,21 +262,25 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
                             stack.pop()
                             continue
                     elif kind == BR_ON_CAST:
-                        if not ins[5](stack[-1]):
+                        _, _, _, _, _, test = ins
+                        if not test(stack[-1]):
                             continue
                     elif kind == BR_ON_CAST_FAIL:
-                        if ins[5](stack[-1]):
+                        _, _, _, _, _, test = ins
+                        if test(stack[-1]):
                             continue
                     elif kind == TRY:
-                        heights.append(len(stack) - ins[1])
-                        handlers.append((len(heights), ins[2]))
+                        _, params, clauses = ins
+                        heights.append(len(stack) - params)
+                        handlers.append(Handler(len(heights), clauses))
                         continue
                     elif kind == END_TRY:
                         heights.pop()
                         handlers.pop()
                         continue
                     elif kind == THROW:
-                        raise Thrown(Exn(ins[1], stack[len(stack) - ins[2] :]))
+                        _, tag, params = ins
+                        raise Thrown(Exn(tag, stack[len(stack) - params :]))
                     elif kind == THROW_REF:
                         exn = stack.pop()
                         if exn is None:
@@ -260,20 +289,21 @@ def run(func: Func, args: list[Any], depth: int) -> list[Any]:
                     elif kind == UNREACHABLE:
                         raise Trap(TrapKind.UNREACHABLE)
                     elif kind != BR:
-                        callee, count = _tail_callee(ins, stack)
-                        args = stack[len(stack) - count :]
+                        callee, params = _tail_callee(ins, stack)
+                        args = stack[len(stack) - params :]
                         break
-                    # Every kind that gets here branches, as ins says.
+                    # Every kind that gets here branches, and ins has a branch's layout.
                     _, up, drop, arity, label, _ = ins
                     base = heights[-up]
                     if len(stack) > base + arity:
                         del stack[base : len(stack) - arity]
                     if drop:
                         del heights[-drop:]
-                    while handlers and handlers[-1][0] > len(heights):
+                    while handlers and handlers[-1].level > len(heights):
                         handlers.pop()
                     pc = label.pc
             except Thrown as thrown:
+                # Back into the loop, in this frame: a handler is where execution goes on, not a frame of its own.
                 pc = _catch(thrown.exn, stack, heights, handlers)
                 if pc < 0:
                     raise
@@ -287,12 +317,14 @@ def _tail_callee(ins: tuple[Any, ...], stack: list[Any]) -> tuple[Func, int]:
     """The function that a tail call goes to, and its number of arguments; the callee's operand is popped."""
     kind = ins[0]
     if kind == TAIL_CALL:
-        return ins[1], ins[2]
+        _, callee, params = ins
+        return callee, params
     if kind == TAIL_INDIRECT:
-        _, table, types, type_index, count = ins
-        return resolve(table, stack.pop(), types, type_index), count
+        _, table, types, type_index, params = ins
+        return resolve(table, stack.pop(), types, type_index), params
     assert kind == TAIL_REF
-    return _function(stack.pop()), ins[1]
+    _, params = ins
+    return _function(stack.pop()), params
 
 
 def _function(ref: Ref) -> Func:
@@ -316,7 +348,7 @@ def resolve(table: Table, index: int, types: Types, type_index: int) -> Func:
     return func
 
 
-def _catch(exn: Exn, stack: list[Any], heights: list[int], handlers: list[tuple[int, Any]]) -> int:
+def _catch(exn: Exn, stack: list[Any], heights: list[int], handlers: list[Handler]) -> int:
     """Where the innermost clause that catches an exception goes on, with its values on the stack; -1 if none does."""
     while handlers:
         level, clauses = handlers.pop()
@@ -330,19 +362,16 @@ def _catch(exn: Exn, stack: list[Any], heights: list[int], handlers: list[tuple[
     return -1
 
 
-def _land(
-    target: tuple[Any, ...], values: list[Any], stack: list[Any], heights: list[int], handlers: list[tuple[int, Any]]
-) -> int:
+def _land(target: Branch, values: list[Any], stack: list[Any], heights: list[int], handlers: list[Handler]) -> int:
     """Branch with given values instead of those on the stack."""
     _, up, drop, _, label, _ = target
     del stack[heights[-up] :]
     stack += values
     if drop:
         del heights[-drop:]
-    while handlers and handlers[-1][0] > len(heights):
+    while handlers and handlers[-1].level > len(heights):
         handlers.pop()
-    pc: int = label.pc
-    return pc
+    return label.pc
 
 
 def _leave(

@@ -178,16 +178,16 @@ class Memory(MemoryItem):
 
     def nonzero_blocks(self) -> tuple[tuple[int, int], ...]:
         """(Index, CRC-32) of each 64 KiB block that is not all zero; the last one may be shorter."""
-        found = []
+        summed = []
         for index in range(-(-len(self.dense) // BLOCK)):
             part = self.dense[index * BLOCK : (index + 1) * BLOCK]
             if part != _ZERO[: len(part)]:
-                found.append((index, crc32(part)))
+                summed.append((index, crc32(part)))
         for index in sorted(self.blocks):
             part = self.blocks[index][: self.size - index * BLOCK]
             if part != _ZERO[: len(part)]:
-                found.append((index, crc32(part)))
-        return tuple(found)
+                summed.append((index, crc32(part)))
+        return tuple(summed)
 
     def open_ranges(self) -> list[tuple[int, int]]:
         """The bytes with open bits as sorted ranges (start, end)."""

@@ -35,9 +35,9 @@ def binder(*names: str) -> Callable[[Binder], Binder]:
 
 def bind(op: Op, imm: Any, instance: Instance) -> Bound:
     """The function of an instruction with its immediates in an instance."""
-    found = BINDERS.get(op)
-    if found is not None:
-        return found(imm, instance)
+    own = BINDERS.get(op)
+    if own is not None:
+        return own(imm, instance)
     assert op.params is not None
     assert op.results is not None
     function = instance.store.meaning(op)

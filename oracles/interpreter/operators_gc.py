@@ -317,9 +317,9 @@ def _array_copy(_imm: tuple[int, int], instance: Instance) -> Bound:
         non_null(target)
         non_null(source)
         items = _check(target, at, length)
-        found = _check(source, start, length)
+        source_array = _check(source, start, length)
         meter.spend(length >> 4)
-        items[at : at + length] = found[start : start + length]
+        items[at : at + length] = source_array[start : start + length]
 
     return copy, 5, 0
 

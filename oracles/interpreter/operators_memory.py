@@ -32,8 +32,8 @@ def _scalar_load(op: Op, access: Access, memory: Memory, offset: int) -> Callabl
 
         def load(address: int) -> int:
             at = address + offset
-            found: int = unpack(memory.dense, at)[0] if at <= memory.limit else slow(at, size)
-            return found
+            value: int = unpack(memory.dense, at)[0] if at <= memory.limit else slow(at, size)
+            return value
 
         return load
     signed, half = _UNPACK_SIGNED[size], 1 << 8 * size - 1
@@ -41,8 +41,8 @@ def _scalar_load(op: Op, access: Access, memory: Memory, offset: int) -> Callabl
     def load_signed(address: int) -> int:
         at = address + offset
         if at <= memory.limit:
-            found: int = signed(memory.dense, at)[0]
-            return found & full
+            value: int = signed(memory.dense, at)[0]
+            return value & full
         return (slow(at, size) ^ half) - half & full
 
     return load_signed

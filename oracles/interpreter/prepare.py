@@ -1,14 +1,39 @@
 """First tier, preparation: one pass over a body that binds its instructions and resolves its branches.
 
-The result is a flat list of tuples, the first member of each being one of the numbers below. A branch carries how many
-heights to go up, how many of them to drop, its arity and its label; heights of blocks are kept at run time
+The result is a flat list of plain tuples: a kind, which is one of the numbers below, and what it needs. The machine
+takes a tuple apart into names at once, as its kind's layout has them; CPython does that faster than it reads a member
+of a named tuple. The layouts, without the kind:
+
+    GET SET TEE                 local
+    CONST                       value
+    OP1 OP2                     function
+    OPERATOR                    function, takes, gives
+    LOAD                        memory, offset, unpack, slow, size
+    STORE                       memory, offset, pack, largest, size
+    GLOBAL_GET GLOBAL_SET       global
+    BLOCK                       params
+    HEAD                        loop, label
+    IF                          params, label
+    ELSE                        label
+    TRY                         params, clauses
+    RETURN                      results
+    CALL TAIL_CALL              callee, params
+    CALL_INDIRECT TAIL_INDIRECT table, types, type_index, params
+    CALL_REF TAIL_REF           params
+    BR BR_IF BR_ON_*            up, drop, arity, label, test (``branch`` says what these are)
+    BR_TABLE                    targets, last: branches by index, and the index of the default
+    HOOK                        hook
+    THROW                       tag, params
+    END END_TRY FINISH DROP SELECT THROW_REF UNREACHABLE: nothing
+
+``params``, ``results``, ``takes`` and ``gives`` are numbers of values. Heights of blocks are kept at run time
 (``oracles.interpreter.machine``), so that no types need to be followed here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, TypeAlias, final
 
 import oracles.interpreter.operators_gc
 import oracles.interpreter.operators_memory  # noqa: F401  (each import registers its binders)
@@ -16,17 +41,28 @@ from oracles.interpreter.operators import CONSTANTS, PURE, bind
 from oracles.interpreter.operators_gc import reference_test
 from oracles.interpreter.operators_memory import PACK, UNPACK
 from oracles.interpreter.store import CELLS_PER_FRAME, Func, Hook, Instance, Loop
-from oracles.interpreter.values import default
+from oracles.interpreter.values import Tag, default
 from wasm.isa import OPS, Op
 from wasm.valtypes import NumType, ValType
 
+# About in the order in which the machine asks for them, the most frequent first: a chain of tests is its dispatch.
 (
     GET, CONST, OP2, SET, OP1, TEE, LOAD, STORE, BR_IF, CALL, END, IF, BLOCK, HEAD, DROP, GLOBAL_GET, GLOBAL_SET,
     OPERATOR, SELECT, BR, ELSE, RETURN, FINISH, CALL_INDIRECT, CALL_REF, BR_TABLE, HOOK, TAIL_CALL, TAIL_INDIRECT,
     TAIL_REF, THROW, THROW_REF, TRY, END_TRY, BR_ON_NULL, BR_ON_NON_NULL, BR_ON_CAST, BR_ON_CAST_FAIL, UNREACHABLE,
 ) = range(39)  # fmt: skip
 
-Code = list[tuple[Any, ...]]
+Code: TypeAlias = list[tuple[Any, ...]]
+Branch: TypeAlias = tuple[int, int, int, int, "Label", Any]
+"""What ``branch`` makes."""
+
+
+class Clause(NamedTuple):
+    """A catch clause: the tag it catches (None: all), whether it passes the exception on, and where it branches to."""
+
+    tag: Tag | None
+    with_ref: bool
+    target: Branch
 
 
 class NotExecutable(Exception):
@@ -35,7 +71,13 @@ class NotExecutable(Exception):
 
 @final
 class Label:
-    """A branch target: where to go on, how many values it takes, and the label around it."""
+    """A block of a body, and a branch target.
+
+    ``outer`` is the block around it (None for the function's body), ``arity`` the values that a branch to it takes,
+    ``pc`` where one goes on: behind a block's end, at a loop's head. ``start`` is where it opens in the body.
+    ``otherwise`` is where an ``if`` goes on whose condition is 0. ``loop`` is set for a loop, ``tries`` for a
+    try_table. ``inner`` counts the instructions inside loops of this block: those loops pay for them.
+    """
 
     __slots__ = ("arity", "inner", "loop", "otherwise", "outer", "pc", "start", "tries")
 
@@ -52,15 +94,16 @@ def block_arity(imm: object, instance: Instance) -> tuple[int, int]:
     if imm is None:
         return 0, 0
     if isinstance(imm, int):
-        found = instance.types.func(imm)
-        assert found is not None
-        return len(found.params), len(found.results)
+        type_ = instance.types.func(imm)
+        assert type_ is not None
+        return len(type_.params), len(type_.results)
     return 0, 1
 
 
 def prepare(func: Func) -> Code:
-    """Make the first tier's code of a function and fill in ``code``, ``cost``, ``weight``, ``zeros`` and ``loops``.
+    """Make the first tier's code of a function and fill in ``code``, ``cost``, ``zeros`` and ``loops``.
 
+    ``weight`` was set when the function was allocated (``oracles.interpreter.link``), as callers need it before.
     Raises ``NotExecutable``.
     """
     func.code = _Preparer(func).run()
@@ -184,7 +227,7 @@ class _Preparer:
         clauses = []
         for clause in catches:  # their labels are counted from outside
             tag = None if clause.tag is None else self.instance.tags[clause.tag]
-            clauses.append((tag, clause.kind.endswith("_ref"), self._branch(BR, clause.label)))
+            clauses.append(Clause(tag, clause.kind.endswith("_ref"), self._branch(BR, clause.label)))
         label = self._open(results)
         label.tries = True
         self.code.append((TRY, params, tuple(clauses)))
@@ -212,8 +255,8 @@ class _Preparer:
 
     # Branches
 
-    def _branch(self, kind: int, depth: int, extra: Any = None) -> tuple[Any, ...]:
-        return branch(kind, self.labels[-1 - depth], depth, extra)
+    def _branch(self, kind: int, depth: int, test: Any = None) -> Branch:
+        return branch(kind, self.labels[-1 - depth], depth, test)
 
     def _br_table(self, imm: Any) -> None:
         depths, last = imm
@@ -239,14 +282,14 @@ class _Preparer:
 
     def _indirect(self, kind: int, imm: tuple[int, int]) -> None:
         type_index, table = imm
-        found = self.instance.types.func(type_index)
-        assert found is not None
-        self.code.append((kind, self.instance.tables[table], self.instance.types, type_index, len(found.params)))
+        type_ = self.instance.types.func(type_index)
+        assert type_ is not None
+        self.code.append((kind, self.instance.tables[table], self.instance.types, type_index, len(type_.params)))
 
     def _by_ref(self, kind: int, imm: int) -> None:
-        found = self.instance.types.func(imm)
-        assert found is not None
-        self.code.append((kind, len(found.params)))
+        type_ = self.instance.types.func(imm)
+        assert type_ is not None
+        self.code.append((kind, len(type_.params)))
 
     def _throw(self, imm: int) -> None:
         tag = self.instance.tags[imm]
@@ -256,12 +299,14 @@ class _Preparer:
         raise NotExecutable(self.func.body[self.at][0].mnemonic)
 
 
-def branch(kind: int, label: Label, depth: int, extra: Any = None) -> tuple[Any, ...]:
-    """A branch to a label at a relative depth: (kind, heights up, heights to drop, arity, label, extra).
+def branch(kind: int, label: Label, depth: int, test: Any = None) -> Branch:
+    """A branch to a label at a relative depth: (kind, up, drop, arity, label, test).
 
-    A loop keeps its own height, a block does not.
+    The machine has one height per open block, the function's body first, the innermost last. The target's is the
+    ``up``-th from the end, and the last ``drop`` go with the blocks that are left: a branch to a loop stays inside it,
+    so its own height stays too. ``test`` decides for the casting branches.
     """
-    return kind, depth + 1, depth if label.loop is not None else depth + 1, label.arity, label, extra
+    return kind, depth + 1, depth if label.loop is not None else depth + 1, label.arity, label, test
 
 
 _Handler = Callable[[_Preparer, Any], None]
@@ -317,7 +362,7 @@ _WITH_IMMEDIATE: Final[dict[Op, int]] = {
 
 def _direct_accesses() -> dict[Op, int]:
     """The accesses that the machine does itself: bytes as they are, no sign, no vector."""
-    found: dict[Op, int] = {}
+    sizes: dict[Op, int] = {}
     for op in OPS.values():
         access = op.access
         if access is None or op.prefix or access.signed:
@@ -326,8 +371,8 @@ def _direct_accesses() -> dict[Op, int]:
         assert isinstance(type_, NumType)
         # A narrow store has to cut its value first.
         if access.kind == "load" or access.bytes * 8 == type_.bits:
-            found[op] = access.bytes
-    return found
+            sizes[op] = access.bytes
+    return sizes
 
 
 _DIRECT: Final = _direct_accesses()

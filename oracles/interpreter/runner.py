@@ -59,10 +59,10 @@ def run_case(
     if case.kind is CaseKind.BYTES:
         return _validity(case.content)
     if module is None:
-        found = load(case.content)
-        if not isinstance(found, Module):
-            return found
-        module = found
+        loaded = load(case.content)
+        if not isinstance(loaded, Module):
+            return loaded
+        module = loaded
     run = _Run(case, Store(budget, profile, tiering=tiering, tracer=tracer, counts=counts))
     observation = run.observe(module, started)
     if inspect is not None and run.instance is not None:
@@ -181,10 +181,10 @@ class _Run:
         free: list[FreeNan] = []
         for position, (_, item) in enumerate(self._exported(Global)):
             if isinstance(item.type, NumType) and item.value >> item.type.bits:
-                found = free_nans(position, item.type, item.value)
-                if found is None:
+                nans = free_nans(position, item.type, item.value)
+                if nans is None:
                     self._observed_in_state()
-                free += found or ()
+                free += nans or ()
         tainted = [
             (position, start, end)
             for position, (_, item) in enumerate(self._exported(Memory))

@@ -47,9 +47,9 @@ class Func(FuncItem):
 
     def __init__(self, types: Types, type_index: int, meter: Meter) -> None:
         self.types, self.type_index, self.meter = types, type_index, meter
-        found = types.flat[type_index].composite
-        self.params: tuple[ValType, ...] = found.params  # type: ignore[union-attr]
-        self.results: tuple[ValType, ...] = found.results  # type: ignore[union-attr]
+        type_ = types.flat[type_index].composite
+        self.params: tuple[ValType, ...] = type_.params  # type: ignore[union-attr]
+        self.results: tuple[ValType, ...] = type_.results  # type: ignore[union-attr]
         self._type_id = -1
         self.instance: Instance | None = None
         self.index = -1
@@ -126,10 +126,10 @@ class Instance:
 
     def layout(self, index: int) -> Layout:
         """The layout of the struct or array type at an index; always the same object."""
-        found = self.layouts.get(index)
-        if found is None:
-            found = self.layouts[index] = Layout(self.types, index)
-        return found
+        layout = self.layouts.get(index)
+        if layout is None:
+            layout = self.layouts[index] = Layout(self.types, index)
+        return layout
 
     def name_of(self, ref: Ref) -> str | None:
         """The first export of this instance that is the given function."""
@@ -169,14 +169,14 @@ class Store:
 
     def meaning(self, op: Op) -> Pure:
         """The function of a pure row on run-time values, open bits and relaxed profile included."""
-        found = self._meanings.get(op)
-        if found is None:
+        meaning = self._meanings.get(op)
+        if meaning is None:
             pure = op.pure
             assert pure is not None, op.name
             if op.feature is Feature.RELAXED_SIMD:
                 pure = self._relaxed_meaning(op, pure)
-            found = self._meanings[op] = guarded(op, pure, self.meter)
-        return found
+            meaning = self._meanings[op] = guarded(op, pure, self.meter)
+        return meaning
 
     def _relaxed_meaning(self, op: Op, pure: Pure) -> Pure:
         chosen = pure if self._relaxed is None else self._relaxed[op.name]

@@ -20,7 +20,9 @@ _MOST: Final = 1 << 32
 class Table(TableItem):
     """A table instance (spec 4.2.7). References are as in ``oracles.interpreter.values``.
 
-    ``dense`` holds the elements below 65,536 and may be read directly. ``types`` belongs to the module that defined it.
+    ``dense`` holds the elements below 65,536 and may be read directly. Of those above, ``_set`` has the ones that were
+    set; the others are what the table was grown with: ``_runs`` has (first index, value) per growth, in order.
+    ``types`` belongs to the module that defined it.
     """
 
     __slots__ = ("_runs", "_set", "dense", "maximum", "meter", "size", "type", "types")

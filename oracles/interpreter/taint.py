@@ -48,8 +48,8 @@ def free_nans(index: int, type_: NumType, value: int) -> list[FreeNan] | None:
     if not mask:
         return []
     if type_ in FORMS:
-        found = _free_lane(FORMS[type_], bits, mask)
-        return None if found is None else [FreeNan(index, 0, type_.bits, found)]
+        lane = _free_lane(FORMS[type_], bits, mask)
+        return None if lane is None else [FreeNan(index, 0, type_.bits, lane)]
     if type_ is not V128:
         return None
     for form in (F64, F32):

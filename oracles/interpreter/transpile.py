@@ -3,8 +3,51 @@
 Expressions of integer instructions are folded; everything else is the same bound function that the first tier calls,
 evaluated in order into a variable. So pending expressions depend on locals only. A block that is branched to becomes
 ``while True`` that ends in ``break``; a branch over several of them sets ``x`` to the target's number and breaks one
-by one. CPython allows 20 nested loops and 100 levels of indentation: deeper functions stay in the first tier, as do
-those with exception handling, tail calls, casting branches, huge branch tables and hooks.
+by one (``oracles.interpreter.flow``). A function of one i32 and one more as a local,
+
+    block
+      loop
+        local.get 0  i32.eqz  br_if 1
+        local.get 1  local.get 0  i32.add  local.set 1
+        local.get 0  i32.const 1  i32.sub  local.set 0
+        br 0
+      end
+    end
+    local.get 1
+
+becomes
+
+    def function(d, v0):
+     if d > m.deepest:
+      if d > m.depth: raise X('stack')
+      m.deepest = d
+     m.fuel -= 4
+     if m.fuel < 0: raise X('fuel')
+     v1 = 0
+     x = 0
+     while True:
+      while True:
+       m.fuel -= 14
+       if m.fuel < 0: raise X('fuel')
+       if not v0:
+        x = 2
+        break
+       v1 = (v1 + v0 & 0xffffffff)
+       v0 = (v0 - 1 & 0xffffffff)
+       continue
+      if x:
+       x = 0
+       break
+     return v1
+    def enter(L, d):
+     return [function(d, L[0])]
+
+In such code ``d`` is the frame's depth, ``m`` the meter, ``X`` is ``Exhaustion``, ``vN`` local N, ``tN`` a result,
+``kN`` an object (``Writer.name``), ``q`` an address, ``f`` a callee, ``x`` where a branch goes. ``L`` are the locals
+and ``S`` the operand stack of a frame of the first tier, from which ``enter`` and a loop that is compiled alone start.
+
+CPython allows 20 nested loops and 100 levels of indentation: deeper functions stay in the first tier, as do those with
+exception handling, tail calls, casting branches, huge branch tables and hooks.
 """
 
 from __future__ import annotations
@@ -262,12 +305,12 @@ class _Compiler:
         )
 
     def call_through(self, callee: str, type_index: int) -> None:
-        found = self.instance.types.func(type_index)
-        assert found is not None
-        args = [value.number() for value in self.writer.take(len(found.params))]
+        type_ = self.instance.types.func(type_index)
+        assert type_ is not None
+        args = [value.number() for value in self.writer.take(len(type_.params))]
         self.writer.emit(f"f = {callee}")
         ready = f"(f.direct or {self.writer.name(direct)}(f, {self.writer.name(self.run)}))"
-        self.writer.results(f"{ready}({', '.join(['d + f.weight', *args])})", len(found.results))
+        self.writer.results(f"{ready}({', '.join(['d + f.weight', *args])})", len(type_.results))
 
     def call_indirect(self, imm: tuple[int, int], _at: int) -> None:
         type_index, table = imm

@@ -96,9 +96,9 @@ class Tag(TagItem):
 
     def __init__(self, types: Types, type_index: int) -> None:
         self.types, self.type_index = types, type_index
-        found = types.func(type_index)
-        assert found is not None
-        self.params = found.params
+        type_ = types.func(type_index)
+        assert type_ is not None
+        self.params = type_.params
 
 
 @final
@@ -127,8 +127,8 @@ def matches_concrete(ref: Ref, type_id: int) -> bool:
     """Whether a reference that is not null points at an object of a defined type (spec 3.3.2)."""
     if isinstance(ref, Aggregate):
         return canonical_subtype(ref.layout.type_id, type_id)
-    found: int | None = getattr(ref, "type_id", None)
-    return found is not None and canonical_subtype(found, type_id)
+    own_id: int | None = getattr(ref, "type_id", None)
+    return own_id is not None and canonical_subtype(own_id, type_id)
 
 
 def abstract_test(heap: str) -> Callable[[Ref], bool]:
@@ -218,9 +218,9 @@ def to_returned(types: tuple[ValType, ...], values: list[Any], naming: Naming) -
         if isinstance(type_, NumType):
             names.append(type_.name)
             if value >> type_.bits:
-                found = free_nans(index, type_, value)
-                unsayable |= found is None
-                free += found or ()
+                nans = free_nans(index, type_, value)
+                unsayable |= nans is None
+                free += nans or ()
                 value &= (1 << type_.bits) - 1
             slots += value.to_bytes(SLOT, "little")
         else:
@@ -246,16 +246,16 @@ def from_value(value: Value, type_: ValType, types: Types, function: Callable[[s
     if kind == "null":
         return None
     if kind == "extern" and top in ("extern", "any") and rest.isdigit():
-        found: Ref = host(int(rest))
+        ref: Ref = host(int(rest))
     elif kind == "i31" and top in ("any", "extern") and rest.isdigit():
-        found = int(rest) & 0x7FFFFFFF
+        ref = int(rest) & 0x7FFFFFFF
     elif kind == "func" and top == "func":
-        found = function(rest)
+        ref = function(rest)
     else:
-        found = None
-    if found is None or not matches(found, type_.heap, types):
+        ref = None
+    if ref is None or not matches(ref, type_.heap, types):
         raise BadArgument(f"{value} is no {type_}")
-    return found
+    return ref
 
 
 def matches(ref: Ref, heap: str | int, types: Types) -> bool:

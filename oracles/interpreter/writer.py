@@ -60,11 +60,11 @@ class Writer:
 
     def name(self, thing: Any) -> str:
         """The global name of an object in the compiled code."""
-        found = self._known.get(id(thing))
-        if found is None:
-            found = self._known[id(thing)] = f"k{len(self._known)}"
-            self.names[found] = thing
-        return found
+        name = self._known.get(id(thing))
+        if name is None:
+            name = self._known[id(thing)] = f"k{len(self._known)}"
+            self.names[name] = thing
+        return name
 
     def push(self, text: str, locals_: frozenset[int] = frozenset(), size: int = 0, test: bool = False) -> None:
         value = Value(text, locals_, size, test)

@@ -1,4 +1,4 @@
-"""The judge: the rules by which observations of one case agree or disagree (design, section 7).
+"""The judge: the rules by which observations of one case agree or disagree (docs/judging.md).
 
 Each engine is compared with the reference interpreter, under that engine's own relaxed-SIMD profile; from where the
 reference gave up, with the engines that most independent families side with. An engine's first deviation is its
@@ -107,14 +107,14 @@ class _Court:
         expected = self.references.get(voter.profile) or self.main_reference()
         if expected is None:
             return self.unexcused(seen)
-        found = self.against(expected, seen)
-        if not isinstance(found, Dissent) or found.kind not in ANSWERS:
-            return found
+        result = self.against(expected, seen)
+        if not isinstance(result, Dissent) or result.kind not in ANSWERS:
+            return result
         if expected.notes is not None and expected.notes.relaxed_used:
             others = [item for item in self.references.values() if item is not expected]
             if voter.contradicts or any(self.against(item, seen) is None for item in others):
-                return replace(found, kind=Kind.PROFILE)
-        return found
+                return replace(result, kind=Kind.PROFILE)
+        return result
 
     def main_reference(self) -> Observation | None:
         return self.references.get("") or next(iter(self.references.values()), None)
@@ -131,13 +131,13 @@ class _Court:
         if expected.instantiated and seen.instantiated:
             steps += [(i, *pair) for i, pair in enumerate(zip(expected.outcomes, seen.outcomes, strict=False))]
         for at, want, got in steps[start + 1 :]:
-            found = self.step(expected, seen, at, want, got, nans)
-            if isinstance(found, Dissent) and self.growth_explains(expected, seen, found):
-                found = Poison(seen.engine, "grow", at)
-            if isinstance(found, Poison):
-                return self.unexcused(seen) or found
-            if found is not None:
-                return found
+            result = self.step(expected, seen, at, want, got, nans)
+            if isinstance(result, Dissent) and self.growth_explains(expected, seen, result):
+                result = Poison(seen.engine, "grow", at)
+            if isinstance(result, Poison):
+                return self.unexcused(seen) or result
+            if result is not None:
+                return result
         if isinstance(expected.instantiation, Trapped | Threw) and isinstance(seen.instantiation, Trapped | Threw):
             # spec 4.5.4: a start function that ends so undoes nothing; what it told the host before is all that shows.
             return None if nans is Nans.ANY else self.host_calls(expected, seen)
@@ -149,9 +149,9 @@ class _Court:
     def unexcused(self, seen: Observation) -> Dissent | None:
         """Crashing, and not ending or eating all memory in decode or compile, need no reference to be wrong."""
         for at, outcome in enumerate((seen.instantiation, *seen.outcomes), -1):
-            found = self.breakdown(seen, at, outcome)
-            if found is not None:
-                return found
+            dissent = self.breakdown(seen, at, outcome)
+            if dissent is not None:
+                return dissent
         return None
 
     def breakdown(self, seen: Observation, at: int, got: Outcome) -> Dissent | None:
@@ -236,20 +236,20 @@ class _Court:
             and notes.pages <= MODEST_PAGES
         )
 
-    def growth_explains(self, expected: Observation, seen: Observation, found: Dissent) -> bool:
+    def growth_explains(self, expected: Observation, seen: Observation, dissent: Dissent) -> bool:
         """spec 4.6.8: growing may fail at any time; engines are held only to sizes that generators stay within."""
-        return found.kind in ANSWERS and growth_is_free(self.case, expected, seen)
+        return dissent.kind in ANSWERS and growth_is_free(self.case, expected, seen)
 
     # --- state -------------------------------------------------------------------------------------------------------
 
     def state(self, expected: Observation, seen: Observation) -> Dissent | Poison | None:
         """Host calls in order, then what exported items hold; after traps too (spec 4.2.1: a trap undoes nothing)."""
         for check in (self.host_calls, self.globals, self.tables, self.memories):
-            found = check(expected, seen)
-            if isinstance(found, Dissent) and self.growth_explains(expected, seen, found):
+            result = check(expected, seen)
+            if isinstance(result, Dissent) and self.growth_explains(expected, seen, result):
                 return Poison(seen.engine, "grow", len(self.case.invocations))
-            if found is not None:
-                return found
+            if result is not None:
+                return result
         return None
 
     def host_calls(self, expected: Observation, seen: Observation) -> Dissent | None:
@@ -268,22 +268,22 @@ class _Court:
 
     def globals(self, expected: Observation, seen: Observation) -> Dissent | None:
         """Exported globals by name (spec 4.2.10); one that an engine cannot read is not compared."""
-        found = dict(seen.globals)
+        values = dict(seen.globals)
         free = expected.notes.free_globals if expected.notes else ()
         for position, (name, value) in enumerate(expected.globals):
-            if name not in found:
+            if name not in values:
                 continue
             nans = tuple(replace(nan, index=0) for nan in free if nan.index == position)
-            difference = first_difference(Returned.of([value], nans), Returned.of([found[name]]))
+            difference = first_difference(Returned.of([value], nans), Returned.of([values[name]]))
             if difference:
                 return self.holds(seen, Kind.STATE, f"global {name}", difference.partition(": ")[2])
         return None
 
     def tables(self, expected: Observation, seen: Observation) -> Dissent | None:
         """Exported tables: size, and elements by identity (spec 4.2.7)."""
-        found = {table.export: table for table in seen.tables}
+        by_name = {table.export: table for table in seen.tables}
         for want in expected.tables:
-            got = found.get(want.export, want)
+            got = by_name.get(want.export, want)
             if want.size != got.size:
                 detail = f"expected {want.size} elements, got {got.size}"
                 return self.holds(seen, Kind.STATE, f"table {want.export}", detail)
@@ -296,9 +296,9 @@ class _Court:
     def memories(self, expected: Observation, seen: Observation) -> Dissent | Poison | None:
         """Exported memories: size, then content by 64 KiB block (spec 4.2.8), free NaN bits left out."""
         tainted = expected.notes.tainted if expected.notes else ()
-        found = {memory.export: memory for memory in seen.memories}
+        by_name = {memory.export: memory for memory in seen.memories}
         for position, want in enumerate(expected.memories):
-            got = found.get(want.export, want)
+            got = by_name.get(want.export, want)
             if want.pages != got.pages:
                 detail = f"expected {want.pages} pages, got {got.pages}"
                 return self.holds(seen, Kind.STATE, f"memory {want.export}", detail)
@@ -358,8 +358,8 @@ class _Court:
         if len(open_) < 2:
             return results
         basis = max(open_, key=lambda item: len(self.siding(item, open_, start)))
-        found = {item.engine: self.against(basis, item, Nans.ANY, start) for item in open_ if item is not basis}
-        return results | {basis.engine: None} | found
+        anew = {item.engine: self.against(basis, item, Nans.ANY, start) for item in open_ if item is not basis}
+        return results | {basis.engine: None} | anew
 
     def siding(self, basis: Observation, others: list[Observation], start: int) -> set[str]:
         """The families with an engine that answers as ``basis`` does."""
@@ -367,9 +367,9 @@ class _Court:
         return {self.voters[item.engine].family for item in same}
 
     def verdict(self, others: list[Observation], results: Mapping[str, Dissent | Poison | None]) -> Verdict:
-        dissents = [found for found in results.values() if isinstance(found, Dissent)]
-        poisons = tuple(found for found in results.values() if isinstance(found, Poison))
-        agreeing = [engine for engine, found in results.items() if found is None]
+        dissents = [result for result in results.values() if isinstance(result, Dissent)]
+        poisons = tuple(result for result in results.values() if isinstance(result, Poison))
+        agreeing = [engine for engine, result in results.items() if result is None]
         main = self.main_reference()
         if main is not None:
             crash = next((o for o in (main.instantiation, *main.outcomes) if isinstance(o, Crashed)), None)
@@ -416,6 +416,6 @@ class _Court:
         return Dissent(seen.engine, self.voters[seen.engine].family, kind, "state", where, detail)
 
 
-def _undecided(found: Dissent | Poison | None) -> bool:
+def _undecided(result: Dissent | Poison | None) -> bool:
     """Whether an engine's vote is still open where the reference gave up."""
-    return found is None or (isinstance(found, Poison) and found.reason == "no reference")
+    return result is None or (isinstance(result, Poison) and result.reason == "no reference")

@@ -29,7 +29,7 @@ API's limit of 262,144 pages that way. A table's is for its initial size."""
 
 GUARANTEED_BYTES: Final = 64 << 16
 GUARANTEED_SLOTS: Final = 10_000
-"""Growing within the declared maximum and up to these must succeed (design, section 6)."""
+"""Growing within the declared maximum and up to these must succeed (docs/judging.md)."""
 
 
 def beyond_limits(case: Case) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 
 class Kind(Enum):
-    """How an engine dissents; the first word of a signature (design, sections 7 and 8)."""
+    """How an engine dissents; the first word of a signature (docs/judging.md)."""
 
     CRASH = "crash"
     HANG = "hang"

@@ -1,4 +1,4 @@
-"""Who is probably wrong: engines' votes by families of independent code (design, section 7)."""
+"""Who is probably wrong: engines' votes by families of independent code (docs/judging.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from oracles.judge.verdict import Dissent, Kind
 ANSWERS: Final = frozenset({Kind.VALUE, Kind.TRAP, Kind.EXCEPTION, Kind.STATE, Kind.HOST_CALLS})
 """Kinds that state another answer: these can outvote the reference, and growth or a profile may explain them."""
 VALIDITY: Final = frozenset((Kind.ACCEPT, Kind.REJECT))
-_VOTES: Final = ANSWERS | VALIDITY | {Kind.PROFILE}
+VOTES: Final = ANSWERS | VALIDITY | {Kind.PROFILE}
+"""Kinds by which engines can outvote others, the reference among them; what is left are deaths and limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,12 @@ def suspects(
     Whoever crashed, hung or ran out is. Engines that give one same other answer (``same``) outvote the ``agreeing``
     families if they are more; a tie goes to the agreeing side if it has the reference (``referred``).
     """
+    # ``at_odds``: families that stand on both sides, so that their word is worth nothing. ``groups`` are the dissents
+    # by what they answer, ``sides`` the families behind each. A family in two groups counts for neither (``split``).
     dissenting = {d.family for d in dissents}
     faithful, at_odds = agreeing - dissenting, agreeing & dissenting
     groups: list[list[Dissent]] = []
-    for dissent in (d for d in dissents if d.kind in _VOTES):
+    for dissent in (d for d in dissents if d.kind in VOTES):
         group = next((group for group in groups if same(group[0], dissent)), None)
         groups.append([dissent]) if group is None else group.append(dissent)
     sides = [{d.family for d in group} - at_odds for group in groups]

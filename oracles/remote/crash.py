@@ -20,20 +20,20 @@ def source_place(path: str, line: str) -> str:
     """``crate-version/src/file.rs:LINE``, without what depends on where it was built."""
     shorter = _CHECKOUT.sub("", path)
     if shorter == path:
-        found = _TREE.search(path)
-        shorter = found[1] if found else path
+        match = _TREE.search(path)
+        shorter = match[1] if match else path
     return f"{shorter}:{line}"
 
 
 def read_crash(status: int, noise: str) -> Crashed | OutOfMemory:
     """The outcome of a worker's death: exit ``status`` as ``subprocess`` gives it, and the end of its output."""
     number = -status if status < 0 else 0
-    if found := _PANIC_NEW.search(noise):
-        return Crashed(number, found[3].strip()[:2000], source_place(found[1], found[2]))
-    if found := _PANIC_OLD.search(noise):
-        return Crashed(number, found[1].strip()[:2000], source_place(found[2], found[3]))
-    if found := _FATAL_JS.search(noise):
-        return Crashed(number, found[3].strip()[:2000], source_place(found[1], found[2]))
+    if match := _PANIC_NEW.search(noise):
+        return Crashed(number, match[3].strip()[:2000], source_place(match[1], match[2]))
+    if match := _PANIC_OLD.search(noise):
+        return Crashed(number, match[1].strip()[:2000], source_place(match[2], match[3]))
+    if match := _FATAL_JS.search(noise):
+        return Crashed(number, match[3].strip()[:2000], source_place(match[1], match[2]))
     if _NO_MEMORY.search(noise):
         return OutOfMemory(noise.strip()[:500])
     text = noise.strip()[-2000:] or (_signal_name(number) if number else f"exit status {status}")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from wasm.isa import OPS, Imm
 from wasm.module import HEADER, ExternKind, Section
@@ -120,10 +120,10 @@ class Interface:
         return self.type_at(self.funcs[func]) if func < len(self.funcs) else self.type_at(-1)
 
     def type_at(self, index: int) -> Signature:
-        found = self.types[index] if 0 <= index < len(self.types) else None
-        if found is None:
+        signature = self.types[index] if 0 <= index < len(self.types) else None
+        if signature is None:
             raise Unreadable(f"type {index} is no function type")
-        return found
+        return signature
 
     def find(self, name: str, sort: int) -> int | None:
         """The index of an exported item."""
@@ -262,9 +262,9 @@ def _composite(r: _Reader, alone: bool, index: int) -> Signature | None:
 def _types(r: _Reader) -> list[Signature | None]:
     """Two passes: a type may name one that comes later in its group, so the sorts of all must be known first."""
     start, passes = r.pos, 2 if _REC in r.data else 1
-    found: list[Signature | None] = []
+    signatures: list[Signature | None] = []
     for last in range(passes):
-        r.pos, found = start, []
+        r.pos, signatures = start, []
         if passes == 2 and last == 0:
             r.composites = ["g"] * (len(r.data) + 1)
         for _ in range(r.count()):
@@ -275,10 +275,10 @@ def _types(r: _Reader) -> list[Signature | None]:
             for _ in range(group):
                 if passes == 1:
                     r.composites.append("g")
-                found.append(_composite(r, group == 1, len(found)))
+                signatures.append(_composite(r, group == 1, len(signatures)))
         if passes == 2 and last == 0:
-            r.composites = ["g" if one is None else "c" for one in found]
-    return found
+            r.composites = ["g" if one is None else "c" for one in signatures]
+    return signatures
 
 
 def _import(r: _Reader) -> ImportItem:
@@ -334,7 +334,7 @@ def read_interface(module: bytes) -> Interface:
     funcs = [item.index for item in imports if item.sort == FUNC]
     if r := reader(Section.FUNCTION):
         funcs += [r.leb() for _ in range(r.count())]
-    found = Interface(
+    interface = Interface(
         tuple(types),
         count,
         type_bytes,
@@ -348,10 +348,16 @@ def read_interface(module: bytes) -> Interface:
         tuple([item.index for item in imports if item.sort == TAG] + _tags(reader(Section.TAG))),
         sum(item.sort == MEMORY for item in imports) + (r.leb() if (r := reader(Section.MEMORY)) else 0),
     )
-    sizes = (len(found.funcs), len(found.tables), found.memories, len(found.globals), len(found.tags))
-    if any(item.sort > TAG or item.index >= sizes[item.sort] for item in found.exports):
+    sizes = (
+        len(interface.funcs),
+        len(interface.tables),
+        interface.memories,
+        len(interface.globals),
+        len(interface.tags),
+    )
+    if any(item.sort > TAG or item.index >= sizes[item.sort] for item in interface.exports):
         raise Unreadable("an export of nothing")
-    return found
+    return interface
 
 
 def _exports(r: _Reader | None) -> tuple[ExportItem, ...]:
@@ -359,47 +365,55 @@ def _exports(r: _Reader | None) -> tuple[ExportItem, ...]:
 
 
 def _globals(r: _Reader | None) -> list[tuple[str, bool]]:
-    found: list[tuple[str, bool]] = []
+    globals_: list[tuple[str, bool]] = []
     for _ in range(r.count() if r else 0):
         assert r is not None
         kind, _ = r.value_type()
-        found.append((kind, r.byte() == 1))
+        globals_.append((kind, r.byte() == 1))
         r.skip_const()
-    return found
+    return globals_
 
 
 def _tables(r: _Reader | None) -> list[str]:
-    found: list[str] = []
+    kinds: list[str] = []
     for _ in range(r.count() if r else 0):
         assert r is not None
         initialised = r.data[r.pos : r.pos + 2] == TABLE_WITH_INIT
         r.pos += 2 * initialised
-        found.append(r.value_type()[0])
+        kinds.append(r.value_type()[0])
         r.skip_limits()
         if initialised:
             r.skip_const()
-    return found
+    return kinds
 
 
 def _tags(r: _Reader | None) -> list[int]:
     return [(r.byte(), r.leb())[1] for _ in range(r.count())] if r else []
 
 
-def known_tags(interface: Interface) -> tuple[tuple[int, str, int], ...]:
-    """The tags that have a name: (tag index, name, -1 if exported, else the position of its import).
+class KnownTag(NamedTuple):
+    """A tag that has a name. ``imported_at`` is its import's position among all imports, -1 if it is exported."""
+
+    tag_index: int
+    name: str
+    imported_at: int
+
+
+def known_tags(interface: Interface) -> tuple[KnownTag, ...]:
+    """The tags under whose names an engine can tell what was thrown.
 
     An exported tag goes by its first export's name. Imports that share one tag are listed once.
     """
-    found: dict[int, tuple[int, str, int]] = {}
+    known: dict[int, KnownTag] = {}
     for item in interface.exports:
         if item.sort == TAG:
-            found.setdefault(item.index, (item.index, item.name, -1))
+            known.setdefault(item.index, KnownTag(item.index, item.name, -1))
     tag = 0
     seen: set[tuple[str, str, bytes]] = set()
     for at, item_ in enumerate(interface.imports):
         if item_.sort == TAG:
             if (item_.module, item_.name, item_.raw) not in seen:
-                found.setdefault(tag, (tag, item_.name, at))
+                known.setdefault(tag, KnownTag(tag, item_.name, at))
             seen.add((item_.module, item_.name, item_.raw))
             tag += 1
-    return tuple(found.values())
+    return tuple(known.values())

@@ -26,7 +26,7 @@ TICK: Final = 0.05
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_LAUNCH: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
+LAUNCHER: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
 
 
 @lru_cache(maxsize=64)
@@ -37,8 +37,8 @@ def _hash(path: str, _changed: int, _size: int) -> str:
 
 def file_hash(path: str) -> str:
     """The SHA-256 of a file in hexadecimal; computed once as long as the file's time and size do not change."""
-    found = os.stat(path)
-    return _hash(path, found.st_mtime_ns, found.st_size)
+    status = os.stat(path)
+    return _hash(path, status.st_mtime_ns, status.st_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class WorkerProcess:
             argv = [part.replace("{" + word + "}", str(number)) for part in argv]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", _LAUNCH, str(os.getpid()), *argv],
+                [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=noise,
                 stderr=noise,
@@ -154,6 +154,8 @@ class WorkerProcess:
             if not data:
                 raise self.died()
             self.incoming += data
+            # Of fewer than four bytes the number is a part of the size, and 4 + size is more than there is. A reply has
+            # four bytes at least, for the size of its header.
             size = int.from_bytes(self.incoming[:4], "little")
             if len(self.incoming) >= 4 + size >= 8:
                 reply = Reply.of(bytes(self.incoming[4 : 4 + size]))

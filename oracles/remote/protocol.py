@@ -12,12 +12,42 @@ instantiate, invoke and state. Nothing before them depends on time, so equal rep
 In the body of a request, the blobs of the header's ``blobs`` lengths follow each other: the module, the import peers
 and wrappers, then argument slots. In the body of a reply, result and payload slots of the outcomes come in order, then
 the host-call log, then globals, then the contents of dumped blocks.
+
+The header of a ``case``; a blob is given by its position, -1 for none, and without ``imports`` the module is compiled
+and no more:
+
+    module      a blob
+    features    names, only where the engine is to have these alone
+    imports     sources: [module, name, sort, how, same, behaviour, kinds of parameters, kinds of results, token], where
+                for what is no function the kinds are its own kind and whether it is mutable (``imports.Source``);
+                store, funcs: the peers' blobs
+    tags        [name, kinds of the payload, -1 or the position of its import]
+    calls       [export, "host" or "wrapper" or why not, kinds of parameters, kinds of results, blob of argument slots,
+                identities of the reference arguments, blob of the wrapper]
+    globals     [name, kind]
+    read        names of globals that the module in the blob ``reader`` reads
+    memories    names
+    tables      [name, kind]
+    funcs       names
+    dump        [memory, index of a block of 64 KiB]
+
+The header of its reply; an outcome is a list whose first word says what it is (``ReplyReader.outcome``):
+
+    inst        the outcome of decoding, compiling and instantiating
+    phase       how far that came (index in ``PHASES``)
+    out         an outcome per call, up to one after which nothing more can be called
+    log         [position of the import, identities of the reference arguments]
+    globals     null, or a reference's identity
+    mems        [name, pages, [[index of a block, CRC-32]]], blocks of zeros left out
+    tables      [name, size, identities of the first elements]
+    dumps       lengths
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -30,6 +60,7 @@ from oracles.remote.interface import (
     TABLE,
     TYPE_NAMES,
     Interface,
+    KnownTag,
     Unreadable,
     known_tags,
     read_interface,
@@ -82,6 +113,10 @@ class Call:
     args: bytes
     refs: tuple[str, ...]
     wrapper: bytes = b""
+
+    def json(self, export: str, args: int, wrapper: int) -> list[Any]:
+        """The call as a worker gets it; ``args`` and ``wrapper`` are blobs by their positions."""
+        return [export, self.via, self.params, self.results, args, list(self.refs), wrapper]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +194,10 @@ class Flavour:
 def prepare_call(
     interface: Interface, invocation: Invocation, flavour: Flavour, tags: tuple[int, ...] | None = None
 ) -> Call:
-    """Resolve one invocation against a module's exports. Never raises: a call that cannot be made says why."""
+    """Resolve one invocation against a module's exports. Never raises: a call that cannot be made says why.
+
+    ``tags`` are the tags whose exceptions the caller can name, by index; all that have a name if None.
+    """
     func = interface.find(invocation.export, FUNC)
     args, refs = pack_args(invocation.args)
     if func is None:
@@ -168,16 +206,16 @@ def prepare_call(
         signature = interface.signature(func)
         if type_words(signature.params) != tuple(arg.type for arg in invocation.args):
             return Call("", "", f"arguments do not fit the type of {invocation.export}", args, refs)
+        if tags is None:
+            tags = tuple(tag.tag_index for tag in known_tags(interface))
         carried = signature.params + signature.results
         if not flavour.exact_host:
-            named = tags if tags is not None else tuple(tag for tag, _, _ in known_tags(interface))
-            carried += "".join(interface.type_at(interface.tags[tag]).params for tag in named)
+            # What is thrown comes through the host as results do.
+            carried += "".join(interface.type_at(interface.tags[tag]).params for tag in tags)
         hosted = flavour.exact_host or flavour.host_kinds.issuperset(carried)
         if invocation.entry is Entry.HOST and hosted:
             return Call(signature.params, signature.results, "host", args, refs)
-        wrapper = wrapper_for(
-            interface, func, tuple(tag for tag, _, _ in known_tags(interface)) if tags is None else tags, refs
-        )
+        wrapper = wrapper_for(interface, func, tags, refs)
         return Call(signature.params, signature.results, "wrapper", args, refs, wrapper)
     except (Unreadable, NoWrapper) as error:
         return Call("", "", str(error), args, refs)
@@ -218,25 +256,17 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     except Unreadable:
         return _compile_only(header, blobs)
     tags = known_tags(interface)
-    tag_indices = tuple(tag for tag, _, _ in tags)
+    tag_indices = tuple(tag.tag_index for tag in tags)
     calls = tuple([prepare_call(interface, one, flavour, tag_indices) for one in case.invocations])
     exported = [item for item in interface.exports if item.sort == GLOBAL and item.index < len(interface.globals)]
     if not flavour.exact_host:
         exported = [item for item in exported if interface.globals[item.index][0] not in UNREADABLE]
     kinds = tuple((item.name, interface.globals[item.index][0]) for item in exported)
     header["imports"] = _imports_json(plan, blobs)
-    header["tags"] = [[name, interface.type_at(interface.tags[tag]).params, at] for tag, name, at in tags]
+    header["tags"] = tags_json(interface, tags)
     header["calls"] = [
-        [
-            one.export,
-            call.via,
-            call.params,
-            call.results,
-            blobs.add(call.args),
-            list(call.refs),
-            blobs.add(call.wrapper),
-        ]
-        for one, call in zip(case.invocations, calls, strict=False)
+        call.json(one.export, blobs.add(call.args), blobs.add(call.wrapper))
+        for one, call in zip(case.invocations, calls, strict=True)
     ]
     header["globals"] = kinds
     inexact = (
@@ -259,8 +289,13 @@ def _compile_only(header: dict[str, Any], blobs: _Blobs) -> Request:
     return Request(encode_frame(header, blobs.items), None, None, ())
 
 
+def tags_json(interface: Interface, tags: Iterable[KnownTag]) -> list[list[Any]]:
+    """Tags as a worker gets them: name, kinds of the payload, and where it is (``KnownTag.imported_at``)."""
+    return [[tag.name, interface.type_at(interface.tags[tag.tag_index]).params, tag.imported_at] for tag in tags]
+
+
 def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
-    rows = [
+    sources = [
         [
             s.item.module, s.item.name, s.item.sort, s.how, s.same,
             s.behaviour.value, s.signature.params if s.signature else s.item.kind,
@@ -268,7 +303,7 @@ def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
         ]
         for s in plan.sources
     ]  # fmt: skip
-    return {"rows": rows, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
+    return {"sources": sources, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
 
 
 class ReplyReader:
@@ -340,8 +375,8 @@ def decode_dumps(request: Request, header: dict[str, Any], body: bytes) -> dict[
     """The dumped blocks, which end the body."""
     sizes = header.get("dumps", [])
     pos = len(body) - sum(sizes)
-    found: dict[tuple[str, int], bytes] = {}
+    contents: dict[tuple[str, int], bytes] = {}
     for key, size in zip(request.dumps, sizes, strict=False):
-        found[key] = body[pos : pos + size]
+        contents[key] = body[pos : pos + size]
         pos += size
-    return found
+    return contents

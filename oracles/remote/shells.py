@@ -20,7 +20,7 @@ from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
 
 FLAG: Final = "flag."
-_WORKER: Final = str(Path(__file__).parent / "workers" / "js_worker.mjs")
+WORKER: Final = str(Path(__file__).parents[1] / "workers" / "js_worker.mjs")
 
 
 def check_tiers(id: EngineId, tiers: Collection[str]) -> EngineId:
@@ -62,12 +62,12 @@ def find_shell(shell: str, id: EngineId, offline: bool) -> str:
         return str(provision.shell(shell, id.version, offline))
     for version in provision.installed(shell):
         return str(provision.shell(shell, version, True))
-    found = shutil.which(shell)
-    if found is None:
+    on_path = shutil.which(shell)
+    if on_path is None:
         raise EngineUnavailable(
             f"no {shell} was found: install it, or write {id.name}@VERSION to fetch one through npm"
         )
-    return found
+    return on_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,14 @@ class Shell:
 def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> WorkerEngine:
     """The engine in ``executable``, which is the shell's program."""
     config = f'{{"fds": [{{in}}, {{out}}, {{progress}}], "rounds": {shell.rounds}}}'
-    argv = (executable, *shell.flags, _WORKER, config)
+    argv = (executable, *shell.flags, WORKER, config)
 
-    def found(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if os.path.realpath(hello["library"]) != os.path.realpath(executable):
             raise EngineUnavailable(f"{id}: {hello['library']} ran instead of {executable}")
         if id.version and hello["host"] != id.version:
             raise EngineUnavailable(f"{id}: {hello['shell']} {hello['host']} ran instead")
         return hello["host"], (f"{shell.engine} {hello['engine']}, in {hello['shell']}",)
 
-    worker = Worker(Launch(argv, dict(shell.env)), Flavour(SCRIPT_KINDS, False), shell.family, found)
+    worker = Worker(Launch(argv, dict(shell.env)), Flavour(SCRIPT_KINDS, False), shell.family, loaded)
     return WorkerEngine(id, worker, limits)

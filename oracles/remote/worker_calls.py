@@ -16,6 +16,7 @@ _SHARED: list[tuple[Case, Flavour, tuple[tuple[str, int], ...], Request]] = []
 
 def shared_request(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]) -> Request:
     """``encode_case``, remembered for the last few cases: all settings of an engine get the same bytes."""
+    # By identity, not equality: comparing two large modules would cost more than is saved.
     for known, its_flavour, its_dumps, request in _SHARED:
         if known is case and its_flavour == flavour and its_dumps == dumps:
             return request

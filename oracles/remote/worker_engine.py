@@ -25,6 +25,7 @@ from oracles.remote.protocol import (
     decode_dumps,
     encode_frame,
     prepare_call,
+    tags_json,
     type_words,
 )
 from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
@@ -124,7 +125,7 @@ class WorkerEngine:
         if hello["protocol"] != VERSION:
             raise EngineUnavailable(f"{self._id}: the worker speaks protocol {hello['protocol']}, not {VERSION}")
         version, notes = self._worker.check(hello)
-        found = Capabilities(
+        capabilities = Capabilities(
             version,
             frozenset(map(Feature, hello["features"])),
             self._worker.family,
@@ -134,9 +135,9 @@ class WorkerEngine:
             self._capabilities.relaxed if self._capabilities else (),
             validator=self._worker.validator or self._id.name,
         )
-        if self._capabilities is not None and found.sha256 != self._capabilities.sha256:
-            raise EngineUnavailable(f"{self._id}: {found.library} has changed since the run began: start again")
-        self._capabilities = found
+        if self._capabilities is not None and capabilities.sha256 != self._capabilities.sha256:
+            raise EngineUnavailable(f"{self._id}: {capabilities.library} has changed since the run began: start again")
+        self._capabilities = capabilities
         self._state = hello.get("state")
 
     def request(self, case: Case, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
@@ -223,9 +224,9 @@ class CasePending:
     def result(self) -> Observation:
         while self.observation is None and self.unusable is None:
             self._wait()
-        found = self.poll()
-        assert found is not None
-        return found
+        observation = self.poll()
+        assert observation is not None
+        return observation
 
     @classmethod
     def _wait(cls) -> None:
@@ -320,8 +321,8 @@ class Script:
             interface = read_interface(module)
             header["imports"] = [[item.module, item.name] for item in interface.imports]
             header["funcs"] = [item.name for item in interface.exports if item.sort == 0]
-            tags = [tag for tag in known_tags(interface) if tag[2] < 0]
-            header["tags"] = [[one, interface.type_at(interface.tags[tag]).params, at] for tag, one, at in tags]
+            tags = [tag for tag in known_tags(interface) if tag.imported_at < 0]
+            header["tags"] = tags_json(interface, tags)
         except Unreadable:
             interface = None
         answer = self._ask(header, [module])
@@ -341,11 +342,10 @@ class Script:
         interface = self.interfaces.get(name)
         if self.lost or interface is None:
             return Unsupported(f"no instance {name}")
-        tags = tuple(tag for tag, _, at in known_tags(interface) if at < 0)
+        tags = tuple(tag.tag_index for tag in known_tags(interface) if tag.imported_at < 0)
         call = prepare_call(interface, invocation, self.flavour, tags)
         blobs = [call.args, call.wrapper]
-        row = [invocation.export, call.via, call.params, call.results, 0, list(call.refs), 1]
-        answer = self._ask({"do": "invoke", "name": name, "call": row}, blobs)
+        answer = self._ask({"do": "invoke", "name": name, "call": call.json(invocation.export, 0, 1)}, blobs)
         if not isinstance(answer, tuple):
             return answer
         return ReplyReader(answer[1]).outcome(answer[0]["out"], type_words(call.results))

@@ -117,9 +117,9 @@ def scripts(path: Path) -> list[Path]:
     """The scripts at or under a path: converted ones, and ``.wast`` files that have no converted form beside them."""
     if path.is_file():
         return [path]
-    found = [p for p in sorted(path.rglob("*")) if p.suffix in (".zip", ".wast") and p.is_file()]
-    zips = {p.with_suffix("") for p in found if p.suffix == ".zip"}
-    return [p for p in found if p.suffix == ".zip" or p.with_suffix("") not in zips]
+    files = [p for p in sorted(path.rglob("*")) if p.suffix in (".zip", ".wast") and p.is_file()]
+    zips = {p.with_suffix("") for p in files if p.suffix == ".zip"}
+    return [p for p in files if p.suffix == ".zip" or p.with_suffix("") not in zips]
 
 
 def load(path: Path) -> list[Command]:

@@ -49,13 +49,13 @@ export class Hosts {
   }
 
   // The import object of the module under test.
-  link({ rows, store, funcs }, blobs) {
-    this.rows = rows;
+  link({ sources, store, funcs }, blobs) {
+    this.sources = sources;
     const stored = store >= 0 ? new WebAssembly.Instance(new WebAssembly.Module(blobs[store])).exports : {};
     const h = { trap: hostTrap, tokens: tokenTable() };
     if (funcs >= 0) this.peer = new WebAssembly.Instance(new WebAssembly.Module(blobs[funcs]), { h, s: stored }).exports;
     this.items = [];
-    rows.forEach((row, index) => this.items.push(this.item(row, index, stored)));
+    sources.forEach((source, index) => this.items.push(this.item(source, index, stored)));
     return this.object();
   }
 
@@ -70,7 +70,7 @@ export class Hosts {
   object() {
     const spaces = Object.create(null);
     const queues = new Map();
-    this.rows.forEach(([module, name], index) => {
+    this.sources.forEach(([module, name], index) => {
       spaces[module] ??= Object.create(null);
       const key = JSON.stringify([module, name]);
       if (!queues.has(key)) queues.set(key, []);
@@ -88,7 +88,7 @@ export class Hosts {
   // Give re-entering functions the exports that they call.
   ready(exports) {
     this.exports = exports;
-    this.rows.forEach(([, name, , how, same, behaviour], index) => {
+    this.sources.forEach(([, name, , how, same, behaviour], index) => {
       if (how === "funcs" && behaviour === "reenter" && same === index) this.peer.reenter.set(index, exports[name]);
     });
   }
@@ -131,7 +131,8 @@ export class Hosts {
       const size = memory.readUInt32LE(at + 4) * SLOT;
       const slots = Buffer.from(memory.subarray(at + SLOT, at + SLOT + size));
       const refs = [];
-      Array.from(this.rows[index][6]).forEach((kind, i) => {
+      const [, , , , , , params] = this.sources[index];
+      Array.from(params).forEach((kind, i) => {
         if (isNumber(kind)) return;
         refs.push(slots[i * SLOT] ? "nonnull" : "null");
         slots[i * SLOT] = 0;

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import byref, create_string_buffer
+from types import ModuleType
 
 import wasmtime_api as api
-from wasmtime_api import SLOT, Refused, mix_state, mix_word
+from wasmtime_api import Refused
 from wasmtime_store import FUNC, GLOBAL, HOST_TRAP, TABLE, VALKIND, Failed, Store
+from wasmtime_values import SLOT, clean, mix_state, mix_word
 
 LOG_LIMIT = 1000
 NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
@@ -15,8 +17,8 @@ NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
 
 def link(store: Store, imports: dict, blobs: list) -> list:
     """The externs of all imports, in order. Raises ``Failed`` where one cannot be made."""
-    rows = imports["rows"]
-    if not rows:
+    sources = imports["sources"]
+    if not sources:
         return []
     types = _import_types(store)
     store_peer = funcs_peer = None
@@ -25,7 +27,7 @@ def link(store: Store, imports: dict, blobs: list) -> list:
     if imports["funcs"] >= 0:
         funcs_peer = _function_peer(store, imports, blobs, store_peer)
     externs: list = []
-    for index, (module, name, sort, how, same, behaviour, params, results, token) in enumerate(rows):
+    for index, (module, name, _sort, how, same, behaviour, params, results, token) in enumerate(sources):
         if same != index:
             externs.append(externs[same])
         elif how == "host":
@@ -35,83 +37,82 @@ def link(store: Store, imports: dict, blobs: list) -> list:
             externs.append(_extern_global(store, types[index], token))
         else:
             externs.append(store.export(store_peer if how == "store" else funcs_peer, f"i{index}"))
-        del sort
     return externs
 
 
-def _imports_of(module):
+def _imports_of(lib: ModuleType, module):
     """The import types of a module as a vector that the caller frees."""
-    vec = api.B.wasm_importtype_vec_t()
-    if api.has("wasmtime_module_imports"):
-        api.B.wasmtime_module_imports(module, byref(vec))
+    vec = lib.wasm_importtype_vec_t()
+    if api.has(lib, "wasmtime_module_imports"):
+        lib.wasmtime_module_imports(module, byref(vec))
     else:
-        whole = api.B.wasmtime_module_type(module)
-        api.B.wasmtime_moduletype_imports(whole, byref(vec))
-        api.B.wasmtime_moduletype_delete(whole)
+        whole = lib.wasmtime_module_type(module)
+        lib.wasmtime_moduletype_imports(whole, byref(vec))
+        lib.wasmtime_moduletype_delete(whole)
     return vec
 
 
 def _import_types(store: Store) -> list:
     """The import types of the module under test, which live as long as the store's modules."""
-    store.import_types = vec = _imports_of(store.modules[0])
-    return [api.B.wasm_importtype_type(vec.data[i]) for i in range(vec.size)]
+    store.import_types = vec = _imports_of(store.lib, store.modules[0])
+    return [store.lib.wasm_importtype_type(vec.data[i]) for i in range(vec.size)]
 
 
 def _function_peer(store: Store, imports: dict, blobs: list, store_peer):
     """The peer for functions that throw: its imports are, in order, h.trap, h.tokens if there, and the tag."""
     module = store.compile(blobs[imports["funcs"]])
-    vec = _imports_of(module)
+    vec = _imports_of(store.lib, module)
     externs = []
     for i in range(vec.size):
-        name = api.B.wasm_importtype_name(vec.data[i])[0]
+        name = store.lib.wasm_importtype_name(vec.data[i])[0]
         text = ctypes.string_at(name.data, name.size).decode()
-        type_ = api.B.wasm_importtype_type(vec.data[i])
+        type_ = store.lib.wasm_importtype_type(vec.data[i])
         if text == "trap":
             externs.append(_callback(store, type_, None))
         elif text == "tokens":
             externs.append(_token_table(store, type_))
         else:
             externs.append(store.export(store_peer, text))
-    api.B.wasm_importtype_vec_delete(byref(vec))
+    store.lib.wasm_importtype_vec_delete(byref(vec))
     peer = store.instantiate(module, externs)
     store.peer = peer
     return peer
 
 
 def _token_table(store: Store, type_):
-    table_type = api.B.wasm_externtype_as_tabletype(type_)
-    table, null = api.B.wasmtime_table_t(), store.value("null", "e")
-    if error := api.B.wasmtime_table_new(store.context, table_type, byref(null), byref(table)):
-        raise Failed(["unsupported", api.take_error(error)])
+    table_type = store.lib.wasm_externtype_as_tabletype(type_)
+    table, null = store.lib.wasmtime_table_t(), store.value("null", "e")
+    if error := store.lib.wasmtime_table_new(store.context, table_type, byref(null), byref(table)):
+        raise Failed(["unsupported", api.take_error(store.lib, error)])
     for token in range(16):
         value = store.value(f"extern:{token}", "e")
-        api.B.wasmtime_table_set(store.context, byref(table), token, byref(value))
+        store.lib.wasmtime_table_set(store.context, byref(table), token, byref(value))
     return store.as_extern(table, TABLE)
 
 
 def _extern_global(store: Store, type_, token: int):
-    made = api.B.wasmtime_global_t()
+    made = store.lib.wasmtime_global_t()
     value = store.value(f"extern:{token}", "e")
-    global_type = api.B.wasm_externtype_as_globaltype(type_)
-    if error := api.B.wasmtime_global_new(store.context, global_type, byref(value), byref(made)):
-        raise Failed(["unsupported", api.take_error(error)])
+    global_type = store.lib.wasm_externtype_as_globaltype(type_)
+    if error := store.lib.wasmtime_global_new(store.context, global_type, byref(value), byref(made)):
+        raise Failed(["unsupported", api.take_error(store.lib, error)])
     return store.as_extern(made, GLOBAL)
 
 
 def _callback(store: Store, type_, about):
     """A host function of a module's own import type; ``about`` None traps without a log entry."""
-    func_type = api.B.wasm_externtype_as_functype(type_)
-    func = api.B.wasmtime_func_t()
-    unchecked = api.has("wasmtime_func_new_unchecked")
+    func_type = store.lib.wasm_externtype_as_functype(type_)
+    func = store.lib.wasmtime_func_t()
+    unchecked = api.has(store.lib, "wasmtime_func_new_unchecked")
     work = _Host(store, about).call if about else lambda *_: (None, HOST_TRAP)
-    made = _raw_callback(work, about) if unchecked else _checked_callback(work, about)
+    made = _raw_callback(store.lib, work, about) if unchecked else _checked_callback(store.lib, work, about)
     store.callbacks.append(made)
-    new = api.B.wasmtime_func_new_unchecked if unchecked else api.B.wasmtime_func_new
+    new = store.lib.wasmtime_func_new_unchecked if unchecked else store.lib.wasmtime_func_new
     new(store.context, func_type, made, None, api.NO_FINALIZER, byref(func))
     return store.as_extern(func, FUNC)
 
 
-def _raw_callback(work, about):
+def _raw_callback(lib: ModuleType, work, about):
     params = about[4] if about else ""
 
     def entered(_env, caller, slots, *_count) -> int:
@@ -121,43 +122,43 @@ def _raw_callback(work, about):
         except Exception as error:  # nothing may pass through the foreign frames below
             data, failure = None, f"host function failed: {error!r}"
         if data is None:
-            return _trap(failure)
+            return _trap(lib, failure)
         if data:
             ctypes.memmove(at, data, len(data))
         return 0
 
-    return api.B.wasmtime_func_unchecked_callback_t(entered)
+    return lib.wasmtime_func_unchecked_callback_t(entered)
 
 
-def _checked_callback(work, about):
+def _checked_callback(lib: ModuleType, work, about):
     params, results = (about[4], about[5]) if about else ("", "")
-    val = api.B.wasmtime_val_t
+    val = lib.wasmtime_val_t
 
     def entered(_env, caller, args, _nargs, out, _nout) -> int:
         offset = val.of.offset
         slots = b"".join(
-            api.clean(ctypes.string_at(ctypes.addressof(args[i]) + offset, SLOT), kind) for i, kind in enumerate(params)
+            clean(ctypes.string_at(ctypes.addressof(args[i]) + offset, SLOT), kind) for i, kind in enumerate(params)
         )
         try:
             data, failure = work(caller, slots)
         except Exception as error:  # nothing may pass through the foreign frames below
             data, failure = None, f"host function failed: {error!r}"
         if data is None:
-            return _trap(failure)
+            return _trap(lib, failure)
         for i, kind in enumerate(results):
             out[i].kind = VALKIND.get(kind, 6 if kind in "eE" else 5)
             ctypes.memmove(ctypes.addressof(out[i]) + offset, data[i * SLOT : i * SLOT + SLOT], SLOT)
         return 0
 
-    return api.B.wasmtime_func_callback_t(entered)
+    return lib.wasmtime_func_callback_t(entered)
 
 
-def _trap(failure) -> int:
+def _trap(lib: ModuleType, failure) -> int:
     """A new trap with a message, or the address of one on its way through."""
     if isinstance(failure, int):
         return failure
     message = failure.encode("utf-8", "replace")
-    trap = api.B.wasmtime_trap_new(create_string_buffer(message), len(message))
+    trap = lib.wasmtime_trap_new(create_string_buffer(message), len(message))
     return ctypes.cast(trap, ctypes.c_void_p).value
 
 
@@ -171,7 +172,7 @@ class _Host:
     def call(self, caller, raw: bytes):
         """(result slots, None) or (None, trap message or trap address)."""
         store = self.store
-        slots = api.clean(raw, self.params)
+        slots = clean(raw, self.params)
         refs = store.identities(raw, self.params)
         if len(store.log) < LOG_LIMIT:
             store.log.append((store.peer_calls(), self.index, slots, refs))
@@ -213,11 +214,11 @@ class _Host:
         if item is None:
             return None, HOST_TRAP
         return store.call_raw(
-            api.B.wasmtime_caller_context(caller), item.of.func, raw, len(self.params), len(self.results)
+            store.lib.wasmtime_caller_context(caller), item.of.func, raw, len(self.params), len(self.results)
         )
 
 
-def merged_log(store: Store, rows: list) -> list[tuple[int, bytes, list[str]]]:
+def merged_log(store: Store, sources: list) -> list[tuple[int, bytes, list[str]]]:
     """The calls of host functions and of the function peer in the order in which they were made."""
     if store.peer is None:
         return [entry[1:] for entry in store.log]
@@ -230,9 +231,9 @@ def merged_log(store: Store, rows: list) -> list[tuple[int, bytes, list[str]]]:
             continue
         index, size = (int.from_bytes(ctypes.string_at(base + pos + k, 4), "little") for k in (0, 4))
         slots = ctypes.string_at(base + pos + SLOT, size * SLOT)
-        params = rows[index][6]
+        _module, _name, _sort, _how, _same, _behaviour, params, _results, _token = sources[index]
         refs = ["nonnull" if slots[i * SLOT] else "null" for i, kind in enumerate(params) if kind not in VALKIND]
-        merged.append((index, api.clean(slots, params), refs))
+        merged.append((index, clean(slots, params), refs))
         pos += SLOT + size * SLOT
         seen += 1
     return merged[:LOG_LIMIT]

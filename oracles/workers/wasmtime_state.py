@@ -6,6 +6,7 @@ import ctypes
 import os
 import zlib
 from ctypes import byref, c_void_p
+from types import ModuleType
 
 import wasmtime_api as api
 from wasmtime_store import Store
@@ -22,14 +23,14 @@ LIBC.memcmp.argtypes = [c_void_p, c_void_p, ctypes.c_size_t]
 def read_state(store: Store, header: dict, answer: dict, slots: list[bytes]) -> None:
     """Fill in globals, memories, tables and dumps of the instance under test."""
     for name, kind in header["globals"]:
-        item, value = store.export(store.instance, name), api.B.wasmtime_val_t()
-        api.B.wasmtime_global_get(store.context, byref(item.of.global_), byref(value))
+        item, value = store.export(store.instance, name), store.lib.wasmtime_val_t()
+        store.lib.wasmtime_global_get(store.context, byref(item.of.global_), byref(value))
         slot, ref = store.read_value(value, kind)
         slots.append(slot)
         answer["globals"].append(ref)
     for name in header["memories"]:
         base, size, pages = _memory(store, name)
-        answer["mems"].append([name, pages, blocks(base, size)])
+        answer["mems"].append([name, pages, blocks(store.lib, base, size)])
     for name, kind in header["tables"]:
         answer["tables"].append([name, *_table(store, name, kind)])
     answer["dumps"] = []
@@ -45,33 +46,33 @@ def _memory(store: Store, name: str) -> tuple[int, int, int]:
     item = store.export(store.instance, name)
     if item.kind == 4:
         shared = item.of.sharedmemory
-        address = api.B.wasmtime_sharedmemory_data(shared)
-        size = api.B.wasmtime_sharedmemory_data_size(shared)
-        return ctypes.cast(address, c_void_p).value or 0, size, api.B.wasmtime_sharedmemory_size(shared)
+        address = store.lib.wasmtime_sharedmemory_data(shared)
+        size = store.lib.wasmtime_sharedmemory_data_size(shared)
+        return ctypes.cast(address, c_void_p).value or 0, size, store.lib.wasmtime_sharedmemory_size(shared)
     memory = byref(item.of.memory)
-    address = ctypes.cast(api.B.wasmtime_memory_data(store.context, memory), c_void_p).value or 0
+    address = ctypes.cast(store.lib.wasmtime_memory_data(store.context, memory), c_void_p).value or 0
     return (
         address,
-        api.B.wasmtime_memory_data_size(store.context, memory),
-        api.B.wasmtime_memory_size(store.context, memory),
+        store.lib.wasmtime_memory_data_size(store.context, memory),
+        store.lib.wasmtime_memory_size(store.context, memory),
     )
 
 
-def blocks(base: int, size: int) -> list[list[int]]:
+def blocks(lib: ModuleType, base: int, size: int) -> list[list[int]]:
     """(index, CRC-32) of each 64 KiB block that is not all zero; the last one may be shorter."""
-    found = []
-    for index in _candidates(base, size):
+    summed = []
+    for index in _candidates(lib, base, size):
         length = min(BLOCK, size - index * BLOCK)
         address = base + index * BLOCK
         if LIBC.memcmp(address, ZEROS, length):
-            found.append([index, zlib.crc32(ctypes.string_at(address, length))])
-    return found
+            summed.append([index, zlib.crc32(ctypes.string_at(address, length))])
+    return summed
 
 
-def _candidates(base: int, size: int):
+def _candidates(lib: ModuleType, base: int, size: int):
     """Blocks that may hold something. Of a large memory, those with a page that was ever touched."""
     count = -(-size // BLOCK)
-    if size <= LARGE or not api.has("wasmtime_config_memory_init_cow_set") or base % PAGE:
+    if size <= LARGE or not api.has(lib, "wasmtime_config_memory_init_cow_set") or base % PAGE:
         return range(count)
     try:
         with open("/proc/self/pagemap", "rb", buffering=0) as file:
@@ -92,11 +93,11 @@ def _absent_mask(step: int) -> int:
 
 def _table(store: Store, name: str, kind: str) -> tuple[int, list[str]]:
     table = byref(store.export(store.instance, name).of.table)
-    size = api.B.wasmtime_table_size(store.context, table)
+    size = store.lib.wasmtime_table_size(store.context, table)
     elements = []
     for index in range(min(size, TABLE_LIMIT)):
-        value = api.B.wasmtime_val_t()
-        if not api.B.wasmtime_table_get(store.context, table, index, byref(value)):
+        value = store.lib.wasmtime_val_t()
+        if not store.lib.wasmtime_table_get(store.context, table, index, byref(value)):
             break
         elements.append(store.read_value(value, kind)[1] or "null")
     return size, elements

@@ -7,9 +7,11 @@ import os
 import re
 import struct
 from ctypes import byref, c_void_p, create_string_buffer
+from types import ModuleType
 
 import wasmtime_api as api
-from wasmtime_api import SLOT, Refused, clean, compile_module, take_error, text_of
+from wasmtime_api import Refused, compile_module, take_error, text_of
+from wasmtime_values import SLOT, Refs, clean
 
 FUNC, TABLE, MEMORY, GLOBAL, TAG = range(5)
 COMPILE, INSTANTIATE, INVOKE = 1, 2, 3
@@ -73,11 +75,11 @@ def classify(message: str) -> list:
 class Store:
     """A store with the instances of one case or one script."""
 
-    def __init__(self, engine, progress: Progress) -> None:
-        self.engine, self.progress = engine, progress
-        self.store = api.B.wasmtime_store_new(engine, None, api.NO_FINALIZER)
-        self.context = api.B.wasmtime_store_context(self.store)
-        self.refs = api.Refs(self)
+    def __init__(self, lib: ModuleType, engine, progress: Progress) -> None:
+        self.lib, self.engine, self.progress = lib, engine, progress
+        self.store = self.lib.wasmtime_store_new(engine, None, api.NO_FINALIZER)
+        self.context = self.lib.wasmtime_store_context(self.store)
+        self.refs = Refs(self)
         self.modules: list = []
         self.callbacks: list = []
         self.log: list[tuple[int, int, bytes, list[str]]] = []
@@ -91,10 +93,10 @@ class Store:
 
     def close(self) -> None:
         if self.import_types is not None:
-            api.B.wasm_importtype_vec_delete(byref(self.import_types))
-        api.B.wasmtime_store_delete(self.store)
+            self.lib.wasm_importtype_vec_delete(byref(self.import_types))
+        self.lib.wasmtime_store_delete(self.store)
         for module in self.modules:
-            api.B.wasmtime_module_delete(module)
+            self.lib.wasmtime_module_delete(module)
 
     def function_names(self) -> dict[int, str]:
         """The exported functions of the instance under test by raw function pointer."""
@@ -102,7 +104,7 @@ class Store:
             self.names = {}
             for name in self.watched_funcs if self.instance is not None else ():
                 item = self.export(self.instance, name)
-                raw = pointer_value(api.B.wasmtime_func_to_raw(self.context, byref(item.of.func)))
+                raw = pointer_value(self.lib.wasmtime_func_to_raw(self.context, byref(item.of.func)))
                 self.names.setdefault(raw, name)
         return self.names
 
@@ -119,7 +121,7 @@ class Store:
         ]
 
     def compile(self, data: bytes):
-        module, message = compile_module(self.engine, data)
+        module, message = compile_module(self.lib, self.engine, data)
         if module is None:
             raise Failed(["rejected", message[:2000]])
         self.modules.append(module)
@@ -127,53 +129,53 @@ class Store:
 
     def instantiate(self, module, externs: list):
         """A new instance. Raises ``Failed``."""
-        array = (api.B.wasmtime_extern_t * max(len(externs), 1))(*externs)
-        instance, trap = api.B.wasmtime_instance_t(), ctypes.POINTER(api.B.wasm_trap_t)()
-        error = api.B.wasmtime_instance_new(self.context, module, array, len(externs), byref(instance), byref(trap))
+        array = (self.lib.wasmtime_extern_t * max(len(externs), 1))(*externs)
+        instance, trap = self.lib.wasmtime_instance_t(), ctypes.POINTER(self.lib.wasm_trap_t)()
+        error = self.lib.wasmtime_instance_new(self.context, module, array, len(externs), byref(instance), byref(trap))
         self.check(error, trap)
         return instance
 
     def check(self, error, trap) -> None:
         """Raise ``Failed`` for an error, a trap or an exception."""
         if error:
-            message = text_of(api.B.wasmtime_error_message, error)
-            api.B.wasmtime_error_delete(error)
+            message = text_of(self.lib, self.lib.wasmtime_error_message, error)
+            self.lib.wasmtime_error_delete(error)
             raise Failed(self.thrown() or classify(message))
         if trap:
-            message = text_of(api.B.wasm_trap_message, trap)
-            api.B.wasm_trap_delete(trap)
+            message = text_of(self.lib, self.lib.wasm_trap_message, trap)
+            self.lib.wasm_trap_delete(trap)
             raise Failed(self.thrown() or classify(message))
 
     def thrown(self) -> list | None:
         """The pending exception as an outcome, its payload slots last."""
-        if not api.has("wasmtime_context_take_exception"):
+        if not api.has(self.lib, "wasmtime_context_take_exception"):
             return None
         # The first releases with exceptions hand out the exception itself, later ones a reference to it.
-        itself = api.has("wasmtime_exn_tag")
-        held = ctypes.POINTER(api.B.wasmtime_exn_t)() if itself else api.B.wasmtime_exnref_t()
-        if not api.B.wasmtime_context_take_exception(self.context, byref(held)):
+        itself = api.has(self.lib, "wasmtime_exn_tag")
+        held = ctypes.POINTER(self.lib.wasmtime_exn_t)() if itself else self.lib.wasmtime_exnref_t()
+        if not self.lib.wasmtime_context_take_exception(self.context, byref(held)):
             return None
         exn = held if itself else byref(held)
-        tag = api.B.wasmtime_tag_t()
-        tag_of = api.B.wasmtime_exn_tag if itself else api.B.wasmtime_exnref_tag
+        tag = self.lib.wasmtime_tag_t()
+        tag_of = self.lib.wasmtime_exn_tag if itself else self.lib.wasmtime_exnref_tag
         if error := tag_of(self.context, exn, byref(tag)):
-            take_error(error)
-        found = ["threw", "?", "", [], b""]
+            take_error(self.lib, error)
+        outcome = ["threw", "?", "", [], b""]
         for name, kinds, known in self.tags:
-            if api.B.wasmtime_tag_eq(self.context, byref(known.of.tag), byref(tag)):
-                field_of = api.B.wasmtime_exn_field if itself else api.B.wasmtime_exnref_field
-                found = ["threw", name, kinds, *self._payload(exn, field_of, kinds)]
+            if self.lib.wasmtime_tag_eq(self.context, byref(known.of.tag), byref(tag)):
+                field_of = self.lib.wasmtime_exn_field if itself else self.lib.wasmtime_exnref_field
+                outcome = ["threw", name, kinds, *self._payload(exn, field_of, kinds)]
                 break
         if itself:
-            api.B.wasmtime_exn_delete(exn)
-        return found
+            self.lib.wasmtime_exn_delete(exn)
+        return outcome
 
     def _payload(self, exn, field_of, kinds: str) -> tuple[list[str], bytes]:
         refs, slots = [], b""
         for i, kind in enumerate(kinds):
-            value = api.B.wasmtime_val_t()
+            value = self.lib.wasmtime_val_t()
             if error := field_of(self.context, exn, i, byref(value)):
-                take_error(error)
+                take_error(self.lib, error)
             data, ref = self.read_value(value, kind)
             slots += data
             if ref is not None:
@@ -182,7 +184,7 @@ class Store:
 
     def read_value(self, value, kind: str) -> tuple[bytes, str | None]:
         """A ``wasmtime_val_t`` as its slot and, for a reference, its identity."""
-        offset = api.B.wasmtime_val_t.of.offset
+        offset = self.lib.wasmtime_val_t.of.offset
         raw = ctypes.string_at(ctypes.addressof(value) + offset, SLOT)
         if kind in VALKIND:
             return clean(raw, kind), None
@@ -193,12 +195,12 @@ class Store:
         store_id = int.from_bytes(ctypes.string_at(ctypes.addressof(of), 8), "little")
         if store_id == 0:
             return "null"
-        if lower == "c" and api.has("wasmtime_func_to_raw"):
-            return self.refs.identity(pointer_value(api.B.wasmtime_func_to_raw(context, byref(of.funcref))), kind)
+        if lower == "c" and api.has(self.lib, "wasmtime_func_to_raw"):
+            return self.refs.identity(pointer_value(self.lib.wasmtime_func_to_raw(context, byref(of.funcref))), kind)
         field = {"e": "externref", "a": "anyref", "g": "anyref"}.get(lower)
-        if field and api.has(f"wasmtime_{field}_to_raw"):
+        if field and api.has(self.lib, f"wasmtime_{field}_to_raw"):
             held = getattr(of, field)
-            raw = getattr(api.B, f"wasmtime_{field}_to_raw")(
+            raw = getattr(self.lib, f"wasmtime_{field}_to_raw")(
                 context, held if lower == "e" and _points(held) else byref(held)
             )
             return self.refs.identity(pointer_value(raw), kind)
@@ -207,27 +209,27 @@ class Store:
     def export(self, instance, name: str):
         """An exported item, or None."""
         data = name.encode("utf-8")
-        item = api.B.wasmtime_extern_t()
-        found = api.B.wasmtime_instance_export_get(
+        item = self.lib.wasmtime_extern_t()
+        exists = self.lib.wasmtime_instance_export_get(
             self.context, byref(instance), create_string_buffer(data, len(data) or 1), len(data), byref(item)
         )
-        return item if found else None
+        return item if exists else None
 
     def call(
         self, func, params: str, results: str, args: bytes, refs: list[str], context=None
     ) -> tuple[bytes, list[str]]:
         """Call a function with packed arguments: result slots and reference identities. Raises ``Failed``."""
         context = context or self.context
-        if not api.has("wasmtime_func_call_unchecked"):
+        if not api.has(self.lib, "wasmtime_func_call_unchecked"):
             return self._call_checked(func, params, results, args, refs)
         count = max(len(params), len(results), 1)
         raw = create_string_buffer(args, count * SLOT)
         if refs:
             self._place_refs(raw, params, refs)
-        slots = ctypes.cast(raw, ctypes.POINTER(api.B.wasmtime_val_raw_t))
-        trap = ctypes.POINTER(api.B.wasm_trap_t)()
-        rest = {3: (), 4: (byref(trap),), 5: (count, byref(trap))}[api.arity("wasmtime_func_call_unchecked")]
-        answer = api.B.wasmtime_func_call_unchecked(context, byref(func), slots, *rest)
+        slots = ctypes.cast(raw, ctypes.POINTER(self.lib.wasmtime_val_raw_t))
+        trap = ctypes.POINTER(self.lib.wasm_trap_t)()
+        rest = {3: (), 4: (byref(trap),), 5: (count, byref(trap))}[api.arity(self.lib, "wasmtime_func_call_unchecked")]
+        answer = self.lib.wasmtime_func_call_unchecked(context, byref(func), slots, *rest)
         self.check(*((None, answer) if not rest else (answer, trap)))
         data = raw.raw
         return clean(data, results), self.identities(data, results)
@@ -236,14 +238,14 @@ class Store:
         """A call from inside a host function: (raw results, None) or (None, address of the trap to pass on)."""
         count = max(params, results, 1)
         buffer = create_string_buffer(raw, count * SLOT)
-        slots = ctypes.cast(buffer, ctypes.POINTER(api.B.wasmtime_val_raw_t))
-        trap = ctypes.POINTER(api.B.wasm_trap_t)()
-        rest = {3: (), 4: (byref(trap),), 5: (count, byref(trap))}[api.arity("wasmtime_func_call_unchecked")]
-        answer = api.B.wasmtime_func_call_unchecked(context, byref(func), slots, *rest)
+        slots = ctypes.cast(buffer, ctypes.POINTER(self.lib.wasmtime_val_raw_t))
+        trap = ctypes.POINTER(self.lib.wasm_trap_t)()
+        rest = {3: (), 4: (byref(trap),), 5: (count, byref(trap))}[api.arity(self.lib, "wasmtime_func_call_unchecked")]
+        answer = self.lib.wasmtime_func_call_unchecked(context, byref(func), slots, *rest)
         if not rest:
             trap, answer = answer, None
         if answer:
-            return None, take_error(answer)
+            return None, take_error(self.lib, answer)
         if trap:
             return None, ctypes.cast(trap, c_void_p).value
         return buffer.raw[: results * SLOT], None
@@ -252,18 +254,18 @@ class Store:
         """How many calls the function peer has counted."""
         if self.peer is None:
             return 0
-        value = api.B.wasmtime_val_t()
-        api.B.wasmtime_global_get(self.context, byref(self.export(self.peer, "count").of.global_), byref(value))
+        value = self.lib.wasmtime_val_t()
+        self.lib.wasmtime_global_get(self.context, byref(self.export(self.peer, "count").of.global_), byref(value))
         return value.of.i32
 
     def memory_base(self, instance, name: str) -> int:
         """The address of an exported memory."""
         memory = self.export(instance, name).of.memory
-        return ctypes.cast(api.B.wasmtime_memory_data(self.context, byref(memory)), c_void_p).value
+        return ctypes.cast(self.lib.wasmtime_memory_data(self.context, byref(memory)), c_void_p).value
 
     def as_extern(self, item, sort: int):
         """A function, table, global or tag as an extern."""
-        extern = api.B.wasmtime_extern_t()
+        extern = self.lib.wasmtime_extern_t()
         extern.kind = {FUNC: 0, GLOBAL: 1, TABLE: 2, TAG: 5}[sort]
         field = {FUNC: "func", GLOBAL: "global_", TABLE: "table", TAG: "tag"}[sort]
         setattr(extern.of, field, item)
@@ -271,11 +273,15 @@ class Store:
 
     def value(self, ref: str, kind: str):
         """A reference as a ``wasmtime_val_t``: host tokens, null, exported functions. Raises ``Refused``."""
-        made = api.B.wasmtime_val_t()
+        made = self.lib.wasmtime_val_t()
         made.kind = {"e": 6, "c": 5, "a": 7}[kind.lower()]
         if ref == "null":
-            if kind.lower() == "c" and hasattr(api.B, "wasmtime_val_delete") and not api.has("wasmtime_anyref_clone"):
-                ctypes.memmove(ctypes.addressof(made) + api.B.wasmtime_val_t.of.offset, bytes(SLOT), SLOT)
+            if (
+                kind.lower() == "c"
+                and hasattr(self.lib, "wasmtime_val_delete")
+                and not api.has(self.lib, "wasmtime_anyref_clone")
+            ):
+                ctypes.memmove(ctypes.addressof(made) + self.lib.wasmtime_val_t.of.offset, bytes(SLOT), SLOT)
             return made
         if ref.startswith("extern:") and kind.lower() == "e":
             held = self.refs.token(int(ref[7:]))
@@ -294,25 +300,25 @@ class Store:
                 continue
             table = self.export(instance, params[i].lower()).of.table
             value = self.value(ref, params[i])
-            if error := api.B.wasmtime_table_set(self.context, byref(table), i, byref(value)):
-                raise Refused(take_error(error))
+            if error := self.lib.wasmtime_table_set(self.context, byref(table), i, byref(value)):
+                raise Refused(take_error(self.lib, error))
 
     def table_refs(self, instance, data: bytes, kinds: str, first: int) -> list[str]:
         """The reference results that a wrapper left in its tables, by identity."""
-        found = []
+        identities = []
         for i, kind in enumerate(kinds):
             if kind in VALKIND:
                 continue
             key = {"g": "a"}.get(kind.lower(), kind.lower())
             if not data[i * SLOT]:
-                found.append("null")
+                identities.append("null")
             elif key == "x":
-                found.append("exn")
+                identities.append("exn")
             else:
-                table, value = self.export(instance, key).of.table, api.B.wasmtime_val_t()
-                api.B.wasmtime_table_get(self.context, byref(table), first + i, byref(value))
-                found.append(self._identity_of(value, kind))
-        return found
+                table, value = self.export(instance, key).of.table, self.lib.wasmtime_val_t()
+                self.lib.wasmtime_table_get(self.context, byref(table), first + i, byref(value))
+                identities.append(self._identity_of(value, kind))
+        return identities
 
     def _place_refs(self, raw, params: str, refs: list[str]) -> None:
         places = [i for i, kind in enumerate(params) if kind not in VALKIND]
@@ -322,28 +328,30 @@ class Store:
 
     def identities(self, data: bytes, kinds: str) -> list[str]:
         """The references among raw slots, by identity. What a narrow reference leaves of its slot is old data."""
-        narrow = api.B.wasmtime_val_raw_t.externref.size if hasattr(api.B, "wasmtime_val_raw_t") else 8
-        found = []
+        narrow = self.lib.wasmtime_val_raw_t.externref.size if hasattr(self.lib, "wasmtime_val_raw_t") else 8
+        identities = []
         for i, kind in enumerate(kinds):
             if kind not in VALKIND:
                 size = 8 if kind in "cC" else narrow
-                found.append(self.refs.identity(int.from_bytes(data[i * SLOT : i * SLOT + size], "little"), kind))
-        return found
+                identities.append(self.refs.identity(int.from_bytes(data[i * SLOT : i * SLOT + size], "little"), kind))
+        return identities
 
     def _call_checked(self, func, params: str, results: str, args: bytes, refs: list[str]) -> tuple[bytes, list[str]]:
         """For 0.30, which has no unchecked call."""
         if any(ref != "null" for ref in refs):
             raise Failed(["unsupported", "reference arguments in this release"])
-        val, offset = api.B.wasmtime_val_t, api.B.wasmtime_val_t.of.offset
+        val, offset = self.lib.wasmtime_val_t, self.lib.wasmtime_val_t.of.offset
         given, got = (val * max(len(params), 1))(), (val * max(len(results), 1))()
         for i, kind in enumerate(params):
             given[i].kind = VALKIND.get(kind, 6 if kind in "eE" else 5)
             ctypes.memmove(ctypes.addressof(given[i]) + offset, args[i * SLOT : i * SLOT + SLOT], SLOT)
-        trap = ctypes.POINTER(api.B.wasm_trap_t)()
-        error = api.B.wasmtime_func_call(self.context, byref(func), given, len(params), got, len(results), byref(trap))
+        trap = ctypes.POINTER(self.lib.wasm_trap_t)()
+        error = self.lib.wasmtime_func_call(
+            self.context, byref(func), given, len(params), got, len(results), byref(trap)
+        )
         self.check(error, trap)
-        found = [self.read_value(got[i], kind) for i, kind in enumerate(results)]
-        return b"".join(slot for slot, _ in found), [ref for _, ref in found if ref is not None]
+        values = [self.read_value(got[i], kind) for i, kind in enumerate(results)]
+        return b"".join(slot for slot, _ in values), [ref for _, ref in values if ref is not None]
 
 
 def pointer_value(raw) -> int:

@@ -14,12 +14,14 @@ import struct
 import sys
 import time
 import traceback
+from types import ModuleType
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wasmtime_api as api
 from wasmtime_hosts import link, merged_log
 from wasmtime_state import read_state
 from wasmtime_store import COMPILE, INSTANTIATE, INVOKE, Failed, Progress, Store
+from wasmtime_values import SLOT, clean
 
 PROTOCOL = 1
 COMPILE_PART, INSTANTIATE_PART, INVOKE_PART, STATE_PART = range(4)
@@ -29,6 +31,7 @@ class Worker:
     def __init__(self, config: dict) -> None:
         self.input, self.output, progress = config["fds"]
         self.settings: dict[str, str] = config["settings"]
+        self.lib: ModuleType | None = None
         self.progress = Progress(progress)
         self.engines: dict[frozenset[str], object] = {}
         self.features: frozenset[str] = frozenset()
@@ -82,18 +85,18 @@ class Worker:
         else:
             accepted = header["known"]
             self.features = frozenset(header["state"])
-        self.engines[self.features] = api.make_engine(self.settings, self.features)
+        self.engines[self.features] = api.make_engine(self.lib, self.settings, self.features)
         state = sorted(self.features)
         return {"protocol": PROTOCOL, "features": accepted, "library": loaded_library(), "state": state}, b""
 
     def _explore(self, probes: list[tuple[str, bytes]]) -> list[str]:
         """Find the features that can be on together and that really compile; prove the settings with them."""
-        features, print_ = api.accepted_features(self.settings, self.probe)
-        accepted, deadly = api.compiling(self.settings, features, probes)
-        fewer, _ = api.fingerprint(self.settings, features - deadly, self.probe) if deadly else (None, "")
+        features, print_ = api.accepted_features(self.lib, self.settings, self.probe)
+        accepted, deadly = api.compiling(self.lib, self.settings, features, probes)
+        fewer, _ = api.fingerprint(self.lib, self.settings, features - deadly, self.probe) if deadly else (None, "")
         if fewer is not None:
             features, print_ = features - deadly, fewer
-        api.guard(self.settings, features, print_, self.probe)
+        api.guard(self.lib, self.settings, features, print_, self.probe)
         self.features = features
         return accepted
 
@@ -106,13 +109,13 @@ class Worker:
             wanted.update(api.NEEDS.get(name, ()))
         key = frozenset(wanted) & self.features
         if key not in self.engines:
-            print_, why = api.fingerprint(self.settings, key, self.probe)
+            print_, why = api.fingerprint(self.lib, self.settings, key, self.probe)
             if print_ is None:
                 raise Failed(["unsupported", f"these features together: {why}"])
             if len(self.engines) > 8:
                 oldest = next(one for one in self.engines if one != self.features)
-                api.B.wasm_engine_delete(self.engines.pop(oldest))
-            self.engines[key] = api.make_engine(self.settings, key)
+                self.lib.wasm_engine_delete(self.engines.pop(oldest))
+            self.engines[key] = api.make_engine(self.lib, self.settings, key)
         return self.engines[key]
 
     def case(self, header: dict, blobs: list) -> tuple[dict, bytes]:
@@ -123,7 +126,7 @@ class Worker:
     def open(self, _header: dict, _blobs: list) -> tuple[dict, bytes]:
         """A new script: a store with no instances."""
         self.end_script()
-        self.script = {"store": Store(self.engine_for(None), self.progress), "instances": {}}
+        self.script = {"store": Store(self.lib, self.engine_for(None), self.progress), "instances": {}}
         return {}, b""
 
     def end_script(self) -> None:
@@ -169,8 +172,8 @@ class Worker:
         item = store.export(instance, header["export"])
         if item is None or item.kind != 1:
             return {"ref": None, "found": False}, b""
-        value = api.B.wasmtime_val_t()
-        api.B.wasmtime_global_get(store.context, ctypes.byref(item.of.global_), ctypes.byref(value))
+        value = self.lib.wasmtime_val_t()
+        self.lib.wasmtime_global_get(store.context, ctypes.byref(item.of.global_), ctypes.byref(value))
         slot, ref = store.read_value(value, header["kind"])
         return {"ref": ref, "found": True}, slot
 
@@ -209,7 +212,7 @@ class CaseRun:
         store = None
         try:
             self.progress.at(COMPILE)
-            store = Store(self.worker.engine_for(header.get("features")), self.progress)
+            store = Store(self.worker.lib, self.worker.engine_for(header.get("features")), self.progress)
             try:
                 module = store.compile(self.blobs[header["module"]])
             finally:
@@ -256,8 +259,7 @@ class CaseRun:
         return outcome
 
     def _observe(self, store: Store, answer: dict) -> None:
-        rows = self.header["imports"]["rows"]
-        for index, slots, refs in merged_log(store, rows):
+        for index, slots, refs in merged_log(store, self.header["imports"]["sources"]):
             answer["log"].append([index, refs])
             self.slots.append(slots)
         if store.instance is not None and answer["inst"][0] == "returned":
@@ -273,8 +275,8 @@ def one_call(store: Store, instance, call: list, blobs: list) -> tuple[list, byt
         if item is None:
             return ["unsupported", via], b""
         if via == "host":
-            slots, found = store.call(item.of.func, params, results, args, refs)
-            return ["returned", found], slots
+            slots, identities = store.call(item.of.func, params, results, args, refs)
+            return ["returned", identities], slots
         return wrapped_call(store, item, params, results, args, refs, blobs[wrapper])
     except Failed as failed:
         answer, body = split_payload(failed.args[0])
@@ -293,13 +295,13 @@ def wrapped_call(store: Store, item, params: str, results: str, args: bytes, ref
     status, _ = store.call(store.export(instance, "call").of.func, "", "i", b"", [])
     code = status[0]
     kinds = results if code == 0 else store.tags[code - 1][1]
-    size = len(kinds) * api.SLOT
-    data = ctypes.string_at(base + len(params) * api.SLOT, size)
-    found = store.table_refs(instance, data, kinds, len(params))
-    slots = api.clean(data, kinds)
+    size = len(kinds) * SLOT
+    data = ctypes.string_at(base + len(params) * SLOT, size)
+    identities = store.table_refs(instance, data, kinds, len(params))
+    slots = clean(data, kinds)
     if code == 0:
-        return ["returned", found], slots
-    return ["threw", store.tags[code - 1][0], kinds, found], slots
+        return ["returned", identities], slots
+    return ["threw", store.tags[code - 1][0], kinds, identities], slots
 
 
 def split_payload(outcome: list) -> tuple[dict, bytes]:
@@ -324,7 +326,7 @@ def main() -> None:
     sys.setrecursionlimit(50_000)
     worker = Worker(config)
     try:
-        api.load(config["package"], config["library"])
+        worker.lib = api.load(config["package"], config["library"])
     except Exception as error:
         worker.receive()
         worker.reply({"refused": f"the library cannot be loaded: {error}"})

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 import wasmtime
 
-from oracles import provision
-from oracles.engine import Engine, EngineUnavailable, Limits, open_engine
+from oracles.engine import Engine, EngineUnavailable, Limits, adapter, engine_names, open_engine
 from wasm.case import Case
 from wasm.embedding import Invocation
 
-LIMITS = Limits(cpu_seconds=2.0, memory_bytes=3 << 30)
-SLOW_LIMITS = Limits(cpu_seconds=6.0, memory_bytes=3 << 30)
-"""For the project's own compiler, which is in Python and checks every allocation of a 1,000-value call."""
-ADAPTERS = (
-    "wasmtime",
-    "wasmtime:opt=none+checker",
-    "wasmtime:regalloc=single_pass",
-    "wasmtime:winch",
-    "wasmtime:pulley",
-    "v8",
-    "v8:liftoff",
-    "v8:turbofan",
-    "jsc",
-    "jsc:ipint",
-    "jsc:bbq",
-    "jsc:omg",
-    "compiler:fuel=off",
-    "compiler:opt=none+regs=6+order=random-1+fuel=off",
-)
+LIMITS = Limits(cpu_seconds=6.0, memory_bytes=3 << 30)
+"""Long enough for the project's own compiler, which is in Python and checks every allocation of a 1,000-value call."""
+ADAPTERS = tuple(id for name in engine_names() for id in adapter(name).CONTRACT)
 
 Wat = Callable[..., Case]
 
 
 def open_or_skip(name: str) -> Engine:
     """The engine, or a skipped test where this machine does not have it."""
-    for engine, shell, release in (("v8", "node", "26.10.0"), ("jsc", "bun", "1.4.5")):
-        if name.startswith(engine) and shutil.which(shell) is None and not provision.installed(shell):
-            pytest.skip(f"no {shell} on the PATH and none provisioned (fuzz engines install {engine}@{release})")
-    engine = open_engine(name, SLOW_LIMITS if name.startswith("compiler") else LIMITS, offline=True)
+    try:
+        engine = open_engine(name, LIMITS, offline=True)
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
     try:
         _ = engine.capabilities
     except EngineUnavailable as error:

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oracles.engines.wasmtime import WORKER as WASMTIME_WORKER
 from oracles.modules.probes import BASIC, PROBES
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.crash import read_crash
 from oracles.remote.interface import FUNC, Unreadable, known_tags, read_interface
-from oracles.remote.process import NOISE_LIMIT, Launch, Noise, WorkerProcess
+from oracles.remote.process import LAUNCHER, NOISE_LIMIT, Launch, Noise, WorkerProcess
+from oracles.remote.shells import WORKER as SHELL_WORKER
 from oracles.remote.wrapper import wrapper_for
 from tests.engines.conftest import Wat
 from wasm.decode import decode
@@ -77,6 +79,12 @@ def test_each_probe_needs_its_feature(feature: Feature) -> None:
 def test_the_modules_of_the_harness_are_valid() -> None:
     for data in (BASIC, SPECTEST, SPECTEST_NO_TABLE64):
         validate(decode(data), ALL, data)
+
+
+def test_every_program_of_a_worker_is_there() -> None:
+    """Where a shell is absent its engines are skipped, and nothing else would notice a path that leads nowhere."""
+    programs = (LAUNCHER, SHELL_WORKER, WASMTIME_WORKER)
+    assert [path for path in programs if not Path(path).is_file()] == []
 
 
 def test_panics_of_all_ages_are_read() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,6 +55,29 @@ def test_smaller_bytes_mean_smaller_choices(n: int, pair: tuple[bytes, bytes]) -
     assert ChoiceSource.replay(b"\x01" + low).below(n) <= ChoiceSource.replay(b"\x01" + high).below(n)
     chance = ChoiceSource.replay(b"\x01" + low).chance(1, 3), ChoiceSource.replay(b"\x01" + high).chance(1, 3)
     assert chance != (True, False)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 15, 16, 17, 300])
+def test_draws_by_name_are_below(n: int) -> None:
+    """The same bytes taken, the same answer, at every value of a byte: choices of old runs stay what they were."""
+    for value in range(256):
+        data = bytes((1, value, value ^ 0x5A, 3, 4, 5, 6, 7, 8))
+
+        def both(draw: Callable[[ChoiceSource], object], data: bytes = data) -> tuple[object, int]:
+            source = ChoiceSource.replay(data)
+            return draw(source), source.below(16)  # what comes next shows how many bytes were taken
+
+        assert both(lambda source: source.one_in(n)) == both(lambda source: source.below(n) == n - 1)
+        assert both(lambda source: source.pick(range(n))) == both(lambda source: source.below(n))
+        for numerator in {0, 1, n // 2, n}:
+            drawn = both(lambda source, k=numerator: source.chance(k, n))
+            assert drawn == both(lambda source, k=numerator: source.below(n) >= n - k)
+
+
+def test_named_draws_at_the_end_of_the_stream_are_the_simplest() -> None:
+    source = ChoiceSource.replay(b"")
+    assert [source.one_in(2), source.chance(15, 16), source.pick("ab")] == [False, False, "a"]
+    assert source.recorded() == b"\0"
 
 
 def test_the_exhausted_stream_is_simplest() -> None:

@@ -11,7 +11,8 @@ from generators.config import DEFAULT, Config
 from generators.module.function import Function
 from generators.module.shell import Shell
 from generators.program.arguments import draw_arguments
-from generators.scalar.expressions import Nan, candidates, emit, emit_statement
+from generators.scalar.candidates import Nan, candidates
+from generators.scalar.expressions import emit, emit_statement
 from oracles.engine import Engine, open_engine
 from wasm.case import Case
 from wasm.decode import decode

@@ -12,9 +12,10 @@ import pytest
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT
 from generators.mutation.bases import SEEDS, any_case, base_targets, seeds
-from generators.mutation.edits import Editor
+from generators.mutation.editor import Editor
+from generators.mutation.edits import make_edit
 from generators.mutation.fuel import add_fuel, fuelled
-from generators.mutation.spans import deep_functions, guarded, read_graph
+from generators.mutation.guards import CodeReader, deep_functions, guarded
 from generators.registry import make_case
 from oracles.interpreter import Budget, run_case
 from wasm.builder import ModuleBuilder
@@ -126,15 +127,17 @@ def test_what_ends_loops_and_guards_divisions_is_kept() -> None:
     module = counting().finish()
     context = ModuleContext.of(module)
     body = module.funcs[0].body
-    found = guarded(read_graph(module.funcs[0], context), body, False, frozenset())
-    kept = [(body[at][0].name, body[at][1]) for at in sorted(found.kept)]
+    code = CodeReader(context).read(module.funcs[0])
+    assert code is not None
+    guards = guarded(code, body, False, frozenset())
+    kept = [(body[at][0].name, body[at][1]) for at in sorted(guards.kept)]
     assert ("i32.const", 4) in kept
     assert ("i32.sub", None) in kept
     assert ("i64.or", None) in kept
     assert ("i64.const", 1) in kept
     assert ("i64.mul", None) not in kept
     assert ("i64.const", 3) not in kept
-    assert not found.open_loops
+    assert not guards.open_loops
 
 
 def test_edits_of_one_function_are_many_and_harmless() -> None:
@@ -146,7 +149,7 @@ def test_edits_of_one_function_are_many_and_harmless() -> None:
         context = ModuleContext.of(module)
         editor = Editor.open(module, context, DEFAULT, ChoiceSource.seeded("edit", turn), 0, deep_functions(module))
         assert editor is not None
-        done = [editor.edit() for _ in range(4)]
+        done = [make_edit(editor) for _ in range(4)]
         assert True in done
         validate(module)
         content = encode(module)

@@ -75,8 +75,8 @@ def test_every_disagreement_is_found_and_duplicates_are_capped(wrong: Ran) -> No
     found = wide_indices(CASES)
     assert wrong.summary.stats.cases == CASES
     assert wrong.summary.stats.disagreements == len(found) > 2
-    assert len(wrong.summary.bundles) == 2
-    assert {row.count for row in wrong.summary.bundles} == {len(found)}
+    assert len(wrong.summary.findings) == 2
+    assert {stored.count for stored in wrong.summary.findings} == {len(found)}
     assert {f.case.provenance.index for _, f in read_findings(wrong.out)} == set(found[:2])
     assert all(f.repeats == f.tries == 3 for _, f in read_findings(wrong.out))
 
@@ -135,8 +135,8 @@ def test_every_line_has_the_documented_fields(wrong: Ran) -> None:
 def test_a_report_says_the_same_without_running(wrong: Ran) -> None:
     summary = recorded(wrong.out)
     assert summary.stats.cases == wrong.summary.stats.cases
-    assert [row.path for row in summary.bundles] == [row.path for row in wrong.summary.bundles]
-    assert {row.count for row in summary.bundles} == {row.count for row in wrong.summary.bundles}
+    assert [stored.path for stored in summary.findings] == [stored.path for stored in wrong.summary.findings]
+    assert {stored.count for stored in summary.findings} == {stored.count for stored in wrong.summary.findings}
     assert "2 new findings" in markdown.render(summary)
     lines = [json.loads(line) for line in jsonl.render(summary).splitlines()]
     assert [line["type"] for line in lines] == ["finding", "finding", "summary"]
@@ -148,8 +148,8 @@ def test_going_on_repeats_nothing_and_forgets_nothing(tmp_path: Path) -> None:
     assert again.summary.resumed == 10
     assert again.summary.stats.cases == CASES
     assert again.summary.stats.engine_cases["faulty"] == CASES
-    assert {row.path for row in first.summary.bundles} <= {row.path for row in again.summary.bundles}
-    assert {row.count for row in again.summary.bundles} == {len(wide_indices(CASES))}
+    assert {stored.path for stored in first.summary.findings} <= {stored.path for stored in again.summary.findings}
+    assert {stored.count for stored in again.summary.findings} == {len(wide_indices(CASES))}
     third = campaign(tmp_path, "faulty", cases=CASES)
     assert third.summary.stats.cases == CASES
     assert third.summary.exit_code is ExitCode.FINDINGS
@@ -171,17 +171,17 @@ def test_a_known_finding_is_kept_marked_and_does_not_count_as_new(tmp_path: Path
     )
     ran = campaign(tmp_path / "out", "faulty", issues=known.load(path), minimize=20.0)
     assert ran.summary.exit_code is ExitCode.CLEAN
-    assert {row.known for row in ran.summary.bundles} == {"old"}
+    assert {stored.known for stored in ran.summary.findings} == {"old"}
     assert ran.summary.unmatched_known == ["gone"]
     assert not any(row["type"] == "minimized" for row in ran.rows)
 
 
 def test_a_crash_has_its_message_and_place(tmp_path: Path) -> None:
     ran = campaign(tmp_path, "faulty:crash", stored=1)
-    (row,) = ran.summary.bundles
-    assert row.signature.message == "index out of bounds: the len is N but the index is N"
-    assert row.signature.place == "backend/src/emit.rs"
-    assert row.count == len(wide_indices(CASES))
+    (stored,) = ran.summary.findings
+    assert stored.signature.message == "index out of bounds: the len is N but the index is N"
+    assert stored.signature.place == "backend/src/emit.rs"
+    assert stored.count == len(wide_indices(CASES))
 
 
 def test_what_does_not_repeat_is_kept_as_unstable() -> None:
@@ -197,7 +197,7 @@ def test_what_does_not_repeat_is_kept_as_unstable() -> None:
 
 def test_a_hang_that_ends_with_more_time_is_no_finding(tmp_path: Path) -> None:
     ran = campaign(tmp_path, "faulty:hang")
-    assert ran.summary.bundles == []
+    assert ran.summary.findings == []
     assert not ran.summary.stats.buckets
     assert ran.summary.stats.poisons["slow, not hung"] == len(wide_indices(CASES))
 

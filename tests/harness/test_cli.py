@@ -229,12 +229,14 @@ def test_a_run_in_which_no_engine_has_a_vote_is_not_clean(tmp_path: Path, capsys
     run = ["run", "--cases", "4", "--seed", "1", "--jobs", "1", "--engine", "compiler"]
     assert main([*run, "--target", "gc", "--out", str(tmp_path / "gc")]) == 3
     output = capsys.readouterr().out
-    assert "a case, no vote in 4\n" in output
-    assert "Nothing was compared: no engine has a vote on any of these cases. Records are in " in output
+    assert "a case, 4 not compared\n" in output
+    assert (
+        "Nothing was compared: no engine could run any of these cases to an end that counts. Records are in " in output
+    )
     assert "No disagreement" not in output
     assert main([*run, "--target", "arith,gc", "--out", str(tmp_path / "both")]) == 0
     output = capsys.readouterr().out
-    assert "a case, no vote in 2\n" in output
+    assert "a case, 2 not compared\n" in output
     assert "No disagreement" in output
 
 

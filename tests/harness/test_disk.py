@@ -91,6 +91,17 @@ def test_a_second_run_in_one_folder_is_refused_with_its_holder(tmp_path: Path) -
     Archive(tmp_path).close()
 
 
+def test_a_lock_that_cannot_be_written_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(ArchiveError, match=r"no space left for .*lock"):
+            FolderLock(tmp_path)
+    FolderLock(tmp_path).release()
+
+
 def test_the_lock_of_a_dead_process_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("1\n")
     FolderLock(tmp_path).release()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import dis
 import importlib
 import inspect
 import json
@@ -10,7 +12,9 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import pytest
 from json_docs import documented
@@ -41,6 +45,28 @@ def test_a_fault_goes_in_and_out(name: str) -> None:
 
 def _state(patch: Rewrite | Entry) -> object:
     return function_at(patch.place).__code__ if isinstance(patch, Rewrite) else target_of(patch.place)[patch.key]
+
+
+def test_what_a_fault_writes_knows_its_names() -> None:
+    """A name that its module has not would raise where it runs: that is found, but is not the fault that was meant."""
+    unknown = []
+    for fault in FAULTS.values():
+        with fault.inject():
+            for place in [patch.place for patch in fault.patches if isinstance(patch, Rewrite)]:
+                function = function_at(place)
+                names = {*function.__globals__, *vars(builtins)}
+                unknown += [(fault.name, name) for name in _globals_of(function.__code__) if name not in names]
+    assert unknown == []
+
+
+def _globals_of(code: CodeType) -> Iterator[str]:
+    """The global names that a function and those inside it read."""
+    for inst in dis.get_instructions(code):
+        if inst.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield inst.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals_of(constant)
 
 
 def test_there_are_faults_everywhere() -> None:

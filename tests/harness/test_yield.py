@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from json_docs import ROOT
 
 from fuzz.records.stats import Stats, size_range
 from fuzz.records.summary import Summary
@@ -95,9 +98,33 @@ def test_the_summary_has_a_line_for_each_target() -> None:
     stats.add(counted(0, target="calls"))
     lines = list(summary_lines(Summary(("returns", "calls"), 1, "1", out=__file__, stats=stats)))  # type: ignore[arg-type]
     (returns,) = (line for line in lines if line.startswith("  returns: "))
-    (calls,) = (line for line in lines if line.startswith("  calls: "))
+    calls = next(i for i, line in enumerate(lines) if line.startswith("  calls: "))
     assert "2 cases" in returns
-    assert "1 sampled cases executed" in calls
+    assert re.fullmatch(
+        r"    in 1 cases looked at closely \d+ of \d+ kinds of instruction were executed, .*", lines[calls + 1]
+    )
+
+
+def test_the_summary_says_what_a_wide_call_is_before_it_uses_the_word() -> None:
+    text = "\n".join(summary_lines(Summary(("returns",), 1, "1", out=Path(), stats=counted(0, 1))))
+    assert text.index("wide") == text.index("wide call (more than 20 parameters or results)")
+    assert not re.search(r"\bsites?\b|\bvotes?\b|\byield\b", text, re.I)
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_readme_shows_such_a_summary() -> None:
+    def words(lines: Iterable[str]) -> set[str]:
+        """The lines on what was reached, without numbers and the histograms behind a colon."""
+        return {re.sub(r"[\d.]+", "N", line) for line in lines if re.search("wide|240|looked at", line)}
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = [line.removeprefix("    ") for line in readme.splitlines() if line.startswith("    ")]
+    said = summary_lines(Summary(("returns",), 1, "1", out=Path(), stats=counted(0, 1, 2, 3)))
+    assert words(shown) == words(said)
+    progress = r" +\d+ s  \d+ cases, [\d.]+ cases/s, \d+ findings"
+    assert any(re.fullmatch(progress, line) for line in shown)
+    running = Summary(("returns",), 1, "1", out=Path(), stats=counted(0), wall_seconds=9.0, quiet_since=9.0)
+    assert re.fullmatch(progress, progress_line(running))
 
 
 def test_progress_says_when_nothing_ends() -> None:

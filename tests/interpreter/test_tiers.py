@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import textwrap
 from typing import Any
 
 import pytest
@@ -10,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.registry import make_case
-from oracles.interpreter import Budget, Store, instantiate, invoke, run_case
+from oracles.interpreter import Budget, Instance, Store, instantiate, invoke, run_case, transpile
 from oracles.interpreter.inline import TESTS, VALUES
+from oracles.interpreter.machine import HOT_CALLS
 from wasm.builder import FuncBuilder, Label, ModuleBuilder, const
-from wasm.embedding import Observation, Value
+from wasm.embedding import Observation, Returned, Value
+from wasm.fragment import code
 from wasm.isa import OPS, MemArg
 from wasm.module import Module
 from wasm.validate import validate
@@ -36,6 +40,28 @@ def test_inlined_expressions_mean_the_rows(name: str) -> None:
         for b in edges:
             operands = (a, b)[: len(op.params)]
             assert function(a, b) == op.pure(*operands), (name, operands)
+
+
+def test_the_example_in_the_header_is_what_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header of the second tier shows a function and the Python that it becomes; this makes it anew."""
+    wasm, python = re.findall(r"(?:^(?:    .*)\n)+", transpile.__doc__ or "", re.MULTILINE)
+    builder = ModuleBuilder()
+    func = builder.func([I32], [I32], export="f")
+    func.local(I32)
+    func.body.extend(code(wasm))
+    sources: list[str] = []
+
+    def compiling(source: str, name: str, mode: str) -> Any:
+        sources.append(source)
+        return compile(source, name, mode)
+
+    monkeypatch.setattr(transpile, "compile", compiling, raising=False)
+    instance = instantiate(builder.finish(), {}, Store())
+    assert isinstance(instance, Instance)
+    for _ in range(HOT_CALLS):
+        assert invoke(instance, "f", (Value("i32", 0),)) == Returned.of([Value("i32", 0)])
+    assert invoke(instance, "f", (Value("i32", 4),)) == Returned.of([Value("i32", 10)])
+    assert sources[0] == textwrap.dedent(python)
 
 
 class Programs:

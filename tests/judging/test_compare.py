@@ -1,4 +1,4 @@
-"""Every rule of the judge, biting and not biting (design, section 7)."""
+"""Every rule of the judge, biting and not biting (docs/judging.md)."""
 
 from __future__ import annotations
 

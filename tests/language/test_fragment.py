@@ -9,8 +9,8 @@ import pytest
 from wasm.fragment import code, template
 from wasm.isa import OPS, Imm, MemArg, Op
 from wasm.module import Module
-from wasm.text_instr import BodyPrinter
-from wasm.text_types import Scope
+from wasm.text.body import BodyPrinter
+from wasm.text.words import Scope
 from wasm.valtypes import EXTERNREF, F64, I32, ref
 
 ROWS = sorted(OPS.values(), key=lambda row: row.name)

@@ -18,7 +18,7 @@ from wasm.leb import unsigned
 from wasm.module import Custom, Func, Module
 from wasm.names import parse_names
 from wasm.text import print_wat
-from wasm.text_types import float_text
+from wasm.text.words import float_text
 from wasm.valtypes import I32, V128, FuncType, SubType, ValType, ref
 
 END = OPS["end"].bare

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from heapq import heappop, heappush
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from compiler.machine import Allocations, MachineEnv, VReg
-from compiler.regalloc.backtracking.bundles import SpillSet
+from compiler.regalloc.backtracking.bundles import NOWHERE, SpillSet
 from compiler.regalloc.backtracking.process import Process
 from compiler.regalloc.backtracking.ranges import (
     DEAD,
     DEFINES,
+    END,
     FIXED,
     IN_SLOT,
     REUSED,
+    START,
     LiveRange,
     Use,
+    fixed_place,
 )
 from compiler.regalloc.backtracking.redundant import without_redundant
 from compiler.regalloc.flow import Flow
@@ -40,9 +43,12 @@ from compiler.regalloc.places import (
     make_edits,
     scratch_places,
 )
+from compiler.regalloc.positions import FOREVER, after, early, inst_of
 
 _Piece: TypeAlias = tuple[int, int, Place]
 """(start, end, place) of one VReg."""
+_FREE_FROM: Final = 0
+"""Where an entry (end, slot) of the slots in use has the position from which on the slot is free."""
 
 
 def make_answer(flow: Flow, env: MachineEnv, process: Process) -> Allocations:
@@ -58,18 +64,18 @@ def make_answer(flow: Flow, env: MachineEnv, process: Process) -> Allocations:
 
 def spilled_values(process: Process) -> dict[SpillSet, dict[VReg, None]]:
     """By spill set the VRegs that need its slot: those with a part in memory, or wanted there by an instruction."""
-    found: dict[SpillSet, dict[VReg, None]] = {}
+    spilled: dict[SpillSet, dict[VReg, None]] = {}
     for family in process.families:
         if family.ranges and family.place < 0:
-            found[family] = {vreg: None for _, _, vreg in family.ranges}
-        for use in family.uses:
-            if use[2] == IN_SLOT:
-                found.setdefault(family, {})[use[3]] = None
+            spilled[family] = {vreg: None for _, _, vreg in family.ranges}
+        for _, _, need, vreg, _, _ in family.uses:
+            if need == IN_SLOT:
+                spilled.setdefault(family, {})[vreg] = None
     for bundle in process.done:
-        for use in bundle.uses:
-            if use[2] == IN_SLOT:
-                found.setdefault(bundle.family, {})[use[3]] = None
-    return found
+        for _, _, need, vreg, _, _ in bundle.uses:
+            if need == IN_SLOT:
+                spilled.setdefault(bundle.family, {})[vreg] = None
+    return spilled
 
 
 class _Writer:
@@ -82,7 +88,7 @@ class _Writer:
         self.scratch = scratch_places(env)
         self.slots = Slots()
         self.groups = MoveGroups()
-        self.rows: list[list[Place]] = [[-1] * len(inst.operands) for inst in flow.insts]
+        self.allocs: list[list[Place]] = [[-1] * len(inst.operands) for inst in flow.insts]
         self.home: dict[VReg, Place] = {}
         self.pieces: dict[VReg, list[_Piece]] = {}
         self.stored: dict[VReg, Place] = {}
@@ -92,18 +98,18 @@ class _Writer:
 
     def share_slots(self, spilled: dict[SpillSet, dict[VReg, None]]) -> None:
         """A slot per spill set. Those that span disjoint stretches of the function share one."""
-        of = self.process.found.of
+        of = self.process.live.of
         spans = []
         for order, (family, vregs) in enumerate(spilled.items()):
-            start = min(of[vreg][0][0] for vreg in vregs)
-            end = max(of[vreg][-1][1] for vreg in vregs)
+            start = min(of[vreg][0][START] for vreg in vregs)
+            end = max(of[vreg][-1][END] for vreg in vregs)
             spans.append((start, end, order, family))
         spans.sort(key=lambda span: span[:3])
         free: dict[bool, list[tuple[int, Place]]] = {False: [], True: []}
         for start, end, _, family in spans:
             places = free[family.wide]
-            if places and places[0][0] <= start:
-                slot = heappop(places)[1]
+            if places and places[0][_FREE_FROM] <= start:
+                _, slot = heappop(places)
             else:
                 slot = self.slots.new(family.wide)
             heappush(places, (end, slot))
@@ -128,22 +134,23 @@ class _Writer:
             elif family.ranges:
                 _add(pieces, family.ranges, family.place)
         for vreg in [vreg for vreg, mine in pieces.items() if len(mine) == 1]:
-            home[vreg] = pieces.pop(vreg)[0][2]
+            _, _, home[vreg] = pieces.pop(vreg)[0]
         for mine in pieces.values():
             mine.sort()
 
     def operands(self) -> None:
-        rows, stored = self.rows, self.stored
-        for number, index, place in self.process.found.decided:
-            rows[number][index] = place
+        allocs, stored = self.allocs, self.stored
+        for number, index, place in self.process.live.decided:
+            allocs[number][index] = place
         reused: list[tuple[Use, Place]] = []
         for bundle in self.process.done:
             place = bundle.place
             for use in bundle.uses:
+                position, index, need, vreg, _, span = use
                 # Most operands are simply where their bundle is.
-                if use[2] >= 0 and (use[5] < DEFINES or use[3] not in stored):
-                    rows[use[0] >> 2][use[1]] = place
-                elif use[2] == REUSED:
+                if need >= 0 and (span < DEFINES or vreg not in stored):
+                    allocs[position >> 2][index] = place
+                elif need == REUSED:
                     reused.append((use, place))
                 else:
                     self._operand(use, place, place)
@@ -154,13 +161,13 @@ class _Writer:
                 if need == REUSED:
                     reused.append((use, place))
                 elif need > 0:
-                    self._operand(use, place, self.process.shared(position >> 2, vreg, need, span))
+                    self._operand(use, place, self.process.shared(inst_of(position), vreg, need, span))
                 else:
                     self._operand(use, place, place)
-        reuses = self.process.found.reuses
+        reuses = self.process.live.reuses
         for (position, index, _, vreg, _, _), place in reused:
-            number = position >> 2
-            target = rows[number][index] = rows[number][reuses[number, index]]
+            number = inst_of(position)
+            target = allocs[number][index] = allocs[number][reuses[number, index]]
             if target != place:
                 self._copy_in(number, vreg, place, target)
 
@@ -168,11 +175,11 @@ class _Writer:
         """An operand at ``place``, unless its constraint says where, of a VReg that lives elsewhere perhaps."""
         position, index, need, vreg, _, span = use
         if need <= FIXED:
-            place = FIXED - need
+            place = fixed_place(need)
         elif need == IN_SLOT:
             place = self.stored[vreg]
-        number = position >> 2
-        self.rows[number][index] = place
+        number = inst_of(position)
+        self.allocs[number][index] = place
         if span & DEFINES:
             if not span & DEAD:
                 self._copy_out(number, vreg, place, lives)
@@ -180,6 +187,7 @@ class _Writer:
             self._copy_in(number, vreg, lives, place)
 
     def _copy_in(self, number: int, vreg: VReg, source: Place, target: Place) -> None:
+        # An instruction's copies are to registers, and places below 128 are registers.
         key = number << 7 | target
         if key in self.copied:
             return  # two uses of a VReg in one place, from two of its pieces: either will do
@@ -205,12 +213,12 @@ class _Writer:
             fed = -1  # the position at which the last piece was entered by a move, and where that came from
             origin = source
             for start, next_end, place in pieces[1:]:
-                inside = end > start or (end == start and start >> 2 not in self.block_starts)
+                inside = end > start or (end == start and inst_of(start) not in self.block_starts)
                 if inside and place != source and place < SLOT_BASE:
                     # A piece that begins where the last one began takes its value from where that one took it.
                     source = origin if fed == start else source
                     if source != place:
-                        self.groups.add(start >> 2, 0, REGULAR, (source, place, self.types[vreg]))
+                        self.groups.add(inst_of(start), 0, REGULAR, (source, place, self.types[vreg]))
                 if inside:
                     fed, origin = (start, origin) if fed == start else (start, source)
                 end, source = next_end, place
@@ -221,33 +229,37 @@ class _Writer:
         if place is not None:
             return place
         pieces = self.pieces.get(vreg, ())
-        at = bisect_right(pieces, (position, 1 << 62, 0)) - 1
-        while not leaving and at > 0 and pieces[at - 1][1] > position:
+        at = bisect_right(pieces, (position, FOREVER, 0)) - 1
+        while not leaving and at > 0 and pieces[at - 1][END] > position:
             at -= 1  # of two pieces that meet at the first instruction, the one that a move then leaves
-        return pieces[at][2] if at >= 0 and pieces[at][1] > position else -1
+        if at < 0:
+            return NOWHERE
+        _, end, place = pieces[at]
+        return place if end > position else NOWHERE
 
     def _alive(self, vreg: VReg, position: int) -> bool:
-        ranges = self.process.found.of[vreg]
-        at = bisect_right(ranges, (position, 1 << 62, 0)) - 1
-        return at >= 0 and ranges[at][1] > position
+        ranges = self.process.live.of[vreg]
+        at = bisect_right(ranges, (position, FOREVER, 0)) - 1
+        return at >= 0 and ranges[at][END] > position
 
     def edges(self, block: int) -> None:
         flow, pieces = self.flow, self.pieces
         last = flow.first[block + 1] - 1
+        leaving = after(last) - 1  # past the terminator's late moment, where what lives on still does
         for edge in flow.insts[last].edges or ():
             target = flow.first[edge.block]
             point, order = (target, IN_EDGE) if flow.moves_at_start(edge.block) else (last, OUT_EDGE)
             if pieces:
                 for vreg in flow.live_in[edge.block]:
                     if vreg in pieces:
-                        place = self._at(vreg, 4 * target, False)
+                        place = self._at(vreg, early(target), False)
                         if place < SLOT_BASE:
-                            self._edge(point, order, vreg, self._at(vreg, 4 * last + 3, True), place)
+                            self._edge(point, order, vreg, self._at(vreg, leaving, True), place)
             for arg, param in zip(edge.args, flow.func.blocks[edge.block].params, strict=True):
-                if not self._alive(param, 4 * target):
+                if not self._alive(param, early(target)):
                     continue  # nothing reads it, or only a block that cannot be reached
-                place = self._at(param, 4 * target, False)
-                source = self._at(arg, 4 * last + 3, True)
+                place = self._at(param, early(target), False)
+                source = self._at(arg, leaving, True)
                 slot = self.stored.get(param, place)
                 if place < SLOT_BASE:
                     self._edge(point, order, arg, source, place)
@@ -261,9 +273,9 @@ class _Writer:
 
     def finish(self) -> Allocations:
         moves = self.groups.sequential(self.scratch, self.slots)
-        kept = without_redundant(self.flow, self.rows, moves)
+        kept = without_redundant(self.flow, self.allocs, moves)
         table = allocation_table(self.slots.words)
-        operands = [tuple([table[place] for place in row]) for row in self.rows]
+        operands = [tuple([table[place] for place in places]) for places in self.allocs]
         stats = {
             **self.process.stats,
             "moves": len(kept),

@@ -10,7 +10,18 @@ from heapq import merge
 from typing import Final
 
 from compiler.machine import VReg
-from compiler.regalloc.backtracking.ranges import ANYWHERE, FIXED, IN_SLOT, LiveRange, Ranges, Use
+from compiler.regalloc.backtracking.ranges import (
+    ANYWHERE,
+    AT,
+    END,
+    FIXED,
+    IN_SLOT,
+    START,
+    LiveRange,
+    Ranges,
+    Use,
+    fixed_place,
+)
 from compiler.regalloc.places import Place
 from wasm.valtypes import F32, F64, V128, NumType
 
@@ -69,7 +80,8 @@ class Bundle:
                     need = asked
             elif asked <= FIXED:
                 self.wanted = True
-                hints[FIXED - asked] = hints.get(FIXED - asked, 0.0) + weight
+                place = fixed_place(asked)
+                hints[place] = hints.get(place, 0.0) + weight
             elif asked != ANYWHERE and asked != IN_SLOT:
                 self.wanted = True
         self.weight = total / length
@@ -80,15 +92,15 @@ class Bundle:
             self.hints = list(hints)
 
 
-def merged_bundles(found: Ranges, types: list[NumType]) -> list[Bundle]:
+def merged_bundles(live: Ranges, types: list[NumType]) -> list[Bundle]:
     """The bundles to begin with. Joins of greater weight come first."""
     bundle_of: dict[VReg, Bundle] = {}
-    for vreg, ranges in enumerate(found.of):
+    for vreg, ranges in enumerate(live.of):
         if ranges:
             type_ = types[vreg]
             family = SpillSet(type_ is F64 or type_ is F32 or type_ is V128, type_ is V128)
-            bundle_of[vreg] = Bundle(ranges, found.uses[vreg], family)
-    copies = found.copies
+            bundle_of[vreg] = Bundle(ranges, live.uses[vreg], family)
+    copies = live.copies
     copies.sort(key=_weight, reverse=True)
     for _, source, target in copies:
         first, second = bundle_of.get(source), bundle_of.get(target)
@@ -114,9 +126,9 @@ def _weight(copy: tuple[float, VReg, VReg]) -> float:
 def _join(first: Bundle, second: Bundle) -> bool:
     """Merge ``second`` into ``first`` unless they overlap or would be too many."""
     mine, others = first.ranges, second.ranges
-    if mine[-1][1] <= others[0][0]:
+    if mine[-1][END] <= others[0][START]:
         ranges = mine + others
-    elif others[-1][1] <= mine[0][0]:
+    elif others[-1][END] <= mine[0][START]:
         ranges = others + mine
     else:
         ranges = sorted(mine + others)
@@ -129,8 +141,8 @@ def _join(first: Bundle, second: Bundle) -> bool:
         return False
     first.ranges = ranges
     uses, more = first.uses, second.uses
-    if uses and more and uses[-1][0] > more[0][0]:
-        first.uses = more + uses if more[-1][0] <= uses[0][0] else list(merge(uses, more))
+    if uses and more and uses[-1][AT] > more[0][AT]:
+        first.uses = more + uses if more[-1][AT] <= uses[0][AT] else list(merge(uses, more))
     else:
         first.uses = uses + more
     return True

@@ -21,15 +21,18 @@ from typing import Final
 from compiler.machine import MachineEnv, TooManyLiveRegs, VReg
 from compiler.regalloc.backtracking.bundles import NOWHERE, Bundle, SpillSet, merged_bundles
 from compiler.regalloc.backtracking.carving import Piece, carve, pieces_at_conflict, pieces_between_calls
-from compiler.regalloc.backtracking.ranges import LiveRange, Ranges, Use
+from compiler.regalloc.backtracking.ranges import END, START, LiveRange, Ranges, Use
 from compiler.regalloc.flow import Flow
-from compiler.regalloc.places import Place, registers_of
+from compiler.regalloc.places import Place, hw_of, registers_of
+from compiler.regalloc.positions import after, clobbers, early, inst_of, late
 from compiler.regalloc.requirements import EARLY, LATE, THROUGH, Demand, assign
 from wasm.valtypes import F32, F64, V128
 
 _MAX_SPLITS: Final = 6
 _MAX_EVICTED: Final = 12
 _HEAVIEST: Final = float("inf")
+_UNTIL: Final = 0
+"""Where an entry of ``Process.holders`` has its end."""
 
 
 class Temporary:
@@ -42,15 +45,15 @@ class Temporary:
         self.place: Place = NOWHERE
 
     def ranges(self) -> list[LiveRange]:
-        at, span = 4 * self.inst, self.span
+        inst, vreg, span = self.inst, self.vreg, self.span
         if span == THROUGH:
-            return [(at, at + 4, self.vreg)]
-        found = []
+            return [(early(inst), after(inst), vreg)]
+        ranges = []
         if span & EARLY:
-            found.append((at, at + 1, self.vreg))
+            ranges.append((early(inst), clobbers(inst), vreg))
         if span & LATE:
-            found.append((at + 2, at + 4, self.vreg))
-        return found
+            ranges.append((late(inst), after(inst), vreg))
+        return ranges
 
 
 class Process:
@@ -58,8 +61,8 @@ class Process:
     ``temporaries`` those by (instruction, vreg).
     """
 
-    def __init__(self, flow: Flow, env: MachineEnv, found: Ranges) -> None:
-        self.flow, self.found = flow, found
+    def __init__(self, flow: Flow, env: MachineEnv, live: Ranges) -> None:
+        self.flow, self.live = flow, live
         self.registers = registers_of(env)
         places = self.registers[0] + self.registers[1]
         # Per register: the starts of what is in it, sorted, and by start its end and holder. They are disjoint.
@@ -75,14 +78,15 @@ class Process:
         self.stats = {"evictions": 0, "splits": 0, "temporaries": 0}
 
     def run(self) -> None:
-        for bundle in merged_bundles(self.found, self.flow.func.vregs):
+        for bundle in merged_bundles(self.live, self.flow.func.vregs):
             bundle.weigh()
             self.families.append(bundle.family)
             self.queue.append((-bundle.length, self.count, bundle))
             self.count += 1
         heapify(self.queue)
         while self.queue:
-            self._place(heappop(self.queue)[2])
+            _, _, bundle = heappop(self.queue)
+            self._place(bundle)
         self._second_chance()
 
     def _push(self, bundle: Bundle) -> None:
@@ -97,14 +101,14 @@ class Process:
             self._spill(family, ranges, bundle.uses)
             family.bundles -= 1
             return
-        calls = self.found.all_clobbered[family.floats]
+        calls = self.live.all_clobbered[family.floats]
         if calls and _contains(calls, ranges):
             self._cut(bundle, pieces_between_calls(bundle, calls))
             return
         need, weight = bundle.need, bundle.weight
         lightest, victim, conflict = weight, NOWHERE, -1
         for place in self._candidates(bundle):
-            if place & 63 >= need:
+            if hw_of(place) >= need:
                 continue
             heaviest, position = self._probe(place, ranges, weight)
             if position < 0:
@@ -139,7 +143,7 @@ class Process:
     def _probe(self, place: Place, ranges: list[LiveRange], weight: float) -> tuple[float, int]:
         """What is in the way in a register: the greatest weight, and the position of the first that weighs at least
         ``weight`` (or just the first, if none does); (0, -1) if nothing is."""
-        clobbers, reserved = self.found.clobbers[place], self.found.reserved[place]
+        clobbers, reserved = self.live.clobbers[place], self.live.reserved[place]
         starts, holders = self.starts[place], self.holders[place]
         heaviest, first, others = 0.0, -1, 0
         for start, end, vreg in ranges:
@@ -154,10 +158,10 @@ class Process:
                         return _HEAVIEST, reserved.starts[at]
                     at += 1
             at = bisect_right(starts, start)
-            if at and holders[starts[at - 1]][0] > start:
+            if at and holders[starts[at - 1]][_UNTIL] > start:
                 at -= 1
             while at < len(starts) and starts[at] < end:
-                holder = holders[starts[at]][1]
+                _, holder = holders[starts[at]]
                 others += 1
                 if type(holder) is Temporary or others > _MAX_EVICTED:
                     return _HEAVIEST, max(start, starts[at])
@@ -174,15 +178,16 @@ class Process:
     def _holders(self, place: Place, ranges: list[LiveRange]) -> list[Bundle | Temporary]:
         """Who is in a register over these ranges, each once."""
         starts, holders = self.starts[place], self.holders[place]
-        found: dict[Bundle | Temporary, None] = {}
+        held: dict[Bundle | Temporary, None] = {}
         for start, end, _ in ranges:
             at = bisect_right(starts, start)
-            if at and holders[starts[at - 1]][0] > start:
+            if at and holders[starts[at - 1]][_UNTIL] > start:
                 at -= 1
             while at < len(starts) and starts[at] < end:
-                found[holders[starts[at]][1]] = None
+                _, holder = holders[starts[at]]
+                held[holder] = None
                 at += 1
-        return list(found)
+        return list(held)
 
     def _insert(self, holder: Bundle | Temporary, ranges: list[LiveRange], place: Place) -> None:
         starts, holders = self.starts[place], self.holders[place]
@@ -218,7 +223,8 @@ class Process:
         family.bundles -= 1
         family.ranges += gaps
         for ranges, uses in kept:
-            if ranges[-1][1] - (ranges[0][0] & ~3) <= 4:
+            # A piece within one instruction could not be cut again: its uses are temporaries.
+            if ranges[-1][END] <= after(inst_of(ranges[0][START])):
                 self._spill(family, ranges, uses)
                 continue
             piece = Bundle(ranges, uses, family, bundle.splits + 1)
@@ -231,7 +237,7 @@ class Process:
         family.uses += uses
         for position, _, need, vreg, _, span in uses:
             if need > 0:
-                self._temporary(position >> 2, vreg, need, span & THROUGH)
+                self._temporary(inst_of(position), vreg, need, span & THROUGH)
 
     def _second_chance(self) -> None:
         """Registers that are left over, for what would live in memory."""
@@ -239,11 +245,12 @@ class Process:
             if not family.ranges:
                 continue
             family.ranges = _coalesced(family.ranges)
-            calls = self.found.all_clobbered[family.floats]
+            calls = self.live.all_clobbered[family.floats]
             if len(family.ranges) > 64 or (calls and _contains(calls, family.ranges)):
                 continue
             for place in self.registers[family.floats]:
-                if self._probe(place, family.ranges, 0.0)[1] < 0:
+                _, conflict = self._probe(place, family.ranges, 0.0)
+                if conflict < 0:
                     bundle = Bundle(family.ranges, family.uses, family)
                     self._insert(bundle, bundle.ranges, place)
                     family.place = place
@@ -253,8 +260,8 @@ class Process:
 
     def _temporary(self, inst: int, vreg: VReg, need: int, span: int) -> None:
         """A register for one VReg at one instruction; several uses of it share one."""
-        for place in self.found.fixed_at.get((inst, vreg), ()):
-            if place & 63 < need and self._reserved(place, inst, vreg, span):
+        for place in self.live.fixed_at.get((inst, vreg), ()):
+            if hw_of(place) < need and self._reserved(place, inst, vreg, span):
                 return
         known = self.temporaries.get((inst, vreg))
         if known is None:
@@ -271,17 +278,18 @@ class Process:
 
     def _reserved(self, place: Place, inst: int, vreg: VReg, span: int) -> bool:
         """Whether a register is reserved for ``vreg`` over ``span``, so that it serves other uses as well."""
-        held = self.found.reserved[place]
-        at = bisect_right(held.ends, 4 * inst)
-        if at == len(held.ends) or held.owners[at] != vreg or held.starts[at] > 4 * inst:
+        held = self.live.reserved[place]
+        start, end = early(inst), after(inst)
+        at = bisect_right(held.ends, start)
+        if at == len(held.ends) or held.owners[at] != vreg or held.starts[at] > start:
             return False
-        clobbered = _contains(self.found.clobbers[place], [(4 * inst, 4 * inst + 4, vreg)])
-        return (not span & LATE or held.ends[at] >= 4 * inst + 4) and not (span == THROUGH and clobbered)
+        clobbered = _contains(self.live.clobbers[place], [(start, end, vreg)])
+        return (not span & LATE or held.ends[at] >= end) and not (span == THROUGH and clobbered)
 
     def shared(self, inst: int, vreg: VReg, need: int, span: int) -> Place:
         """The register of a use in memory that needs one: reserved for the VReg anyway, or a temporary."""
-        for place in self.found.fixed_at.get((inst, vreg), ()):
-            if place & 63 < need and self._reserved(place, inst, vreg, span & THROUGH):
+        for place in self.live.fixed_at.get((inst, vreg), ()):
+            if hw_of(place) < need and self._reserved(place, inst, vreg, span & THROUGH):
                 return place
         return self.temporaries[inst, vreg].place
 
@@ -290,7 +298,7 @@ class Process:
         lightest, victim = _HEAVIEST, NOWHERE
         floats = self.is_float[temp.vreg]
         for place in self.registers[floats]:
-            if place & 63 < temp.need:
+            if hw_of(place) < temp.need:
                 heaviest, position = self._probe(place, ranges, _HEAVIEST)
                 if position < 0:
                     self._insert(temp, ranges, place)
@@ -314,21 +322,21 @@ class Process:
         for temp in temps:
             if temp.place >= 0:
                 self._remove(temp, temp.ranges())
-        at = 4 * inst
-        early, late, clobbered = set(), set(), set()
+        start, end = early(inst), after(inst)
+        taken_early, taken_late, clobbered = set(), set(), set()
         for place in self.registers[floats]:
-            held = self.found.reserved[place]
-            for i in range(bisect_right(held.ends, at), len(held.ends)):
-                if held.starts[i] >= at + 4:
+            held = self.live.reserved[place]
+            for i in range(bisect_right(held.ends, start), len(held.ends)):
+                if held.starts[i] >= end:
                     break
-                if held.starts[i] <= at:
-                    early.add(place)
-                if held.ends[i] >= at + 4:
-                    late.add(place)
-            if _contains(self.found.clobbers[place], [(at, at + 4, 0)]):
+                if held.starts[i] <= start:
+                    taken_early.add(place)
+                if held.ends[i] >= end:
+                    taken_late.add(place)
+            if _contains(self.live.clobbers[place], [(start, end, 0)]):
                 clobbered.add(place)
         demands = [Demand(temp.need, temp.span) for temp in temps]
-        places = assign(demands, self.registers[floats], early, late, clobbered)
+        places = assign(demands, self.registers[floats], taken_early, taken_late, clobbered)
         if places is None:
             name = self.flow.insts[inst].name
             raise TooManyLiveRegs(f"{name} needs more registers than there are", inst)
@@ -340,14 +348,14 @@ class Process:
 def _coalesced(ranges: list[LiveRange]) -> list[LiveRange]:
     """Sorted, with ranges of one VReg that touch or overlap made one."""
     ranges.sort()
-    found = ranges[:1]
+    joined = ranges[:1]
     for start, end, vreg in ranges[1:]:
-        last = found[-1]
-        if last[2] == vreg and last[1] >= start:
-            found[-1] = (last[0], max(end, last[1]), vreg)
+        last_start, last_end, last_vreg = joined[-1]
+        if last_vreg == vreg and last_end >= start:
+            joined[-1] = (last_start, max(end, last_end), vreg)
         else:
-            found.append((start, end, vreg))
-    return found
+            joined.append((start, end, vreg))
+    return joined
 
 
 def _contains(positions: list[int], ranges: list[LiveRange]) -> bool:

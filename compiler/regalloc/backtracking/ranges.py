@@ -1,8 +1,7 @@
 """Live ranges with their uses, and what the instructions reserve: one reverse scan over the function.
 
-Ranges are (start, end, vreg), half-open, in positions (``compiler.regalloc.flow``). A value defined late lives from
-4i + 2; one whose last use is early ends at 4i + 1, so that an output may take its register. Inputs other than the
-reused one stay until 4i + 4 in an instruction with a REUSE constraint: the reused register is written before it runs.
+Ranges are (start, end, vreg), half-open, on the grid of ``compiler.regalloc.positions``. Inputs other than the reused
+one stay until after an instruction with a REUSE constraint: the reused register is written before it runs.
 
 Constraints that name a place (FIXED, STACK, and the input of REUSE) ask nothing of the value's own range. The place is
 reserved at that instruction for that VReg, and a fix-up move copies there and back where the range ended up elsewhere.
@@ -27,20 +26,37 @@ from compiler.machine import (
 )
 from compiler.regalloc.flow import Flow, loop_depths
 from compiler.regalloc.places import Place, place_of, registers_of
+from compiler.regalloc.positions import Position, after, clobbers, early, late
 from compiler.regalloc.requirements import BOTH, EARLY, LATE, THROUGH, reuse_need
 
 LiveRange: TypeAlias = tuple[int, int, VReg]
 
-Use: TypeAlias = tuple[int, int, int, VReg, float, int]
-"""(position, index, need, vreg, weight, span): operand ``index`` of the instruction at ``position``, which is 4i, or
-4i + 2 for late definitions. A plain tuple: there is one for every operand, and making them is what the scan costs."""
+START, END = 0, 1
+"""Where a range has what."""
+
+Use: TypeAlias = tuple[Position, int, int, VReg, float, int]
+"""(position, index, need, vreg, weight, span): operand ``index`` of the instruction at ``position``, which is early, or
+late for late definitions. A plain tuple, taken apart by names: there is one for every operand, and making them is what
+the scan costs. ``AT`` is the position's place in it."""
+AT: Final = 0
 
 ANYWHERE: Final = 0
 IN_SLOT: Final = -2
 REUSED: Final = -3
 FIXED: Final = -10
-"""A ``need``: a positive bound on the register's encoding, ``ANYWHERE``, or a fix-up: a negative number, where -10 - p
-is the fixed place p."""
+"""A ``need``: a positive bound on the register's encoding, ``ANYWHERE``, or a fix-up: a negative number. From ``FIXED``
+down they name the place: ``fixed_need`` and ``fixed_place``."""
+
+
+def fixed_need(place: Place) -> int:
+    """The need of an operand that is fixed to a place."""
+    return FIXED - place
+
+
+def fixed_place(need: int) -> Place:
+    """The place that a need, ``FIXED`` or below, names."""
+    return FIXED - need
+
 
 DEFINES: Final = 8
 DEAD: Final = 16
@@ -102,18 +118,17 @@ class _Builder:
         self.defined_in: frozenset[Place] = frozenset()
 
     def block(self, index: int, weight: float) -> None:
-        flow, found = self.flow, self.ranges
-        of, uses = found.of, found.uses
+        flow, of, uses = self.flow, self.ranges.of, self.ranges.uses
         first, last = flow.first[index], flow.first[index + 1] - 1
         live = self._live_out(index, last, weight)
         insts, reusing, twice = flow.insts, flow.reusing, weight + weight
         reg, any_, use = ConstraintKind.REG, ConstraintKind.ANY, OperandKind.USE
-        early = OperandPos.EARLY
+        early_pos = OperandPos.EARLY
         for number in range(last, first - 1, -1):
             inst = insts[number]
-            position = 4 * number
+            position = 4 * number  # early(number); + 1 is behind an early use, + 2 late, + 4 after
             if inst.clobbers:
-                self._clobber(inst, position + 1)
+                self._clobber(inst, clobbers(number))
             if inst.is_move:
                 self._copy(inst, weight)
             reuses = number in reusing
@@ -122,11 +137,11 @@ class _Builder:
             index = -1
             for vreg, constraint, kind, pos in inst.operands:
                 index += 1
-                asked = constraint[0]
+                asked = constraint[0]  # its kind, twice as fast as by name
                 if asked is not reg and asked is not any_:
                     (self._use if kind is use else self._define)(number, index, live, weight)
                 elif kind is use:
-                    if reuses or pos is not early:
+                    if reuses or pos is not early_pos:
                         self._use(number, index, live, weight)
                         continue
                     if vreg not in live:
@@ -135,7 +150,7 @@ class _Builder:
                         uses[vreg].append((position, index, 64, vreg, twice, EARLY))
                     else:
                         uses[vreg].append((position, index, ANYWHERE, vreg, weight, EARLY))
-                elif pos is early:
+                elif pos is early_pos:
                     self._define(number, index, live, weight)
                 else:
                     need = 64 if asked is reg else ANYWHERE
@@ -145,18 +160,19 @@ class _Builder:
                     else:
                         of[vreg].append((position + 2, position + 4, vreg))
                         uses[vreg].append((position + 2, index, need, vreg, weight, LATE | DEFINES | DEAD))
-        start = 4 * first
+        start = early(first)
         for vreg, end in live.items():
             known = of[vreg]
-            if known and known[-1][0] == end:
-                known[-1] = (start, known[-1][1], vreg)
+            # The block behind this one in layout was scanned before: where its range goes on here, the two are one.
+            if known and known[-1][START] == end:
+                known[-1] = (start, known[-1][END], vreg)
             else:
                 known.append((start, end, vreg))
 
     def _live_out(self, index: int, last: int, weight: float) -> dict[VReg, int]:
         """What is live at a block's end, with that end: arguments of its edges among it."""
         flow = self.flow
-        end = 4 * last + 4
+        end = after(last)
         live: dict[VReg, int] = {}
         for edge in flow.func.blocks[index].edges:
             live.update(dict.fromkeys(flow.live_in[edge.block], end))
@@ -167,24 +183,24 @@ class _Builder:
 
     def _use(self, number: int, index: int, live: dict[VReg, int], weight: float) -> None:
         """A use that is not simply an early one in a register or anywhere."""
-        found, position = self.ranges, 4 * number
+        ranges, position = self.ranges, early(number)
         inst = self.flow.insts[number]
         vreg, constraint, _, pos = inst.operands[index]
-        late, reuses = pos is OperandPos.LATE, number in self.flow.reusing
-        span = THROUGH if late else BOTH if reuses else EARLY
+        is_late, reuses = pos is OperandPos.LATE, number in self.flow.reusing
+        span = THROUGH if is_late else BOTH if reuses else EARLY
         need = _need(constraint)
-        if constraint.kind is ConstraintKind.FIXED and FIXED - need in found.reserved:
-            place = FIXED - need
-            found.fixed_at.setdefault((number, vreg), []).append(place)
+        if constraint.kind is ConstraintKind.FIXED and fixed_place(need) in ranges.reserved:
+            place = fixed_place(need)
+            ranges.fixed_at.setdefault((number, vreg), []).append(place)
             self._reserve(inst, number, place, vreg, EARLY if span == BOTH and place in self.defined_in else span)
             span = EARLY  # a copy is reserved, so the value itself may end early
         if reuses and index in self.reused:
             span = EARLY
             need = min(need, REUSED) if need < 0 else REUSED
-        end = position + (1 if span == EARLY else 4)
+        end = clobbers(number) if span == EARLY else after(number)
         if live.get(vreg, 0) < end:
             live[vreg] = end
-        found.uses[vreg].append((position, index, need, vreg, weight + weight, span))
+        ranges.uses[vreg].append((position, index, need, vreg, weight + weight, span))
 
     def _look_for_reuse(self, inst: MachineInst) -> None:
         constraints = [constraint for _, constraint, kind, _ in inst.operands if kind is OperandKind.DEF]
@@ -194,27 +210,28 @@ class _Builder:
 
     def _define(self, number: int, index: int, live: dict[VReg, int], weight: float) -> None:
         """A definition that is not simply a late one in a register or anywhere."""
-        found = self.ranges
+        ranges = self.ranges
         inst = self.flow.insts[number]
         vreg, constraint, _, pos = inst.operands[index]
-        start, span = (4 * number + 2, LATE) if pos is OperandPos.LATE else (4 * number, THROUGH)
+        start, span = (late(number), LATE) if pos is OperandPos.LATE else (early(number), THROUGH)
         if constraint.kind is ConstraintKind.REUSE:
             source = inst.operands[constraint.number]
-            found.copies.append((16 * weight, source.vreg, vreg))
-            found.reuses[number, constraint.number] = index
+            ranges.copies.append((16 * weight, source.vreg, vreg))
+            ranges.reuses[number, constraint.number] = index
             constraint = source.constraint
             need = _need(constraint) if constraint.kind is ConstraintKind.FIXED else reuse_need(constraint)
         else:
             need = _need(constraint)
         dead = vreg not in live
         if need <= FIXED:
-            if FIXED - need in found.reserved:
-                self._reserve(inst, number, FIXED - need, vreg, span)
+            place = fixed_place(need)
+            if place in ranges.reserved:
+                self._reserve(inst, number, place, vreg, span)
             if dead:
-                found.decided.append((number, index, FIXED - need))
+                ranges.decided.append((number, index, place))
                 return
-        found.of[vreg].append((start, live.pop(vreg, 4 * number + 4), vreg))
-        found.uses[vreg].append(
+        ranges.of[vreg].append((start, live.pop(vreg, after(number)), vreg))
+        ranges.uses[vreg].append(
             (start, index, need, vreg, weight + weight, span | (DEFINES | DEAD if dead else DEFINES))
         )
 
@@ -223,11 +240,11 @@ class _Builder:
         descending until ``finish``: those of this instruction are the last few."""
         if span == THROUGH and place in self._clobbers_of(inst.clobbers)[0]:
             raise TooManyLiveRegs(f"{inst.name} clobbers a register that it needs", number)
-        start = 4 * number + (2 if span == LATE else 0)
-        end = 4 * number + (1 if span == EARLY else 4)
+        start = late(number) if span == LATE else early(number)
+        end = clobbers(number) if span == EARLY else after(number)
         held = self.ranges.reserved[place]
         at = len(held.starts)
-        while at and held.starts[at - 1] < 4 * number + 4:
+        while at and held.starts[at - 1] < after(number):
             at -= 1
             if held.starts[at] < end and held.ends[at] > start:
                 if held.owners[at] != vreg:
@@ -260,25 +277,25 @@ class _Builder:
             self.ranges.copies.append((4 * weight, read[0], defined[0]))
 
     def finish(self) -> Ranges:
-        found = self.ranges
-        for ranges in found.of:
+        made = self.ranges
+        for ranges in made.of:
             if len(ranges) > 1:
                 ranges.reverse()
-        for uses in found.uses:
+        for uses in made.uses:
             if len(uses) > 1:
                 uses.reverse()
-        for held in found.reserved.values():
+        for held in made.reserved.values():
             held.starts.reverse()
             held.ends.reverse()
             held.owners.reverse()
         # Calls mostly clobber one and the same set, so registers share one list of positions.
-        for place in found.reserved:
+        for place in made.reserved:
             lists = [positions for places, positions in self.clobbered.values() if place in places and positions]
-            found.clobbers[place] = lists[0] if len(lists) == 1 else [p for positions in lists for p in positions]
-        every = [*found.clobbers.values(), *found.all_clobbered]
+            made.clobbers[place] = lists[0] if len(lists) == 1 else [p for positions in lists for p in positions]
+        every = [*made.clobbers.values(), *made.all_clobbered]
         for positions in {id(positions): positions for positions in every}.values():
             positions.sort()
-        return found
+        return made
 
 
 def _need(constraint: Constraint) -> int:
@@ -291,7 +308,7 @@ def _need(constraint: Constraint) -> int:
             return IN_SLOT
         case ConstraintKind.FIXED:
             assert constraint.preg is not None
-            return FIXED - place_of(constraint.preg)
+            return fixed_need(place_of(constraint.preg))
         case _:
             return ANYWHERE
 

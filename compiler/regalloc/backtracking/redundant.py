@@ -10,43 +10,49 @@ from compiler.machine import OperandKind
 from compiler.regalloc.flow import Flow
 from compiler.regalloc.moves import PlacedMove
 from compiler.regalloc.places import Place, place_of
+from compiler.regalloc.positions import Point, next_inst, point
 
 _WIDEST = 128
 
 
 def without_redundant(
-    flow: Flow, rows: list[list[Place]], moves: list[tuple[int, PlacedMove]]
-) -> list[tuple[int, PlacedMove]]:
-    """The moves, (instruction << 1 | after, move) in order, less the redundant ones."""
-    kept: list[tuple[int, PlacedMove]] = []
+    flow: Flow, allocs: list[list[Place]], moves: list[tuple[Point, PlacedMove]]
+) -> list[tuple[Point, PlacedMove]]:
+    """The moves, in order, less the redundant ones. ``allocs`` has the places of each instruction's operands."""
+    kept: list[tuple[Point, PlacedMove]] = []
     at = 0
     for block in range(len(flow.func.blocks)):
-        end = flow.first[block + 1] << 1
+        end = point(flow.first[block + 1], 0)
         begin = at
         pairs = set()
         candidate = False
-        while at < len(moves) and moves[at][0] < end:
-            source, target, _ = moves[at][1]
+        while at < len(moves):
+            where, (source, target, _) = moves[at]
+            if where >= end:
+                break
             pair = (source, target) if source < target else (target, source)
             candidate = candidate or pair in pairs
             pairs.add(pair)
             at += 1
         mine = moves[begin:at]
-        kept += _needed(flow, rows, mine) if candidate else mine
+        kept += _needed(flow, allocs, mine) if candidate else mine
     return kept
 
 
-def _needed(flow: Flow, rows: list[list[Place]], moves: list[tuple[int, PlacedMove]]) -> list[tuple[int, PlacedMove]]:
+def _needed(
+    flow: Flow, allocs: list[list[Place]], moves: list[tuple[Point, PlacedMove]]
+) -> list[tuple[Point, PlacedMove]]:
     """Those of one block's moves that change something."""
     value: dict[Place, int] = {}
     width: dict[Place, int] = {}
     fresh = 0
     kept = []
-    number = moves[0][0] + 1 >> 1  # the first instruction that has not run yet
-    for point, move in moves:
-        while number < (point + 1) >> 1:
+    # What runs before the first move changes nothing that is known: nothing is.
+    number = next_inst(moves[0][0])
+    for at, move in moves:
+        while number < next_inst(at):
             inst = flow.insts[number]
-            for place, operand in zip(rows[number], inst.operands, strict=True):
+            for place, operand in zip(allocs[number], inst.operands, strict=True):
                 if operand.kind is OperandKind.DEF:
                     value.pop(place, None)
             for preg in inst.clobbers:
@@ -59,7 +65,7 @@ def _needed(flow: Flow, rows: list[list[Place]], moves: list[tuple[int, PlacedMo
             width[source] = _WIDEST
         if value.get(target) == value[source] and width[target] >= type_.bits:
             continue
-        kept.append((point, move))
+        kept.append((at, move))
         value[target] = value[source]
         width[target] = min(width[source], type_.bits)
     return kept

@@ -26,8 +26,8 @@ from fuzz.faults.injection.patches import code_of, function_at, running
 
 _PICKED: Final = (
     "abi", "emit", "layout", "lower", "rewrite", "ssa_builder", "translate_rules", "translator", "simplify/*",
-    "regalloc/flow", "regalloc/moves", "regalloc/places", "regalloc/requirements", "regalloc/backtracking/answer",
-    "regalloc/backtracking/redundant",
+    "regalloc/flow", "regalloc/moves", "regalloc/places", "regalloc/positions", "regalloc/requirements",
+    "regalloc/backtracking/answer", "regalloc/backtracking/redundant",
     "x64/assembler", "x64/build", "x64/constants", "x64/emission", "x64/encode", "x64/pseudo/*", "x64/rules/*",
     "x64/stubs", "x64/vectors",
 )  # fmt: skip

@@ -1,4 +1,13 @@
-"""Simplify the arguments of the case's calls: zero, null, 1, half."""
+"""Simplify the arguments of the case's calls: zero, null, 1, half.
+
+    (module (func (export "f") (param i32 i64)))
+    (invoke "f" (i32.const 77) (i64.const 0x1234567))
+
+becomes, with ``i64.const > 0`` to stay,
+
+    (module (func (export "f") (param i32 i64)))
+    (invoke "f" (i32.const 0) (i64.const 1))
+"""
 
 from __future__ import annotations
 

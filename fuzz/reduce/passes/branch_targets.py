@@ -1,4 +1,11 @@
-"""Drop labels of ``br_table`` and clauses of ``try_table``."""
+"""Drop labels of ``br_table`` and clauses of ``try_table``.
+
+    (module (func (param i32) block block local.get 0 br_table 0 1 0 1 end end))
+
+becomes, with ``br_table`` to stay,
+
+    (module (func (param i32) block block local.get 0 br_table 1 end end))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Drop invocations from the case."""
+"""Drop invocations from the case.
+
+    (module (func (export "f") (param i32)) (func (export "g")))
+    (invoke "g") (invoke "f" (i32.const 7)) (invoke "g")
+
+becomes, with ``invoke "f"`` to stay,
+
+    (module (func (export "f") (param i32)) (func (export "g")))
+    (invoke "f" (i32.const 7))
+"""
 
 from __future__ import annotations
 

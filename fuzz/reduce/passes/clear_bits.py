@@ -1,4 +1,11 @@
-"""Clear the lowest and the highest bits of constants, as many as possible, by bisection."""
+"""Clear the lowest and the highest bits of constants, as many as possible, by bisection.
+
+    (module (func i64.const 0xffff drop))
+
+becomes, with ``i64.const & 0x300`` to stay,
+
+    (module (func i64.const 0x300 drop))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Replace whole function bodies by constants: nothing, or a zero of each result's type."""
+"""Replace whole function bodies by constants: nothing, or a zero of each result's type.
+
+    (module (func nop) (func (result i64) i64.const 1 i64.const 2 i64.add))
+
+becomes, with ``nop`` to stay,
+
+    (module (func nop) (func (result i64) i64.const 0))
+"""
 
 from __future__ import annotations
 

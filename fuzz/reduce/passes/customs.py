@@ -1,4 +1,11 @@
-"""Drop custom sections."""
+"""Drop custom sections.
+
+    (module (func nop)) (@custom "a" "1") (@custom "b" "22") (@custom "c" "")
+
+becomes, with ``@custom "b"`` to stay,
+
+    (module (func nop)) (@custom "b" "22")
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,11 @@
 """Delete instructions, whole blocks first; results that are still wanted become constants.
 
+    (module (func (result i32) i32.const 1 drop i32.const 2 i32.const 3 i32.add nop))
+
+becomes, with ``nop`` to stay,
+
+    (module (func (result i32) i32.const 0 nop))
+
 Level by level from the outside in (hierarchical delta debugging, Misherghi and Su 2006).
 """
 

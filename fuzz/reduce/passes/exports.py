@@ -1,4 +1,11 @@
-"""Drop exports, with the calls of them, and the start function."""
+"""Drop exports, with the calls of them, and the start function.
+
+    (module (func (export "a")) (func (export "b")) (func $s) (start $s))
+
+becomes, with ``export "b"`` to stay,
+
+    (module (func) (func (export "b")) (func $s))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""Put the body of a function that is called from one place, directly, in the place of that call."""
+"""Put the body of a function that is called from one place, directly, in the place of that call.
+
+    (module (func $f (result i32) block i32.const 4 return end i32.const 5)
+      (func (export "") (result i32) call $f))
+
+becomes, with ``block`` to stay,
+
+    (module (func (export "") (result i32)
+      block (result i32) block i32.const 4 br 1 end i32.const 5 end))
+"""
 
 from __future__ import annotations
 
@@ -14,14 +23,13 @@ from fuzz.reduce.subject import Subject
 from fuzz.reduce.usage import declare_refs, items_of
 from wasm.isa import OPS, Imm, Instr
 from wasm.module import ExternKind, Func
-from wasm.rewrite.index_map import Dangling
+from wasm.rewrite.index_map import Dangling, local_of, with_local
 from wasm.rewrite.removal import Removal, remove_items
 from wasm.rewrite.spaces import Space
 from wasm.valtypes import FuncType, ValType
 
 TIER: Final = CODE
 _CALL: Final = OPS["call"]
-_OPENERS: Final = frozenset({"block", "loop", "if", "try", "try_table"})
 
 
 def edits(subject: Subject) -> list[Edit]:
@@ -70,7 +78,7 @@ def _inside(body: list[Instr], base: int) -> list[Instr]:
     made: list[Instr] = []
     depth = 0
     for op, imm in body:
-        if op.name in _OPENERS:
+        if Imm.BLOCK_TYPE in op.imms:
             depth += 1
         elif op.name == "end":
             depth -= 1
@@ -78,8 +86,7 @@ def _inside(body: list[Instr], base: int) -> list[Instr]:
             raise Dangling("a tail call in the callee")
         if op.name == "return":
             made.append((OPS["br"], depth))
-        elif Imm.LOCAL in op.imms:
-            made.append((op, imm + base))
         else:
-            made.append((op, imm))
+            local = local_of((op, imm))
+            made.append((op, imm) if local is None else with_local((op, imm), local + base))
     return made

@@ -1,4 +1,12 @@
-"""Drop items that are in use, with every instruction, export and segment that names them."""
+"""Drop items that are in use, with every instruction, export and segment that names them.
+
+    (module (memory 1) (global $g (mut i32) i32.const 1)
+      (func nop i32.const 0 i32.load global.set $g))
+
+becomes, with ``nop`` to stay,
+
+    (module (func nop))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Shrink memories and tables: no maximum, a minimum of 0 or of half."""
+"""Shrink memories and tables: no maximum, a minimum of 0 or of half.
+
+    (module (memory 3 9) (table 5 700 funcref) (func nop))
+
+becomes, with ``nop`` to stay,
+
+    (module (memory 0) (table 0 funcref) (func nop))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Take locals out: reads become zeros, writes vanish."""
+"""Take locals out: reads become zeros, writes vanish.
+
+    (module (func (local i32 i64 f32)
+      nop local.get 1 i64.const 1 i64.add local.set 1 local.get 2 drop))
+
+becomes, with ``nop`` to stay,
+
+    (module (func nop f32.const 0 drop))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Merge functions of one type: everything that names the one names the other."""
+"""Merge functions of one type: everything that names the one names the other.
+
+    (module (func $f) (func call $f))
+
+becomes, with ``call`` to stay,
+
+    (module (func $f call $f))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Merge equal types: everything that names the later one names the first."""
+"""Merge equal types: everything that names the later one names the first.
+
+    (module (type $a (func)) (type $b (func)) (func (type $b) nop))
+
+becomes, with ``nop`` to stay,
+
+    (module (type $a (func)) (func (type $a) nop))
+"""
 
 from __future__ import annotations
 

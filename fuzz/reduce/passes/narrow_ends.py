@@ -1,5 +1,12 @@
 """Take parameters and results off the ends of signatures, in the whole module at once; exact, by bisection.
 
+    (module (func $f (export "f") (result i32 i32 f64) i32.const 1 i32.const 2 f64.const 3)
+      (func call $f drop i32.add drop))
+
+becomes, with ``call`` and ``(result i32`` to stay,
+
+    (module (func $f (export "f") (result i32) i32.const 1) (func call $f drop))
+
 Function, callers, tables, tail calls and tags change together; block types follow their contents.
 """
 

@@ -1,4 +1,11 @@
-"""Replace an instruction by one of its operands of the same type."""
+"""Replace an instruction by one of its operands of the same type.
+
+    (module (func (param f64) (result f64) local.get 0 f64.sqrt f64.const 1 f64.add))
+
+becomes, with ``local.get`` to stay,
+
+    (module (func (param f64) (result f64) local.get 0))
+"""
 
 from __future__ import annotations
 
@@ -17,7 +24,7 @@ TIER: Final = CODE
 def edits(subject: Subject) -> list[Edit]:
     found = []
     for func, index, node, weight in nodes(subject):
-        if len(node.outs) == 1 and node.ins and not is_control(node.op):
+        if len(node.outs) == 1 and node.ins and not is_control(node):
             for k, slot in enumerate(node.ins):
                 if slot.type is node.outs[0].type:
                     found.append(Edit((node.depth, func, index, k), weight + len(node.ins) - 1))

@@ -1,5 +1,11 @@
 """Delete instructions of a module that is not valid: whole blocks first, then blocks' frames around what stays.
 
+    (module (func block (result i32) f32.const 1 i32.eqz end loop nop end))
+
+becomes, with ``block`` and ``i32.eqz`` to stay,
+
+    (module (func block (result i32) i32.eqz end))
+
 Operands and labels are left as they are: which of them matter for the engine's mistake is for the predicate to say.
 """
 

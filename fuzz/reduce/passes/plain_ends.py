@@ -1,5 +1,11 @@
 """Replace the first or last instructions of a block by ``unreachable`` in a module that is not valid.
 
+    (module (func i32.const 1 i32.const 2 i32.add i32.eqz f32.neg drop nop nop))
+
+becomes, with ``i32.eqz`` and ``f32.neg`` to stay,
+
+    (module (func unreachable i32.eqz f32.neg unreachable))
+
 Whatever stack the rest wants, it finds it there, so that what surrounds a mistake goes without another mistake.
 """
 

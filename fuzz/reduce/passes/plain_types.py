@@ -1,4 +1,11 @@
-"""Drop parameters, results and locals in a module that is not valid, with no regard to who passes or names them."""
+"""Drop parameters, results and locals in a module that is not valid, with no regard to who passes or names them.
+
+    (module (func (param i64 f32) (result i32) (local f64 v128) local.get 1))
+
+becomes, with ``local.get`` to stay,
+
+    (module (func local.get 1))
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,12 @@
 """Make single parameters and results i32, in the whole module.
 
+    (module (func $f (param f32 v128) (result i64) i64.const 5)
+      (func f32.const 1 v128.const i64x2 1 2 call $f drop))
+
+becomes, with ``call`` to stay,
+
+    (module (func $f (param i32 i32) (result i32) i32.const 0) (func i32.const 0 i32.const 0 call $f drop))
+
 Not left to the end: among equal positions, which one goes makes no difference, and the cache answers for the others.
 """
 

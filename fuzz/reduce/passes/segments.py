@@ -1,4 +1,13 @@
-"""Drop bytes of data segments and entries of element segments."""
+"""Drop bytes of data segments and entries of element segments.
+
+    (module (func $f) (memory 1) (table 3 funcref)
+      (elem (i32.const 0) $f $f) (data (i32.const 4) "aaab"))
+
+becomes, with ``b"`` to stay,
+
+    (module (func $f) (memory 1) (table 3 funcref)
+      (elem (i32.const 0) func) (data (i32.const 4) "b"))
+"""
 
 from __future__ import annotations
 

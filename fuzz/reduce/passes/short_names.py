@@ -1,4 +1,11 @@
-"""Shorten the names of exports and imports, and the calls with them."""
+"""Shorten the names of exports and imports, and the calls with them.
+
+    (module (import "spectest" "print" (func)) (func (export "long")) (func (export "keep")))
+
+becomes, with ``"keep"`` and ``"print"`` to stay,
+
+    (module (import "" "print" (func)) (func (export "a")) (func (export "keep")))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Make constants smaller one by one: 1, half as long, half as large."""
+"""Make constants smaller one by one: 1, half as long, half as large.
+
+    (module (func i64.const 0x7fff0000 drop))
+
+becomes, with ``i64.const > 0`` to stay,
+
+    (module (func i64.const 1 drop))
+"""
 
 from __future__ import annotations
 

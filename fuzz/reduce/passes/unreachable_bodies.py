@@ -1,4 +1,11 @@
-"""Replace whole function bodies by ``unreachable``."""
+"""Replace whole function bodies by ``unreachable``.
+
+    (module (func nop) (func i32.const 7 drop))
+
+becomes, with ``nop`` to stay,
+
+    (module (func nop) (func unreachable))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Drop items that neither an export nor the start function can reach."""
+"""Drop items that neither an export nor the start function can reach.
+
+    (module (func (export "a")) (func) (global i32 i32.const 1) (memory 1))
+
+becomes, with ``export "a"`` to stay,
+
+    (module (func (export "a")))
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Take blocks, loops, ifs and trys away from around their contents; of an if, either arm."""
+"""Take blocks, loops, ifs and trys away from around their contents; of an if, either arm.
+
+    (module (func (param i32) local.get 0 if nop else i32.const 1 drop end block br 0 end))
+
+becomes, with ``nop`` to stay,
+
+    (module (func (param i32) nop))
+"""
 
 from __future__ import annotations
 

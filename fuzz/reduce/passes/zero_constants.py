@@ -1,4 +1,11 @@
-"""Set constants, memory offsets and alignments to zero."""
+"""Set constants, memory offsets and alignments to zero.
+
+    (module (memory 1) (func i32.const 777 i32.load offset=99 drop))
+
+becomes, with ``i32.load`` to stay,
+
+    (module (memory 1) (func i32.const 0 i32.load align=1 drop))
+"""
 
 from __future__ import annotations
 

@@ -9,5 +9,5 @@ from fuzz.records.summary import Summary
 
 def render(summary: Summary) -> str:
     """The whole report as text."""
-    rows = [{"type": "finding", **row.to_json()} for row in summary.bundles] + [summary.to_json()]
-    return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+    objects = [{"type": "finding", **stored.to_json()} for stored in summary.findings] + [summary.to_json()]
+    return "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in objects)

@@ -10,32 +10,33 @@ def render(summary: Summary) -> str:
     """The whole report as text."""
     stats = summary.stats
     lines = [f"# {stats.cases} cases of {', '.join(summary.targets)}, seed {summary.seed}", ""]
-    lines += [f"{len(summary.new)} new findings, {len(summary.bundles) - len(summary.new)} known.", ""]
-    if summary.bundles:
+    lines += [f"{len(summary.new)} new findings, {len(summary.findings) - len(summary.new)} known.", ""]
+    if summary.findings:
         lines += ["| finding | times | bytes | known | bundle |", "|---|---|---|---|---|"]
-        for row in summary.bundles:
-            name = _cell(str(row.signature)) + ("" if row.stable else " (unstable)")
-            lines.append(f"| {name} | {row.count} | {row.size} | {_cell(row.known)} | {_cell(row.path.name)} |")
+        for stored in summary.findings:
+            name = _cell(str(stored.signature)) + ("" if stored.stable else " (unstable)")
+            about = f"{stored.count} | {stored.size} | {_cell(stored.known)} | {_cell(stored.path.name)}"
+            lines.append(f"| {name} | {about} |")
         lines.append("")
     lines += [*(f"Unreadable bundle: {line}" for line in summary.unreadable), ""] if summary.unreadable else []
     lines += ["| engine | cases | CPU s |", "|---|---|---|"]
     for engine, cases in sorted(stats.engine_cases.items()):
         lines.append(f"| {_cell(engine)} | {cases} | {stats.engine_cpu.get(engine, 0.0):.1f} |")
     lines += ["", *summary.notes] if summary.notes else []
-    lines += ["", "| yield | cases | share |", "|---|---|---|"]
+    lines += ["", "| cases that | number | share |", "|---|---|---|"]
     for word, number, whole in (
-        ("wide: more than 20 values at a call site", stats.wide_cases, stats.cases),
-        ("240 operands or more at a call site", stats.many_operands, stats.cases),
-        ("executed past a wide site, of the wide ones", stats.wide_passed_site, stats.wide_cases),
-        ("compared with some engine's vote", stats.compared, stats.cases),
-        ("NaN bits observed", stats.nan_cases, stats.cases),
+        ("have a wide call: more than 20 parameters or results", stats.wide_cases, stats.cases),
+        ("have a call with 240 or more operands for the register allocator", stats.many_operands, stats.cases),
+        ("used the last result of a wide call, of those that have one", stats.wide_passed_site, stats.wide_cases),
+        ("were compared with some engine", stats.compared, stats.cases),
+        ("let a NaN's bits, which are free, decide something", stats.nan_cases, stats.cases),
     ):
         lines.append(f"| {word} | {number} | {percent(number, whole)} |")
     for title, counts in (
-        ("how invocations ended (reference)", stats.outcomes),
-        ("votes that did not count", stats.poisons),
-        ("discarded", stats.discarded),
-        ("shape of call sites", stats.shapes),
+        ("how invocations ended in the interpreter", stats.outcomes),
+        ("outcomes that were not compared", stats.poisons),
+        ("discarded cases", stats.discarded),
+        ("sizes of the largest call", stats.shapes),
         ("operands around the limits, by kind of call", stats.operands_by_kind),
     ):
         if counts:
