@@ -45,7 +45,7 @@ def test_every_kind_at_every_boundary(cases: list[Case]) -> None:
 
 
 def test_known_limits_occur(cases: list[Case]) -> None:
-    """Each size of the list in ``generators.config`` as a number of results or parameters; at least 8 expected each: below 1e-2."""
+    """Each edge of ``generators.config`` as a number of results or parameters; 8 and more are expected: below 1e-2."""
     seen = {size for case in cases for site in case.sites for size in (site.params, site.results)}
     assert seen.issuperset(
         {0, 1, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 20, 21, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000}
