@@ -10,11 +10,11 @@ _REQUESTS: Final[list[tuple[Any, ...]]] = []
 
 def number(request: tuple[Any, ...]) -> int:
     """The number of a request ``(name, *indices)``: the same for the same request in this process."""
-    found = _NUMBERS.get(request)
-    if found is None:
-        found = _NUMBERS[request] = len(_REQUESTS)
+    known = _NUMBERS.get(request)
+    if known is None:
+        known = _NUMBERS[request] = len(_REQUESTS)
         _REQUESTS.append(request)
-    return found
+    return known
 
 
 def request(number_: int) -> tuple[Any, ...]:

@@ -161,8 +161,8 @@ def targets(terminator: Terminator) -> tuple[Target, ...]:
             return (target,)
         case Branch(_, then, otherwise):
             return (then, otherwise)
-        case BranchTable(_, found, default):
-            return (*found, default)
+        case BranchTable(_, cases, default):
+            return (*cases, default)
         case TryCall(_, normal, handlers):
             return (normal, *(Target(block) for _, block in handlers))
         case Return() | TrapNow() | TailCall():

@@ -88,8 +88,8 @@ def terminator_text(func: Function, terminator: Terminator) -> str:
             return f"jump {_target(target)}"
         case Branch(condition, then, otherwise):
             return f"branch v{condition} {_target(then)} {_target(otherwise)}"
-        case BranchTable(index, found, default):
-            return f"table v{index} {' '.join(map(_target, (*found, default)))}"
+        case BranchTable(index, cases, default):
+            return f"table v{index} {' '.join(map(_target, (*cases, default)))}"
         case Return(values):
             return f"return {_values(values)}".rstrip()
         case TrapNow(kind):
@@ -168,13 +168,13 @@ class _Reader:
         return _TYPES[word]
 
     def _defined(self, text: str) -> tuple[ValueId, ...]:
-        found = []
+        values = []
         for word in text.split():
             name, _, type_ = word.partition(":")
             value = self._value(name)
             self.types[value] = self._type(type_)
-            found.append(value)
-        return tuple(found)
+            values.append(value)
+        return tuple(values)
 
     def _value(self, word: str) -> ValueId:
         if not re.fullmatch(r"v\d+", word):
@@ -253,8 +253,8 @@ class _Reader:
                 return Branch(self._value(condition), then, otherwise)
             case "table":
                 index, _, tail = rest.partition(" ")
-                found = self._targets(tail)
-                return BranchTable(self._value(index), tuple(found[:-1]), found[-1])
+                cases = self._targets(tail)
+                return BranchTable(self._value(index), tuple(cases[:-1]), cases[-1])
             case "return":
                 return Return(self._args(rest))
             case "trap":

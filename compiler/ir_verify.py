@@ -108,9 +108,9 @@ def _inst(func: Function, inst: Inst) -> list[str]:
     row: Op = inst.op
     if row.params is None or row.results is None or (row.pure is None and not row.name.endswith(".const")):
         return ["is no pure row"]
-    for found, wanted, what in ((args, row.params, "operands"), (results, row.results, "results")):
-        if found != [machine_type(type_) for type_ in wanted]:
-            return [f"{what} are {found}, the row says {list(wanted)}"]
+    for actual, wanted, what in ((args, row.params, "operands"), (results, row.results, "results")):
+        if actual != [machine_type(type_) for type_ in wanted]:
+            return [f"{what} are {actual}, the row says {list(wanted)}"]
     return []
 
 
@@ -127,8 +127,8 @@ def _ir_op(inst: Inst, args: list[NumType], results: list[NumType]) -> list[str]
             row: Op = inst.imm[0]
             access = row.access
             value = row.results if inst.op.name == "load" else (row.params or ())[1:]
-            found = results if inst.op.name == "load" else args[1:]
-            if not isinstance(access, Access) or found != [machine_type(type_) for type_ in value or ()]:
+            actual = results if inst.op.name == "load" else args[1:]
+            if not isinstance(access, Access) or actual != [machine_type(type_) for type_ in value or ()]:
                 return [f"{row.name} does not take {args} and give {results}"]
     return []
 
@@ -139,8 +139,8 @@ def _terminator(func: Function, index: int) -> list[str]:
         case Branch(condition=value) | BranchTable(index=value):
             return [] if func.types[value] is I32 else ["the condition is no i32"]
         case Return(values):
-            found = tuple(func.types[value] for value in values)
-            return [] if found == func.results else [f"returns {found}, the function {func.results}"]
+            actual = tuple(func.types[value] for value in values)
+            return [] if actual == func.results else [f"returns {actual}, the function {func.results}"]
         case TailCall(call):
             return ["a tail call has no results here"] if call.results else []
         case TryCall(call, _, handlers):
@@ -173,14 +173,14 @@ def _definitions(func: Function, tree: Dominators) -> list[str]:
 
     def check(values: tuple[ValueId, ...], block: int, position: int) -> None:
         for value in values:
-            found = place.get(value)
-            if found is None:
+            definition = place.get(value)
+            if definition is None:
                 errors.append(f"block {block}: v{value} is used and never defined")
-            elif found[0] == block:
-                if found[1] >= position:
+            elif definition[0] == block:
+                if definition[1] >= position:
                     errors.append(f"block {block}: v{value} is used before its definition")
-            elif not tree.dominates(found[0], block):
-                errors.append(f"block {block}: v{value} is not dominated by its definition in block {found[0]}")
+            elif not tree.dominates(definition[0], block):
+                errors.append(f"block {block}: v{value} is not dominated by its definition in block {definition[0]}")
 
     for index in tree.order:
         block = func.blocks[index]

@@ -74,8 +74,8 @@ class _Printer:
         for offset in range(line.offset, line.offset + line.size):
             if offset in self.patched:
                 return f"  ; {self.patched[offset]}"
-        found = None if line.target is None else self.blocks.get(line.target)
-        return f"  ; {found}" if found else ""
+        block = None if line.target is None else self.blocks.get(line.target)
+        return f"  ; {block}" if block else ""
 
 
 def _target(kind: str, target: int) -> str:

@@ -109,14 +109,18 @@ class Lowering:
                 for result in inst.results:
                     self.makers[result] = inst
                     self.home[result] = index
+        # Values whose registers a rule has asked for so far: what is not in here when its maker's turn comes is dead.
         self.wanted: set[ValueId] = set()
         self.uses = _use_counts(func)
         self.current = 0
+        # The machine instructions of the SSA instruction at hand, in program order; the walk itself goes backwards.
         self.buffer: list[MachineInst] = []
+        # Bytes of the return area and of staged arguments: the most that any call of the function needs.
         self.area = 0
         self.staging = 0
         self.context_vreg = self.new(I64)
         self.area_vreg: VReg | None = None
+        # Pointers that are loaded once, by (what, index); block 0, where they are defined, is lowered last.
         self.hoisted: dict[tuple[str, int], VReg] = {}
         self.defined = defined
 
@@ -146,10 +150,11 @@ class Lowering:
         With ``opt=none`` nothing is folded. Only instructions without effects may be asked for: they are lowered again
         where they are folded.
         """
-        found = self.makers.get(value)
-        if self.settings.opt == "none" or found is None or found.op.name not in names or self.uses.get(value) != 1:
+        # Were it used elsewhere too, it would run twice, and its operands would live up to here beside its result.
+        maker = self.makers.get(value)
+        if self.settings.opt == "none" or maker is None or maker.op.name not in names or self.uses.get(value) != 1:
             return None
-        return found
+        return maker
 
     def use(self, value: ValueId) -> VReg:
         """The register of an operand. A constant is made on the spot."""
@@ -160,10 +165,10 @@ class Lowering:
 
     def hoist(self, what: str, index: int) -> VReg:
         """A pointer that stays the same while the function runs; the ISA's entry loads each that was asked for."""
-        found = self.hoisted.get((what, index))
-        if found is None:
-            found = self.hoisted[(what, index)] = self.new(I64)
-        return found
+        pointer = self.hoisted.get((what, index))
+        if pointer is None:
+            pointer = self.hoisted[(what, index)] = self.new(I64)
+        return pointer
 
     def make_constant(self, type_: NumType, bits: int) -> VReg:
         made = self.new(type_)
@@ -260,6 +265,7 @@ def _split_edges(machine: MachineFunc) -> None:
     for block in machine.blocks:
         for edge in block.edges:
             ways[edge.block] += 1
+    # The blocks that are added have one edge and no operands: they need no splitting, so the range stays as it is.
     for index in range(len(machine.blocks)):
         terminator = machine.blocks[index].terminator
         edges = terminator.edges or ()

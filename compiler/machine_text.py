@@ -94,12 +94,12 @@ def operand_text(operand: Operand, func: MachineFunc) -> str:
     return f"v{operand.vreg}:{func.vregs[operand.vreg]}>{early}{constraint}"
 
 
-def inst_text(inst: MachineInst, func: MachineFunc, found: tuple[Allocation, ...] | None = None) -> str:
-    """One instruction; with ``found``, each operand is followed by ``=allocation``."""
+def inst_text(inst: MachineInst, func: MachineFunc, allocs: tuple[Allocation, ...] | None = None) -> str:
+    """One instruction; with ``allocs``, each operand is followed by ``=allocation``."""
     words = ["~" + inst.name if inst.is_move else inst.name]
     for k, operand in enumerate(inst.operands):
         word = operand_text(operand, func)
-        words.append(word if found is None else f"{word}={allocation_text(found[k])}")
+        words.append(word if allocs is None else f"{word}={allocation_text(allocs[k])}")
     words += [f"!{preg_text(preg)}" for preg in inst.clobbers]
     if inst.edges is not None:
         words.append("=>")
@@ -121,8 +121,8 @@ def print_machine(func: MachineFunc, allocations: Allocations | None = None) -> 
         lines.append(f"block {index}" + (f" ({params})" if params else ""))
         for inst in block.insts:
             lines += _edits(at.get((number, 0), []))
-            found = allocations.operands[number] if allocations else None
-            lines.append(f"  {inst_text(inst, func, found)}")
+            allocs = allocations.operands[number] if allocations else None
+            lines.append(f"  {inst_text(inst, func, allocs)}")
             lines += _edits(at.get((number, 1), []))
             number += 1
     return "\n".join(lines) + "\n"
@@ -195,13 +195,13 @@ class _Reader:
         index, _, params = rest.partition("(")
         if index.strip() != str(len(self.func.blocks)):
             raise MachineTextError(number, f"expected block {len(self.func.blocks)}")
-        found = []
+        defined = []
         for word in params.rstrip(")").split():
             match = _PARAM.match(word)
             if not match:
                 raise MachineTextError(number, f"{word!r} is not a parameter: write v3:i64")
-            found.append(self._defined(number, match[1], match[2]))
-        self.func.blocks.append(MachineBlock(tuple(found)))
+            defined.append(self._defined(number, match[1], match[2]))
+        self.func.blocks.append(MachineBlock(tuple(defined)))
 
     def _inst(self, number: int, line: str) -> MachineInst:
         head, arrow, tail = line.partition("=>")

@@ -21,11 +21,11 @@ class InvalidMachineFunc(Exception):
 
 def predecessors(func: MachineFunc) -> list[list[tuple[int, int]]]:
     """For each block the (block, edge number) pairs that lead to it; an edge named twice counts twice."""
-    found: list[list[tuple[int, int]]] = [[] for _ in func.blocks]
+    incoming: list[list[tuple[int, int]]] = [[] for _ in func.blocks]
     for index, block in enumerate(func.blocks):
         for number, edge in enumerate(block.edges):
-            found[edge.block].append((index, number))
-    return found
+            incoming[edge.block].append((index, number))
+    return incoming
 
 
 def verify(func: MachineFunc) -> list[str]:
@@ -171,14 +171,14 @@ def _definitions(func: MachineFunc) -> list[str]:
                     put(operand.vreg, index, 2 * position + 1)
 
     def check(vreg: VReg, block: int, position: int, what: str) -> None:
-        found = place.get(vreg)
-        if found is None:
+        definition = place.get(vreg)
+        if definition is None:
             errors.append(f"block {block}: {what} v{vreg} is never defined")
-        elif found[0] == block:
-            if found[1] >= position:
+        elif definition[0] == block:
+            if definition[1] >= position:
                 errors.append(f"block {block}: {what} v{vreg} comes before its definition")
-        elif not tree.dominates(found[0], block):
-            errors.append(f"block {block}: {what} v{vreg} is not dominated by its definition in block {found[0]}")
+        elif not tree.dominates(definition[0], block):
+            errors.append(f"block {block}: {what} v{vreg} is not dominated by its definition in block {definition[0]}")
 
     for index in tree.order:
         block = func.blocks[index]

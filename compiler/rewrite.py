@@ -42,8 +42,8 @@ def map_targets(terminator: Terminator, change: Callable[[Target], Target]) -> T
             return Jump(change(only))
         case Branch(condition, then, otherwise):
             return Branch(condition, change(then), change(otherwise))
-        case BranchTable(index, found, default):
-            return BranchTable(index, tuple(map(change, found)), change(default))
+        case BranchTable(index, cases, default):
+            return BranchTable(index, tuple(map(change, cases)), change(default))
         case TryCall(call, normal, handlers):
             return TryCall(call, change(normal), tuple((tag, change(Target(block)).block) for tag, block in handlers))
         case Return() | TrapNow() | TailCall():
@@ -62,8 +62,8 @@ def map_terminator(
     match changed:
         case Branch(condition, then, otherwise):
             return Branch(value(condition), then, otherwise)
-        case BranchTable(index, found, default):
-            return BranchTable(value(index), found, default)
+        case BranchTable(index, cases, default):
+            return BranchTable(value(index), cases, default)
         case Return(values):
             return Return(tuple(map(value, values)))
         case TailCall(inst):

@@ -84,9 +84,9 @@ class SsaBuilder:
 
     def edge(self, target: int, args: list[ValueId]) -> DraftEdge:
         """An edge from the current block; the caller builds the terminator around it with ``end``."""
-        found = DraftEdge(self.current, target, args)
-        self.drafts[target].preds.append(found)
-        return found
+        edge = DraftEdge(self.current, target, args)
+        self.drafts[target].preds.append(edge)
+        return edge
 
     def end(self, finish: Callable[[], Terminator]) -> None:
         """Close the current block."""
@@ -185,21 +185,21 @@ class SsaBuilder:
             param = draft.params[position]
             if param in replaced:
                 continue
-            found = -1
+            only = -1
             for edge in draft.preds:
                 arg = edge.args[position]
                 while arg in replaced:
                     arg = replaced[arg]
-                if arg in (param, found):
+                if arg in (param, only):
                     continue
-                if found >= 0:
+                if only >= 0:
                     break
-                found = arg
+                only = arg
             else:
-                if found >= 0:
-                    replaced[param] = found
+                if only >= 0:
+                    replaced[param] = only
                     again = users.pop(param, [])
-                    users.setdefault(found, []).extend(again)
+                    users.setdefault(only, []).extend(again)
                     work += again
         return replaced
 

@@ -152,8 +152,8 @@ class Translator:
         if imm is None:
             return (), ()
         if isinstance(imm, int):
-            found = self.context.func_type_at(imm)
-            return found.params, found.results
+            type_ = self.context.func_type_at(imm)
+            return type_.params, type_.results
         return (), (imm,)
 
     def branch_edge(self, frame: Frame, values: tuple[ValueId, ...]) -> DraftEdge:
@@ -211,13 +211,13 @@ class Translator:
 
     def _clauses(self) -> list[tuple[str, int | None, Frame]]:
         """The clauses that may catch here, in the order in which they are tried; nothing behind a catch_all."""
-        found: list[tuple[str, int | None, Frame]] = []
+        matching: list[tuple[str, int | None, Frame]] = []
         for frame in reversed(self.frames):
             for clause in frame.catches:
-                found.append(clause)
+                matching.append(clause)
                 if clause[1] is None:
-                    return found
-        return found
+                    return matching
+        return matching
 
     def _landing(self, kind: str, tag: int | None, frame: Frame) -> DraftEdge:
         block = self.ssa.new_block()
@@ -278,9 +278,9 @@ class Translator:
             self.emit("store", (address, value), (row, memarg), ())
 
     def _helper(self, op: Op, imm: Any) -> None:
-        found = signature(op, imm, self.context)
-        assert found is not None
-        params, results = found
+        typed = signature(op, imm, self.context)
+        assert typed is not None
+        params, results = typed
         imms = imm if isinstance(imm, tuple) else (imm,)
         types = tuple(map(machine_type, results))
         self.stack += self.emit("helper", self.pop(len(params)), (op.name, *imms), types)
@@ -297,7 +297,7 @@ def _scan(body: list[Instr]) -> tuple[dict[int, list[int]], dict[int, int], dict
     loop, sets = OPS["loop"], (OPS["local.set"], OPS["local.tee"])
     places: dict[int, list[int]] = {}
     ends: dict[int, int] = {}
-    found: dict[int, tuple[int, ...]] = {}
+    assigned: dict[int, tuple[int, ...]] = {}
     open_: list[tuple[int, set[int] | None]] = []
     loops: list[set[int]] = []
     for position, (op, imm) in enumerate(body):
@@ -315,7 +315,7 @@ def _scan(body: list[Instr]) -> tuple[dict[int, list[int]], dict[int, int], dict
             ends[start] = position
             if done is not None:
                 loops.pop()
-                found[start] = tuple(sorted(done))
+                assigned[start] = tuple(sorted(done))
                 if loops:
                     loops[-1] |= done
-    return places, ends, found
+    return places, ends, assigned

@@ -31,7 +31,7 @@ class Needs:
 def needs_of(func: MachineFunc) -> Needs:
     """Backward data flow to the least fixed point; blocks are visited again when a successor's set has grown."""
     entry: list[set[VReg]] = [set() for _ in func.blocks]
-    found = Needs(func, tuple(entry))
+    needs = Needs(func, tuple(entry))
     before: list[list[int]] = [[] for _ in func.blocks]
     local = [_local(block) for block in func.blocks]
     for index, block in enumerate(func.blocks):
@@ -46,7 +46,7 @@ def needs_of(func: MachineFunc) -> Needs:
         last = func.blocks[index].insts[-1]
         needed = set(used)
         for position, edge in enumerate(last.edges or ()):
-            wanted = found.before(edge)
+            wanted = needs.before(edge)
             if position == 0:
                 wanted.difference_update(o.vreg for o in last.operands if o.kind is OperandKind.DEF)
             wanted -= defined
@@ -57,7 +57,7 @@ def needs_of(func: MachineFunc) -> Needs:
                 if other not in queued:
                     queued.add(other)
                     waiting.append(other)
-    return found
+    return needs
 
 
 def _local(block: MachineBlock) -> tuple[set[VReg], set[VReg]]:

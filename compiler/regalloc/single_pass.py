@@ -56,6 +56,7 @@ def _block(state: ScanState, index: int) -> None:
             if not one.run():
                 raise TooManyLiveRegs(f"{inst.name} needs more registers than there are", number)
         state.operands[number] = one.places
+    # What still has a home is live into the block, and every edge left it in its slot.
     for vreg, place in state.home.items():
         state.groups.add(first, 0, REGULAR, (state.slot(vreg), place, state.types[vreg]))
     state.home.clear()

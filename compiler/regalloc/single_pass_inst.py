@@ -304,9 +304,11 @@ class InstScan:
         scan, number = self.scan, self.number
         point, after = number, 1
         if self.inst.edges:
+            # A terminator's results exist on its first edge, whose target has no other way in.
             point, after = scan.flow.first[self.inst.edges[0].block], 0
         homes, held = scan.home, scan.held
         for vreg in self.evicted:
+            # Its slot has held the value since its definition, so the register is given back by a load and no store.
             home = homes.pop(vreg)
             del held[home]
             scan.groups.add(number, 1, DEFINITION, (scan.slot(vreg), home, scan.types[vreg]))
@@ -334,6 +336,7 @@ class InstScan:
         scan, places, number = self.scan, self.places, self.number
         homes, held = scan.home, scan.held
         operands = self.inst.operands
+        # The registers of values that live on. What gets a home below keeps it for its own span here only.
         through = set(held)
         for k, (vreg, _, kind, _) in enumerate(operands):
             place = places[k]

@@ -121,10 +121,10 @@ class _Folder:
         assert inst.op.pure is not None
         operands = known if inst.imm is None else [*known, inst.imm]
         try:
-            found = inst.op.pure(*operands)
+            computed = inst.op.pure(*operands)
         except Trap:
             return None
-        values = found if isinstance(found, tuple) else (found,)
+        values = computed if isinstance(computed, tuple) else (computed,)
         return [self._constant(result, bits) for result, bits in zip(inst.results, values, strict=True)]
 
     def _constant(self, result: ValueId, bits: int) -> Inst:

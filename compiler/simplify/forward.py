@@ -47,11 +47,11 @@ def run(func: Function) -> bool:
         kept = []
         for inst in block.insts:
             inst.args = tuple(map(value, inst.args))
-            found = _known(inst, known)
-            if found is None:
+            value_read = _known(inst, known)
+            if value_read is None:
                 kept.append(inst)
             else:
-                replaced[inst.results[0]] = found
+                replaced[inst.results[0]] = value_read
         block.insts = kept
     if replaced:
         for block in func.blocks:
@@ -64,10 +64,10 @@ def _known(inst: Inst, known: dict[Any, ValueId]) -> ValueId | None:
     match inst.op.name:
         case "load" | "global.get" | "memory.size" | "table.size" | "ref.func":
             key = (inst.op.name, inst.imm, inst.args)
-            found = known.get(key)
-            if found is None:
+            earlier = known.get(key)
+            if earlier is None:
                 known[key] = inst.results[0]
-            return found
+            return earlier
         case "global.set":
             # The two may name one global: imports can alias. Only the one that was written is known.
             for key in [key for key in known if key[0] == "global.get"]:

@@ -88,13 +88,13 @@ def _block(
             kept.append(inst)
             continue
         key = (inst.op, inst.imm, inst.args)
-        found = known.get(key)
-        if found is None:
+        earlier = known.get(key)
+        if earlier is None:
             known[key] = inst.results
             added.append(key)
             kept.append(inst)
         else:
-            replaced.update(zip(inst.results, found, strict=True))
+            replaced.update(zip(inst.results, earlier, strict=True))
             changed = True
     func.blocks[index].insts = kept
     return changed

@@ -58,10 +58,10 @@ def _skip_empty(func: Function) -> bool:
     def follow(target: Target) -> Target:
         nonlocal changed
         for _ in range(8):  # an endless loop of empty blocks has no end to follow
-            found = onward.get(target.block)
-            if found is None or found[1].block == target.block:
+            jump = onward.get(target.block)
+            if jump is None or jump[1].block == target.block:
                 break
-            params, after = found
+            params, after = jump
             given = dict(zip(params, target.args, strict=True))
             target = Target(after.block, tuple(given.get(arg, arg) for arg in after.args))
             changed = True
@@ -76,12 +76,12 @@ def _skip_empty(func: Function) -> bool:
 def _read_elsewhere(func: Function) -> set[ValueId]:
     """Block parameters that another block than their own reads."""
     home = {param: index for index, block in enumerate(func.blocks) for param in block.params}
-    found: set[ValueId] = set()
+    foreign: set[ValueId] = set()
     for index, block in enumerate(func.blocks):
         own, outgoing = terminator_uses(block.terminator)
         for values in (own, *(target.args for target in outgoing), *(inst.args for inst in block.insts)):
-            found.update(value for value in values if home.get(value, index) != index)
-    return found
+            foreign.update(value for value in values if home.get(value, index) != index)
+    return foreign
 
 
 def _remove_unreachable(func: Function) -> bool:
@@ -113,9 +113,9 @@ def _single_values(func: Function) -> bool:
         if not index or not incoming[index]:
             continue
         for position, param in enumerate(block.params):
-            found = {value(args[position]) for args in incoming[index]} - {param}
-            if len(found) == 1:
-                replaced[param] = found.pop()
+            incoming_values = {value(args[position]) for args in incoming[index]} - {param}
+            if len(incoming_values) == 1:
+                replaced[param] = incoming_values.pop()
         kept = [position for position, param in enumerate(block.params) if param not in replaced]
         if len(kept) != len(block.params):
             keep[index] = kept

@@ -19,13 +19,13 @@ class Step(NamedTuple):
 
 def _shifted_ones() -> dict[int, tuple[str, int]]:
     """Masks of all widths: ones, shifted within each lane; the row and the amount by bit pattern."""
-    found: dict[int, tuple[str, int]] = {}
+    by_pattern: dict[int, tuple[str, int]] = {}
     for letter, width in (("w", 16), ("d", 32), ("q", 64)):
         full = (1 << width) - 1
         for count in range(1, width):
-            found.setdefault(repeated(width, full >> count), (f"psrl{letter}_i", count))
-            found.setdefault(repeated(width, full << count & full), (f"psll{letter}_i", count))
-    return found
+            by_pattern.setdefault(repeated(width, full >> count), (f"psrl{letter}_i", count))
+            by_pattern.setdefault(repeated(width, full << count & full), (f"psll{letter}_i", count))
+    return by_pattern
 
 
 _SHIFTED_ONES: Final = _shifted_ones()

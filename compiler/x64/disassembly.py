@@ -58,8 +58,8 @@ def _capstone() -> Disassembler | None:
         for inst in engine.disasm(code, offset):
             target = None
             if inst.id and any(inst.group(group) for group in (capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL)):
-                found = inst.operands[0]
-                target = found.imm if found.type == capstone.x86.X86_OP_IMM else None
+                operand = inst.operands[0]
+                target = operand.imm if operand.type == capstone.x86.X86_OP_IMM else None
             yield Line(inst.address, inst.size, f"{inst.mnemonic} {inst.op_str}".rstrip(), target)
 
     return lines

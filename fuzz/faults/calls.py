@@ -34,7 +34,7 @@ FAULTS: Final = (
         "the callee puts its eighth integer result into the return area, where the caller does not look",
         "wasmtime #10502 (r11 was the ninth return register), WAMR #4524",
         (Rewrite(f"{_RULES}:_return", "if place.preg is not None:",
-                 "if place.preg is not None and (place.preg != found.places[-1].preg or place.preg.hw != 3):"),),
+                 "if place.preg is not None and (place.preg != results.places[-1].preg or place.preg.hw != 3):"),),
     ),
     Fault(
         "area-pointer-forgotten", _ABI,

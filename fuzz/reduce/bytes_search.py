@@ -29,7 +29,7 @@ class Section:
 
 def sections(data: bytes) -> list[Section]:
     """The sections as far as their headers can be read."""
-    found, position = [], HEADER
+    read, position = [], HEADER
     while position < len(data):
         size, shift, at = 0, 0, position + 1
         while at < len(data) and shift < 35:
@@ -43,9 +43,9 @@ def sections(data: bytes) -> list[Section]:
         end = at + size
         if end > len(data):
             break
-        found.append(Section(position, at, end))
+        read.append(Section(position, at, end))
         position = end
-    return found
+    return read
 
 
 def leb(value: int) -> bytes:
@@ -136,11 +136,11 @@ def _cut_sections(search: ByteSearch) -> None:
 
 
 def _cut(search: ByteSearch, *numbers: int) -> None:
-    found = sections(search.data)
-    if numbers[-1] < len(found):
+    whole = sections(search.data)
+    if numbers[-1] < len(whole):
         data = search.data
         for k in reversed(numbers):
-            data = data[: found[k].start] + data[found[k].end :]
+            data = data[: whole[k].start] + data[whole[k].end :]
         search.consider(data)
 
 
@@ -157,13 +157,13 @@ def _cut_contents(search: ByteSearch) -> None:
     """Cut inside each section and put sizes right."""
     for k in range(len(sections(search.data))):
         for content in _shorter_contents(search, k):
-            found = sections(search.data)
-            search.consider(resized(search.data, found[k], content))
+            whole = sections(search.data)
+            search.consider(resized(search.data, whole[k], content))
 
 
 def _content(search: ByteSearch, k: int) -> bytes:
-    found = sections(search.data)
-    return search.data[found[k].content : found[k].end] if k < len(found) else b""
+    whole = sections(search.data)
+    return search.data[whole[k].content : whole[k].end] if k < len(whole) else b""
 
 
 def _shorter_contents(search: ByteSearch, k: int) -> Iterator[bytes]:

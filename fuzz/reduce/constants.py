@@ -19,27 +19,27 @@ _NUMBERS: Final = frozenset({Imm.I32, Imm.I64, Imm.F32, Imm.F64, Imm.V128})
 
 def constants(subject: Subject) -> list[tuple[Place, int, int]]:
     """(place, value, bytes to gain) of every number that is not 0."""
-    found: list[tuple[Place, int, int]] = []
+    places: list[tuple[Place, int, int]] = []
     for k, func in enumerate(subject.module.funcs):
-        _in("code", k, func.body, found)
+        _in("code", k, func.body, places)
     for k, item in enumerate(subject.module.globals):
-        _in("global", k, item.init, found)
-    return found
+        _in("global", k, item.init, places)
+    return places
 
 
-def _in(kind: str, k: int, body: list[Instr] | Expr, found: list[tuple[Place, int, int]]) -> None:
+def _in(kind: str, k: int, body: list[Instr] | Expr, places: list[tuple[Place, int, int]]) -> None:
     for i, (op, imm) in enumerate(body):
         if not op.imms:
             continue
         if op.imms[0] in _NUMBERS:
             if imm:
-                found.append(((kind, k, i, "value"), imm, max(1, instr_weight((op, imm)) - 2)))
+                places.append(((kind, k, i, "value"), imm, max(1, instr_weight((op, imm)) - 2)))
         elif op.imms[0] is Imm.MEMARG:
             align, offset, _ = imm[0] if len(op.imms) > 1 else imm
             if offset:
-                found.append(((kind, k, i, "offset"), offset, max(1, instr_weight((op, imm)) - 3)))
+                places.append(((kind, k, i, "offset"), offset, max(1, instr_weight((op, imm)) - 3)))
             if align and op.prefix != 0xFE:
-                found.append(((kind, k, i, "align"), align, 1))
+                places.append(((kind, k, i, "align"), align, 1))
 
 
 def _with(instr: Instr, part: str, value: int) -> Instr:

@@ -53,10 +53,10 @@ def hands_on(node: Node) -> bool:
 
 def runs(types: Iterable[ValType]) -> list[tuple[int, ValType]]:
     """Locals as runs of one type, as the binary format has them."""
-    found: list[tuple[int, ValType]] = []
+    made: list[tuple[int, ValType]] = []
     for type_ in types:
-        if found and found[-1][1] is type_:
-            found[-1] = (found[-1][0] + 1, type_)
+        if made and made[-1][1] is type_:
+            made[-1] = (made[-1][0] + 1, type_)
         else:
-            found.append((1, type_))
-    return found
+            made.append((1, type_))
+    return made

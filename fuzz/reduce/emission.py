@@ -19,7 +19,7 @@ BlockTypes: TypeAlias = Callable[[Any, FuncType, bool], Any]
 _DROP: Final = OPS["drop"].bare
 
 
-class Plan(Protocol):
+class EmittedPlan(Protocol):
     """What is read of a ``Surgery``."""
 
     graph: Graph
@@ -34,7 +34,7 @@ class Plan(Protocol):
     made_as: dict[int, ValType]
 
 
-def emit(plan: Plan, wanted: Wanted, func: Func, block_types: BlockTypes) -> Func:
+def emit(plan: EmittedPlan, wanted: Wanted, func: Func, block_types: BlockTypes) -> Func:
     """The function with its edited body."""
     return _Emitter(plan, wanted, block_types).run(func)
 
@@ -42,7 +42,7 @@ def emit(plan: Plan, wanted: Wanted, func: Func, block_types: BlockTypes) -> Fun
 class _Emitter:
     """Writes the body that is left: block types, label depths and locals anew, constants and drops where due."""
 
-    def __init__(self, plan: Plan, wanted: Wanted, block_types: BlockTypes) -> None:
+    def __init__(self, plan: EmittedPlan, wanted: Wanted, block_types: BlockTypes) -> None:
         self.plan, self.graph, self.wanted, self.block_types = plan, plan.graph, wanted, block_types
         self.absent, self.needed, self.kept, self.live = wanted.absent, wanted.needed, wanted.kept, wanted.live
         self.body: list[Instr] = []
@@ -97,20 +97,20 @@ class _Emitter:
 
     def _made(self, node: Node, there: bool) -> list[bool]:
         """For each result in stack order: is it on the stack now?"""
-        found = []
+        made = []
         for k, slot in enumerate(node.outs):
             if not there:
-                found.append(slot.id in self.plan.aliases and slot.id not in self.absent and slot.id in self.needed)
+                made.append(slot.id in self.plan.aliases and slot.id not in self.absent and slot.id in self.needed)
             elif node.opens is not None or (node.op.name == "else"):
                 frame = node.opens or node.frame
-                found.append(self.wanted.key(frame, "P", k) in self.kept)
+                made.append(self.wanted.key(frame, "P", k) in self.kept)
             elif node.op.name in ("end", "delegate"):
-                found.append(self.wanted.key(node.frame, "R", k) in self.kept)
+                made.append(self.wanted.key(node.frame, "R", k) in self.kept)
             elif k < node.passed:
-                found.append(self.wanted.key(node.targets[0], "L", k) in self.kept)
+                made.append(self.wanted.key(node.targets[0], "L", k) in self.kept)
             else:
-                found.append(slot.id not in self.absent)
-        return found
+                made.append(slot.id not in self.absent)
+        return made
 
     def _settle(self, node: Node, there: bool) -> None:
         """Make the stack hold exactly the wanted ones of an instruction's results."""

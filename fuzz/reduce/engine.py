@@ -143,9 +143,9 @@ class Search:
         numbered = enumerate(subjects)
         if self.jobs == 1:
             for number, subject in numbered:
-                found = self._checked(subject, stats)
-                if found is not None and self._answer(found, stats):
-                    self._accept(found, stats)
+                candidate = self._checked(subject, stats)
+                if candidate is not None and self._answer(candidate, stats):
+                    self._accept(candidate, stats)
                     return number
             return None
         return self._first_of_many(numbered, stats)
@@ -205,7 +205,9 @@ class Search:
             self.on_progress(self.meter.runs, self.size)
 
     def _first_of_many(self, numbered: Iterator[tuple[int, Subject | None]], stats: PassStats) -> int | None:
-        checked = ((n, found) for n, subject in numbered if (found := self._checked(subject, stats)) is not None)
+        checked = (
+            (n, candidate) for n, subject in numbered if (candidate := self._checked(subject, stats)) is not None
+        )
         with ThreadPoolExecutor(self.jobs) as pool:
             while window := list(islice(checked, self.jobs)):
                 spent = self._ask_all([candidate for _, candidate in window], pool, stats)

@@ -58,10 +58,10 @@ class Operation:
         return self.lifter.graph(func)
 
     def surgery(self, func: int) -> Surgery:
-        found = self.plans.get(func)
-        if found is None:
-            found = self.plans[func] = Surgery(self.graph(func), self.collapse, self.keep_traps)
-        return found
+        plan = self.plans.get(func)
+        if plan is None:
+            plan = self.plans[func] = Surgery(self.graph(func), self.collapse, self.keep_traps)
+        return plan
 
     # Items.
 
@@ -91,9 +91,9 @@ class Operation:
                 plan.delete(index)
 
     def _names_gone(self, instr: Instr) -> bool:
-        found: list[bool] = []
-        names_in(instr, lambda space, index: found.append(index in self.removal.gone[space]))
-        return any(found)
+        gone: list[bool] = []
+        names_in(instr, lambda space, index: gone.append(index in self.removal.gone[space]))
+        return any(gone)
 
     # Signatures.
 
@@ -126,16 +126,16 @@ class Operation:
 
     def _tail_called(self, index: int) -> list[int]:
         """Types of functions that tail-call, or are tail-called by, functions of a type."""
-        found = []
+        types = []
         for func in self.module.funcs:
             for op, imm in func.body:
                 if op.name.startswith("return_call"):
                     callee = self._callee_type(op.name, imm)
                     if callee == index:
-                        found.append(func.type_index)
+                        types.append(func.type_index)
                     if func.type_index == index:
-                        found.append(callee)
-        return found
+                        types.append(callee)
+        return types
 
     def _callee_type(self, name: str, imm: Any) -> int:
         if name.endswith("call"):
@@ -251,12 +251,12 @@ class Operation:
                 index += len(group)
             self._type_count = index
             self._types = list(self._types)
-        found = self._pool.get(type_)
-        if found is None:
-            found = self._pool[type_] = self._type_count
+        known = self._pool.get(type_)
+        if known is None:
+            known = self._pool[type_] = self._type_count
             self._types.append((SubType(type_),))
             self._type_count += 1
-        return found
+        return known
 
     def _without_items(self, module: Module) -> Module:
         module.globals = [replace(g, init=self._mended(g.init, g.type.type)) for g in module.globals]

@@ -142,14 +142,14 @@ class _Run:
             valid = True
         except WasmError:
             valid = False
-        found = Search(
+        edited = Search(
             search.best, subject, self.is_interesting, self.meter, self.answers, self.on_progress, self.jobs, valid
         )  # fmt: skip
         try:
-            run_passes(found, all_passes(valid))
+            run_passes(edited, all_passes(valid))
         finally:
-            search.best = found.best()
-            for name, stats in found.pass_stats.items():
+            search.best = edited.best()
+            for name, stats in edited.pass_stats.items():
                 passes[name] = passes[name] + stats if name in passes else stats
 
     def machine(self) -> Reduction:

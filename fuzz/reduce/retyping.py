@@ -182,15 +182,15 @@ def lower_types(subject: Subject, names: set[str]) -> Subject:
 
 def retypable(subject: Subject) -> list[Place]:
     """Parameters and results that are not i32, of types without sub- and supertypes (those must go on matching)."""
-    found: list[Place] = []
+    places: list[Place] = []
     flat = subject.module.flat_types()
     parents = {parent for sub in flat for parent in sub.supertypes}
     for index, sub in enumerate(flat):
         if isinstance(sub.composite, FuncType) and not sub.supertypes and index not in parents:
             for side in ("results", "params"):
                 types = getattr(sub.composite, side)
-                found += [(side, index, k) for k, type_ in enumerate(types) if type_ is not I32]
-    return found
+                places += [(side, index, k) for k, type_ in enumerate(types) if type_ is not I32]
+    return places
 
 
 def as_i32(subject: Subject, places: set[Place]) -> Subject:

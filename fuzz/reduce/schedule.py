@@ -41,13 +41,13 @@ class Pass:
 def all_passes(valid: bool = True) -> tuple[Pass, ...]:
     """Every pass for modules that are valid, or not: from the folder's listing, by name."""
     other = Scope.INVALID if valid else Scope.VALID
-    found = []
+    passes = []
     for info in pkgutil.iter_modules(fuzz.reduce.passes.__path__):
         module = importlib.import_module(f"fuzz.reduce.passes.{info.name}")
         strategy = getattr(module, "STRATEGY", CHUNKS)
         if getattr(module, "SCOPE", Scope.VALID) is not other:
-            found.append(Pass(info.name, module.TIER, strategy, module.edits, module.apply))
-    return tuple(sorted(found, key=lambda p: p.name))
+            passes.append(Pass(info.name, module.TIER, strategy, module.edits, module.apply))
+    return tuple(sorted(passes, key=lambda p: p.name))
 
 
 def find_integer(holds: Callable[[int], bool]) -> int:
@@ -77,22 +77,22 @@ class Worker:
     chunk: int = 0
     seen: SortKey | None = None
     settled: SortKey | None = None
-    found: list[Edit] = field(default_factory=list)
+    possible: list[Edit] = field(default_factory=list)
     sweeps: int = 0
 
     def look(self, search: Search) -> None:
         """Bring the list of edits up to date with the subject."""
         if self.seen != search.key:
             self.seen = search.key
-            self.found = self.spec.edits(search.subject)
+            self.possible = self.spec.edits(search.subject)
 
     def promise(self) -> float:
         """Expected bytes per run of the next sweep."""
-        total, count = sum(edit.weight for edit in self.found), len(self.found)
+        total, count = sum(edit.weight for edit in self.possible), len(self.possible)
         if not count:
             return 0.0
         if self.spec.strategy is not CHUNKS:
-            groups = len({edit.group for edit in self.found})
+            groups = len({edit.group for edit in self.possible})
             return self.rate * total / groups / (2 + (count // groups).bit_length())
         size = min(self.chunk or count, count)
         return self.rate * total * size / count
@@ -102,10 +102,10 @@ class Worker:
         self.sweeps += 1
         before_key, before = search.key, (self.stats.runs + self.stats.cached, self.stats.accepted)
         if self.spec.strategy is CHUNKS:
-            size = self.chunk or len(self.found)
+            size = self.chunk or len(self.possible)
             self._chunks(search, size)
             if size > 1:
-                self.chunk = (size + 1) // 2 if self.sweeps < 40 or size < len(self.found) else 1
+                self.chunk = (size + 1) // 2 if self.sweeps < 40 or size < len(self.possible) else 1
             elif search.key == before_key:
                 self._settle(search)
         else:
@@ -130,8 +130,8 @@ class Worker:
 
     def _chunks(self, search: Search, size: int) -> None:
         position = 0
-        while position < len(self.found):
-            here = self.found
+        while position < len(self.possible):
+            here = self.possible
 
             def candidates(start: int = position, known: list[Edit] = here) -> Iterator[Subject | None]:
                 for first in range(start, len(known), size):
@@ -146,9 +146,9 @@ class Worker:
     def _grow(self, search: Search, position: int, size: int) -> int:
         """After a success: twice as many at the same place as long as that works."""
         self.look(search)
-        while position < len(self.found):
+        while position < len(self.possible):
             size *= 2
-            chunk = self.found[position : position + size]
+            chunk = self.possible[position : position + size]
             if not search.try_one(self.candidate(search.subject, chunk), self.stats):
                 return position
             self.look(search)
@@ -158,7 +158,7 @@ class Worker:
         done: set[object] = set()
         while True:
             self.look(search)
-            group = next((edit.group for edit in self.found if edit.group not in done), None)
+            group = next((edit.group for edit in self.possible if edit.group not in done), None)
             if group is None:
                 return
             done.add(group)
@@ -167,7 +167,7 @@ class Worker:
 
     def _one_end(self, search: Search, group: object, from_end: bool) -> None:
         self.look(search)
-        base, members = search.subject, [edit for edit in self.found if edit.group == group]
+        base, members = search.subject, [edit for edit in self.possible if edit.group == group]
 
         def holds(count: int) -> bool:
             if count > len(members):
@@ -189,7 +189,7 @@ def run_passes(search: Search, passes: Sequence[Pass]) -> None:
             if worker.settled == search.key:
                 continue
             worker.look(search)
-            if worker.found:
+            if worker.possible:
                 ready.append(worker)
             else:
                 worker.settled = search.key

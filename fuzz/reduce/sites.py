@@ -29,12 +29,12 @@ def nodes(subject: Subject) -> Iterator[tuple[int, int, Node, int]]:
 
 def every_instruction(subject: Subject, wanted: Callable[[Node], bool] | None = None) -> list[Edit]:
     """An edit (depth, function, index) for every instruction; those at one depth stand together."""
-    found = [
+    possible = [
         Edit((node.depth, func, index), weight)
         for func, index, node, weight in nodes(subject)
         if wanted is None or wanted(node)
     ]
-    return sorted(found, key=lambda edit: edit.what)
+    return sorted(possible, key=lambda edit: edit.what)
 
 
 def frames(func: Func) -> list[tuple[int, ...]]:
@@ -42,14 +42,14 @@ def frames(func: Func) -> list[tuple[int, ...]]:
 
     Of a body that is decoded, valid or not.
     """
-    found: list[list[int]] = []
+    marked: list[list[int]] = []
     nested: list[list[int]] = []
     for i, (op, _) in enumerate(func.body[:-1]):
         if Imm.BLOCK_TYPE in op.imms:
             nested.append([i])
-            found.append(nested[-1])
+            marked.append(nested[-1])
         elif op.name in _CLOSERS:
             (nested.pop() if op.name in _ENDS else nested[-1]).append(i)
         else:
-            found.append([i])
-    return [tuple(marks) for marks in found]
+            marked.append([i])
+    return [tuple(marks) for marks in marked]

@@ -23,10 +23,10 @@ class Names:
     """Collects the items that parts of a module name."""
 
     def __init__(self) -> None:
-        self.found: set[Item] = set()
+        self.items: set[Item] = set()
 
     def __call__(self, space: Space, index: int) -> int:
-        self.found.add((space, index))
+        self.items.add((space, index))
         return index
 
     def exprs(self, *exprs: Iterable[Instr]) -> None:
@@ -47,7 +47,7 @@ def func_names(func: Func) -> frozenset[Item]:
     map_func(func, names)
     if len(_FUNC_NAMES) > _KEPT_FUNCS:
         _FUNC_NAMES.clear()
-    _FUNC_NAMES[id(func)] = (func, frozenset(names.found))
+    _FUNC_NAMES[id(func)] = (func, frozenset(names.items))
     return _FUNC_NAMES[id(func)][1]
 
 
@@ -82,39 +82,39 @@ def names_of(item: Func | Table | MemType | Global | TagType | Elem | Data | Imp
                 names(Space.MEMORY, item.memory)
         case MemType():
             pass
-    return frozenset(names.found)
+    return frozenset(names.items)
 
 
 def items_of(module: Module) -> dict[Item, frozenset[Item]]:
     """Every item but types, with what it names."""
     counts = dict.fromkeys(ExternKind, 0)
-    found: dict[Item, frozenset[Item]] = {}
+    named: dict[Item, frozenset[Item]] = {}
     for imported in module.imports:
         kind = kind_of_import(imported)
-        found[SPACE_OF[kind], counts[kind]] = names_of(imported.type)
+        named[SPACE_OF[kind], counts[kind]] = names_of(imported.type)
         counts[kind] += 1
     for kind in ExternKind:
         for index, item in enumerate(defined(module, kind), counts[kind]):
-            found[SPACE_OF[kind], index] = names_of(item)
+            named[SPACE_OF[kind], index] = names_of(item)
     for index, elem in enumerate(module.elems):
-        found[Space.ELEM, index] = names_of(elem)
+        named[Space.ELEM, index] = names_of(elem)
     for index, data in enumerate(module.datas):
-        found[Space.DATA, index] = names_of(data)
-    return found
+        named[Space.DATA, index] = names_of(data)
+    return named
 
 
 def type_names(module: Module) -> dict[int, set[int]]:
     """For each type, the types that it names. The others of its recursion group are not among them: without them it is
     another type, which may do as well.
     """
-    found: dict[int, set[int]] = {}
+    named: dict[int, set[int]] = {}
     for index, sub in enumerate(module.flat_types()):
         names = Names()
         map_composite(sub.composite, names)
         for parent in sub.supertypes:
             names(Space.TYPE, parent)
-        found[index] = {i for _, i in names.found}
-    return found
+        named[index] = {i for _, i in names.items}
+    return named
 
 
 def used_types(module: Module) -> set[int]:

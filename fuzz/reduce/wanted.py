@@ -12,7 +12,7 @@ Position: TypeAlias = tuple[int, str, int]
 """A place in a block's type: (opener, ``P`` parameter, ``R`` result or ``L`` label, number)."""
 
 
-class Plan(Protocol):
+class WantedPlan(Protocol):
     """What is read of a ``Surgery``."""
 
     graph: Graph
@@ -32,7 +32,7 @@ class Wanted:
     labels that stay; ``absent`` the slots that nobody makes any more.
     """
 
-    def __init__(self, plan: Plan, absent: set[int]) -> None:
+    def __init__(self, plan: WantedPlan, absent: set[int]) -> None:
         self.plan, self.graph, self.absent = plan, plan.graph, absent
         self.needed: set[int] = set()
         self.kept: set[Position] = set()

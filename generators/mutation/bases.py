@@ -39,14 +39,14 @@ def drawn_case(source: ChoiceSource, config: Config) -> Case:
 @lru_cache(maxsize=4)
 def _seeds(folder: Path) -> tuple[tuple[Case, int, int], ...]:
     """The seeds by file name, each with the most parameters and results of its function types."""
-    found = []
+    measured = []
     for path in sorted(folder.glob("*.json")):
         case = Case.from_json(json.loads(path.read_text(encoding="utf-8")))
         types = [sub.composite for sub in decode(case.content).flat_types()]
         funcs = [type_ for type_ in types if isinstance(type_, FuncType)]
         params = max((len(type_.params) for type_ in funcs), default=0)
-        found.append((case, params, max((len(type_.results) for type_ in funcs), default=0)))
-    return tuple(found)
+        measured.append((case, params, max((len(type_.results) for type_ in funcs), default=0)))
+    return tuple(measured)
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,6 @@ from wasm.valtypes import I32, RefType, ref
 
 _STEPS: Final = shares(("fill", 1), ("copy", 1), ("init", 2))
 
-_GET: Final = template("local.get $local")
 _PLACE: Final = template("local.get $array  local.get $start")
 _START: Final = template("local.get $array  array.len  i32.const 1  i32.add  i32.rem_u  local.set $start")
 _ALL_THE_REST: Final = template("local.get $array  array.len  local.get $start  i32.sub  local.set $count")
@@ -86,7 +85,7 @@ def bulk(program: Program, refs: RefCode) -> None:
             most = source.between(0, (SEGMENT - first) // width(storage))
             _range(refs, array, start, count, _AT_MOST(count=count, most=most))
             fn += _INIT_DATA(array=array, start=start, first=first, count=count, type=type_.index, segment=segment)
-    fn += _GET(array)
+    fn.get(array)
     refs.fold(ref(type_.index, False), 1)
 
 

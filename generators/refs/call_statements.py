@@ -30,8 +30,6 @@ _MADE_UP: Final = 3
 _WAYS: Final = shares(("reference", 1), ("tail", 1), ("table", 2))
 """How a function of the module's own types is called: ``tail`` is by reference and from a tail call."""
 
-_SET: Final = template("local.set $local")
-_GET: Final = template("local.get $local")
 _RETURN: Final = code("return")
 _CALL: Final = template("call $func")
 _CALL_REF: Final = template("call_ref $type")
@@ -55,10 +53,9 @@ def called(program: Program, refs: RefCode) -> None:
         refs.fold_values(results, 1)
         return
     locals_ = [fn.local(type_) for type_ in results]
-    for local in reversed(locals_):
-        fn += _SET(local)
+    fn.set(*reversed(locals_))
     for type_, local in zip(results, locals_, strict=True):
-        fn += _GET(local)
+        fn.get(local)
         refs.fold(type_, wide=len(results) > MANY)
         if isinstance(type_, RefType) and len(refs.known) < _KNOWN:
             refs.known.append((type_, local))
@@ -79,7 +76,7 @@ def _new_callee(program: Program, refs: RefCode) -> Callee:
     fn.seed(f.index)
     inner = RefCode(fn, fn.source)
     for i, type_ in enumerate(params):
-        fn += _GET(i)
+        fn.get(i)
         inner.fold(type_, wide=len(params) > MANY)
     fn.publish()
     _permuted(inner, results)
@@ -114,7 +111,7 @@ def _tail_caller(program: Program, refs: RefCode, callee: Callee, how: str) -> C
     if narrow:
         RefCode(fn, fn.source).push_values(callee.type.params)
     else:
-        fn += [(GET, i) for i in range(len(params))]
+        fn.get(*range(len(params)))
     program.calls.call(fn, fn.source, how, callee)
     return Callee(f.index, f.type_index, FuncType(params, callee.type.results), ((how, callee.type),))
 

@@ -27,7 +27,6 @@ _QUESTIONS: Final = shares(
     ("test", 1), ("test and cast", 1), ("br_on_cast", 1), ("br_on_cast_fail", 2), ("nullable test", 1)
 )
 
-_GET: Final = template("local.get $local")
 _POOL_GET: Final = template("i32.const $size  i32.rem_u  table.get $pool")
 _LEAVE_ON_CAST: Final = template("local.get $object  br_on_cast imm=$cast")
 _LEAVE_ON_OTHER: Final = template("local.get $object  br_on_cast_fail imm=$cast")
@@ -69,9 +68,11 @@ def _ask(refs: RefCode, local: int, top: RefType, target: RefType) -> None:
             # Whether it is null or of the type is no part of any other question.
             _test(refs, local, ref(target.heap))
         case "test and cast":
-            fn += (*_GET(local), test_of(target))
+            fn.get(local)
+            fn += (test_of(target),)
             with fn.block("if"):
-                fn += (*_GET(local), cast_to(target))
+                fn.get(local)
+                fn += (cast_to(target),)
                 _use(refs, target)
         case "br_on_cast":
             with fn.block() as past:
@@ -92,7 +93,8 @@ def _ask(refs: RefCode, local: int, top: RefType, target: RefType) -> None:
 
 def _test(refs: RefCode, local: int, target: RefType) -> None:
     fn = refs.fn
-    fn += (*_GET(local), test_of(target))
+    fn.get(local)
+    fn += (test_of(target),)
     fn += fn.fold(I32)
 
 

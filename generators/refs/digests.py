@@ -42,7 +42,6 @@ _AT_DEPTH_0: Final = code("local.get 1  i32.eqz")
 _SHALLOW: Final = code("i64.const 3")
 _NUMBER: Final = template("i64.const $number")
 _LEAVE: Final = template("local.get $hash  return")
-_HASH: Final = template("local.get $hash")
 _REFERENCE: Final = code("local.get 0")
 _IS_NULL: Final = code("ref.is_null")
 _DROP: Final = code("drop")
@@ -87,7 +86,7 @@ def _function(refs: RefCode) -> None:
     """A function of a type of the module's own: it folds its parameters and makes its results up from them."""
     fn = refs.fn
     for i, type_ in enumerate(refs.f.type.params):
-        fn += ((GET, i),)
+        fn.get(i)
         refs.fold(type_, 0)
     fn.publish()
     for type_ in refs.f.type.results:
@@ -117,7 +116,7 @@ class _Digest:
         else:
             self._anything()
         self.fn.close_vectors()
-        self.f.body += _HASH(self.fn.acc)
+        self.fn.get(self.fn.acc)
 
     # Pieces of any digest
 

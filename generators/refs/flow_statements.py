@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from generators.choices import weighted
+from generators.module.loops import ROUNDS
 from generators.program.program import Program
 from generators.refs.expressions import RefCode
 from wasm.features import Feature
@@ -22,10 +23,6 @@ from wasm.valtypes import EXNREF, I32, ValType, ref
 _COUNTS: Final = weighted((1, 40), (2, 60), (3, 60), (5, 50), (8, 30), (20, 16))
 """How many values a label has."""
 
-_GET: Final = template("local.get $local")
-_SET: Final = template("local.set $local")
-_ROUNDS: Final = template("i32.const $rounds  local.set $count")
-_AGAIN: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count  br_if 0")
 _THROW: Final = template("throw $tag")
 _THROW_AGAIN: Final = template("local.get $exception  throw_ref")
 _UNREACHABLE: Final = code("unreachable")
@@ -36,7 +33,7 @@ def carried(program: Program, refs: RefCode) -> None:
     """A loop of a few rounds around locals that trade places, or around values on the stack."""
     del program
     count = refs.fn.local(I32)
-    refs.fn += _ROUNDS(rounds=refs.source.between(1, 4), count=count)
+    refs.fn += ROUNDS(rounds=refs.source.between(1, 4), count=count)
     if refs.source.one_in(2):
         _carried_in_locals(refs, count)
     else:
@@ -51,16 +48,13 @@ def _carried_in_locals(refs: RefCode, count: int) -> None:
     for _ in range(1 + source.below(6)):
         refs.push(type_, 1)
         held.append(fn.local(type_))
-        fn += _SET(held[-1])
-    with fn.block("loop"):
+        fn.set(held[-1])
+    with fn.repeat(count):
         turn = source.below(len(held))
-        for i in range(len(held)):
-            fn += _GET(held[(i + turn) % len(held)])
-        for local in reversed(held):
-            fn += _SET(local)
-        fn += _GET(held[0])
+        fn.get(*held[turn:], *held[:turn])
+        fn.set(*reversed(held))
+        fn.get(held[0])
         refs.fold(type_)
-        fn += _AGAIN(count)
     refs.known += [(type_, local) for local in held]
 
 
@@ -69,13 +63,10 @@ def _carried_on_stack(refs: RefCode, count: int) -> None:
     fn = refs.fn
     types = refs.space.draw_types(refs.source, refs.source.weighted(_COUNTS))
     refs.push_values(types)
-    with fn.block("loop", types, types):
+    with fn.repeat(count, types, types):
         locals_ = [fn.local(type_) for type_ in types]
-        for local in reversed(locals_):
-            fn += _SET(local)
-        for i in range(len(types)):
-            fn += _GET(locals_[_next_of_type(types, i)])
-        fn += _AGAIN(count)
+        fn.set(*reversed(locals_))
+        fn.get(*(locals_[_next_of_type(types, i)] for i in range(len(types))))
     refs.fold_values(types, 1)
 
 
@@ -97,7 +88,7 @@ def labelled(program: Program, refs: RefCode) -> None:
                 with fn.block(results=types) as inner:
                     refs.push_values(types)
                     refs.number(I32)
-                    fn.f.br_table((inner, outer), inner)
+                    fn.br_table((inner, outer), inner)
             else:
                 refs.push_values(types)
                 refs.condition()

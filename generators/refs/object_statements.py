@@ -27,8 +27,6 @@ _NEWEST: Final = 16
 _KINDS: Final = shares(("struct", 2), ("array", 1))
 _READS: Final = (("i31.get_s",), ("i31.get_u",), ("i31.get_s", "i31.get_u"))
 
-_GET: Final = template("local.get $local")
-_SET: Final = template("local.set $local")
 _COPY: Final = template("local.get $one  local.set $other")
 _IS_NULL: Final = template("local.get $object  ref.is_null")
 _LENGTH: Final = template("local.get $array  array.len")
@@ -38,7 +36,6 @@ _STRUCT_SET: Final = template("struct.set $type $field")
 _ARRAY_SET: Final = template("array.set $type")
 _EMPTY_LIST: Final = template("ref.null $type  local.set $head  i32.const $rounds  local.set $count")
 _COUNTED: Final = template("local.get $count  i32.const $factor  i32.mul")
-_NEXT_ROUND: Final = template("local.get $count  i32.const 1  i32.sub  local.tee $count  br_if 0")
 _LEAVE_AT_END: Final = template("local.get $at  br_on_null 1  local.set $object")
 _LINK: Final = template("local.get $object  struct.get $type $field")
 _CAST: Final = template("ref.cast_null $heap")
@@ -106,7 +103,7 @@ def read_members(refs: RefCode, held: Held) -> None:
         return
     for _ in range(min(1 + source.below(4), len(type_.fields))):
         i = source.below(len(type_.fields))
-        fn += _GET(local)
+        fn.get(local)
         fn += (struct_get(type_, i, source.below(2)),)
         refs.fold(value_type(type_.fields[i].storage), 1 + source.below(2))
 
@@ -123,7 +120,7 @@ def _read_element(refs: RefCode, held: Held) -> None:
 
 def _push_element_place(refs: RefCode, array: int) -> None:
     """An array that is not empty, and an index in it."""
-    refs.fn += _GET(array)
+    refs.fn.get(array)
     refs.number(I32, 1)
     refs.fn += _WRAPPED(array)
 
@@ -151,7 +148,7 @@ def written(program: Program, refs: RefCode) -> None:
         return
     if type_.kind == "struct":
         i = source.pick(places)
-        fn += _GET(local)
+        fn.get(local)
         refs.item(type_.fields[i].storage, 2)
         fn += _STRUCT_SET(type=type_.index, field=i)
     else:
@@ -162,7 +159,7 @@ def written(program: Program, refs: RefCode) -> None:
             refs.item(type_.fields[0].storage, 2)
             fn += _ARRAY_SET(type_.index)
         refs.leave(mark)
-    fn += _GET(local)
+    fn.get(local)
     refs.fold(ref(type_.index, False), 1 + source.below(2))
 
 
@@ -178,16 +175,15 @@ def linked(program: Program, refs: RefCode) -> None:
     rounds = min(source.pick(_ROUNDS), _MOST_FIELDS // len(type_.fields))
     fn += _EMPTY_LIST(type=type_.index, head=head, rounds=rounds, count=count)
     mark = refs.mark()
-    with fn.block("loop"):
+    with fn.repeat(count):
         for i, field in enumerate(type_.fields):
             if i == link:
-                fn += _GET(head)
+                fn.get(head)
             elif value_type(field.storage) is I32:
                 fn += _COUNTED(count=count, factor=source.bits(8))
             else:
                 refs.item(field.storage, 0)
         fn += _STRUCT(type=type_.index, to=head)
-        fn += _NEXT_ROUND(count)
     refs.leave(mark)
     _walk(refs, type_, link, head)
 
@@ -208,13 +204,13 @@ def _walk(refs: RefCode, type_: Defined, link: int, head: int) -> None:
         held = fn.local(ref(type_.index, False))
         fn += _LEAVE_AT_END(at, held)
         for i in numbers[:_SEEN]:
-            fn += _GET(held)
+            fn.get(held)
             fn += (struct_get(type_, i, refs.source.below(2)),)
             refs.fold(value_type(type_.fields[i].storage))
         fn += _LINK(object=held, type=type_.index, field=link)
         if type_.fields[link].storage is not ref(type_.index):
             fn += _CAST(type_.index)
-        fn += _SET(at)
+        fn.set(at)
         if not numbers:
             fn += _MARK(mark=0x4C)
             refs.fold(I32)
@@ -228,9 +224,9 @@ def equal(program: Program, refs: RefCode) -> None:
     heap = refs.space.draw_internal(source)
     refs.push(ref("eq" if heap == "any" else heap), 2)
     first = refs.keep(ref("eq"))
-    fn += _GET(first)
+    fn.get(first)
     if source.one_in(2):
-        fn += _GET(first)
+        fn.get(first)
     else:
         refs.push(ref("eq"), 2)
     fn += _SAME
@@ -241,7 +237,7 @@ def equal(program: Program, refs: RefCode) -> None:
         fn += _MARK(mark=0x57)
         refs.fold(I32)
         fn.else_()
-        fn += _GET(first)
+        fn.get(first)
         refs.fold(ref("eq"))
 
 
@@ -254,7 +250,7 @@ def small(program: Program, refs: RefCode) -> None:
     type_ = ref(source.pick(("i31", "eq", "any")), not source.chance(2, 3))
     local = refs.keep(type_)
     for name in source.pick(_READS):
-        fn += _GET(local)
+        fn.get(local)
         if type_.heap != "i31":
             fn += _AS_I31
         fn += _I31_GETS[name]

@@ -7,7 +7,7 @@ from typing import Final
 from generators.choices import ChoiceSource, Weighted, weighted
 from generators.config import Config
 from generators.draw.signatures import draw_type
-from generators.module.function import GET, Function
+from generators.module.function import Function
 from generators.program.parts import Part
 from generators.program.program import Program
 from generators.refs.digests import write_functions
@@ -50,7 +50,7 @@ def _function(program: Program, source: ChoiceSource, name: str, table: Weighted
     for _ in range(max(1, count)):
         source.weighted(table)(program, refs)
     for type_, local in refs.known:
-        fn += ((GET, local),)
+        fn.get(local)
         refs.fold(type_, 2)
     program.close_function(fn, source)
 

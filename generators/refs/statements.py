@@ -22,7 +22,6 @@ from wasm.valtypes import EXTERNREF, I32, RefType, ref
 
 Statement = Callable[[Program, RefCode], None]
 
-_GET: Final = template("local.get $local")
 _SURE: Final = template("local.get $local  ref.as_non_null")
 _IS_NULL: Final = code("ref.is_null")
 _LEAVE_ON_NULL: Final = code("br_on_null 0")
@@ -237,5 +236,5 @@ def converted(program: Program, refs: RefCode) -> None:
     outside = refs.keep(EXTERNREF)
     fn += _BACK_AND_SAME(outside=outside, inside=inside)
     fn += fn.fold(I32)
-    fn += _GET(local=outside)
+    fn.get(outside)
     refs.fold(EXTERNREF)

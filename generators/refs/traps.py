@@ -36,8 +36,6 @@ _NULL: Final = template("ref.null $heap")
 _IF_EVEN: Final = template("local.get 0  i32.const 1  i32.and  select_t imm=$types")
 _AS_NON_NULL: Final = code("ref.as_non_null")
 _I31_GETS: Final = (code("i31.get_s"), code("i31.get_u"))
-_SET: Final = template("local.set $local")
-_GET: Final = template("local.get $local")
 _CALL_REF: Final = template("local.get $held  call_ref $type")
 _CALL_AT: Final = template("local.get 0  call_indirect $table (type $type)")
 _LENGTH: Final = code("array.len")
@@ -76,7 +74,7 @@ def add_trap(program: Program, source: ChoiceSource, name: str) -> None:
     else:
         arguments = _null(refs)
     fn.publish()
-    fn += _GET(fn.acc)
+    fn.get(fn.acc)
     shell.labels.add("traps")
     shell.last += [Invocation(name, (Value(I32.name, value),)) for value in dict.fromkeys(arguments)]
 
@@ -115,13 +113,13 @@ def _member(refs: RefCode, type_: Defined) -> None:
     held = fn.local(ref(type_.index))
     signature = type_.composite
     _choose(refs, ref(type_.index))
-    fn += _SET(held)
+    fn.set(held)
     if isinstance(signature, FuncType):
         refs.arguments(signature.params, 0)
         fn += _CALL_REF(held=held, type=type_.index)
         refs.fold_values(signature.results)
         return
-    fn += _GET(held)
+    fn.get(held)
     if type_.kind == "array" and (not type_.fields[0].mutable or source.one_in(2)):
         fn += _LENGTH
         refs.fold(I32)
@@ -260,5 +258,5 @@ def add_look(program: Program) -> None:
         for i in range(table.size):
             fn += _TABLE_GET(at=i, table=table.index)
             refs.fold(table.type)
-    fn += _GET(fn.acc)
+    fn.get(fn.acc)
     shell.last.append(Invocation("look"))

@@ -1,4 +1,4 @@
-"""References of every type, null or not, through locals, globals, tables, labels, calls, exceptions and wide rows.
+"""References of every type, null or not, through locals, globals, tables, labels, exceptions and wide calls.
 
 Host tokens end in a table that the host reads; functions are called to tell them apart; with GC, objects are folded.
 A third of the cases has no GC, and a few no typed references, so that engines without them have work too.

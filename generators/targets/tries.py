@@ -58,8 +58,8 @@ _TAGS: Final = weighted((1, 60), (2, 90), (3, 66), (4, 40))
 _LINKS: Final = weighted((0, 90), (1, 96), (2, 50), (3, 20))
 _TRIES: Final = weighted((1, 150), (2, 64), (3, 26), (4, 16))
 _AROUND: Final = weighted(("", 160), ("rounds", 48), ("retry", 48))
-"""rounds  a loop around the region, once for each digit of the mode that is not 0
-retry   the same without an end: a clause leads back to the loop's head
+"""rounds  a loop around the region, which ends when no digit of the mode is left
+retry   a loop that only a clause leads back to, until a digit asks for no throw of its tag
 """
 _PAYLOADS: Final = shares(("own", 6), ("first", 1), ("results", 1))
 """A tag's payload: one of its own, the first tag's, or the results of the calls."""

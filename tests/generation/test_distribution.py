@@ -1,4 +1,4 @@
-"""How cases are distributed: the boundaries that the design names all occur, often enough. Seeds are fixed.
+"""How cases are distributed: the boundaries that docs/targets.md names all occur, often enough. Seeds are fixed.
 
 The stated probabilities are those of the count under the drawn distribution for a random seed.
 """
@@ -39,13 +39,13 @@ def test_many_operands(cases: list[Case]) -> None:
 
 def test_every_kind_at_every_boundary(cases: list[Case]) -> None:
     """Each of ten kinds in at least five cases with each of 253..258 operands; 15 or so are expected: below 1e-2."""
-    cells = Counter(cell for case in cases for cell in {(site.kind, site.operands) for site in case.sites})
-    few = {(kind, n): cells[kind, n] for kind in KINDS for n in range(253, 259) if cells[kind, n] < 5}
+    seen = Counter(pair for case in cases for pair in {(site.kind, site.operands) for site in case.sites})
+    few = {(kind, n): seen[kind, n] for kind in KINDS for n in range(253, 259) if seen[kind, n] < 5}
     assert not few
 
 
 def test_known_limits_occur(cases: list[Case]) -> None:
-    """Each size of the design's list as a number of results or parameters; at least 8 expected each: below 1e-2."""
+    """Each edge of ``generators.config`` as a number of results or parameters; 8 and more are expected: below 1e-2."""
     seen = {size for case in cases for site in case.sites for size in (site.params, site.results)}
     assert seen.issuperset(
         {0, 1, 4, 5, 6, 7, 8, 9, 10, 15, 16, 17, 20, 21, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000}
@@ -64,7 +64,7 @@ def test_entries(cases: list[Case]) -> None:
         ways: dict[str, set[Entry]] = {}
         for invocation in case.invocations:
             ways.setdefault(invocation.export, set()).add(invocation.entry)
-        both += any(len(found) == 2 for found in ways.values())
+        both += any(len(entries) == 2 for entries in ways.values())
     assert plain > 0.3 * COUNT
     assert both >= plain / 4
 

@@ -50,12 +50,12 @@ class Casts:
 
 @pytest.fixture(scope="module")
 def runs() -> list[Run]:
-    found = []
+    made = []
     for index in range(COUNT):
         case = make_case("gc", 1, index)
         counts: dict[Op, int] = {}
-        found.append((case, decode(case.content), run_case(case, counts=counts), counts))
-    return found
+        made.append((case, decode(case.content), run_case(case, counts=counts), counts))
+    return made
 
 
 def test_every_instruction_on_objects_is_executed(runs: list[Run]) -> None:

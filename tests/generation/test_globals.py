@@ -108,11 +108,11 @@ def _changed(case: Case, op: Op) -> Case | None:
     """The case with the first access to a variable i32 global turned to another one."""
     module = decode(case.content)
     types = module.global_types()
-    found = [i for i, type_ in enumerate(types) if type_.type is I32 and type_.mutable]
+    variables = [i for i, type_ in enumerate(types) if type_.type is I32 and type_.mutable]
     for func in module.funcs:
         for at, (row, imm) in enumerate(func.body):
-            if row is op and imm in found and len(found) > 1:
-                func.body[at] = (row, found[(found.index(imm) + 1) % len(found)])
+            if row is op and imm in variables and len(variables) > 1:
+                func.body[at] = (row, variables[(variables.index(imm) + 1) % len(variables)])
                 return case.with_content(encode(module))
     return None
 

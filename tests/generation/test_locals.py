@@ -39,16 +39,16 @@ def size(module: Module, func: Func) -> int:
 
 def live_across_a_call(func: Func) -> set[int]:
     """Locals that are written before some call and read behind it, in the order of the text."""
-    found: set[int] = set()
+    live: set[int] = set()
     written: dict[int, int] = {}
     calls = 0
     for op, imm in func.body:
         calls += op.name in CALLS
         if op.name == "local.get" and written.get(imm, calls) < calls:
-            found.add(imm)
+            live.add(imm)
         elif op.name in ACCESSES:
             written[imm] = calls
-    return found
+    return live
 
 
 def test_numbers_of_locals(cases: list[tuple[Case, Module]]) -> None:

@@ -37,16 +37,16 @@ def live_across_calls(module: Module, func: Func) -> list[Counter[str]]:
     assert isinstance(type_, FuncType)
     types = [*type_.params, *(kind for count, kind in func.locals for _ in range(count))]
     calls = [at for at, (op, _) in enumerate(func.body) if op.name in CALLS]
-    found: list[Counter[str]] = [Counter() for _ in calls]
+    live: list[Counter[str]] = [Counter() for _ in calls]
     last = dict.fromkeys(range(len(type_.params)), -1)
     for at, (op, imm) in enumerate(func.body):
         if op.name == "local.get" and imm in last:
             kind = "int" if types[imm] in INTEGERS else "float" if types[imm] in FLOATS else "ref"
             for i in range(bisect_left(calls, last[imm]), bisect_left(calls, at)):
-                found[i][kind] += 1
+                live[i][kind] += 1
         if op.name in ("local.get", "local.set", "local.tee"):
             last[imm] = at
-    return found
+    return live
 
 
 def test_live_values(cases: list[tuple[Case, Module]]) -> None:
@@ -69,17 +69,17 @@ def test_live_values(cases: list[tuple[Case, Module]]) -> None:
 
 def test_what_they_live_across(cases: list[tuple[Case, Module]]) -> None:
     """Each is in at least 5% of the cases: fewer than two of 240 have a probability below 1e-4."""
-    found: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
     for case, module in cases:
-        found.update({op.name for func in module.funcs for op, _ in func.body})
-        found.update({site.kind for site in case.sites} | case.labels)
+        seen.update({op.name for func in module.funcs for op, _ in func.body})
+        seen.update({site.kind for site in case.sites} | case.labels)
     for name in (
         "call_indirect", "call_ref", "return_call", "return_call_indirect", "return_call_ref", "try_table", "throw",
         "loop", "br_table", "if", "memory.fill", "memory.copy", "memory.grow", "i32.div_s",
         "i32.div_u", "i32.rem_s", "i32.shl", "i32.rotr", "i64.div_s", "i64.rem_u", "i64.shr_s", "f64.nearest",
         "f32.ceil", "select_t", "direct", "indirect", "ref", "import", "return", "tail", "self",
     ):  # fmt: skip
-        assert found[name] >= 2, name
+        assert seen[name] >= 2, name
 
 
 def test_cases_run_to_their_end(interpreter: Engine) -> None:

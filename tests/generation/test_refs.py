@@ -22,13 +22,13 @@ Run = tuple[Case, Module, Observation, dict[Op, int]]
 
 @pytest.fixture(scope="module")
 def runs() -> list[Run]:
-    found = []
+    made = []
     for index in range(COUNT):
         case = make_case("refs", 1, index)
         counts: dict[Op, int] = {}
         observation = run_case(case, counts=counts)
-        found.append((case, decode(case.content), observation, counts))
-    return found
+        made.append((case, decode(case.content), observation, counts))
+    return made
 
 
 def test_every_reference_instruction_is_executed(runs: list[Run]) -> None:
@@ -89,8 +89,8 @@ def test_types_in_every_place(runs: list[Run]) -> None:
             "global": {item.type for item in module.global_types()},
             "table": {item.ref for item in module.table_types()},
         }
-        for place, found in places.items():
-            seen.update({(place, described(t)) for t in found if isinstance(t, RefType)})
+        for place, value_types in places.items():
+            seen.update({(place, described(t)) for t in value_types if isinstance(t, RefType)})
     wanted = [
         (place, kind)
         for place in ("param", "result", "local", "global", "table")

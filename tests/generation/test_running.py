@@ -84,13 +84,13 @@ def call_of(module: Module, func: Func, site: CallSite) -> tuple[int, FuncType] 
     for at in range(site.use_at - 1, -1, -1):
         op, imm = func.body[at]
         if op.name == "call":
-            found: object = functions[imm]
+            called: object = functions[imm]
         elif op.name in ("call_indirect", "call_ref"):
-            found = types[imm[0] if op.name == "call_indirect" else imm].composite
+            called = types[imm[0] if op.name == "call_indirect" else imm].composite
         else:
             continue
-        if isinstance(found, FuncType) and (len(found.params), len(found.results)) == (site.params, site.results):
-            return at, found
+        if isinstance(called, FuncType) and (len(called.params), len(called.results)) == (site.params, site.results):
+            return at, called
     return None
 
 
@@ -98,10 +98,10 @@ def corrupted(case: Case, site: CallSite, how: str) -> Case | None:
     """The case with the last result of a site's call changed in one bit, or swapped with the one before it."""
     module = decode(case.content)
     func = module.funcs[site.func - (len(module.func_types()) - len(module.funcs))]
-    found = call_of(module, func, site)
-    if found is None or len(found[1].results) < 2:
+    call = call_of(module, func, site)
+    if call is None or len(call[1].results) < 2:
         return None
-    at, type_ = found
+    at, type_ = call
     last, before = type_.results[-1], type_.results[-2]
     if how == "flip":
         if last not in FLIPS:
@@ -161,15 +161,15 @@ def test_the_hash_tells_distances(style: int, type_: NumType, interpreter: Engin
     f.body.append((OPS["local.get"], fn.acc))
     _, content, _ = shell.finish()
     values = [Value(type_.name, sequence_bits(type_, 77, i)) for i in range(count)]
-    rows = [values]
+    lists = [values]
     for distance in (1, 2, 8, 16, 32, 63, 64, 65, 128, 255, 256):
-        row = list(values)
-        row[7], row[7 + distance] = row[7 + distance], row[7]
-        if row != values:
-            rows.append(row)
+        swapped = list(values)
+        swapped[7], swapped[7 + distance] = swapped[7 + distance], swapped[7]
+        if swapped != values:
+            lists.append(swapped)
     for i, bit in ((0, 0), (17, type_.bits - 1), (299, type_.bits - 1), (299, 3)):
-        rows.append([*values[:i], Value(type_.name, values[i].bits ^ 1 << bit), *values[i + 1 :]])
-    calls = tuple(Invocation("f", tuple(row)) for row in rows)
+        lists.append([*values[:i], Value(type_.name, values[i].bits ^ 1 << bit), *values[i + 1 :]])
+    calls = tuple(Invocation("f", tuple(one)) for one in lists)
     outcomes = interpreter.run(Case(content, calls)).outcomes
     hashes = {outcome.slots for outcome in outcomes if isinstance(outcome, Returned)}
-    assert len(hashes) == len(rows) >= 12
+    assert len(hashes) == len(lists) >= 12

@@ -95,7 +95,7 @@ def test_what_runs(cases: list[tuple[Case, Module]]) -> None:
         match seen.instantiation:
             case Returned():
                 assert not case.labels & {"segment_traps", "start_traps", "start_throws"}, index
-                assert all(isinstance(found, Returned) for found in seen.outcomes) or "traps" in case.labels, index
+                assert all(isinstance(outcome, Returned) for outcome in seen.outcomes) or "traps" in case.labels, index
             case Trapped(kinds):
                 failed += 1
                 assert case.labels & {"segment_traps", "start_traps"}, index

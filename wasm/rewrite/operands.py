@@ -141,11 +141,11 @@ class Graph:
 
     def reachable(self) -> list[int]:
         """The nodes that can be reached, as far as frames tell, in order; and every end of an arm around them."""
-        dead: list[int] = []
+        reached: list[int] = []
         start = 0
         for cut in self.transfers:
             if cut >= start:
-                dead += range(start, cut + 1)
+                reached += range(start, cut + 1)
                 start = next(close for close in self.nodes[cut].frame.closers() if close > cut)
-        dead += range(start, len(self.nodes))
-        return dead
+        reached += range(start, len(self.nodes))
+        return reached

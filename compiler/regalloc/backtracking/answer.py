@@ -197,14 +197,15 @@ class _Writer:
 
     def _copy_out(self, number: int, vreg: VReg, source: Place, lives: Place) -> None:
         """From where an instruction defines a VReg to where it lives, and to its slot."""
+        # The only store of the slot: the value never changes, and every later spill finds it there.
         targets = {lives, self.stored.get(vreg, lives)} - {source}
         if not targets:
             return
         edges = self.flow.insts[number].edges
-        point, after = (self.flow.first[edges[0].block], 0) if edges else (number, 1)
+        inst, behind = (self.flow.first[edges[0].block], 0) if edges else (number, 1)
         order = SCRATCH_SOURCE if source in self.scratch else DEFINITION
         for target in targets:
-            self.groups.add(point, after, order, (source, target, self.types[vreg]))
+            self.groups.add(inst, behind, order, (source, target, self.types[vreg]))
 
     def splits(self) -> None:
         """Moves where a VReg goes from one piece to the next inside a block."""

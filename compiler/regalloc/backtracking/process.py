@@ -118,6 +118,7 @@ class Process:
                 lightest, victim = heaviest, place
             elif heaviest >= weight and position > conflict:
                 conflict = position
+        # Strictly heavier than all that it drives out, so no two bundles can drive each other out for ever.
         if victim >= 0:
             for other in self._holders(victim, ranges):
                 assert isinstance(other, Bundle)
@@ -272,6 +273,7 @@ class Process:
             temp = known
             if known.need <= need and known.span & span == span:
                 return
+            # What serves both uses is the tighter limit over the longer span.
             self._remove(temp, temp.ranges())
             temp.need, temp.span = min(need, temp.need), span | temp.span
         self._hold(temp)

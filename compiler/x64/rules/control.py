@@ -110,10 +110,10 @@ def _area(c: Lowering) -> VReg:
 
 @ends(Return)
 def _return(c: Lowering, terminator: Return) -> None:
-    found = own_results(c)
+    results = own_results(c)
     values = [c.use(value) for value in terminator.values]
     operands = []
-    for value, place in zip(values, found.places, strict=True):
+    for value, place in zip(values, results.places, strict=True):
         if place.preg is not None:
             operands.append(use(value, fixed(place.preg)))
         else:
@@ -198,13 +198,13 @@ def _resolve(c: Lowering, inst: Inst) -> _Callee:
 def _check_type(c: Lowering, record: VReg, type_index: int) -> None:
     """The function's type must be the expected one, or below it: equal ids are the rule, the runtime knows the rest."""
     wanted = c.context.types.canonical_id(type_index)
-    found = load(c, I64, Address(record, FUNCTION_TYPE))
+    actual = load(c, I64, Address(record, FUNCTION_TYPE))
     if c.context.types.flat[type_index].final:
-        build(c, "cmp64_i32", found, imm=wanted)
+        build(c, "cmp64_i32", actual, imm=wanted)
         trap_if(c, "ne", TrapKind.INDIRECT_TYPE_MISMATCH)
         return
     below = c.new(I32)
-    operands = (use(c.context_vreg, fixed(RSI)), use(found, ANY), define(below, ANY))
+    operands = (use(c.context_vreg, fixed(RSI)), use(actual, ANY), define(below, ANY))
     pseudo(c, "helper", operands, (("subtype", wanted), (I64,), (I32,), None), c.abi.all_regs)
     build(c, "test32", below, below)
     trap_if(c, "e", TrapKind.INDIRECT_TYPE_MISMATCH)
@@ -212,17 +212,17 @@ def _check_type(c: Lowering, record: VReg, type_index: int) -> None:
 
 def _arguments(c: Lowering, callee: _Callee, into: str) -> tuple[list[Operand], int]:
     """Operands for the arguments in registers; those in memory are stored (``store_arg`` or ``stage_arg``)."""
-    found = c.abi.params(machine_types(callee.type.params))
+    params = c.abi.params(machine_types(callee.type.params))
     values = [c.use(arg) for arg in callee.args]
-    if found.size and into == "store_arg":
-        pseudo(c, "adjust_sp", (), found.size)
+    if params.size and into == "store_arg":
+        pseudo(c, "adjust_sp", (), params.size)
     operands = []
-    for value, place in zip(values, found.places, strict=True):
+    for value, place in zip(values, params.places, strict=True):
         if place.preg is not None:
             operands.append(use(value, fixed(place.preg)))
         else:
             pseudo(c, into, (use(value, ANY),), (c.type_of(value), place.offset))
-    return operands, found.size
+    return operands, params.size
 
 
 def _call_inst(
@@ -230,6 +230,7 @@ def _call_inst(
 ) -> tuple[list[Operand], CallImm]:
     callee = _resolve(c, inst)
     places = c.abi.results(machine_types(callee.type.results))
+    # Arguments in memory move sp, so nothing that follows may address by sp; the return area is addressed by rbp.
     arguments, popped = _arguments(c, callee, "store_arg")
     operands: list[Operand] = []
     if callee.code is not None:
@@ -276,10 +277,10 @@ def _try_call(c: Lowering, terminator: TryCall) -> None:
         imm = (inst.imm, tuple(map(c.type_of, inst.args)), (), tags)
         c.emit(MachineInst("helper", tuple(operands), imm, c.abi.all_regs, edges))
         return
-    found, call = _call_inst(c, inst, inst.results, True)
+    operands, call = _call_inst(c, inst, inst.results, True)
     imm_ = CallImm(call.target, call.loads, call.popped, tags)
-    clobbers = _clobbers(c.abi, found)
-    c.emit(MachineInst("call", tuple(found), imm_, clobbers, edges))
+    clobbers = _clobbers(c.abi, operands)
+    c.emit(MachineInst("call", tuple(operands), imm_, clobbers, edges))
 
 
 @ends(TailCall)

@@ -102,14 +102,14 @@ def _min_max(c: Lowering, inst: Inst) -> None:
     name = name.removeprefix("relaxed_")
     left, right = map(c.use, inst.args)
     one, other = build(c, f"{name}{suffix}", left, right), build(c, f"{name}{suffix}", right, left)
-    found = build(c, "orps", one, other)
+    joined = build(c, "orps", one, other)
     if name == "max":
-        found = build(c, f"sub{suffix}", found, build(c, "xorps", one, other))
-    unordered = build(c, f"cmp{suffix}", found, found, imm=_UNORDERED)
+        joined = build(c, f"sub{suffix}", joined, build(c, "xorps", one, other))
+    unordered = build(c, f"cmp{suffix}", joined, joined, imm=_UNORDERED)
     if name == "min":
-        found = build(c, "orps", found, unordered)
+        joined = build(c, "orps", joined, unordered)
     shift, count = _PAYLOAD[suffix]
-    build(c, "andnps", build(c, shift, unordered, imm=count), found, out=inst.results[0])
+    build(c, "andnps", build(c, shift, unordered, imm=count), joined, out=inst.results[0])
 
 
 @lowers(*_shapes("relaxed_madd", "relaxed_nmadd"))

@@ -21,13 +21,13 @@ TIER: Final = CODE
 
 
 def edits(subject: Subject) -> list[Edit]:
-    found = []
+    possible = []
     for func, index, node, _ in nodes(subject):
         if node.op.name == "br_table":
-            found += [Edit((func, index, k)) for k in range(len(node.targets) - 1)]
+            possible += [Edit((func, index, k)) for k in range(len(node.targets) - 1)]
         elif node.op.name == "try_table":
-            found += [Edit((func, index, k), 3) for k in range(len(node.targets))]
-    return found
+            possible += [Edit((func, index, k), 3) for k in range(len(node.targets))]
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

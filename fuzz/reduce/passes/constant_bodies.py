@@ -27,13 +27,13 @@ TIER: Final = BULK
 def edits(subject: Subject) -> list[Edit]:
     module = subject.module
     types = module.func_types()[len(module.imported(ExternKind.FUNC)) :]
-    found = []
+    possible = []
     for k, (func, type_) in enumerate(zip(module.funcs, types, strict=True)):
         body = [instr for result in type_.results for instr in default_value(result)]
         saved = body_weight(func) - body_weight(Func(0, [], body)) - 1
         if saved > 0:
-            found.append(Edit((k, tuple(body)), saved))
-    return sorted(found, key=lambda edit: (-edit.weight, edit.what[0]))
+            possible.append(Edit((k, tuple(body)), saved))
+    return sorted(possible, key=lambda edit: (-edit.weight, edit.what[0]))
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

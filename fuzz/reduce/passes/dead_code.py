@@ -28,7 +28,7 @@ def edits(subject: Subject) -> list[Edit]:
 
 def _dead(func: int, graph: Graph) -> list[Edit]:
     """The outermost unreachable instructions of a function."""
-    found: list[Edit] = []
+    possible: list[Edit] = []
     weights = block_weights(graph)
     dead: set[Frame] = set()
     index = 0
@@ -37,13 +37,13 @@ def _dead(func: int, graph: Graph) -> list[Edit]:
         if node.closes:
             dead.discard(node.frame)
         elif node.frame in dead:
-            found.append(Edit((func, index), weights[index]))
+            possible.append(Edit((func, index), weights[index]))
             if node.opens is not None:
                 index = node.opens.end
         elif node.transfer:
             dead.add(node.frame)
         index += 1
-    return found
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -23,8 +23,8 @@ SCOPE: Final = Scope.ANY
 
 def edits(subject: Subject) -> list[Edit]:
     module = subject.module
-    found = [Edit((k,), 3 + len(item.name)) for k, item in enumerate(module.exports)]
-    return found + ([Edit((None,), 3)] if module.start is not None else [])
+    possible = [Edit((k,), 3 + len(item.name)) for k, item in enumerate(module.exports)]
+    return possible + ([Edit((None,), 3)] if module.start is not None else [])
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -39,12 +39,12 @@ def edits(subject: Subject) -> list[Edit]:
     calls = Counter(imm for func in module.funcs for op, imm in func.body if op is _CALL)
     named = Counter(index for names in items_of(module).values() for space, index in names if space is Space.FUNC)
     rooted = {item.index for item in module.exports if item.kind is ExternKind.FUNC} | {module.start}
-    found = []
+    possible = []
     for k, func in enumerate(module.funcs, first):
         recursive = any(op is _CALL and imm == k for op, imm in func.body)
         if calls[k] == named[k] == 1 and k not in rooted and not recursive:
-            found.append(Edit((k,), 4))
-    return found
+            possible.append(Edit((k,), 4))
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -25,7 +25,7 @@ SCOPE: Final = Scope.ANY
 def edits(subject: Subject) -> list[Edit]:
     """Edits (``memory`` or ``table``, number, new limits), the boldest first."""
     module = subject.module
-    found = []
+    possible = []
     for kind, all_limits in (
         ("memory", [memory.limits for memory in module.memories]),
         ("table", [table.type.limits for table in module.tables]),
@@ -33,8 +33,8 @@ def edits(subject: Subject) -> list[Edit]:
         for k, limits in enumerate(all_limits):
             tries = [Limits(0), Limits(limits.minimum), Limits(0, limits.maximum)]
             tries += [replace(limits, minimum=limits.minimum // 2), Limits(limits.minimum, limits.minimum)]
-            found += [Edit((kind, k, smaller)) for smaller in dict.fromkeys(tries) if smaller != limits]
-    return found
+            possible += [Edit((kind, k, smaller)) for smaller in dict.fromkeys(tries) if smaller != limits]
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

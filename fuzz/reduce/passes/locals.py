@@ -23,15 +23,15 @@ TIER: Final = CODE
 
 def edits(subject: Subject) -> list[Edit]:
     """The locals of all functions, those that no instruction names first."""
-    lifter, found = lifter_of(subject.module), []
+    lifter, possible = lifter_of(subject.module), []
     for k, func in enumerate(subject.module.funcs):
         graph = lifter.graph(k)
         uses = [0] * len(graph.locals)
         for op, imm in func.body:
             if Imm.LOCAL in op.imms:
                 uses[imm] += 1
-        found += [((min(uses[i], 1), k, i), 1 + 2 * uses[i]) for i in range(graph.param_count, len(graph.locals))]
-    return [Edit(what, weight) for what, weight in sorted(found)]
+        possible += [((min(uses[i], 1), k, i), 1 + 2 * uses[i]) for i in range(graph.param_count, len(graph.locals))]
+    return [Edit(what, weight) for what, weight in sorted(possible)]
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -30,14 +30,14 @@ def edits(subject: Subject) -> list[Edit]:
     module = subject.module
     first = len(module.imported(ExternKind.FUNC))
     last: dict[int, int] = {}
-    found = []
+    possible = []
     for index, func in enumerate(module.funcs, first):
         other = last.get(func.type_index)
         if other is not None:
-            found.append(Edit((other, index), item_weight(module, Space.FUNC, other)))
-            found.append(Edit((index, other), item_weight(module, Space.FUNC, index)))
+            possible.append(Edit((other, index), item_weight(module, Space.FUNC, other)))
+            possible.append(Edit((index, other), item_weight(module, Space.FUNC, index)))
         last[func.type_index] = index
-    return found
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -27,14 +27,14 @@ SCOPE: Final = Scope.ANY
 def edits(subject: Subject) -> list[Edit]:
     """An edit (later, first) for each type that stands alone in its group and repeats another one."""
     first: dict[SubType, int] = {}
-    found, index = [], 0
+    possible, index = [], 0
     for group in subject.module.types:
         if len(group) == 1:
             original = first.setdefault(group[0], index)
             if original != index:
-                found.append(Edit((index, original), item_weight(subject.module, Space.TYPE, index)))
+                possible.append(Edit((index, original), item_weight(subject.module, Space.TYPE, index)))
         index += len(group)
-    return found
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

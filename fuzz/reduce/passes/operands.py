@@ -22,13 +22,13 @@ TIER: Final = CODE
 
 
 def edits(subject: Subject) -> list[Edit]:
-    found = []
+    possible = []
     for func, index, node, weight in nodes(subject):
         if len(node.outs) == 1 and node.ins and not is_control(node):
             for k, slot in enumerate(node.ins):
                 if slot.type is node.outs[0].type:
-                    found.append(Edit((node.depth, func, index, k), weight + len(node.ins) - 1))
-    return sorted(found, key=lambda edit: edit.what)
+                    possible.append(Edit((node.depth, func, index, k), weight + len(node.ins) - 1))
+    return sorted(possible, key=lambda edit: edit.what)
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -30,7 +30,7 @@ _UNREACHABLE: Final = OPS["unreachable"].bare
 
 def edits(subject: Subject) -> list[Edit]:
     """Edits (function, first, last) with an instruction or a whole block each; at both ends two, to be smaller."""
-    found = []
+    possible = []
     for k, func in enumerate(subject.module.funcs):
         for number, spans in enumerate(_sequences(func)):
             if len(spans) > 3:
@@ -40,13 +40,13 @@ def edits(subject: Subject) -> list[Edit]:
                 spans = [(spans[0][0], spans[-1][1])]
             else:
                 continue
-            found += [Edit((k, first, last), last - first + 1, (k, number)) for first, last in spans]
-    return found
+            possible += [Edit((k, first, last), last - first + 1, (k, number)) for first, last in spans]
+    return possible
 
 
 def _sequences(func: Func) -> Iterator[list[tuple[int, int]]]:
     """The instructions of the body and of each arm of each block, as (first, last) of what stands on that level."""
-    marks = {found[0]: found for found in frames(func)}
+    marks = {frame[0]: frame for frame in frames(func)}
 
     def level(first: int, end: int) -> list[tuple[int, int]]:
         spans = []
@@ -56,8 +56,8 @@ def _sequences(func: Func) -> Iterator[list[tuple[int, int]]]:
         return spans
 
     yield level(0, len(func.body) - 1)
-    for found in marks.values():
-        for before, after in pairwise(found):
+    for frame in marks.values():
+        for before, after in pairwise(frame):
             yield level(before + 1, after)
 
 

@@ -24,14 +24,14 @@ SCOPE: Final = Scope.INVALID
 
 def edits(subject: Subject) -> list[Edit]:
     """Edits (what, number of the type or function, position), from the last position on."""
-    found = []
+    possible = []
     for index, sub in enumerate(subject.module.flat_types()):
         if isinstance(sub.composite, FuncType):
             for what, types in (("params", sub.composite.params), ("results", sub.composite.results)):
-                found += [Edit((what, index, position)) for position in reversed(range(len(types)))]
+                possible += [Edit((what, index, position)) for position in reversed(range(len(types)))]
     for k, func in enumerate(subject.module.funcs):
-        found += [Edit(("locals", k, run), 2) for run in reversed(range(len(func.locals)))]
-    return found
+        possible += [Edit(("locals", k, run), 2) for run in reversed(range(len(func.locals)))]
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -25,8 +25,8 @@ SCOPE: Final = Scope.ANY
 
 def edits(subject: Subject) -> list[Edit]:
     module = subject.module
-    found = [Edit(("elem", k, i), 1) for k, elem in enumerate(module.elems) for i in range(len(elem.init))]
-    return found + [Edit(("data", k, i), 1) for k, data in enumerate(module.datas) for i in range(len(data.init))]
+    possible = [Edit(("elem", k, i), 1) for k, elem in enumerate(module.elems) for i in range(len(elem.init))]
+    return possible + [Edit(("data", k, i), 1) for k, data in enumerate(module.datas) for i in range(len(data.init))]
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

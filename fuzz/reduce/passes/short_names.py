@@ -25,10 +25,12 @@ def edits(subject: Subject) -> list[Edit]:
     """Names that another one could replace with fewer letters."""
     exports = subject.module.exports
     spare = next(_names({item.name for item in exports}))
-    found = [Edit(("export", k), len(e.name) - len(spare)) for k, e in enumerate(exports) if len(e.name) > len(spare)]
+    possible = [
+        Edit(("export", k), len(e.name) - len(spare)) for k, e in enumerate(exports) if len(e.name) > len(spare)
+    ]
     for k, item in enumerate(subject.module.imports):
-        found += [Edit((part, k), len(getattr(item, part))) for part in ("module", "name") if getattr(item, part)]
-    return found
+        possible += [Edit((part, k), len(getattr(item, part))) for part in ("module", "name") if getattr(item, part)]
+    return possible
 
 
 def _names(taken: set[str]) -> Iterator[str]:

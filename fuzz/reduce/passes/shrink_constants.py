@@ -20,11 +20,11 @@ TIER: Final = POLISH
 
 
 def edits(subject: Subject) -> list[Edit]:
-    found = []
+    possible = []
     for place, value, weight in constants(subject):
         tries = (1, value >> (value.bit_length() // 2), value >> 1)
-        found += [Edit((place, smaller), weight) for smaller in dict.fromkeys(tries) if 0 < smaller < value]
-    return found
+        possible += [Edit((place, smaller), weight) for smaller in dict.fromkeys(tries) if 0 < smaller < value]
+    return possible
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

@@ -27,8 +27,8 @@ _STUB: Final = [OPS["unreachable"].bare, OPS["end"].bare]
 
 def edits(subject: Subject) -> list[Edit]:
     """The longest bodies first, so that halves differ most in what they save."""
-    found = [Edit((k,), body_weight(func) - 2) for k, func in enumerate(subject.module.funcs) if len(func.body) > 2]
-    return sorted(found, key=lambda edit: (-edit.weight, edit.what))
+    possible = [Edit((k,), body_weight(func) - 2) for k, func in enumerate(subject.module.funcs) if len(func.body) > 2]
+    return sorted(possible, key=lambda edit: (-edit.weight, edit.what))
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:

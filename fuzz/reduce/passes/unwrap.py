@@ -21,11 +21,11 @@ TIER: Final = CODE
 
 
 def edits(subject: Subject) -> list[Edit]:
-    found = []
+    possible = []
     for func, index, node, _ in nodes(subject):
         if node.opens is not None:
-            found += [Edit((arm, node.depth, func, index), 3) for arm in range(len(node.opens.arms) + 1)]
-    return sorted(found, key=lambda edit: edit.what)
+            possible += [Edit((arm, node.depth, func, index), 3) for arm in range(len(node.opens.arms) + 1)]
+    return sorted(possible, key=lambda edit: edit.what)
 
 
 def apply(subject: Subject, edits: Sequence[Edit]) -> Subject | None:
