@@ -168,7 +168,7 @@ def test_an_interrupted_reduction_keeps_its_best(tmp_path: Path) -> None:
     asks.chmod(0o755)
     command = [sys.executable, "-m", "fuzz", "minimize", case, "--predicate", str(asks), "--out", str(out)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    while running.poll() is None and (not log.exists() or len(log.read_text().split()) < 4):
+    while running.poll() is None and (not log.exists() or len(log.read_text().split()) < 12):
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     output, errors = running.communicate(timeout=60)
