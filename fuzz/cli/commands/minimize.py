@@ -81,7 +81,7 @@ def _first_finding(bench: Bench, case: Case) -> Finding:
 
 def _reduce(args: argparse.Namespace, case: Case, question: Callable[[Case], bool]) -> Reduction:
     """Reduce, telling about progress. The first Ctrl-C ends it with the best so far, a second one at once."""
-    stopped = False
+    stopped = told = False
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         nonlocal stopped
@@ -90,7 +90,9 @@ def _reduce(args: argparse.Namespace, case: Case, question: Callable[[Case], boo
         print("fuzz: interrupted: keeping the smallest so far", file=sys.stderr)
 
     def ask(candidate: Case) -> bool:
-        if stopped:
+        nonlocal told
+        if stopped and not told:
+            told = True  # what is asked after this is whether the result still shows it
             raise OutOfBudget
         return question(candidate)
 
