@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
+from oracles.remote.confinement import empty_folder
 from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
 
 _THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
@@ -68,8 +69,8 @@ def _known(id: EngineId, executable: str, wanted: Shell) -> Shell:
     while True:
         try:
             started = subprocess.run(
-                [executable, "-e", "0"], env=os.environ | env, stdin=subprocess.DEVNULL, capture_output=True,
-                text=True, errors="replace", check=False, timeout=_START_SECONDS,
+                [executable, "-e", "0"], env=os.environ | env, cwd=empty_folder(), stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, errors="replace", check=False, timeout=_START_SECONDS,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineUnavailable(f"{id}: {executable} does not start: {error}") from None

@@ -6,7 +6,7 @@ import re
 import signal
 from typing import Final
 
-from wasm.embedding import Crashed, OutOfMemory
+from wasm.embedding import Crashed, OutOfMemory, TimedOut
 
 _PANIC_NEW: Final = re.compile(r"panicked at ([^\s']\S*?):(\d+):\d+:\n(.*?)(?:\nnote: |\nstack backtrace|\Z)", re.S)
 _PANIC_OLD: Final = re.compile(r"panicked at '(.*?)', (\S+?):(\d+):\d+", re.S)
@@ -25,9 +25,11 @@ def source_place(path: str, line: str) -> str:
     return f"{shorter}:{line}"
 
 
-def read_crash(status: int, noise: str) -> Crashed | OutOfMemory:
+def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut:
     """The outcome of a worker's death: exit ``status`` as ``subprocess`` gives it, and the end of its output."""
     number = -status if status < 0 else 0
+    if number == signal.SIGXCPU:  # the limit behind ours, where nobody looked for long (``confinement.limit_cpu``)
+        return TimedOut()
     if match := _PANIC_NEW.search(noise):
         return Crashed(number, match[3].strip()[:2000], source_place(match[1], match[2]))
     if match := _PANIC_OLD.search(noise):

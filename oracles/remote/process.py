@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import weakref
@@ -17,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from oracles.remote.confinement import launcher, limit_cpu
 from oracles.remote.protocol import PROGRESS, Reply
 
 NOISE_LIMIT: Final = 64 << 10
@@ -26,7 +26,6 @@ TICK: Final = 0.05
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-LAUNCHER: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
 
 
 @lru_cache(maxsize=64)
@@ -73,10 +72,11 @@ class Died(Exception):
 class WorkerProcess:
     """A started worker. Every method is quick; waiting is done by ``wait_any`` over several of them.
 
-    On Linux the worker is killed when the thread that started it ends.
+    On Linux the worker is killed when the thread that started it ends. ``memory_bytes`` is what its resident set may be
+    (whoever watches it sees to that): the kernel's limits are set by it.
     """
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, memory_bytes: int = 2 << 30) -> None:
         requests, self.requests = os.pipe()
         self.replies, replies = os.pipe()
         self.noise_fd, noise = os.pipe()
@@ -87,7 +87,7 @@ class WorkerProcess:
             argv = [part.replace("{" + word + "}", str(number)) for part in argv]
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), *argv],
+                [*launcher(memory_bytes), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=noise,
                 stderr=noise,
@@ -110,8 +110,9 @@ class WorkerProcess:
             self, _end, self.process, (self.requests, self.replies, self.noise_fd, self.progress_fd)
         )
 
-    def send(self, frame: bytes) -> None:
-        """Begin a request. Raises ``Died``."""
+    def send(self, frame: bytes, cpu_seconds: float) -> None:
+        """Begin a request that may take so much CPU time. Raises ``Died``."""
+        limit_cpu(self.process.pid, self.cpu_before, cpu_seconds)
         os.pwrite(self.progress_fd, bytes(PROGRESS.size), 0)
         self.started = time.monotonic()
         self.next_look = self.started + TICK

@@ -67,7 +67,7 @@ def find_shell(shell: str, id: EngineId, offline: bool) -> str:
         raise EngineUnavailable(
             f"no {shell} was found: install it, or write {id.name}@VERSION to fetch one through npm"
         )
-    return on_path
+    return os.path.abspath(on_path)  # the worker starts in another folder
 
 
 @dataclass(frozen=True, slots=True)

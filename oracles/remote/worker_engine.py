@@ -93,7 +93,7 @@ class WorkerEngine:
     def process(self) -> WorkerProcess:
         """The running worker; starts one and hears its hello if there is none. Raises ``EngineUnavailable``."""
         if self._process is None:
-            process = WorkerProcess(self._worker.launch)
+            process = WorkerProcess(self._worker.launch, self._limits.memory_bytes)
             try:
                 self._greet(process)
             except BaseException:
@@ -109,13 +109,14 @@ class WorkerEngine:
         header = {"do": "hello", "features": names, "known": known, "state": self._state}
         frame = encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs)
         try:
-            process.send(frame)
+            process.send(frame, START_SECONDS)
             reply = await_reply(process, START_SECONDS)
         except Died as died:
             crash = read_crash(died.args[0], died.args[1])
-            text = crash.text if isinstance(crash, Crashed) else crash.message
+            text = crash.text if isinstance(crash, Crashed) else getattr(crash, "message", "")
             lines = text.strip().splitlines() or ["no message"]
-            raise EngineUnavailable(f"{self._id}: the worker died at its start: {lines[-1]}") from None
+            line = next((line.strip() for line in lines if "error" in line.lower()), lines[-1])
+            raise EngineUnavailable(f"{self._id}: the worker died at its start: {line}") from None
         if reply is None:
             raise EngineUnavailable(f"{self._id}: the worker did not answer within {START_SECONDS:g} s")
         hello = reply[0]
@@ -149,7 +150,7 @@ class WorkerEngine:
         for _ in range(3):
             process = self.process()
             try:
-                process.send(frame)
+                process.send(frame, self._limits.cpu_seconds)
             except Died:
                 self.drop()
             else:

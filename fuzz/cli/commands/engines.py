@@ -10,6 +10,7 @@ from oracles import provision
 from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine
 from oracles.judge.equality import show
 from oracles.judge.verdict import Disagree
+from oracles.remote.confinement import describe
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Value
@@ -81,6 +82,9 @@ def _doctor(ids: list[str]) -> int:
             print(f"{seen.engine}: 19 + 23 {show(outcome)}")
         for reason in bench.broken.values():
             print(f"unusable: {reason}")
+        print("what a worker may do on this machine:")
+        for line in describe(bench.limits.memory_bytes):
+            print(f"    {line}")
         good = not bench.broken and not isinstance(trial.verdict, Disagree)
     finally:
         bench.close()
