@@ -1,11 +1,11 @@
 """The output folder of campaigns: findings as bundles, and a journal of what was done, so that a run can go on.
 
-    OUT/journal.jsonl           rows {"row": "series" | "batch" | "finding", ...}, only appended to
+    OUT/journal.jsonl           entries {"row": "series" | "batch" | "finding", ...}, only appended to
     OUT/findings/NAME/          one bundle per stored finding (``fuzz.archive.bundle``)
     OUT/lock                    held while a run writes
 
-A finding is on the disk, whole, before its row is. A kill loses what was not recorded yet: the batches in flight, which
-the next run does again (a finding that it meets again is not stored twice).
+A finding is on the disk, whole, before its entry is. A kill loses what was not recorded yet: the batches in flight,
+which the next run does again (a finding that it meets again is not stored twice).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Archive:
             sweep(folder)
             sweep(self.findings)
         self.journal = Journal(folder / "journal.jsonl")
-        if self.journal.rows and self.journal.rows[0].get("journal") != JOURNAL_VERSION:
+        if self.journal.entries and self.journal.entries[0].get("journal") != JOURNAL_VERSION:
             self.close()
             raise ArchiveError(f"{folder} was written by another version of this program: choose another --out")
         self.series: Series | None = None
@@ -70,26 +70,26 @@ class Archive:
         self.journal.append({"row": "series", "journal": JOURNAL_VERSION, **series.to_json()}, durable=True)
         done: set[int] = set()
         stats = Stats()
-        for row in self._batches(series):
-            fresh = [number for number in row["numbers"] if number not in done]
+        for entry in self._batches(series):
+            fresh = [number for number in entry["numbers"] if number not in done]
             if fresh:
                 done.update(fresh)
-                stats.add(Stats.from_json(row["stats"]))
+                stats.add(Stats.from_json(entry["stats"]))
         return done, stats
 
     def last_seed(self, targets: tuple[str, ...], version: str) -> int | None:
         """The seed of the latest series with these targets, to go on with; None if there is none."""
-        rows = [row for row in self.journal.rows if row["row"] == "series"]
-        same = [row for row in rows if tuple(row["targets"]) == targets and row["version"] == version]
+        entries = [entry for entry in self.journal.entries if entry["row"] == "series"]
+        same = [entry for entry in entries if tuple(entry["targets"]) == targets and entry["version"] == version]
         return int(same[-1]["seed"]) if same else None
 
     def _batches(self, series: Series) -> Iterator[dict[str, Any]]:
         current: Series | None = None
-        for row in self.journal.rows:
-            if row["row"] == "series":
-                current = Series.from_json(row)
-            elif row["row"] == "batch" and current == series:
-                yield row
+        for entry in self.journal.entries:
+            if entry["row"] == "series":
+                current = Series.from_json(entry)
+            elif entry["row"] == "batch" and current == series:
+                yield entry
 
     def record_batch(self, numbers: list[int], stats: Stats) -> None:
         """Note cases as done."""
@@ -122,7 +122,7 @@ class Archive:
 
     def bucket_counts(self) -> Counter[str]:
         """How often each bucket was seen, over all series of this folder."""
-        return bucket_counts(self.journal.rows)
+        return bucket_counts(self.journal.entries)
 
     def close(self) -> None:
         self.journal.close()
@@ -144,24 +144,24 @@ def read_bundle(path: Path) -> Finding:
         raise ArchiveError(f"{path} is no bundle that this release can read: {error}") from None
 
 
-def bucket_counts(rows: Iterable[dict[str, Any]]) -> Counter[str]:
-    """How often each bucket was seen, by a journal's rows."""
+def bucket_counts(entries: Iterable[dict[str, Any]]) -> Counter[str]:
+    """How often each bucket was seen, by a journal's entries."""
     counts: Counter[str] = Counter()
-    for row in rows:
-        if row["row"] == "batch":
-            counts.update(row["stats"].get("buckets", {}))
+    for entry in entries:
+        if entry["row"] == "batch":
+            counts.update(entry["stats"].get("buckets", {}))
     return counts
 
 
 def read_journal(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a folder's journal, without opening it for writing; a torn last line is left out."""
+    """The entries of a folder's journal, without opening it for writing; a torn last line is left out."""
     path = folder / "journal.jsonl"
     if not path.exists():
         raise ArchiveError(f"{folder} holds no campaign: there is no journal.jsonl in it")
-    rows = []
+    entries = []
     for line in path.read_bytes().splitlines(keepends=True):
         try:
-            rows.append(json.loads(line))
+            entries.append(json.loads(line))
         except ValueError:
             break
-    return rows
+    return entries

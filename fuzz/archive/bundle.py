@@ -26,18 +26,18 @@ def files(finding: Finding) -> dict[str, bytes]:
     """All files of the bundle by name. ``case.*`` is the minimized case if there is one, ``original.*`` as found."""
     case = finding.best
     content = f"case{case.kind.suffix}"
-    found = {
+    written = {
         content: case.content,
         "finding.json": json.dumps(finding.to_json(), indent=1).encode() + b"\n",
         "README.md": _readme(finding, content).encode(),
         "repro.sh": script(case, _dissents(finding)).encode(),
     }
     if case.kind is not CaseKind.MACHINE:
-        found["case.wat"] = to_wat(case.content).encode()
-        found["case.wast"] = to_wast(case, finding.expected).encode()
+        written["case.wat"] = to_wat(case.content).encode()
+        written["case.wast"] = to_wast(case, finding.expected).encode()
     if finding.minimized is not None:
-        found[f"original{case.kind.suffix}"] = finding.case.content
-    return found
+        written[f"original{case.kind.suffix}"] = finding.case.content
+    return written
 
 
 def _dissents(finding: Finding) -> list[tuple[str, str, Kind]]:
@@ -76,7 +76,7 @@ def _messages(finding: Finding) -> list[str]:
     for dissent in finding.verdict.dissents:
         if dissent.message:
             text = dissent.message.strip()[:4000]
-            lines += [f"What {dissent.engine} said:", "", *(f"    {row}" for row in text.splitlines()), ""]
+            lines += [f"What {dissent.engine} said:", "", *(f"    {line}" for line in text.splitlines()), ""]
     return lines
 
 

@@ -107,37 +107,37 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         with explained(path):
-            self.rows = list(_read_rows(path))
+            self.entries = list(_read_entries(path))
             self._file = open(path, "ab")  # noqa: SIM115  (closed by close)
 
-    def append(self, row: dict[str, Any], durable: bool = False) -> None:
-        """Add a row; with ``durable`` it is on the disk when this returns."""
+    def append(self, entry: dict[str, Any], durable: bool = False) -> None:
+        """Add an entry; with ``durable`` it is on the disk when this returns."""
         with explained(self.path):
-            self._file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
+            self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
             self._file.flush()
             if durable:
                 os.fsync(self._file.fileno())
-        self.rows.append(row)
+        self.entries.append(entry)
 
     def close(self) -> None:
         with explained(self.path):
             self._file.close()
 
 
-def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
+def _read_entries(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
     good = 0
     with open(path, "r+b") as file:
         for line in file:
             try:
-                row = json.loads(line) if line.endswith(b"\n") else None
+                entry = json.loads(line) if line.endswith(b"\n") else None
             except ValueError:
-                row = None
-            if not isinstance(row, dict):
+                entry = None
+            if not isinstance(entry, dict):
                 break
             good += len(line)
-            yield row
+            yield entry
         file.truncate(good)
 
 

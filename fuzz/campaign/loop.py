@@ -176,12 +176,12 @@ class Campaign:
             return ()
         if self.again:
             return (self.again.popleft(),)
-        found = []
+        batch = []
         for number in self.numbers:
-            found.append(number)
-            if len(found) == BATCH:
+            batch.append(number)
+            if len(batch) == BATCH:
                 break
-        return tuple(found)
+        return tuple(batch)
 
     def _step(self) -> None:
         """Take what slots report; wait a little if there is nothing."""
@@ -281,9 +281,9 @@ class Campaign:
 
     def _resume_minimizing(self) -> None:
         """Take up what an earlier run in this folder left unminimized: the first of each bucket."""
-        found = list(read_findings(self.archive.folder))
-        seen = {finding.signature.bucket.key for _, finding in found if finding.minimized is not None}
-        for path, finding in found:
+        stored = list(read_findings(self.archive.folder))
+        seen = {finding.signature.bucket.key for _, finding in stored if finding.minimized is not None}
+        for path, finding in stored:
             key = finding.signature.bucket.key
             if key not in seen and not finding.known and finding.repeats and self.settings.minimize_seconds > 0:
                 seen.add(key)

@@ -24,12 +24,12 @@ _CALL: Final = re.compile(r"\s*(?P<name>[^()]*?)\s*(?:\((?P<args>[^()]*(?:\([^()
 
 def parse_invocation(text: str, entry: Entry) -> Invocation:
     """Read ``NAME(i32:24, f64:0x7ff8000000000001)``; the parentheses may be left out. Raises ``UsageError``."""
-    found = _CALL.match(text)
-    if found is None or not found["name"]:
+    call = _CALL.match(text)
+    if call is None or not call["name"]:
         raise UsageError(f"{text!r} is no call: write NAME(i32:24, f64:0x7ff8000000000001)")
-    words = _split_arguments(found["args"] or "")
+    words = _split_arguments(call["args"] or "")
     try:
-        return Invocation(found["name"], tuple(map(Value.parse, words)), entry)
+        return Invocation(call["name"], tuple(map(Value.parse, words)), entry)
     except ValueError as error:
         raise UsageError(str(error)) from None
 
@@ -82,13 +82,13 @@ def read_case(path: Path, calls: Sequence[str] = (), entry: Entry = Entry.WRAPPE
 
 def _check_call(module: Module, path: Path, invocation: Invocation) -> None:
     types = {item.name: module.func_types()[item.index] for item in module.exports if item.kind is ExternKind.FUNC}
-    found = types.get(invocation.export)
-    if found is None:
+    func = types.get(invocation.export)
+    if func is None:
         raise UsageError(f"{path} exports no function {invocation.export!r}: it has {', '.join(types) or 'none'}")
     given = tuple(value.type for value in invocation.args)
-    wanted = tuple(str(type_) if isinstance(type_, NumType) else "ref" for type_ in found.params)
+    wanted = tuple(str(type_) if isinstance(type_, NumType) else "ref" for type_ in func.params)
     if given != wanted:
-        raise UsageError(f"{invocation.export} takes ({', '.join(map(str, found.params))}), not ({', '.join(given)})")
+        raise UsageError(f"{invocation.export} takes ({', '.join(map(str, func.params))}), not ({', '.join(given)})")
 
 
 def _assembled(path: Path, text: bytes) -> bytes:

@@ -281,8 +281,8 @@ class _Search:
             trial = bench.run(case)
             for signature, dissents in split(trial.verdict) if isinstance(trial.verdict, Disagree) else ():
                 if any(dissent.engine == engine for dissent in dissents):
-                    found = minimized(bench, finding(bench, trial, signature, TRIES), self.how.minimize)
-                    return len(found.minimized.content) if found.minimized else None
+                    smaller = minimized(bench, finding(bench, trial, signature, TRIES), self.how.minimize)
+                    return len(smaller.minimized.content) if smaller.minimized else None
             return None
         finally:
             bench.close()

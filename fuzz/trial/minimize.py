@@ -20,17 +20,17 @@ from wasm.embedding import Exhausted
 from wasm.errors import WasmError
 
 
-def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
+def same_finding(bench: Bench, finding: Finding) -> Callable[[Case], bool]:
     """The question that the reducer asks of each candidate: one dissenter first, the others only if it dissents.
 
     A candidate that runs on for much longer than the finding is refused at once: a loop whose counter was taken away
     would cost each engine its whole deadline.
     """
-    signature = found.signature.bucket
-    dissenters = {dissent.engine for dissent in found.verdict.dissents}
-    agreeing = set(found.verdict.agreeing)
+    signature = finding.signature.bucket
+    dissenters = {dissent.engine for dissent in finding.verdict.dissents}
+    agreeing = set(finding.verdict.agreeing)
     first = [min(dissenters)] if dissenters & set(bench.seats) else None
-    steps = _allowed(found.case)
+    steps = _allowed(finding.case)
 
     def is_interesting(case: Case) -> bool:
         if steps is not None and case.kind is CaseKind.WASM and _steps_of(case, steps) is None:
@@ -74,35 +74,35 @@ def _bucket(bench: Bench, case: Case, signature: Signature, only: list[str]) -> 
 
 
 def minimized(
-    bench: Bench, found: Finding, seconds: float, progress: Callable[[int, int], None] | None = None
+    bench: Bench, finding: Finding, seconds: float, progress: Callable[[int, int], None] | None = None
 ) -> Finding:
     """The finding with its minimized case, refined signature, and what the engines do with that case.
 
     Unstable findings come back as they are.
     """
-    if not found.repeats:
-        return found
+    if not finding.repeats:
+        return finding
     bench.fresh()
-    question = same_finding(bench, found)
+    question = same_finding(bench, finding)
     try:
-        smaller = reduce_case(found.case, question, budget=Budget(seconds=seconds), on_progress=progress).case
+        smaller = reduce_case(finding.case, question, budget=Budget(seconds=seconds), on_progress=progress).case
     except ReduceError:
-        return found
-    return finding_about(bench, found, smaller) or found
+        return finding
+    return finding_about(bench, finding, smaller) or finding
 
 
-def finding_about(bench: Bench, found: Finding, smaller: Case) -> Finding | None:
+def finding_about(bench: Bench, finding: Finding, smaller: Case) -> Finding | None:
     """The same finding told about its minimized case; None if that does not show it."""
     trial = bench.run(smaller)
-    wanted = found.signature.bucket
+    wanted = finding.signature.bucket
     if not isinstance(trial.verdict, Disagree):
         return None
     signature = next((key for key, _ in split(trial.verdict) if key.bucket == wanted), None)
     if signature is None:
         return None
-    again = finding_of(bench, trial, signature, found.repeats, found.environment)
+    again = finding_of(bench, trial, signature, finding.repeats, finding.environment)
     try:
         final = refined(signature, again.verdict.dissents, decode(smaller.content))
     except WasmError:
         final = signature
-    return replace(again, case=found.case, minimized=smaller, signature=final, known=found.known)
+    return replace(again, case=finding.case, minimized=smaller, signature=final, known=finding.known)

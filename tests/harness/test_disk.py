@@ -92,12 +92,12 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, tail: bytes) -> None:
     with open(path, "ab") as file:
         file.write(tail)
     again = Journal(path)
-    assert [row["row"] for row in again.rows] == ["one", "two"]
+    assert [row["row"] for row in again.entries] == ["one", "two"]
     again.append({"row": "three"})
     again.close()
     last = Journal(path)
     last.close()
-    assert [row["row"] for row in last.rows] == ["one", "two", "three"]
+    assert [row["row"] for row in last.entries] == ["one", "two", "three"]
 
 
 def test_a_second_run_in_one_folder_is_refused_with_its_holder(tmp_path: Path) -> None:

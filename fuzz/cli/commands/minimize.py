@@ -90,10 +90,10 @@ def _reduce(args: argparse.Namespace, case: Case, question: Callable[[Case], boo
             print(f"\r{runs} runs, {size} bytes ", end="", file=sys.stderr, flush=True)
 
     budget = Budget(seconds=args.time, runs=args.runs)
-    found = reduce_case(case, question, budget=budget, on_progress=progress)
+    result = reduce_case(case, question, budget=budget, on_progress=progress)
     if not args.json and sys.stderr.isatty():
         print(file=sys.stderr)
-    return found
+    return result
 
 
 def _finish(
@@ -114,10 +114,10 @@ def _finish(
             write_file(where.with_suffix(".json"), json.dumps(result.case.to_json()).encode() + b"\n")
     seconds = round(result.seconds, 2)
     if args.json:
-        row = {"type": "minimized", "version": 1, "out": str(where), "from": len(case.content)}
-        row |= {"bytes": len(result.case.content), "runs": result.runs, "cached": result.cached, "seconds": seconds}
+        fields = {"type": "minimized", "version": 1, "out": str(where), "from": len(case.content)}
+        fields |= {"bytes": len(result.case.content), "runs": result.runs, "cached": result.cached, "seconds": seconds}
         calls = [invocation.to_json() for invocation in result.case.invocations]
-        emit(sys.stdout, row | {"finished": result.finished, "invocations": calls})
+        emit(sys.stdout, fields | {"finished": result.finished, "invocations": calls})
         return
     end = "" if result.finished else " (the budget ended it)"
     print(

@@ -88,9 +88,11 @@ def _from(start: int) -> str:
 def _print_json(bench: Bench, trial: Trial) -> None:
     for item in _everyone(trial):
         release = bench.seats[item.engine].capabilities.version if item.engine in bench.seats else VERSION
-        row = {"type": "engine", "version": 1, "id": item.engine, "release": release, "phase": item.phase.value}
+        fields = {"type": "engine", "version": 1, "id": item.engine, "release": release, "phase": item.phase.value}
         outcomes = [outcome_to_json(outcome) for outcome in item.outcomes]
-        emit(sys.stdout, row | {"instantiation": outcome_to_json(item.instantiation), "outcomes": outcomes})
-    found = split(trial.verdict) if isinstance(trial.verdict, Disagree) else []
-    row = {"type": "verdict", "version": 1, **verdict_to_json(trial.verdict)}
-    emit(sys.stdout, row | {"signatures": [signature.to_json() for signature, _ in found], "broken": bench.broken})
+        emit(sys.stdout, fields | {"instantiation": outcome_to_json(item.instantiation), "outcomes": outcomes})
+    findings = split(trial.verdict) if isinstance(trial.verdict, Disagree) else []
+    fields = {"type": "verdict", "version": 1, **verdict_to_json(trial.verdict)}
+    emit(
+        sys.stdout, fields | {"signatures": [signature.to_json() for signature, _ in findings], "broken": bench.broken}
+    )
