@@ -55,12 +55,12 @@ def cache_root() -> Path:
 def installed(name: str) -> tuple[str, ...]:
     """The provisioned versions of ``wasmtime``, ``node`` or ``bun``, newest first."""
     folder = cache_root() / name
-    found = (
+    releases = (
         [one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
         if folder.is_dir()
         else []
     )
-    return tuple(sorted(found, key=version_key, reverse=True))
+    return tuple(sorted(releases, key=version_key, reverse=True))
 
 
 def version_key(version: str) -> tuple[tuple[int, str], ...]:

@@ -23,6 +23,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, Final, TypeAlias
 
 from wasm.isa import OPS, Imm, Instr, MemArg, Op
@@ -106,6 +107,8 @@ class _Parser:
         token = token or self.next(what)
         hole = _HOLE.fullmatch(token)
         if hole:
+            if iskeyword(hole[1]):
+                raise self.error(f"${hole[1]} is a word of Python's own: call the hole something else")
             self.holes[hole[1]] = None
             return hole[1]
         if not _NUMBER.fullmatch(token):

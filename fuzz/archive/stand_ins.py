@@ -35,7 +35,7 @@ def stand_ins(content: bytes) -> list[Registered] | None:
         return None
     if any(source.signature and set(source.signature.results) & set("eE") for source in plan.sources):
         return None
-    found = [(name, peer) for name, peer in (("s", plan.store), ("f", plan.funcs)) if peer]
+    modules = [(name, peer) for name, peer in (("s", plan.store), ("f", plan.funcs)) if peer]
     names = list(dict.fromkeys(item.module for item in module.imports))
     if {"s", "f", "h"} & set(names):
         return None
@@ -43,8 +43,8 @@ def stand_ins(content: bytes) -> list[Registered] | None:
         made = _renamed(module, plan, name)
         if made is None:
             return None
-        found.append((name, made))
-    return found
+        modules.append((name, made))
+    return modules
 
 
 def _renamed(module: Module, plan: ImportPlan, name: str) -> bytes | None:

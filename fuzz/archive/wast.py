@@ -74,11 +74,11 @@ def _earlier(case: Case) -> str:
 
 def _stand_ins(content: bytes) -> str:
     """The modules that the case imports from, registered; a remark where wasm cannot stand in for the host."""
-    found = stand_ins(content)
-    if found is None:
+    hosts = stand_ins(content)
+    if hosts is None:
         return ";; imports host functions that a script cannot have: fuzz replay\n"
-    parts = [HOST_TEXT] if found else []
-    for i, (name, module) in enumerate(found):
+    parts = [HOST_TEXT] if hosts else []
+    for i, (name, module) in enumerate(hosts):
         binary = _binary(module).replace("(module", f"(module $m{i}", 1)
         parts.append(f'{binary}\n(register "{_escape(name.encode())}" $m{i})')
     return "".join(f"{part}\n\n" for part in parts)
@@ -91,9 +91,9 @@ def _assertion(module: Module, invocation: Invocation, outcome: Outcome) -> str:
     match outcome:
         case Returned():
             free = outcome.free_nans
-            rows = [_result(v, [nan for nan in free if nan.index == i]) for i, v in enumerate(outcome.values)]
-            separator = "\n    " if len(rows) > 4 else " "
-            return f"(assert_return {call}{separator if rows else ''}{separator.join(rows)})"
+            results = [_result(v, [nan for nan in free if nan.index == i]) for i, v in enumerate(outcome.values)]
+            separator = "\n    " if len(results) > 4 else " "
+            return f"(assert_return {call}{separator if results else ''}{separator.join(results)})"
         case Trapped():
             return f'(assert_trap {call} "{_trap(outcome)}")'
         case Threw():
@@ -115,8 +115,8 @@ def _params(module: Module, export: str) -> tuple[ValType, ...]:
     indices = module.func_type_indices()
     for item in module.exports:
         if item.name == export and item.kind is ExternKind.FUNC:
-            found = types[indices[item.index]].composite
-            return found.params if isinstance(found, FuncType) else ()
+            composite = types[indices[item.index]].composite
+            return composite.params if isinstance(composite, FuncType) else ()
     return ()
 
 
@@ -177,8 +177,8 @@ def _float(bits: int, width: int, free: FreeNan | None) -> str:
 
 
 def _binary(content: bytes) -> str:
-    rows = [content[i : i + 32] for i in range(0, len(content), 32)]
-    text = "\n    ".join('"' + "".join(f"\\{byte:02x}" for byte in row) + '"' for row in rows)
+    lines = [content[i : i + 32] for i in range(0, len(content), 32)]
+    text = "\n    ".join('"' + "".join(f"\\{byte:02x}" for byte in line) + '"' for line in lines)
     return f"(module binary\n    {text})"
 
 

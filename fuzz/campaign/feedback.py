@@ -61,28 +61,28 @@ def words_of(case: Case) -> frozenset[str]:
         return frozenset()
     pairs = _Pairs()
     seen = run_case(case, module, Budget(steps=_STEPS), tracer=pairs)
-    found = {f"{first.name if first else 'start'} {second.name}" for first, second in pairs.seen}
-    found |= {f"shape {name} {size_range(size)}" for name, size in measure(module).items()}
-    found |= {f"outcome {type(outcome).__name__}" for outcome in (seen.instantiation, *seen.outcomes)}
-    return frozenset(found | compiled_words(module))
+    words = {f"{first.name if first else 'start'} {second.name}" for first, second in pairs.seen}
+    words |= {f"shape {name} {size_range(size)}" for name, size in measure(module).items()}
+    words |= {f"outcome {type(outcome).__name__}" for outcome in (seen.instantiation, *seen.outcomes)}
+    return frozenset(words | compiled_words(module))
 
 
 def compiled_words(module: Module) -> set[str]:
     """What the compiler's stages did with a valid module, as far as they got. A failure there is for others to find."""
-    found: set[str] = set()
+    words: set[str] = set()
 
     def watch(stage: str, result: Any) -> None:
         if stage == "machine":
-            found.update(f"machine {inst.name}" for block in result.blocks for inst in block.insts)
+            words.update(f"machine {inst.name}" for block in result.blocks for inst in block.insts)
         elif stage == "alloc":
-            found.update(f"alloc {name} {size_range(count)}" for name, count in result.stats.items())
+            words.update(f"alloc {name} {size_range(count)}" for name, count in result.stats.items())
 
     context = ModuleContext.of(module)
     first = len(context.funcs) - len(module.funcs)
     with suppress(Refused), refusals():
         for index in range(first, len(context.funcs)):
             compile_function(module, context, index, _UNCHECKED, watch)
-    return found
+    return words
 
 
 @dataclass(slots=True)
@@ -103,11 +103,11 @@ class Feedback:
         """Keep the case if it shows anything new; how much."""
         if len(case.content) > _LARGEST:
             return 0
-        found = words_of(case) - self.known
-        if found:
-            self.known |= found
-            self._keep(case, found)
-        return len(found)
+        new = words_of(case) - self.known
+        if new:
+            self.known |= new
+            self._keep(case, new)
+        return len(new)
 
     def _keep(self, case: Case, words: Iterable[str]) -> None:
         name = sha256(case.content).hexdigest()[:16]

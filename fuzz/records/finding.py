@@ -158,8 +158,8 @@ class Finding:
         if not isinstance(verdict, Disagree):
             raise ValueError("a finding's verdict must be a disagreement")
         runs = tuple(
-            EngineRun(row["engine"], row["version"], row["family"], tuple(map(outcome_from_json, row["outcomes"])))
-            for row in data["runs"]
+            EngineRun(run["engine"], run["version"], run["family"], tuple(map(outcome_from_json, run["outcomes"])))
+            for run in data["runs"]
         )
         return Finding(
             case=Case.from_json(data["case"]),

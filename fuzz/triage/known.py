@@ -61,14 +61,14 @@ class Known:
         name = re.split(r"[@:]", engine, maxsplit=1)[0]
         return self.engine in ("", name) and all(_holds(clause, _release(version)) for clause in self.versions)
 
-    def matches(self, found: Signature) -> bool:
+    def matches(self, signature: Signature) -> bool:
         return (
-            self.family in ("", found.family)
-            and self.phase in ("", found.phase)
-            and self.kind in ("", found.kind)
-            and (self.message is None or self.message.fullmatch(found.message) is not None)
-            and (self.place is None or self.place.fullmatch(found.place) is not None)
-            and self.opcodes <= set(found.opcodes)
+            self.family in ("", signature.family)
+            and self.phase in ("", signature.phase)
+            and self.kind in ("", signature.kind)
+            and (self.message is None or self.message.fullmatch(signature.message) is not None)
+            and (self.place is None or self.place.fullmatch(signature.place) is not None)
+            and self.opcodes <= set(signature.opcodes)
         )
 
     def expired(self, today: datetime.date) -> bool:
@@ -83,7 +83,7 @@ class KnownIssues:
     today: datetime.date
     hits: dict[str, int]
 
-    def match(self, found: Signature, engines: Iterable[tuple[str, str]]) -> str:
+    def match(self, signature: Signature, engines: Iterable[tuple[str, str]]) -> str:
         """The id of the entry that covers a finding; "" if it is new.
 
         ``engines`` are the dissenting engines (id, release): an entry must cover every one of them. A provisional
@@ -91,7 +91,7 @@ class KnownIssues:
         """
         pairs = list(engines)
         for entry in self.entries:
-            if entry.expired(self.today) or not entry.matches(found):
+            if entry.expired(self.today) or not entry.matches(signature):
                 continue
             if all(entry.covers(engine, version) for engine, version in pairs):
                 self.hits[entry.id] = self.hits.get(entry.id, 0) + 1
@@ -119,10 +119,10 @@ def load(path: Path, today: datetime.date | None = None) -> KnownIssues:
         raise KnownFileError(f"cannot read {path}: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise KnownFileError(f"{path} is not TOML: {error}") from None
-    rows = data.get("known", [])
-    if not isinstance(rows, list) or data.keys() - {"known"}:
+    tables = data.get("known", [])
+    if not isinstance(tables, list) or data.keys() - {"known"}:
         raise KnownFileError(f"{path}: write entries as [[known]] and nothing else")
-    entries = tuple(_entry(path, number, row) for number, row in enumerate(rows, 1))
+    entries = tuple(_entry(path, number, table) for number, table in enumerate(tables, 1))
     ids = [entry.id for entry in entries]
     if len(set(ids)) < len(ids):
         raise KnownFileError(f"{path}: two entries have the same id")
@@ -134,33 +134,33 @@ def none() -> KnownIssues:
     return KnownIssues((), datetime.date.today(), {})
 
 
-def _entry(path: Path, number: int, row: Any) -> Known:
+def _entry(path: Path, number: int, table: Any) -> Known:
     where = f"{path}, entry {number}"
-    if not isinstance(row, dict) or not {"id", "link"} <= row.keys() or not row.keys() & _SPECIFIC:
+    if not isinstance(table, dict) or not {"id", "link"} <= table.keys() or not table.keys() & _SPECIFIC:
         raise KnownFileError(f"{where}: needs id, link and at least one of {', '.join(sorted(_SPECIFIC))}")
-    unknown = row.keys() - _FIELDS
+    unknown = table.keys() - _FIELDS
     if unknown:
         raise KnownFileError(f"{where}: unknown field {sorted(unknown)[0]!r}; there are {', '.join(sorted(_FIELDS))}")
-    expires = row.get("expires")
+    expires = table.get("expires")
     if expires is not None and type(expires) is not datetime.date:
         raise KnownFileError(f"{where}: expires must be a date, as 2027-06-30")
-    ops = row.get("opcodes", [])
-    words = [value for key, value in row.items() if key not in ("expires", "opcodes")]
+    ops = table.get("opcodes", [])
+    words = [value for key, value in table.items() if key not in ("expires", "opcodes")]
     if not all(isinstance(value, str) for value in words) or not (
         isinstance(ops, list) and all(isinstance(op, str) for op in ops)
     ):
         raise KnownFileError(f"{where}: every field is a string, but for expires (a date) and opcodes (strings)")
     return Known(
-        id=row["id"],
-        link=row["link"],
-        engine=row.get("engine", ""),
-        versions=tuple(_clause(where, clause) for clause in row.get("versions", "").split(",") if clause.strip()),
+        id=table["id"],
+        link=table["link"],
+        engine=table.get("engine", ""),
+        versions=tuple(_clause(where, clause) for clause in table.get("versions", "").split(",") if clause.strip()),
         expires=expires,
-        family=row.get("family", ""),
-        phase=row.get("phase", ""),
-        kind=row.get("kind", ""),
-        message=_pattern(where, row.get("message")),
-        place=_pattern(where, row.get("place")),
+        family=table.get("family", ""),
+        phase=table.get("phase", ""),
+        kind=table.get("kind", ""),
+        message=_pattern(where, table.get("message")),
+        place=_pattern(where, table.get("place")),
         opcodes=frozenset(ops),
     )
 
@@ -173,16 +173,16 @@ def _pattern(where: str, text: str | None) -> re.Pattern[str] | None:
 
 
 def _clause(where: str, text: str) -> tuple[str, tuple[int, ...]]:
-    found = _CLAUSE.match(text.strip())
-    if found is None:
+    clause = _CLAUSE.match(text.strip())
+    if clause is None:
         raise KnownFileError(f"{where}: {text.strip()!r} is no version clause; write as '>=31.0.0, <40.0.2'")
-    return found[1], _release(found[2])
+    return clause[1], _release(clause[2])
 
 
 def _release(version: str) -> tuple[int, ...]:
     """The numbers of a release, filled up with zeros to four; an unknown version is (0, 0, 0, 0)."""
-    found = re.match(r"[0-9]+(?:\.[0-9]+)*", version)
-    numbers = [int(part) for part in found[0].split(".")] if found else []
+    digits = re.match(r"[0-9]+(?:\.[0-9]+)*", version)
+    numbers = [int(part) for part in digits[0].split(".")] if digits else []
     return tuple(([*numbers, 0, 0, 0, 0])[:4])
 
 

@@ -53,10 +53,10 @@ def template(message: str) -> str:
 
 def place(location: str, message: str = "") -> str:
     """The source file without line, checkout folder and version: ``regalloc2/src/ion/moves.rs``; "" if unknown."""
-    found = _PLACE.search(location) or _PLACE.search(message)
-    if found is None:
+    source = _PLACE.search(location) or _PLACE.search(message)
+    if source is None:
         return ""
-    path = found["path"].replace("\\", "/")
+    path = source["path"].replace("\\", "/")
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     if "src" in parts:
         at = len(parts) - 1 - parts[::-1].index("src")
@@ -92,11 +92,11 @@ def split(verdict: Disagree) -> list[tuple[Signature, tuple[Dissent, ...]]]:
     """
     groups: dict[Signature, list[Dissent]] = {}
     for dissent in verdict.dissents:
-        found = signature(dissent)
+        key = signature(dissent)
         outvoted = REFERENCE in verdict.suspects and dissent.family not in verdict.suspects
         if outvoted and dissent.kind in VOTES:
-            found = replace(found, family=REFERENCE)
-        groups.setdefault(found, []).append(dissent)
+            key = replace(key, family=REFERENCE)
+        groups.setdefault(key, []).append(dissent)
     return sorted(((key, tuple(group)) for key, group in groups.items()), key=lambda pair: pair[0].key)
 
 
@@ -122,9 +122,9 @@ def settings(engines: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({re.sub(r"@(/.*?|[^:]*)(?=:[^/]*$|$)", "", engine) for engine in engines}))
 
 
-def refined(found: Signature, dissents: Iterable[Dissent], module: Module) -> Signature:
+def refined(signature: Signature, dissents: Iterable[Dissent], module: Module) -> Signature:
     """A provisional signature after minimizing: with the dissenting settings and the minimized body's instructions."""
-    if not found.provisional:
-        return found
+    if not signature.provisional:
+        return signature
     who = settings(dissent.engine for dissent in dissents)
-    return replace(found, settings=who, opcodes=opcodes(module), provisional=False)
+    return replace(signature, settings=who, opcodes=opcodes(module), provisional=False)

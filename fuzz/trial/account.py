@@ -57,19 +57,19 @@ def _endings(case: Case, seen: Observation) -> list[str]:
     return [ending(outcome) for outcome in (seen.outcomes if seen.instantiated else (seen.instantiation,))]
 
 
-def target_yield(found: TargetYield, case: Case, passed: Iterable[int], endings: Counter[str]) -> None:
+def target_yield(counts: TargetYield, case: Case, passed: Iterable[int], endings: Counter[str]) -> None:
     """Add one case to the counts of its target."""
     reached = [case.sites[i] for i in passed]
-    found.cases += 1
-    found.wide += any(site.wide for site in case.sites)
-    found.passed_wide += any(site.wide for site in reached)
-    found.outcomes.update(endings)
-    found.asked.update(_largest(case.sites))
-    found.passed.update(_largest(reached))
-    found.features.update(case.features)
-    found.labels.update(case.labels)
+    counts.cases += 1
+    counts.wide += any(site.wide for site in case.sites)
+    counts.passed_wide += any(site.wide for site in reached)
+    counts.outcomes.update(endings)
+    counts.asked.update(_largest(case.sites))
+    counts.passed.update(_largest(reached))
+    counts.features.update(case.features)
+    counts.labels.update(case.labels)
     if case.kind is CaseKind.WASM and case.provenance.index % SAMPLE == 0:
-        sample(found, case)
+        sample(counts, case)
 
 
 def _largest(sites: Iterable[CallSite]) -> list[str]:
@@ -81,18 +81,18 @@ def _largest(sites: Iterable[CallSite]) -> list[str]:
     return [f"{name} {size_range(size)}" for name, size in sizes.items()]
 
 
-def sample(found: TargetYield, case: Case) -> None:
+def sample(counts: TargetYield, case: Case) -> None:
     """Look at the module itself, and count the instructions that it executes on the interpreter's first tier."""
     module = load(case.content)
     if isinstance(module, Observation):
         return
     executed: dict[Op, int] = {}
     run_case(case, module, Budget(steps=_SAMPLE_STEPS), counts=executed)
-    found.sampled += 1
-    found.measured.update(f"{name} {size_range(size)}" for name, size in measure(module).items())
-    found.generated.update({op.name for func in module.funcs for op, _ in func.body})
-    found.executed.update(op.name for op in executed)
-    found.executed_features.update({op.feature.value for op in executed if op.feature is not None})
+    counts.sampled += 1
+    counts.measured.update(f"{name} {size_range(size)}" for name, size in measure(module).items())
+    counts.generated.update({op.name for func in module.funcs for op, _ in func.body})
+    counts.executed.update(op.name for op in executed)
+    counts.executed_features.update({op.feature.value for op in executed if op.feature is not None})
 
 
 def shape(stats: Stats, case: Case) -> None:

@@ -148,9 +148,9 @@ class Bench:
         if case.kind is CaseKind.MACHINE:
             return Observation(REFERENCE, Unsupported("machine functions"))
         start = time.process_time()
-        found = run_case(case, None, budget_of(self.limits), profile)
+        seen = run_case(case, None, budget_of(self.limits), profile)
         self.reference_cpu += time.process_time() - start
-        return found
+        return seen
 
     def _profiled(self, case: Case, reference: Observation, seen: Iterable[str]) -> dict[str, Observation]:
         """The reference under the profile of each engine, if the case executed a relaxed instruction at all."""
@@ -178,8 +178,8 @@ class Bench:
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the engines' builds, a line each."""
-        found = {f"{EngineId.parse(name).name}: {note}" for name, seat in self.seats.items() for note in seat.notes}
-        return tuple(sorted(found))
+        lines = {f"{EngineId.parse(name).name}: {note}" for name, seat in self.seats.items() for note in seat.notes}
+        return tuple(sorted(lines))
 
     def release(self, engine: str) -> str:
         """The release of an engine of this bench, by its canonical id; the reference's is the project's."""

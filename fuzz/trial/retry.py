@@ -28,7 +28,7 @@ IMPATIENT: Final = frozenset({Kind.HANG, Kind.EXHAUST, Kind.MEMORY})
 
 def shows(trial: Trial, signature: Signature) -> bool:
     """Whether a trial shows a disagreement with this signature."""
-    return isinstance(trial.verdict, Disagree) and any(found == signature for found, _ in split(trial.verdict))
+    return isinstance(trial.verdict, Disagree) and any(shown == signature for shown, _ in split(trial.verdict))
 
 
 def confirm(
@@ -87,7 +87,7 @@ def finding(
     """The finding that a trial shows, as far as it concerns one signature."""
     verdict = trial.verdict
     assert isinstance(verdict, Disagree)
-    mine = next((dissents for found, dissents in split(verdict) if found == signature), verdict.dissents)
+    mine = next((dissents for key, dissents in split(verdict) if key == signature), verdict.dissents)
     runs = tuple(
         EngineRun(seen.engine, bench.release(seen.engine), _family(bench, seen.engine),
                   (seen.instantiation, *seen.outcomes))
@@ -116,10 +116,10 @@ def _family(bench: Bench, engine: str) -> str:
 
 def _environment(bench: Bench) -> dict[str, str]:
     notes = bench.notes()
-    found = {
+    facts = {
         "platform": platform.platform(),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "harness": VERSION,
     }
-    return found | ({"notes": "; ".join(notes)} if notes else {})
+    return facts | ({"notes": "; ".join(notes)} if notes else {})

@@ -41,31 +41,34 @@ class Editor:
     edit in place leaves it as it is.
     """
 
-    context: ModuleContext
+    reader: CodeReader
     config: Config
     source: ChoiceSource
     index: int
     deep: frozenset[int]
     func: Func
-    reader: CodeReader
     code: Code
     guarded: Guarded
     moves: list[Move] = field(default_factory=list)
 
     @staticmethod
     def open(
-        module: Module, context: ModuleContext, config: Config, source: ChoiceSource, index: int, deep: frozenset[int]
+        module: Module, reader: CodeReader, config: Config, source: ChoiceSource, index: int, deep: frozenset[int]
     ) -> Editor | None:
         """An editor for function ``index`` of a valid module; None if that function is left alone."""
-        func = module.funcs[index - (len(context.funcs) - len(module.funcs))]
+        func = module.funcs[index - (len(reader.context.funcs) - len(module.funcs))]
         if len(func.body) > _MOST_INSTRS:
             return None
-        reader = CodeReader(context)
         code = reader.read(func)
         if code is None:
             return None
         kept = guarded(code, func.body, index in deep, deep)
-        return Editor(context, config, source, index, deep, func, reader, code, kept)
+        return Editor(reader, config, source, index, deep, func, code, kept)
+
+    @property
+    def context(self) -> ModuleContext:
+        """What the module's functions are typed against."""
+        return self.reader.context
 
     @property
     def kept(self) -> frozenset[int]:

@@ -62,6 +62,7 @@ class CodeReader:
     """Reads functions of one module, whose types and index spaces stay as they are while it is used."""
 
     def __init__(self, context: ModuleContext) -> None:
+        self.context = context
         self._lifter = Lifter(context)
 
     def read(self, func: Func) -> Code | None:

@@ -1,4 +1,9 @@
-"""Two cases in one module: the functions of the first call some of the second's in place of their own."""
+"""Two cases in one module: the functions of the first call some of the second's in place of their own.
+
+first     (func $helper (param i32)) (func (export "main") ... call $helper ...)
+second    (func $other (param i32))  (func (export "main") ...)
+spliced   both, the second one's export as "b_main"; the first one's main may say ``call $other``
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Typed edits of corpus modules and of other targets' cases, and functions spliced between two of them.
 
+    local.get 0  i64.const 7  i64.mul   becomes, by two edits,   local.get 0  i64.const -1  i64.mul  i64.const 0  i64.or
+
 Constants become edge values, instructions others of the same type, operands change places, expressions are replaced,
 wrapped, repeated or made one arm of a choice. The conditions of loops and the operands of what may trap keep their
 values; loops that depend on anything else get fuel.
@@ -33,6 +35,9 @@ NEEDS: Final[frozenset[Feature]] = frozenset()
 DERIVED: Final = True
 
 _EDITS: Final = weighted((0, 8), (1, 40), (2, 60), (4, 80), (8, 60), (16, 8))
+_FUNCTIONS: Final = 3
+"""The edits of a case go to so many functions at most, in equal parts."""
+
 _SPLICED: Final = 5
 """One case in so many has the functions of two."""
 
@@ -71,17 +76,18 @@ def _labelled(case: Case, label: str) -> Case:
 
 
 def _edit(module: Module, config: Config, source: ChoiceSource, count: int, moves: Moves) -> tuple[int, int]:
-    """Edit up to three functions; how many edits were made and how many were taken back."""
+    """Edit up to ``_FUNCTIONS`` functions; how many edits were made and how many were taken back."""
     context = ModuleContext.of(module)
     imported = len(context.funcs) - len(module.funcs)
     deep = deep_functions(module)
+    reader = CodeReader(context)
     done = failed = 0
-    for turn in range(min(3, count)):
+    for turn in range(min(_FUNCTIONS, count)):
         index = imported + source.below(len(module.funcs))
-        editor = Editor.open(module, context, config, source.fork(turn), index, deep)
+        editor = Editor.open(module, reader, config, source.fork(turn), index, deep)
         if editor is None:
             continue
-        for _ in range(-(-count // 3)):
+        for _ in range(-(-count // _FUNCTIONS)):
             result = make_edit(editor)
             done += result is True
             failed += result is False

@@ -77,8 +77,8 @@ class AllocatorsEngine:
             return Rejected(str(error).splitlines()[0])
         if not problems:
             return Returned()
-        found = _PROBLEM.match(problems[0])
-        place = f"compiler/regalloc/{found[1]}:{found[2]}" if found else "compiler/regalloc"
+        match = _PROBLEM.match(problems[0])
+        place = f"compiler/regalloc/{match[1]}:{match[2]}" if match else "compiler/regalloc"
         return Crashed(0, problems[0], place)
 
     def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:  # noqa: ARG002

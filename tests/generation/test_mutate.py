@@ -86,9 +86,9 @@ def test_without_seeds_cases_come_from_other_targets(tmp_path: Path) -> None:
 
 def test_seeds_keep_to_the_features() -> None:
     config = DEFAULT.without(Feature.SIMD, Feature.RELAXED_SIMD, Feature.GC)
-    found = seeds(config)
-    assert 0 < len(found) < len(seeds(DEFAULT))
-    assert all("simd" not in case.features for case in found)
+    plain = seeds(config)
+    assert 0 < len(plain) < len(seeds(DEFAULT))
+    assert all("simd" not in case.features for case in plain)
 
 
 def counting() -> ModuleBuilder:
@@ -146,8 +146,8 @@ def test_edits_of_one_function_are_many_and_harmless() -> None:
     different = set()
     for turn in range(200):
         module = counting().finish()
-        context = ModuleContext.of(module)
-        editor = Editor.open(module, context, DEFAULT, ChoiceSource.seeded("edit", turn), 0, deep_functions(module))
+        reader = CodeReader(ModuleContext.of(module))
+        editor = Editor.open(module, reader, DEFAULT, ChoiceSource.seeded("edit", turn), 0, deep_functions(module))
         assert editor is not None
         done = [make_edit(editor) for _ in range(4)]
         assert True in done
@@ -175,7 +175,7 @@ def test_fuel_ends_a_loop_and_gives_zeros() -> None:
 
 
 def test_two_modules_in_one_do_what_each_did() -> None:
-    found = 0
+    compared = 0
     for index in range(0, 60, 2):
         first, second = (make_case(target, 4, index) for target in ("arith", "memory"))
         module, _, moved = merged(decode(first.content), decode(second.content), "b_")
@@ -185,9 +185,9 @@ def test_two_modules_in_one_do_what_each_did() -> None:
         alone = [run_case(case) for case in (first, second)]
         if len(alone[0].outcomes) == len(first.invocations):
             assert both.outcomes == alone[0].outcomes + alone[1].outcomes
-            found += 1
+            compared += 1
         assert moved(Space.TYPE, 0) == len(decode(first.content).flat_types())
-    assert found > 20
+    assert compared > 20
 
 
 def test_the_instruction_of_a_call_site_is_found_again(cases: list[Case]) -> None:

@@ -101,6 +101,7 @@ def test_a_hole_may_stand_for_all_immediates() -> None:
         ("i32.load 1 2", "a memory at most"),
         ("br_table 0 1", "imm="),
         ("local.get $x", "has holes"),
+        ("local.get $from", "a word of Python"),
     ],
 )
 def test_what_is_no_code_is_refused_at_once(text: str, complaint: str) -> None:

@@ -35,7 +35,7 @@ from generators.choices import ChoiceSource  # noqa: E402
 from generators.config import DEFAULT  # noqa: E402
 from generators.mutation.editor import Editor  # noqa: E402
 from generators.mutation.edits import make_edit  # noqa: E402
-from generators.mutation.guards import closed, deep_functions  # noqa: E402
+from generators.mutation.guards import CodeReader, closed, deep_functions  # noqa: E402
 from wasm.builder import ModuleBuilder, const  # noqa: E402
 from wasm.case import Case  # noqa: E402
 from wasm.context import ModuleContext  # noqa: E402
@@ -115,9 +115,9 @@ def mutation_knows_it() -> None:
     done = 0
     for turn in range(60):
         module = sample()
-        context = ModuleContext.of(module)
+        reader = CodeReader(ModuleContext.of(module))
         source = ChoiceSource.seeded("new", turn)
-        editor = Editor.open(module, context, DEFAULT, source, 0, deep_functions(module))
+        editor = Editor.open(module, reader, DEFAULT, source, 0, deep_functions(module))
         assert editor is not None
         results = [make_edit(editor) for _ in range(4)]
         assert False not in results, "an edit was taken back"

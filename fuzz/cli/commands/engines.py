@@ -57,10 +57,10 @@ def _install(text: str) -> int:
         raise UsageError(f"{text} names no release: write {id.name}@VERSION")
     engine = open_engine(id)
     try:
-        found = engine.capabilities
+        capabilities = engine.capabilities
     finally:
         engine.close()
-    print(f"{id}: release {found.version}, {found.library}")
+    print(f"{id}: release {capabilities.version}, {capabilities.library}")
     return ExitCode.CLEAN
 
 
@@ -69,11 +69,11 @@ def _doctor(ids: list[str]) -> int:
     bench = Bench(canonical(ids or DEFAULT_ENGINES))
     try:
         for name, seat in bench.seats.items():
-            found = seat.capabilities
-            print(f"{name}: release {found.version}, family {found.family}")
-            if found.library:
-                print(f"    {found.library} (sha256 {found.sha256[:16]})")
-            print(f"    features: {', '.join(sorted(feature.value for feature in found.features))}")
+            capabilities = seat.capabilities
+            print(f"{name}: release {capabilities.version}, family {capabilities.family}")
+            if capabilities.library:
+                print(f"    {capabilities.library} (sha256 {capabilities.sha256[:16]})")
+            print(f"    features: {', '.join(sorted(feature.value for feature in capabilities.features))}")
             for note in seat.notes:
                 print(f"    {note}")
         trial = bench.run(_smoke())

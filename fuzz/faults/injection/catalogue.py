@@ -14,16 +14,16 @@ from fuzz.faults.injection.patches import FaultError
 @lru_cache(maxsize=1)
 def all_faults() -> dict[str, Fault]:
     """Every fault by name, in the order of files and lists. Raises ``FaultError`` for a name that comes twice."""
-    found: dict[str, Fault] = {}
+    known: dict[str, Fault] = {}
     for item in sorted(pkgutil.iter_modules(faults.__path__), key=lambda item: item.name):
         if item.ispkg:
             continue
         module = importlib.import_module(f"{faults.__name__}.{item.name}")
         for fault in module.FAULTS:
-            if fault.name in found:
+            if fault.name in known:
                 raise FaultError(f"two faults are called {fault.name}")
-            found[fault.name] = fault
-    return found
+            known[fault.name] = fault
+    return known
 
 
 def with_partner(name: str) -> tuple[Fault, ...]:

@@ -152,13 +152,13 @@ def _target(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> ast.expr:
 @lru_cache(maxsize=64)
 def sites(module: str) -> tuple[Site, ...]:
     """Every change of a module, in source order."""
-    found: list[Site] = []
+    places: list[Site] = []
     tree = ast.parse(_source(module))
     same = _same_below(tree)
     for number, node in enumerate(_walk(tree)):
         changes = [(kind, what) for kind, what in _changes(node) if kind != "down" or node not in same]
-        found += [Site(getattr(node, "lineno", 0), what, number, kind) for kind, what in changes]
-    return tuple(found)
+        places += [Site(getattr(node, "lineno", 0), what, number, kind) for kind, what in changes]
+    return tuple(places)
 
 
 def _same_below(tree: ast.AST) -> frozenset[ast.AST]:

@@ -71,22 +71,22 @@ def running(function: FunctionType, code: CodeType) -> Iterator[None]:
 def target_of(place: str) -> Any:
     """What ``module:name`` or ``module:Class.method`` names. Raises ``FaultError``."""
     module, _, path = place.partition(":")
-    found: Any = importlib.import_module(module)
+    thing: Any = importlib.import_module(module)
     for name in path.split("."):
-        if not hasattr(found, name):
+        if not hasattr(thing, name):
             raise FaultError(f"there is no {place}: write the fault anew")
-        found = inspect.getattr_static(found, name)
-    return found
+        thing = inspect.getattr_static(thing, name)
+    return thing
 
 
 def function_at(place: str) -> FunctionType:
     """The plain function behind a place: under decorators that keep it, a static method or a property."""
-    found = target_of(place)
-    found = getattr(found, "fget", None) or getattr(found, "__func__", found)
-    found = inspect.unwrap(found)
-    if not isinstance(found, FunctionType):
+    target = target_of(place)
+    target = getattr(target, "fget", None) or getattr(target, "__func__", target)
+    target = inspect.unwrap(target)
+    if not isinstance(target, FunctionType):
         raise FaultError(f"{place} is no function: write the fault anew")
-    return found
+    return target
 
 
 @lru_cache(maxsize=256)
@@ -107,22 +107,22 @@ def _rewritten(patch: Rewrite) -> CodeType:
         made = compile(text, path, "exec", dont_inherit=True)
     except SyntaxError as error:
         raise FaultError(f"{patch.place}: {patch.new!r} is no Python: {error}") from None
-    found = code_of(made, function.__qualname__)
-    if found is None or found.co_freevars != function.__code__.co_freevars:
+    code = code_of(made, function.__qualname__)
+    if code is None or code.co_freevars != function.__code__.co_freevars:
         raise FaultError(f"{patch.place} cannot be exchanged: write the fault anew")
-    return found
+    return code
 
 
 def code_of(module: CodeType, qualname: str) -> CodeType | None:
     """The last code object of that qualified name in a module's code, as the last definition is what the name means."""
-    found = None
+    last = None
     for constant in module.co_consts:
         if isinstance(constant, CodeType):
             if constant.co_qualname == qualname:
-                found = constant
+                last = constant
             else:
-                found = code_of(constant, qualname) or found
-    return found
+                last = code_of(constant, qualname) or last
+    return last
 
 
 @contextmanager
