@@ -75,7 +75,9 @@ class Config:
     """Features that may be used, and limits in values, pages and bytes.
 
     ``overflows`` is in how many of 1,000 cases recursion may run into the stack's end on purpose. ``seeds`` is a folder
-    of cases for the target ``mutate`` to start from, besides the project's own.
+    of cases for the target ``mutate`` to start from, besides the project's own. ``avoid`` names what a known
+    bug needs, sorted: instructions, which cases are then made without as far as that is possible
+    (``wasm.rewrite.avoid``), or sizes, as ``results<254``.
     """
 
     features: frozenset[Feature] = field(default=WASM3)
@@ -86,6 +88,7 @@ class Config:
     max_stack_bytes: int = 256 * 1024
     overflows: int = 4
     seeds: Path | None = None
+    avoid: tuple[str, ...] = ()
 
     def allows(self, *features: Feature) -> bool:
         """Whether all of these features may be used."""

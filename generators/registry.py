@@ -15,7 +15,12 @@ from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
 from generators.peer import open_peer, peer_case, peer_names
 from wasm.case import Case, CaseKind, Provenance
+from wasm.decode import decode
+from wasm.encode import encode
+from wasm.feature_use import required_features
 from wasm.features import Feature
+from wasm.module import ExternKind
+from wasm.rewrite.avoid import without_rows
 
 GENERATOR_VERSION: Final = "7"
 """Raised with every change that makes a different program of the same choices."""
@@ -24,6 +29,8 @@ _STREAM: Final = "2"
 
 _GOLDEN: Final = 40503
 """The golden ratio's fraction of 2^16: steps of it fill the range evenly, however many there are."""
+
+_WITHOUT: Final = " without "
 
 _FOLDER: Final = "generators.targets"
 """A name and no import: targets stand on the wings, the wings on ``choices`` and ``config``, and this file beside those
@@ -96,8 +103,46 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
     if missing:
         names = ", ".join(sorted(feature.value for feature in missing))
         raise ValueError(f"target {target} needs {names}, which an engine lacks")
-    case = loaded.generate(source_of(target, seed, index), config)
-    return replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
+    case = loaded.generate(source_of(target, seed, index), _narrowed(config))
+    case = replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
+    return _steered(case, config) if config.avoid and case.kind is CaseKind.WASM else case
+
+
+def _narrowed(config: Config) -> Config:
+    """The sizes of a config without those that are to be avoided: ``results<254``."""
+    limits = dict(word.split("<") for word in config.avoid if "<" in word)
+    results = min(config.max_results, int(limits.get("results", config.max_results + 1)) - 1)
+    params = min(config.max_params, int(limits.get("params", config.max_params + 1)) - 1)
+    return replace(config, max_results=results, max_params=params) if limits else config
+
+
+def _steered(case: Case, config: Config) -> Case:
+    """The case without what is to be avoided. Its version says so: with the version it can be made again."""
+    module = decode(case.content)
+    moved = without_rows(module, config.avoid)
+    version = steered_version(case.provenance.version, config.avoid)
+    if moved is None:
+        return replace(case, provenance=replace(case.provenance, version=version))
+    first = len(module.imported(ExternKind.FUNC))
+    sites = tuple(
+        replace(site, use_at=moved[site.func - first][site.use_at]) if site.func - first in moved else site
+        for site in case.sites
+    )
+    return replace(
+        case, content=encode(module), sites=sites, provenance=replace(case.provenance, version=version),
+        features=frozenset(feature.value for feature in required_features(module)),
+    )  # fmt: skip
+
+
+def steered_version(version: str, avoid: tuple[str, ...]) -> str:
+    """What stands for the generators' version in cases that avoid instructions: ``1 without i32.rotl i32.sub``."""
+    return f"{version}{_WITHOUT}{' '.join(avoid)}" if avoid else version
+
+
+def avoided(version: str) -> tuple[str, tuple[str, ...]]:
+    """The generators' version and what was avoided, from ``steered_version``."""
+    plain, _, names = version.partition(_WITHOUT)
+    return plain, tuple(names.split())
 
 
 def version_of(names: Sequence[str]) -> str:

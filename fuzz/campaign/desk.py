@@ -9,12 +9,14 @@ from typing import Final
 
 from fuzz.archive.archive import Archive
 from fuzz.campaign.messages import Batch, Found, Knowledge, Minimize, Minimized, Reconsidered
+from fuzz.campaign.steering import BEFORE, EPOCH, Lesson, lesson_of, lessons_of_issues
 from fuzz.records.finding import Finding
 from fuzz.records.history import Cause, Ending, SetAside
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import cause_of, same_cause, united
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.known import KnownIssues
+from generators.registry import avoided
 
 AGAIN: Final = frozenset({Ending.BUDGET, Ending.INTERRUPTED})
 """Minimizations that a later run goes on with: nothing says that it gets no smaller."""
@@ -26,7 +28,8 @@ class Desk:
 
     ``limit`` is how many findings of a cause are stored as examples, and how many unstable ones of a bucket.
     ``working`` counts by bucket the findings whose cause is being found out, ``waiting`` the disagreements set aside;
-    of those that are being ``asked`` again some are ``put_back`` meanwhile.
+    of those that are being ``asked`` again some are ``put_back`` meanwhile. ``numbers`` has by bundle the number of the
+    case with which a finding that is worked on was met. ``epoch`` is that of steering, 0 for none.
     """
 
     archive: Archive
@@ -42,11 +45,18 @@ class Desk:
     asked: set[SetAside] = field(default_factory=set)
     put_back: set[SetAside] = field(default_factory=set)
     causes: tuple[Cause, ...] = ()
+    epoch: int = EPOCH
+    lessons: list[Lesson] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def open(self) -> None:
         """Take up what earlier runs in this folder left: unsorted disagreements, findings that could be smaller."""
         self._refresh()
-        self.waiting.update(item.bucket for item in self.archive.pending() if item.series.version == self.version)
+        if self.epoch:
+            self.lessons += lessons_of_issues(self.issues)
+            self.lessons += filter(None, (lesson_of(cause, BEFORE) for cause in self.causes))
+        waiting = (item for item in self.archive.pending() if avoided(item.series.version)[0] == self.version)
+        self.waiting.update(item.bucket for item in waiting)
         endings = {tried.bundle: tried.ending for tried in self.archive.minimizations()}
         for row in self.archive.findings():
             key = row.signature.bucket.key
@@ -65,6 +75,7 @@ class Desk:
     def _work_on(self, finding: Finding, bundle: str, unknown: bool) -> None:
         if self.minimize_seconds > 0:
             self.working[finding.signature.bucket.key] += unknown
+            self.numbers[bundle] = BEFORE
             self.tasks.append(Minimize(finding, bundle, self.minimize_seconds))
         elif unknown:
             self._settle(bundle, finding, ())
@@ -78,7 +89,13 @@ class Desk:
             frozenset(key for key, count in self.working.items() if count > 0),
             frozenset(cause.id for cause in self.causes if self.examples[cause.id] < self.limit),
             frozenset(key for key, count in self.unstable.items() if count >= self.limit),
+            tuple(self.lessons),
         )
+
+    def settled_before(self, number: int) -> bool:
+        """Whether the causes of all findings from cases before a number are known, and none of their disagreements
+        waits."""
+        return not any(begun < number for begun in self.numbers.values()) and not any(self.waiting.values())
 
     def next_task(self) -> Minimize | None:
         return self.tasks.popleft() if self.tasks else None
@@ -118,6 +135,7 @@ class Desk:
             self._settle(path.name, finding, ())
         else:
             self.working[key] += 1
+            self.numbers[path.name] = report.aside.number
             self.tasks.append(Minimize(finding, path.name, self.minimize_seconds, report.start))
         return path, finding, True
 
@@ -126,12 +144,13 @@ class Desk:
         self.archive.record_minimization(report.work)
         key = report.finding.signature.bucket.key
         self.working[key] = max(0, self.working[key] - 1)
+        number = self.numbers.pop(report.bundle, BEFORE)
         if report.finding.minimized is None:
             self._settle(report.bundle, report.finding, ())
             return None
         finding = self._with_known(report.finding)
         path = self.archive.replace_finding(self.archive.bundles / report.bundle, finding)
-        self._settle(report.bundle, finding, report.essentials or ())
+        self._settle(report.bundle, finding, report.essentials or (), number)
         return path, finding
 
     def batch(self, report: Batch) -> None:
@@ -168,13 +187,15 @@ class Desk:
 
     # Causes.
 
-    def _settle(self, bundle: str, finding: Finding, words: tuple[str, ...]) -> None:
-        """Give a stored finding its cause: one that is known already, or a new one."""
+    def _settle(self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE) -> None:
+        """Give a stored finding its cause: one that is known already, or a new one, which steers from then on."""
         tables = self.archive.causes
         again = cause_of(finding, Essentials.of_words(words))
         known = next((cause for cause in self.causes if same_cause(cause, again)), None)
         if known is None:
             id = tables.add(again)
+            lesson = lesson_of(tables.get(id), number, self.epoch) if self.epoch else None
+            self.lessons += [lesson] if lesson is not None else []
         else:
             id = known.id
             changes = united(known, again)

@@ -37,6 +37,7 @@ from fuzz.campaign.messages import (
     RunCases,
 )
 from fuzz.campaign.slot import slot_main
+from fuzz.campaign.steering import EPOCH
 from fuzz.records.history import SetAside
 from fuzz.records.stats import Stats
 from fuzz.records.summary import Observer, Summary
@@ -53,13 +54,17 @@ MAX_DEATHS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How long and how wide to run. ``seconds`` or ``cases`` bounds it; ``minimize_seconds`` 0 minimizes nothing."""
+    """How long and how wide to run. ``seconds`` or ``cases`` bounds it; ``minimize_seconds`` 0 minimizes nothing.
+
+    ``epoch`` is by how many case numbers steering goes (``fuzz.campaign.steering``), 0 for not at all.
+    """
 
     seconds: float | None = 60.0
     cases: int | None = None
     jobs: int = 1
     max_per_signature: int = 3
     minimize_seconds: float = 60.0
+    epoch: int = EPOCH
 
 
 @dataclass(slots=True)
@@ -93,14 +98,15 @@ class Campaign:
     deaths: int = 0
     deadline: float | None = None
     numbers: Iterator[int] = field(init=False)
-    exhausted: bool = False
+    peeked: int | None = None
 
     def __post_init__(self) -> None:
         series = self.plan.series
         self.summary = Summary(series.targets, series.seed, series.version, self.archive.folder)
         settings = self.settings
         self.desk = Desk(
-            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series.version
+            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series.version,
+            epoch=settings.epoch,
         )  # fmt: skip
 
     def run(self) -> Summary:
@@ -198,12 +204,29 @@ class Campaign:
             return ()
         if self.again:
             return (self.again.popleft(),)
-        found = []
-        for number in self.numbers:
-            found.append(number)
-            if len(found) == BATCH:
+        batch: list[int] = []
+        while len(batch) < BATCH:
+            if self.peeked is None:
+                self.peeked = next(self.numbers, None)
+            # All cases of a batch are steered by the same lessons.
+            if self.peeked is None or (batch and self._epoch(self.peeked) > self._epoch(batch[0])):
                 break
-        return tuple(found)
+            if not batch and not self._may_begin(self.peeked):
+                break
+            batch.append(self.peeked)
+            self.peeked = None
+        return tuple(batch)
+
+    def _epoch(self, number: int) -> int:
+        return number // self.settings.epoch if self.settings.epoch else 0
+
+    def _may_begin(self, number: int) -> bool:
+        """Whether all is known that a case is steered by: what the last epoch but one has taught."""
+        before = (self._epoch(number) - 1) * self.settings.epoch
+        if before <= 0:
+            return True
+        running = any(slot.numbers and min(slot.numbers) < before for slot in self.slots)
+        return not running and self.desk.settled_before(before)
 
     def _step(self) -> None:
         """Take what slots report; wait a little if there is nothing."""
@@ -313,6 +336,7 @@ class Campaign:
         """Refresh the list of stored findings from the archive."""
         self.summary.findings = stored_findings(self.archive)
         self.summary.unreadable = list(self.archive.unreadable)
+        self.summary.steered = [str(lesson) for lesson in self.desk.lessons]
 
     def _review_known(self) -> None:
         self.summary.expired_known = [entry.id for entry in self.known.expired()]

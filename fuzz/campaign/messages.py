@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from fuzz.campaign.steering import Lesson
 from fuzz.records.finding import Finding
 from fuzz.records.history import Cause, Minimization, Series, SetAside, Sighting
 from fuzz.records.stats import Stats
@@ -36,15 +37,17 @@ class Plan:
 class Knowledge:
     """What is known of causes while an order is carried out.
 
-    In the ``working`` buckets (keys) somebody is just finding out about a cause: what cannot be told apart there by
-    what is known so far is set aside. Of the ``wanted`` causes (ids) further examples are to be stored. In the
-    ``doubtful`` buckets most of what was seen did not show again: it is looked at once before much is made of it.
+    ``lessons`` say what cases are made without. In the ``working`` buckets (keys) somebody is just finding out about a
+    cause: what cannot be told apart there by what is known so far is set aside. Of the ``wanted`` causes (ids) further
+    examples are to be stored. In the ``doubtful`` buckets most of what was seen did not show again: it is looked at
+    once before much is made of it.
     """
 
     causes: tuple[Cause, ...] = ()
     working: frozenset[str] = frozenset()
     wanted: frozenset[int] = frozenset()
     doubtful: frozenset[str] = frozenset()
+    lessons: tuple[Lesson, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

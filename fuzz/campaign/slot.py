@@ -33,6 +33,7 @@ from fuzz.campaign.messages import (
     RunCases,
 )
 from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
+from fuzz.campaign.steering import avoid_for
 from fuzz.records.history import Ending, Minimization, Series, SetAside, Sighting, sightings_of
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import RUNS_NOTHING
@@ -42,7 +43,7 @@ from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
 from generators.config import DEFAULT
 from generators.peer import NoModule
-from generators.registry import make_case
+from generators.registry import avoided, make_case
 from oracles.judge.verdict import Disagree
 from oracles.reference import REFERENCE
 from wasm.case import Case
@@ -108,7 +109,8 @@ class _Slot:
             series = self.plan.series
             target, index = series.case(number)
             try:
-                case = self.make(target, series.seed, index, stats)
+                avoid = avoid_for(number, index, order.knowledge.lessons)
+                case = self.make(target, series.seed, index, stats, avoid)
                 trial = self.run(case)
                 account(stats, trial)
                 if self.feedback is not None:
@@ -134,7 +136,8 @@ class _Slot:
         for item in order.items:
             target, seed, index = item.case
             try:
-                trial = self.run(self.make(target, seed, index, stats))
+                _, avoid = avoided(item.series.version)
+                trial = self.run(self.make(target, seed, index, stats, avoid))
                 self.suspect(trial, item.series, item.number, stats, noted, item.bucket)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
@@ -144,12 +147,12 @@ class _Slot:
                 self.send(Failed(f"case {target} {seed} {index}: {traceback.format_exc()}", item.number))
         self.send(Reconsidered(order.items, tuple(noted.sightings), tuple(noted.set_aside)))
 
-    def make(self, target: str, seed: int, index: int, stats: Stats) -> Case:
+    def make(self, target: str, seed: int, index: int, stats: Stats, avoid: tuple[str, ...] = ()) -> Case:
         """Make a case. Programs that generators start have ended by then, so their time is that of waited-for children;
         this process's own was not yet counted, theirs is added to the harness's."""
         own, others = time.process_time(), children_cpu()
         try:
-            return make_case(target, seed, index, self.config)
+            return make_case(target, seed, index, replace(self.config, avoid=avoid) if avoid else self.config)
         finally:
             spent = children_cpu() - others
             stats.harness_cpu += spent
@@ -173,7 +176,8 @@ class _Slot:
             key = signature.bucket.key
             if only not in ("", key):
                 continue
-            aside = SetAside(series, number, key)
+            # Its version tells what it was made without, so that it can be made again.
+            aside = SetAside(replace(series, version=trial.case.provenance.version or series.version), number, key)
             sorted_ = sort(self.bench, trial, signature, dissents, before, noted.known)
             causes: tuple[int | None, ...] = (None,)
             match sorted_:

@@ -45,7 +45,7 @@ class Summary:
     ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out.
     ``errors`` are failures of the harness itself, ``unreadable`` bundles that were set aside, a line each. ``resumed``
     is how many cases had been done before this run; ``quiet_since`` is the wall second in which cases were reported
-    last.
+    last. ``steered`` says what later cases were made without, a line each.
     """
 
     targets: tuple[str, ...]
@@ -65,6 +65,7 @@ class Summary:
     wall_seconds: float = 0.0
     quiet_since: float = 0.0
     interrupted: bool = False
+    steered: list[str] = field(default_factory=list)
 
     @property
     def new(self) -> list[Stored]:
@@ -132,6 +133,7 @@ class Summary:
             "shapes": dict(sorted(stats.shapes.items())),
             "operands_by_kind": dict(sorted(stats.operands_by_kind.items())),
             "targets_cases": dict(sorted(stats.targets.items())),
+            "steered": self.steered,
             "interrupted": self.interrupted,
             "exit_code": int(self.exit_code),
         }

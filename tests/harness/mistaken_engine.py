@@ -20,7 +20,7 @@ MISTAKES = (LOUD, (("i32.rotl",), "i32.rotr"), (("i32.ctz",), "i32.clz"), (("i64
 
 @dataclass(slots=True)
 class MistakenEngine:
-    """``Engine`` for tests. Setting ``quiet`` leaves the loud mistake out."""
+    """``Engine`` for tests. With setting ``loud`` it has only the loud mistake."""
 
     id: EngineId
     limits: Limits
@@ -33,7 +33,7 @@ class MistakenEngine:
         return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
-        mistakes = Mistaken(MISTAKES[1:] if self.id.get("quiet") else MISTAKES)
+        mistakes = Mistaken(MISTAKES[:1] if self.id.get("loud") else MISTAKES)
         try:
             module = mistakes.compiled(decode(case.content))
         except WasmError:

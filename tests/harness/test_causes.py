@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mistaken_engine import MISTAKES, open_mistaken
 from fuzz.archive.archive import Archive, Reader
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.steering import Lesson, avoid_for, lesson_of
 from fuzz.cli.main import main
 from fuzz.records.history import Cause, Series
 from fuzz.records.summary import Summary
@@ -19,11 +21,11 @@ from fuzz.report.live import observer
 from fuzz.triage import known
 
 
-def night(folder: Path, cases: int, minimize: float = 60.0, engine: str = "mistaken") -> Summary:
+def night(folder: Path, cases: int, minimize: float = 60.0, engine: str = "mistaken", epoch: int = 1000) -> Summary:
     archive = Archive(folder)
     try:
         plan = Plan((engine,), Series(("arith",), 9, "1"), opener=open_mistaken)
-        settings = Settings(None, cases, 2, minimize_seconds=minimize)
+        settings = Settings(None, cases, 2, minimize_seconds=minimize, epoch=epoch)
         return Campaign(plan, settings, archive, known.none(), observer(json_lines=True)).run()
     finally:
         archive.close()
@@ -98,3 +100,41 @@ def test_a_persons_word(loud: Night, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(text)["parts"] == []
     assert main(["causes", folder, "show", "999"]) == 2
     assert "has no cause 999" in capsys.readouterr().err
+
+
+def test_steering_goes_by_epochs_and_shares() -> None:
+    """What cases below 1,000 taught steers half of those from 2,000 on, and three of four from 3,000 on."""
+    lesson = Lesson(("i64.mul",), 17, "cause 1")
+    taught = [n for n in range(5000) if avoid_for(n, n, [lesson])]
+    counts = Counter(n // 1000 for n in taught)
+    assert counts == {2: 500, 3: 750, 4: 750}
+    assert str(lesson) == "from case 2000 on mostly without i64.mul: cause 1"
+    later = Lesson(("i32.rotl",), 1000, "cause 2")
+    assert avoid_for(2999, 1, [lesson, later]) == ("i64.mul",)
+    assert avoid_for(3001, 1, [lesson, later]) == ("i32.rotl", "i64.mul")
+
+
+def test_what_a_cause_teaches() -> None:
+    """A row that can be avoided, of a pattern one; a size where no row is essential; else nothing."""
+
+    def taught(*words: str) -> tuple[str, ...]:
+        lesson = lesson_of(Cause(1, "c", "value", "invoke", "f", words), 0)
+        return lesson.avoid if lesson else ()
+
+    assert taught("i32.rotl") == ("i32.rotl",)
+    assert taught("i32.mul", "i32.add") == ("i32.add",)
+    assert taught("results >= 254", "params >= 20") == ("params<20", "results<254")
+    assert taught("i32.rotl", "results >= 254") == ("i32.rotl",)
+    assert taught("(call)", "nesting >= 40") == ()
+
+
+def test_a_night_is_steered_past_what_is_known(tmp_path: Path) -> None:
+    """With epochs of six cases: the loud mistake, which is in every case, is met in one of four at last."""
+    summary = night(tmp_path / "out", 36, engine="mistaken:loud", epoch=6)
+    with Reader(tmp_path / "out") as reader:
+        (cause,) = reader.causes.all()
+        seen = sorted(sighting.index for sighting in reader.sightings(cause=cause.id))
+        assert not summary.errors
+    assert seen[:12] == list(range(12))
+    assert sum(index >= 18 for index in seen) <= 6
+    assert summary.steered == ["from case 12 on mostly without i64.mul: cause 1, mistaken: wrong value, i64.mul"]

@@ -15,6 +15,7 @@ from fuzz.archive.archive import Archive
 from fuzz.campaign import feedback
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.steering import EPOCH
 from fuzz.cli.arguments import add_engines, add_json, duration, natural, positive
 from fuzz.records.history import Series
 from fuzz.report.live import observer
@@ -49,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     minimize = parser.add_mutually_exclusive_group()
     minimize.add_argument("--no-minimize", action="store_true", help="store findings as they are")
     minimize.add_argument("--minimize-time", type=duration, default=60.0, metavar="T", help="for each (default: 60s)")
+    words = "make cases with what known causes need as often as without"
+    parser.add_argument("--no-steer", action="store_true", help=words)
     add_json(parser)
 
 
@@ -67,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
         jobs=args.jobs or len(os.sched_getaffinity(0)),
         max_per_signature=args.max_per_signature,
         minimize_seconds=0.0 if args.no_minimize else args.minimize_time,
+        epoch=0 if args.no_steer else EPOCH,
     )
     if args.feedback is not None:
         feedback.begin(args.feedback)
