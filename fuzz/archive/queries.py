@@ -138,9 +138,13 @@ class Queries:
         By default since the last run that came to its end: a run that was killed told nobody what it had found.
         """
         if since is None:
-            row = self.database.row("SELECT max(id) FROM nights WHERE ended > 0 AND id < (SELECT max(id) FROM nights)")
-            since = (row[0] or 0) + 1 if row else 1
+            since = self.unreported_since()
         return self._findings("trouble = '' AND known = '' AND night >= ?", (since,))
+
+    def unreported_since(self) -> int:
+        """The first night of which nobody has heard the end, before the latest: what was found since is new."""
+        row = self.database.row("SELECT max(id) FROM nights WHERE ended > 0 AND id < (SELECT max(id) FROM nights)")
+        return (row[0] or 0) + 1 if row else 1
 
     def _findings(self, which: str, values: tuple[Any, ...] = ()) -> list[StoredFinding]:
         rows = self.database.rows(f"{_FINDING} WHERE {which} ORDER BY bundle", values)

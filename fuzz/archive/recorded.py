@@ -11,15 +11,22 @@ from fuzz.records.summary import Stored, Summary
 
 
 def stored_findings(archive: Archive | Reader) -> list[Stored]:
-    """The findings of a folder, by name, each with how often its bucket was seen."""
+    """The findings of a folder, by name, each with its cause and how often that was seen. Causes that were told of by
+    no run before the latest are fresh."""
+    since = archive.unreported_since()
     counts = archive.bucket_counts()
-    return [
-        Stored(
-            archive.folder / FINDINGS / row.bundle, row.signature, max(1, counts[row.signature.bucket.key]), row.known,
-            row.stable, row.size,
-        )
-        for row in archive.findings()
-    ]  # fmt: skip
+    causes = {cause.id: cause for cause in archive.causes.all()}
+    roots = {id: archive.causes.root(id) for id in {row.cause for row in archive.findings()} if id is not None}
+    times = {root: archive.times_seen(cause=root) for root in roots.values()}
+    stored = []
+    for row in archive.findings():
+        cause = causes[roots[row.cause]] if row.cause is not None else None
+        count = times[cause.id] if cause else counts[row.signature.bucket.key]
+        known = row.known or (cause.known if cause else "")
+        about = (cause.id, cause.name, cause.night >= since) if cause else (0, "", row.night >= since)
+        path = archive.folder / FINDINGS / row.bundle
+        stored.append(Stored(path, row.signature, max(1, count), known, row.stable, row.size, *about))
+    return stored
 
 
 def recorded(folder: Path) -> Summary:
@@ -35,6 +42,9 @@ def recorded(folder: Path) -> Summary:
         summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]
         for night in nights:
             summary.engines |= {part.engine: part.release for part in reader.engines(night.id) if part.release}
+        if nights:
+            summary.broken = {part.engine: part.trouble for part in reader.engines(nights[-1].id) if part.trouble}
+            summary.errors = [error.line for error in reader.errors(nights[-1].id)]
     notes: set[str] = set()
     for row in summary.findings:
         try:

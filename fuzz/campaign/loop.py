@@ -57,6 +57,8 @@ class Settings:
     """How long and how wide to run. ``seconds`` or ``cases`` bounds it; ``minimize_seconds`` 0 minimizes nothing.
 
     ``epoch`` is by how many case numbers steering goes (``fuzz.campaign.steering``), 0 for not at all.
+    With ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new
+    ones.
     """
 
     seconds: float | None = 60.0
@@ -65,6 +67,7 @@ class Settings:
     max_per_signature: int = 3
     minimize_seconds: float = 60.0
     epoch: int = EPOCH
+    fail_on_any: bool = False
 
 
 @dataclass(slots=True)
@@ -103,6 +106,7 @@ class Campaign:
     def __post_init__(self) -> None:
         series = self.plan.series
         self.summary = Summary(series.targets, series.seed, series.version, self.archive.folder)
+        self.summary.fail_on_any = self.settings.fail_on_any
         settings = self.settings
         self.desk = Desk(
             self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series.version,

@@ -15,9 +15,11 @@ SUMMARY_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A finding in the output folder: ``path`` is its bundle, ``count`` how often its bucket was seen.
+    """A finding in the output folder: ``path`` is its bundle, ``count`` on how many cases its cause was seen.
 
-    ``known`` is the id of the known issue that explains it, "" for a new one; ``size`` is the bytes of the best case.
+    ``known`` is the id of the known issue that explains it, "" if none does; ``size`` is the bytes of the best case.
+    ``cause`` and ``cause_name`` say what it has in common with others (0 and "" while nobody can tell), ``fresh``
+    whether that is new in this run: not seen by any run in the folder before.
     """
 
     path: Path
@@ -26,6 +28,14 @@ class Stored:
     known: str
     stable: bool
     size: int
+    cause: int = 0
+    cause_name: str = ""
+    fresh: bool = True
+
+    @property
+    def title(self) -> str:
+        """The cause if it has one, else the signature."""
+        return self.cause_name or str(self.signature)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -35,6 +45,9 @@ class Stored:
             "known": self.known,
             "stable": self.stable,
             "bytes": self.size,
+            "cause": self.cause,
+            "cause_name": self.cause_name,
+            "new": self.fresh and not self.known,
         }
 
 
@@ -45,7 +58,8 @@ class Summary:
     ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out.
     ``errors`` are failures of the harness itself, ``unreadable`` bundles that were set aside, a line each. ``resumed``
     is how many cases had been done before this run; ``quiet_since`` is the wall second in which cases were reported
-    last. ``steered`` says what later cases were made without, a line each.
+    last. ``steered`` says what later cases were made without, a line each. With ``fail_on_any`` findings of
+    earlier runs count for the exit code too.
     """
 
     targets: tuple[str, ...]
@@ -66,10 +80,26 @@ class Summary:
     quiet_since: float = 0.0
     interrupted: bool = False
     steered: list[str] = field(default_factory=list)
+    fail_on_any: bool = False
+
+    def by_cause(self) -> list[list[Stored]]:
+        """The stored findings, those of one cause together: new causes first, known issues last, smallest case first."""
+        groups: dict[object, list[Stored]] = {}
+        for stored in self.findings:
+            groups.setdefault(stored.cause or stored.path, []).append(stored)
+        together = [sorted(group, key=lambda one: (one.size, one.path)) for group in groups.values()]
+        return sorted(
+            together, key=lambda group: (bool(group[0].known), not group[0].fresh, group[0].cause, group[0].path)
+        )
 
     @property
     def new(self) -> list[Stored]:
-        """Stored findings that no known issue explains."""
+        """Stored findings that no known issue explains, of causes that no earlier run in the folder has seen."""
+        return [stored for stored in self.findings if not stored.known and stored.fresh]
+
+    @property
+    def unexplained(self) -> list[Stored]:
+        """Stored findings that no known issue explains, whenever they were found."""
         return [stored for stored in self.findings if not stored.known]
 
     @property
@@ -77,7 +107,7 @@ class Summary:
         """Interruption says so; then new findings win over broken engines and errors."""
         if self.interrupted:
             return ExitCode.INTERRUPTED
-        if self.new:
+        if self.unexplained if self.fail_on_any else self.new:
             return ExitCode.FINDINGS
         return ExitCode.UNUSABLE if self.broken or self.errors or self.unreadable or self.idle else ExitCode.CLEAN
 
@@ -137,6 +167,10 @@ class Summary:
             "interrupted": self.interrupted,
             "exit_code": int(self.exit_code),
         }
+
+
+def _order(first: Stored) -> tuple[bool, bool, int, Path]:
+    return bool(first.known), not first.fresh, first.cause, first.path
 
 
 class Observer(Protocol):

@@ -101,12 +101,18 @@ def _findings(summary: Summary) -> Iterator[str]:
             what = "No case was run"
         yield f"{what}. Records are in {summary.out}"
         return
-    new = summary.new
-    yield f"Findings: {len(new)} new, {len(summary.findings) - len(new)} known"
-    for stored in sorted(summary.findings, key=lambda stored: (bool(stored.known), stored.signature.key)):
-        marks = (f" known: {stored.known}" if stored.known else "") + ("" if stored.stable else " UNSTABLE")
-        yield f"  {stored.signature} [seen {stored.count} times]{marks}"
-        yield f"    {stored.path} ({stored.size} bytes)"
+    groups = summary.by_cause()
+    known = sum(bool(group[0].known) for group in groups)
+    new = sum(group[0].fresh and not group[0].known for group in groups)
+    yield f"Causes: {new} new, {len(groups) - new - known} seen by earlier runs, {known} known issues"
+    for group in groups:
+        first = group[0]
+        mark = f" known: {first.known}" if first.known else " NEW" if first.fresh else ""
+        number = f"{first.cause}  " if first.cause else ""
+        yield f"  {number}{first.title} [on {first.count} cases]{mark}{'' if first.stable else ' UNSTABLE'}"
+        for stored in group:
+            yield f"    {stored.path} ({stored.size} bytes)"
+    yield from (f"  steered {line}" for line in summary.steered)
 
 
 def _trouble(summary: Summary) -> Iterator[str]:

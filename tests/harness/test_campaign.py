@@ -137,7 +137,7 @@ def test_a_report_says_the_same_without_running(wrong: Ran) -> None:
     assert summary.stats.cases == wrong.summary.stats.cases
     assert [stored.path for stored in summary.findings] == [stored.path for stored in wrong.summary.findings]
     assert {stored.count for stored in summary.findings} == {stored.count for stored in wrong.summary.findings}
-    assert "2 new findings" in markdown.render(summary)
+    assert "1 new causes, 0 seen by earlier runs, 0 known issues." in markdown.render(summary)
     lines = [json.loads(line) for line in jsonl.render(summary).splitlines()]
     assert [line["type"] for line in lines] == ["finding", "finding", "summary"]
 
@@ -152,6 +152,9 @@ def test_going_on_repeats_nothing_and_forgets_nothing(tmp_path: Path) -> None:
     assert {stored.count for stored in again.summary.findings} == {len(wide_indices(CASES))}
     third = campaign(tmp_path, "faulty", cases=CASES)
     assert third.summary.stats.cases == CASES
+    # What an earlier run has told of is not new; who wants to hear of it again says so.
+    assert third.summary.exit_code is ExitCode.CLEAN
+    third.summary.fail_on_any = True
     assert third.summary.exit_code is ExitCode.FINDINGS
 
 

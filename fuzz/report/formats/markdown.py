@@ -10,13 +10,18 @@ def render(summary: Summary) -> str:
     """The whole report as text."""
     stats = summary.stats
     lines = [f"# {stats.cases} cases of {', '.join(summary.targets)}, seed {summary.seed}", ""]
-    lines += [f"{len(summary.new)} new findings, {len(summary.findings) - len(summary.new)} known.", ""]
-    if summary.findings:
-        lines += ["| finding | times | bytes | known | bundle |", "|---|---|---|---|---|"]
-        for stored in summary.findings:
-            name = _cell(str(stored.signature)) + ("" if stored.stable else " (unstable)")
-            about = f"{stored.count} | {stored.size} | {_cell(stored.known)} | {_cell(stored.path.name)}"
-            lines.append(f"| {name} | {about} |")
+    groups = summary.by_cause()
+    new = sum(group[0].fresh and not group[0].known for group in groups)
+    known = sum(bool(group[0].known) for group in groups)
+    lines += [f"{new} new causes, {len(groups) - new - known} seen by earlier runs, {known} known issues.", ""]
+    if groups:
+        lines += ["| cause | cases | bytes | state | bundles |", "|---|---|---|---|---|"]
+        for group in groups:
+            first = group[0]
+            name = _cell(first.title) + ("" if first.stable else " (unstable)")
+            state = f"known: {first.known}" if first.known else "new" if first.fresh else "seen before"
+            bundles = "<br>".join(_cell(stored.path.name) for stored in group)
+            lines.append(f"| {name} | {first.count} | {first.size} | {_cell(state)} | {bundles} |")
         lines.append("")
     lines += [*(f"Unreadable bundle: {line}" for line in summary.unreadable), ""] if summary.unreadable else []
     lines += ["| engine | cases | CPU s |", "|---|---|---|"]
