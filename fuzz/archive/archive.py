@@ -300,8 +300,10 @@ class Reader(Queries):
     def findings(self, cause: int | None = None) -> list[StoredFinding]:
         """As in ``Queries``, with bundles as they are now."""
         self.unreadable = []
-        stored = {found.bundle: found for found in super().findings()}
-        stamps = dict(self.database.rows("SELECT bundle, stamp FROM findings"))
+        with self.database.moment():
+            stored = {row.bundle: row for row in super().findings()}
+            stamps = dict(self.database.rows("SELECT bundle, stamp FROM findings"))
+            members = None if cause is None else {row.bundle for row in super().findings(cause)}
         for change in survey(self.folder, stamps):
             before = stored.pop(change.name, None)
             if not change.stamp:
@@ -311,8 +313,7 @@ class Reader(Queries):
                 stored[change.name] = _row_of(path, read_bundle(path), before)
             except BundleError as error:
                 self.unreadable.append(str(error))
-        members = None if cause is None else {found.bundle for found in super().findings(cause)}
-        return [found for name, found in sorted(stored.items()) if members is None or name in members]
+        return [row for name, row in sorted(stored.items()) if members is None or name in members]
 
     def close(self) -> None:
         self.database.close()

@@ -44,12 +44,12 @@ def survey(folder: Path, stamps: Mapping[str, str]) -> Iterator[Surveyed]:
     """What differs from ``stamps``, the bundles' names and stamps as the rows have them ("" for one that is gone)."""
     seen: set[str] = set()
     for name in names(folder / FINDINGS):
-        found = stamp(folder / FINDINGS / name)
-        if not found and name not in stamps:
+        now = stamp(folder / FINDINGS / name)
+        if not now and name not in stamps:
             continue  # somebody's folder without a finding in it
         seen.add(name)
-        if found != stamps.get(name) or not found:
-            yield Surveyed(name, found or UNSEEN)
+        if now != stamps.get(name) or not now:
+            yield Surveyed(name, now or UNSEEN)
     yield from (Surveyed(name, "") for name, known in stamps.items() if known and name not in seen)
 
 

@@ -185,13 +185,13 @@ class Queries:
 
     def first_seen(self, *, cause: int | None = None, bucket: str | None = None) -> Sighting | None:
         """The oldest sighting; None if there is none."""
-        found = self._sightings(cause, bucket, 'time, target, "index", engine', 1)
-        return found[0] if found else None
+        oldest = self._sightings(cause, bucket, 'time, target, "index", engine', 1)
+        return oldest[0] if oldest else None
 
     def last_seen(self, *, cause: int | None = None, bucket: str | None = None) -> Sighting | None:
         """The newest sighting; None if there is none."""
-        found = self._sightings(cause, bucket, 'time DESC, target DESC, "index" DESC, engine DESC', 1)
-        return found[0] if found else None
+        newest = self._sightings(cause, bucket, 'time DESC, target DESC, "index" DESC, engine DESC', 1)
+        return newest[0] if newest else None
 
     def times_seen(self, *, cause: int | None = None, bucket: str | None = None) -> int:
         """On how many cases it was seen, those among them that an older release counted without naming them."""

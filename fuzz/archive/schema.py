@@ -189,7 +189,7 @@ CREATE INDEX minimizations_by_finding ON minimizations (finding);
 CREATE TABLE takeovers (
     digest TEXT PRIMARY KEY,
     name TEXT NOT NULL,
-    rows INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
     time REAL NOT NULL
 );
 """

@@ -8,7 +8,7 @@ Everything happens in one transaction, in which the journal's digest is noted; o
 between the two is seen by the digest. An older release that ran again in the folder has begun another journal, which is
 taken over as well.
 
-Each row of a series becomes a night without a time; a bucket's counts become a tally, less the cases that are known
+Each entry of a series becomes a night without a time; a bucket's counts become a tally, less the cases that are known
 from bundles, which become sightings.
 """
 
@@ -59,15 +59,14 @@ def take_over(database: Database, folder: Path) -> bool:
         return False
     with database.transaction(durable=True):
         taken = _Taken(database, changed_at_file(path))
-        rows = 0
-        for row in _rows(path):
-            rows += 1
+        number = 0
+        for number, entry in enumerate(_entries(path), 1):
             try:
-                taken.add(row, rows)
+                taken.add(entry, number)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise _damaged(path, rows, f"{type(error).__name__}: {error}") from None
+                raise _damaged(path, number, f"{type(error).__name__}: {error}") from None
         taken.finish(folder)
-        database.insert("takeovers", digest=digest, name=JOURNAL, rows=rows, time=time.time())
+        database.insert("takeovers", digest=digest, name=JOURNAL, entries=number, time=time.time())
     return True
 
 
@@ -85,7 +84,7 @@ def keep(folder: Path) -> None:
 
 @dataclass(slots=True)
 class _Series:
-    """A series as its rows are read: ``buckets`` counts cases."""
+    """A series as its entries are read: ``buckets`` counts cases."""
 
     series: Series
     done: Done
@@ -95,7 +94,7 @@ class _Series:
 
 @dataclass(slots=True)
 class _Taken:
-    """The rows of a journal on their way into the tables. ``ended`` is when the journal was written last."""
+    """The entries of a journal on their way into the tables. ``ended`` is when the journal was written last."""
 
     database: Database
     ended: float
@@ -106,16 +105,16 @@ class _Taken:
     current: int = 0
     night: int = 0
 
-    def add(self, row: dict[str, Any], number: int) -> None:
-        if number == 1 and row.get("journal") != _VERSION:
+    def add(self, entry: dict[str, Any], number: int) -> None:
+        if number == 1 and entry.get("journal") != _VERSION:
             raise ArchiveError(f"{JOURNAL} was written by another version of this program: choose another folder")
-        match row["row"]:
+        match entry["row"]:
             case "series":
-                self._begin(Series.from_json(row))
+                self._begin(Series.from_json(entry))
             case "batch":
-                self._batch(row["numbers"], Stats.from_json(row["stats"]))
+                self._batch(entry["numbers"], Stats.from_json(entry["stats"]))
             case "finding":
-                self.findings[row["bundle"]] = (row["bucket"], self.night)
+                self.findings[entry["bundle"]] = (entry["bucket"], self.night)
 
     def _begin(self, series: Series) -> None:
         self.current = series_id(self.database, series)
@@ -173,7 +172,7 @@ class _Taken:
                 return
 
     def _unknown(self, bundle: str, bucket: str, night: int) -> None:
-        """A finding of which only the journal's row is left, or whose bundle is about to be set aside."""
+        """A finding of which only the journal's entry is left, or whose bundle is about to be set aside."""
         target, seed, index = [*bundle.removeprefix(f"{bucket}-").rsplit("-", 2), "0", "0"][:3]
         seed, index = (text if text.isdigit() else "0" for text in (seed, index))
         self.database.insert(
@@ -204,19 +203,19 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a journal. A kill can tear the last line, and no other."""
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a journal. A kill can tear the last line, and no other."""
     with explained(path), open(path, "rb") as file:
         torn = 0
         for number, line in enumerate(file, 1):
             if torn:
                 raise _damaged(path, torn, "it is no JSON object")
             try:
-                row = json.loads(line) if line.endswith(b"\n") else None
+                entry = json.loads(line) if line.endswith(b"\n") else None
             except ValueError:
-                row = None
-            if isinstance(row, dict):
-                yield row
+                entry = None
+            if isinstance(entry, dict):
+                yield entry
             else:
                 torn = number
 

@@ -83,7 +83,7 @@ class Summary:
     fail_on_any: bool = False
 
     def by_cause(self) -> list[list[Stored]]:
-        """The stored findings, those of one cause together: new causes first, known issues last, smallest case first."""
+        """The stored findings, those of one cause together: new causes first, known issues last; small cases first."""
         groups: dict[object, list[Stored]] = {}
         for stored in self.findings:
             groups.setdefault(stored.cause or stored.path, []).append(stored)

@@ -186,4 +186,8 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 20
         longest = 2 * first_finding(Path(temporary) / "trial") + 1.0
-        print(sweep(Path(temporary), wanted, int(sys.argv[2]) if len(sys.argv) > 2 else 1, longest, 1500))
+        print(
+            sweep(
+                Path(temporary), wanted, int(sys.argv[2]) if len(sys.argv) > 2 else 1, longest, max(1500, 30 * wanted)
+            )
+        )

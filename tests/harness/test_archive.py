@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,26 @@ def test_a_batch_that_was_recorded_before_adds_nothing(tmp_path: Path) -> None:
     archive.record_batch([1, 0], Stats(cases=2))
     archive.record_batch([], Stats(unstable=1))
     assert (archive.stats(SERIES).cases, archive.stats(SERIES).unstable) == (2, 1)
+    archive.close()
+
+
+def test_what_an_interrupt_undoes_leaves_no_trace(tmp_path: Path) -> None:
+    """Neither on the disk nor in what the archive remembers of it: ranges, and ids of words that were new."""
+    archive = Archive(tmp_path)
+    archive.begin(SERIES)
+
+    def interrupted() -> Iterator[SetAside]:
+        yield SetAside(SERIES, 1, TRAP)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        archive.record_batch([0, 1], Stats(cases=2), [sighting(0, engine="a new one")], interrupted())
+    assert (archive.stats().cases, archive.pending(), archive.bucket_counts()) == (0, [], {})
+    archive.record_batch([0, 1], Stats(cases=2), [sighting(0, engine="a new one")], [SetAside(SERIES, 1, TRAP)])
+    assert archive.stats().cases == len(archive.done(SERIES)) == 2
+    (seen,) = archive.sightings(bucket=BUCKET)
+    assert seen.engine == "a new one"
+    assert [one.number for one in archive.pending(TRAP)] == [1]
     archive.close()
 
 

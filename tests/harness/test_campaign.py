@@ -129,7 +129,9 @@ def test_every_line_has_the_documented_fields(wrong: Ran) -> None:
     assert kinds >= {"start", "finding", "minimized", "note", "summary"}
     for row in wrong.rows:
         assert set(row) == documented("fuzz run", row["type"])
-    assert set(wrong.rows[-1]["findings"][0]) == {"bundle", "signature", "count", "known", "stable", "bytes"}
+    assert set(wrong.rows[-1]["findings"][0]) == {
+        "bundle", "signature", "count", "known", "stable", "bytes", "cause", "cause_name", "new",
+    }  # fmt: skip
 
 
 def test_a_report_says_the_same_without_running(wrong: Ran) -> None:
