@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fuzz.trial.account import ending
 from fuzz.trial.bench import Trial
 from oracles.judge.verdict import Disagree, Poison
+from wasm.case import CaseKind
 from wasm.embedding import Crashed, Exhausted, Observation, Outcome, OutOfMemory, TimedOut, Unsupported
 
 _GAVE_UP = (Exhausted, TimedOut, OutOfMemory, Unsupported, Crashed)
@@ -54,10 +55,16 @@ def compared(trial: Trial) -> Compared:
         total,
         frozenset(call for call in range(total) if len(at[call]) > 1),
         frozenset(range(min(reached, default=0), total)) if instantiated else frozenset(),
-        len(at[-1]) > 1,
+        len(at[-1]) > 1 or _checked(trial),
         instantiated,
         tuple(_reasons(trial, seen)),
     )
+
+
+def _checked(trial: Trial) -> bool:
+    """Whether an allocation was made: the checker holds it against its input, so nobody else has to answer."""
+    seen = trial.observations if trial.case.kind is CaseKind.MACHINE else ()
+    return any(not isinstance(item.instantiation, Unsupported) for item in seen)
 
 
 def _ends(trial: Trial) -> dict[str, int]:
