@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from fuzz.records.finding import Signature
+from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from oracles.judge.vote import ANSWERS, VOTES
 from oracles.reference import REFERENCE
@@ -28,20 +30,23 @@ _NOISE: Final = (
     (re.compile(r"\b(?:v|p|vreg|inst|block|ss|fn|sig|gv|func|bundle|spillset|progpoint|%v)\d+[ifv]?\b"), "V"),
     (re.compile(r"%[a-z0-9]+\b"), "V"),
     (re.compile(r"\b[if](?:8|16|32|64|128)(?:x(?:2|4|8|16))?\b"), "T"),
-    (re.compile(r"(?<![A-Za-z_])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"), "N"),
+    (re.compile(r"(?<![A-Za-z_0-9])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"), "N"),
 )
 _LISTS: Final = (re.compile(r"\[[^\[\]]*\]"), re.compile(r"\((?:[NVT][, ]*)+\)"))
 _LENGTH: Final = 160
-_SIGNAL: Final = re.compile(r"(SIG[A-Z]+|exit status N|)")
+_SIGNAL: Final = re.compile(r"(SIG[A-Z]+|exit status N|Segmentation fault at address N|)")
 """A death without a word, or running out of something, says as little as a wrong answer does."""
 
 
-def template(message: str) -> str:
+def template(message: str, noise: re.Pattern[str] | None = None) -> str:
     """A message without what differs from case to case: numbers, registers, types, folders, lists, line numbers.
 
-    Only the first line that says something counts; a panic's ``thread ... panicked at PLACE:`` says nothing.
+    Only the first line that says something counts; a panic's ``thread ... panicked at PLACE:`` says nothing, and
+    neither does a line, or the beginning of one, that matches ``noise``: what the engine says of whatever happened.
     """
     lines = [_PLACE.sub("", _PANIC.sub("", line)).strip(" :#\t") for line in message.splitlines()]
+    if noise is not None:
+        lines = [noise.sub("", line).strip(" :\t") for line in lines]
     said = [line for line in lines if line and not line.startswith(("note:", "stack backtrace", "fatal runtime"))]
     text = said[0] if said else ""
     for pattern, word in _NOISE:
@@ -69,13 +74,20 @@ def place(location: str, message: str = "") -> str:
 def signature(dissent: Dissent) -> Signature:
     """The signature of one engine's dissent."""
     if dissent.kind not in _WITHOUT_MESSAGE:
-        message = template(dissent.message)
+        message = template(dissent.message, _noise_of(dissent.engine))
         where = place(dissent.location, dissent.message) if dissent.kind is Kind.CRASH else ""
         mute = not where and _SIGNAL.fullmatch(message) is not None
         return Signature(dissent.family, dissent.phase, dissent.kind.value, message, where, provisional=mute)
     return Signature(
         dissent.family, dissent.phase, dissent.kind.value, _answer(dissent), provisional=True
     )  # fmt: skip
+
+
+@cache
+def _noise_of(engine: str) -> re.Pattern[str] | None:
+    """What an engine's adapter says are its empty words (``NOISE``); None for one that has none or is not here."""
+    name = EngineId.read(engine).name
+    return getattr(adapter(name), "NOISE", None) if name in engine_names() else None
 
 
 def _answer(dissent: Dissent) -> str:

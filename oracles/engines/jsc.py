@@ -31,6 +31,14 @@ _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
 CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS))
 
+NOISE: Final = re.compile(
+    r"={20,}|Bun v\d.*|(?:Linux Kernel|CPU|Args|Features|Builtins|Elapsed|RSS)\b.*|oh no: Bun has crashed.*|"
+    r"To send a redacted crash report.*|please file a GitHub issue.*|https://bun\.report/.*|"
+    r"panic\([^)]*\): |\(evaluating '.*'\)$|"
+    r"CompileError: WebAssembly\.\w+ (?:doesn't parse|is invalid)(?: at byte \d+)?: "
+)
+"""The banner that bun prints whatever it dies of, and what it says of every module that it refuses."""
+
 PREFIX: Final = "BUN_JSC_"
 ROUNDS: Final = {"omg": 2}
 """How often a case runs, where that is more than once."""

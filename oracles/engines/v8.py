@@ -7,6 +7,7 @@ and dynamic tiering are off with either tier, so that every function is compiled
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -19,6 +20,9 @@ TIERS: Final = {
 }
 COMMON: Final = ("--single-threaded", "--expose-gc", "--no-warnings")
 CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
+
+NOISE: Final = re.compile(r"CompileError: WebAssembly\.\w+\(\): |(?:Compiling function #\d+(?::\"[^\"]*\")? failed: )")
+"""What it says of every module that it refuses."""
 
 
 def check(id: EngineId) -> EngineId:

@@ -38,6 +38,13 @@ CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
 )  # fmt: skip
 
+NOISE: Final = re.compile(
+    r"failed to (?:parse|compile|validate)(?: WebAssembly module|: wasm\[\d+\]::function\[\d+\].*)?$|Caused by$|"
+    r"^\d+: (?:WebAssembly translation error|Compilation error)$|"
+    r"^\d+: (?:Invalid input WebAssembly code at offset \d+: )?"
+)
+"""What it says of whatever is wrong; the cause stands behind ``Caused by:``."""
+
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: settings in a fixed order, without defaults; ``wasmtime`` alone is ``wasmtime:opt=speed``."""

@@ -65,6 +65,76 @@ def test_a_place_is_a_file_without_line_version_and_checkout(location: str, expe
     assert place(location) == expected
 
 
+BUN = """============================================================
+Bun v1.4.5 (a7733435c) Linux x64
+Linux Kernel v6.1.0 | glibc v2.36
+CPU: sse42 popcnt avx avx2 avx512
+Args: "bun" "worker.mjs"
+Features: jsc
+Builtins: "bun:ffi" "bun:main"
+
+Elapsed: 6ms | User: 0ms | Sys: 6ms
+RSS: 26.58 MB | Peak: 26.58 MB | Commit: 34.87 MB | Faults: 0 | Machine: 25.28 GB
+
+panic(main thread): {}
+oh no: Bun has crashed. This indicates a bug in Bun, not your code.
+
+To send a redacted crash report to Bun's team,
+please file a GitHub issue using the link below:
+
+ https://bun.report/1.4.5/la1a773343AggggC2u3iBAa
+"""
+SAID = {
+    # Real output: wasmtime 50.0.1, node 20 and 26, bun 1.4.5.
+    "wasmtime": {
+        "failed to parse WebAssembly module\n\nCaused by:\n    unexpected end-of-file (at offset 0x9)\n":
+            "unexpected end-of-file (at offset N)",
+        "failed to parse WebAssembly module\n\nCaused by:\n    unknown binary version:        0x2 (at offset 0x4)\n":
+            "unknown binary version: N (at offset N)",
+        "failed to parse WebAssembly module\n\nCaused by:\n    unknown type 0: type index out of bounds (at offset "
+        "0xb)\n":
+            "unknown type N: type index out of bounds (at offset N)",
+        "failed to compile: wasm[0]::function[0]\n\nCaused by:\n    0: WebAssembly translation error\n"
+        "    1: Invalid input WebAssembly code at offset 23: illegal opcode: 0xff\n": "illegal opcode: N",
+        "failed to compile: wasm[0]::function[3]\n\nCaused by:\n    0: WebAssembly translation error\n"
+        "    1: Invalid input WebAssembly code at offset 23: type mismatch: expected i32 but nothing on stack\n":
+            "type mismatch: expected T but nothing on stack",
+    },
+    "v8": {
+        "CompileError: WebAssembly.Module(): expected section length @+9": "expected section length @+N",
+        "CompileError: WebAssembly.Module(): expected version 01 00 00 00, found 02 00 00 00 @+4":
+            "expected version N N N N, found N N N N @+N",
+        "CompileError: WebAssembly.Module(): Compiling function #0 failed: not enough arguments on the stack for "
+        "i32.add (need 1, got 0) @+23": "not enough arguments on the stack for T.add (need N, got N) @+N",
+    },
+    "jsc": {
+        BUN.format("Segmentation fault at address 0x10"): "Segmentation fault at address N",
+        BUN.format("abort() called"): "abort() called",
+        "CompileError: WebAssembly.Module doesn't parse at byte 0: unexpected version number 2 expected 1 "
+        "(evaluating 'new WebAssembly.Module(bytes)')": "unexpected version number N expected N",
+        "CompileError: WebAssembly.Module doesn't parse at byte 2: can't pop empty stack in binary right, in function "
+        "at index 0 (evaluating 'new WebAssembly.Module(bytes)')":
+            "can't pop empty stack in binary right, in function at index N",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", SAID)
+def test_the_first_line_that_says_something_is_the_message(engine: str) -> None:
+    """What an engine says of whatever happens is no part of a signature: no two causes share a key."""
+    keys = set()
+    for message, says in SAID[engine].items():
+        kind = Kind.CRASH if "panic" in message else Kind.REJECT
+        found = signature(Dissent(engine, engine, kind, "compile", "instantiate", "", message))
+        assert found.message == says
+        keys.add(found.key)
+    assert len(keys) == len(SAID[engine])
+
+
+def test_a_number_is_one_number() -> None:
+    assert template("memory64 and 12 of 345") == "memory64 and N of N"
+
+
 def test_the_line_number_is_no_part_of_a_signature() -> None:
     one, other = (signature(crash("boom", f"a/src/b.rs:{line}")) for line in (1, 2))
     assert one == other
