@@ -1,10 +1,20 @@
-"""``python -m fuzz``."""
+"""``python -m fuzz``, and what the installed ``fuzz`` calls. All else is imported where interrupts are heard."""
 
 from __future__ import annotations
 
 import sys
 
-from fuzz.cli.main import main
+
+def main() -> int:
+    """Run the command line and give its exit code; an interrupt while it is being loaded is one too."""
+    try:
+        from fuzz.cli.main import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("fuzz: interrupted", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
-from wasm.errors import UserError
+from wasm.errors import UserError, nearest
 from wasm.features import Feature
 
 
@@ -70,8 +70,8 @@ class EngineId:
     def parse(text: str) -> EngineId:
         """Read an id and bring it to its canonical form by the adapter's own ``check``. Raises ``UsageError``."""
         id = _split(text.strip())
-        if id.name not in engine_names():
-            raise UsageError(f"no engine {id.name!r}: there are {', '.join(engine_names())}")
+        if id.name not in (names := engine_names()):
+            raise UsageError(f"no engine {id.name!r}{nearest(id.name, names)}: there are {', '.join(names)}")
         checked: EngineId = adapter(id.name).check(id)
         return checked
 

@@ -39,6 +39,7 @@ from fuzz.campaign.messages import (
 from fuzz.campaign.slot import slot_main
 from fuzz.campaign.steering import EPOCH
 from fuzz.records.history import SetAside
+from fuzz.records.printable import printable_lines
 from fuzz.records.stats import Stats
 from fuzz.records.summary import Observer, Summary
 from fuzz.triage.known import KnownIssues
@@ -368,6 +369,6 @@ def _log(folder: Path, text: str) -> None:
     """Keep the whole text of a failure beside the archive; a report of it should have it attached."""
     try:
         with open(folder / "harness-errors.log", "a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} pid {os.getpid()}\n{text.rstrip()}\n\n")
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} pid {os.getpid()}\n{printable_lines(text.rstrip())}\n\n")
     except OSError:
         pass

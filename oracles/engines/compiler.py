@@ -23,6 +23,7 @@ from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from wasm.errors import nearest
 
 FAMILY: Final = "compiler"
 VERSION: Final = "1"
@@ -49,7 +50,8 @@ def check(id: EngineId) -> EngineId:
     for key, value in settings.items():
         if key in _CHOICES:
             if value not in _CHOICES[key]:
-                raise UsageError(f"{key}={value} is not possible: {key} is {' or '.join(_CHOICES[key])}")
+                hint = nearest(value, _CHOICES[key])
+                raise UsageError(f"{key}={value} is not possible{hint}: {key} is {' or '.join(_CHOICES[key])}")
         elif key == "regs":
             if not value.isdecimal() or not MIN_REGS <= int(value) <= MAX_REGS:
                 raise UsageError(f"regs={value} is not possible: regs is {MIN_REGS} to {MAX_REGS}")
@@ -57,7 +59,7 @@ def check(id: EngineId) -> EngineId:
         elif key == "order":
             settings[key] = _order(value)
         else:
-            raise UsageError(f"{key} is no setting of the compiler: it has {', '.join(_KEYS)}")
+            raise UsageError(f"{key} is no setting of the compiler{nearest(key, _KEYS)}: it has {', '.join(_KEYS)}")
     kept = [(key, settings[key]) for key in _KEYS if key in settings and DEFAULTS.get(key) != settings[key]]
     return EngineId(id.name, "", "", tuple(kept))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from fuzz.records.exit_code import ExitCode
 from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
@@ -16,6 +17,12 @@ from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Value
 from wasm.encode import encode
 from wasm.valtypes import I32
+
+EXAMPLES: Final = (
+    "engines",
+    "engines install wasmtime@33",
+    "engines doctor wasmtime:winch v8",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from fuzz.campaign import feedback
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import EPOCH
-from fuzz.cli.arguments import add_engines, add_json, duration, natural, positive
+from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
@@ -25,8 +25,16 @@ from generators.peer import peer_names
 from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError
 from oracles.reference import REFERENCE
+from wasm.errors import nearest
 
 DEFAULT_SECONDS: Final = 60.0
+
+EXAMPLES: Final = (
+    "run --target returns --time 10m",
+    "run --target mixed,simd --cases 3000 --seed 7 --engine wasmtime@33 --engine v8:liftoff --out findings",
+    "run --target calls --time 8h --out findings --known corpus/known/wasmtime.toml --json",
+)
+EXITS: Final = {0: "no finding, or known ones only", 1: "new findings"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--time", type=duration, metavar="T", help="how long, as 10m (default: 60s)")
     budget.add_argument("--cases", type=natural, metavar="N", help="how many cases")
     parser.add_argument("--seed", type=natural, metavar="N", help="the seed (default: random, and printed)")
-    parser.add_argument("--jobs", type=positive, metavar="N", help="slots that run cases (default: the CPUs)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to record (default: a new folder in reports/)")
-    parser.add_argument("--known", type=Path, metavar="FILE", help="known issues (TOML)")
+    parser.add_argument("--jobs", type=jobs, metavar="N", help="slots that run cases (default: the CPUs)")
+    parser.add_argument("--out", type=path, metavar="DIR", help="where to record (default: a new folder in reports/)")
+    parser.add_argument("--known", type=path, metavar="FILE", help="known issues (TOML)")
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
-    parser.add_argument("--feedback", type=Path, metavar="DIR", help=words)
+    parser.add_argument("--feedback", type=path, metavar="DIR", help=words)
     parser.add_argument(
         "--max-per-signature", type=positive, default=3, metavar="N", help="examples to store of one kind"
     )
@@ -103,7 +111,7 @@ def _names(args: argparse.Namespace) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in known:
-            raise UsageError(f"no {option[2:]} {name!r}: there are {', '.join(known)}")
+            raise UsageError(f"no {option[2:]} {name!r}{nearest(name, known)}: there are {', '.join(known)}")
     if not names:
         raise UsageError(f"{option} names nothing: there are {', '.join(known)}")
     return names

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from fuzz.cli.arguments import add_json, add_offline, duration, natural, positive
+from fuzz.cli.arguments import add_json, add_offline, duration, jobs, natural, path
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.mutants import Mutant, sample
 from fuzz.selfcheck.search import Search, capabilities
@@ -18,9 +18,17 @@ from generators.peer import peer_names
 from generators.registry import load_target, target_names, version_of
 from oracles.engine import UsageError
 from wasm.case import CaseKind
+from wasm.errors import nearest
 
 OURS: Final = "ours"
 """The column of our own targets."""
+
+EXAMPLES: Final = (
+    "selfcheck --seconds 20s",
+    "selfcheck --list",
+    "selfcheck --mutants 100 --out mutants.jsonl",
+)
+EXITS: Final = {0: "each fault was found", 1: "one was missed", 3: "a search failed, or standard output cannot be used"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "for making a finding smaller, beside the time to find it (default: 15s)"
     minimize.add_argument("--minimize-time", type=duration, default=15.0, metavar="T", help=words)
     words = "append JSON lines to this file, and leave out what it has already"
-    parser.add_argument("--out", type=Path, metavar="FILE", help=words)
+    parser.add_argument("--out", type=path, metavar="FILE", help=words)
     words = "only print Markdown tables of what these files of --out hold, generators side by side"
-    parser.add_argument("--table", type=Path, nargs="+", metavar="FILE", help=words)
-    parser.add_argument("--jobs", type=positive, metavar="N", help="searches at once (default: the CPUs)")
+    parser.add_argument("--table", type=path, nargs="+", metavar="FILE", help=words)
+    parser.add_argument("--jobs", type=jobs, metavar="N", help="searches at once (default: the CPUs)")
     add_offline(parser)
     add_json(parser)
 
@@ -109,7 +117,7 @@ def _names(args: argparse.Namespace) -> list[str]:
     chosen: list[str] = list(dict.fromkeys(args.fault or ()))
     for name in chosen:
         if name not in known and not _is_mutant(name):
-            raise UsageError(f"no fault {name!r}: fuzz selfcheck --list names them")
+            raise UsageError(f"no fault {name!r}{nearest(name, known)}: fuzz selfcheck --list names them")
     mutants = [mutant.name for mutant in sample(args.mutants, args.mutant_seed)]
     if args.baseline:
         return [""]
@@ -139,7 +147,7 @@ def _listed(text: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in known:
-            raise UsageError(f"no {what} {name!r}: there are {', '.join(known)}")
+            raise UsageError(f"no {what} {name!r}{nearest(name, known)}: there are {', '.join(known)}")
     if not names:
         raise UsageError(f"--{what} names nothing: there are {', '.join(known)}")
     return names

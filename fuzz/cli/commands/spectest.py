@@ -6,17 +6,24 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
-from fuzz.cli.arguments import add_json, add_offline
+from fuzz.cli.arguments import add_json, add_offline, path
 from fuzz.records.exit_code import ExitCode
 from fuzz.report.suite import print_suite
 from fuzz.trial.bench import canonical
 from oracles.engine import UsageError, open_engine
 from oracles.suite.spectest import run_suite
 
+EXAMPLES: Final = (
+    "spectest spec/test/core --engine wasmtime:winch",
+    "spectest spec/test/core/i32.wast",
+)
+EXITS: Final = {0: "all passed", 1: "a command failed, or a file could not be read"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, nargs="?", metavar="DIR|FILE")
+    parser.add_argument("path", type=path, nargs="?", metavar="DIR|FILE")
     parser.add_argument("--engine", default="interpreter", metavar="ID")
     add_offline(parser)
     add_json(parser)
