@@ -65,6 +65,12 @@ def add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="install nothing")
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """``--trust``, for commands that run the engines which a bundle names."""
+    words = "run programs and options that the bundle itself names (without it, only releases of engines)"
+    parser.add_argument("--trust", action="store_true", help=words)
+
+
 def add_calls(parser: argparse.ArgumentParser) -> None:
     """``--invoke`` and ``--entry``, for the calls of a module that brings none."""
     words = (

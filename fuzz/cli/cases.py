@@ -6,6 +6,7 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 
+from fuzz.cli.asked import asked_engines, need_trust
 from fuzz.intake.calls import parse_invocation
 from fuzz.intake.piece import Piece, Wish
 from fuzz.intake.reading import bring, bring_one
@@ -64,8 +65,9 @@ def _asked(args: argparse.Namespace, piece: Piece) -> Asked:
     for note in piece.notes:
         print(f"fuzz: {one_line(f'{piece.name}: {note}')}", file=sys.stderr)
     if args.engine:
-        engines = canonical(args.engine)
+        engines = asked_engines(args.engine, args.offline)
     elif piece.finding is not None:
+        need_trust(piece.name, [run.engine for run in piece.finding.runs], args.trust)
         engines = pinned(piece.finding)
     else:
         engines = canonical(default_engines((piece.case.kind if piece.case else CaseKind.WASM,)))

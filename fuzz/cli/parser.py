@@ -35,7 +35,7 @@ engines: NAME[@VERSION | @/PATH/TO/A/BUILD][:KEY=VALUE(+KEY=VALUE)*]
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, with the nearest word that would have been one; ``words`` are what it reads."""
+    """A parser whose errors are one line, with the nearest word that exists; ``words`` are what it reads."""
 
     words: Sequence[str] = ()
 

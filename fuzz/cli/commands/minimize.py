@@ -16,7 +16,7 @@ from typing import Final
 from fuzz.archive import bundle
 from fuzz.archive.bundles import read_bundle
 from fuzz.archive.disk import write_file, write_folder
-from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, duration, path, positive
+from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, duration, path, positive
 from fuzz.cli.cases import load_one, need_engines
 from fuzz.cli.streams import plain, say
 from fuzz.records.finding import Finding
@@ -41,6 +41,7 @@ EXAMPLES: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("case", type=path, metavar="BUNDLE|FILE")
     add_engines(parser)
+    add_trust(parser)
     add_calls(parser)
     add_limits(parser)
     words = "a command that gets the file's path and exits with 0 if it is interesting (default: the engines disagree "
@@ -55,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reduce a file or a bundle and write the result; a bundle without ``--out`` gets its own case replaced."""
-    if args.predicate:
+    if args.predicate is not None:
+        if not args.predicate.strip():
+            raise UsageError("--predicate names no command")
         args.engine = [REFERENCE]
         case = load_one(args).case
         _finish(args, case, _reduce(args, case, command_predicate(args.predicate)), None, None)

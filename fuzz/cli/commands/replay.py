@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, path
+from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, path
 from fuzz.cli.cases import Asked, load
 from fuzz.cli.replayed import Shown, print_json, print_text
 from fuzz.records.exit_code import ExitCode
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "a bundle, or a file: a module (binary or text), a .wast script, a script with a module's bytes, a case's "
     parser.add_argument("case", type=path, metavar="BUNDLE|FILE", help=words + ".json; packed or not")
     add_engines(parser)
+    add_trust(parser)
     add_calls(parser)
     add_limits(parser)
     parser.add_argument("--fresh", action="store_true", help="a fresh instance for each call")

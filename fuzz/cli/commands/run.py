@@ -17,10 +17,11 @@ from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import EPOCH
 from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive
+from fuzz.cli.asked import asked_engines
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
-from fuzz.trial.bench import canonical, default_engines
+from fuzz.trial.bench import default_engines
 from generators.peer import peer_names
 from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a campaign; gives the exit code of its summary."""
     targets = _names(args)
     version = version_of(targets)
-    engines = canonical(args.engine or default_engines(map(kind_of, targets)))
+    engines = asked_engines(args.engine or default_engines(map(kind_of, targets)), args.offline)
     if engines == [REFERENCE]:
         raise UsageError("the interpreter has nothing to be compared with: name another engine with --engine")
     issues = known.load(args.known) if args.known else known.none()

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.cli.arguments import add_json, add_offline, path
+from fuzz.cli.asked import asked_engines
 from fuzz.records.exit_code import ExitCode
 from fuzz.report.suite import print_suite
-from fuzz.trial.bench import canonical
 from oracles.engine import UsageError, open_engine
 from oracles.suite.spectest import run_suite
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     path = args.path or _suite()
     if not path.exists():
         raise UsageError(f"there is no {path}")
-    engine = open_engine(canonical([args.engine])[0], offline=args.offline)
+    engine = open_engine(asked_engines([args.engine], args.offline)[0], offline=args.offline)
     try:
         bad = print_suite(run_suite([path], engine.open_script), str(engine.id), args.json, sys.stdout)
     finally:
