@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line and give its exit code; an interrupt while it is being loaded is one too."""
     try:
+        if "_ARGCOMPLETE" in os.environ:
+            from fuzz.cli.completion import complete
+
+            complete()
         from fuzz.cli.main import main as run
 
         return run()

@@ -46,7 +46,9 @@ class JsonLines:
         if time.monotonic() - self.last >= _PLAIN_EVERY:
             self.last = time.monotonic()
             fields = {"type": "progress", "wall_seconds": round(summary.wall_seconds, 1), "cases": summary.stats.cases}
-            emit(self.stream, fields | {"findings": len(summary.findings)})
+            since = None if summary.new_at is None else round(summary.wall_seconds - summary.new_at, 1)
+            fields |= {"findings": len(summary.findings), "since_new": since}
+            emit(self.stream, fields | summary.now.to_json())
 
     def stored(self, finding: Finding, path: Path, first: bool) -> None:
         fields = {"type": "finding", "bundle": str(path), "signature": finding.signature.to_json()}

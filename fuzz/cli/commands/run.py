@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -96,7 +98,16 @@ def run(args: argparse.Namespace) -> int:
     finally:
         signal.signal(signal.SIGTERM, previous)
         archive.close()
+    if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
+        _forget(folder)
     return int(summary.exit_code)
+
+
+def _forget(folder: Path) -> None:
+    """Leave no folder of our own choice behind in which nothing is: the run could not start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # others are in it
+        folder.parent.rmdir()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001

@@ -11,6 +11,7 @@ from typing import Final
 from fuzz.cli.arguments import add_json, add_offline, duration, jobs, natural, path
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.mutants import Mutant, sample
+from fuzz.records.regular_file import read_regular
 from fuzz.selfcheck.search import Search, capabilities
 from fuzz.selfcheck.searches import run_searches
 from fuzz.selfcheck.tables import Row, closing, heading, line, page, score
@@ -165,10 +166,16 @@ def _list() -> None:
 def _read(path: Path) -> tuple[Row, list[Row]]:
     """The head of a file that ``--out`` made, and its searches. Raises ``UsageError``."""
     try:
-        lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
+        content = read_regular(path, 1 << 30, "that is no list of searches")
+        lines = [json.loads(text) for text in content.decode().splitlines()]
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: {error}") from None
-    if not lines or lines[0].get("type") != "selfcheck" or lines[0].get("version") != 1:
+    if (
+        not lines
+        or not all(isinstance(line, dict) for line in lines)
+        or lines[0].get("type") != "selfcheck"
+        or lines[0].get("version") != 1
+    ):
         raise UsageError(f"{path} was not made by fuzz selfcheck --out or --json")
     return lines[0], [row for row in lines if row["type"] == "search"]
 

@@ -10,7 +10,9 @@ from fuzz.report.words import percent
 def render(summary: Summary) -> str:
     """The whole report as text."""
     stats = summary.stats
-    lines = [f"# {stats.cases} cases of {markdown(', '.join(summary.targets))}, seed {summary.seed}", ""]
+    targets = markdown(", ".join(summary.targets)) or "no target"
+    where = f"seed {summary.seed}" if len(summary.series) < 2 else f"{len(summary.series)} series"
+    lines = [f"# {stats.cases} cases of {targets}, {where}", "", *_series(summary)]
     groups = summary.by_cause()
     new = sum(group[0].fresh and not group[0].known for group in groups)
     known = sum(bool(group[0].known) for group in groups)
@@ -51,6 +53,17 @@ def render(summary: Summary) -> str:
             lines += ["", f"| {title} | number |", "|---|---|"]
             lines += [f"| {markdown(key)} | {number} |" for key, number in sorted(counts.items(), key=_order)]
     return "\n".join(lines) + "\n"
+
+
+def _series(summary: Summary) -> list[str]:
+    """A table of the series, where there are several."""
+    if len(summary.series) < 2:
+        return []
+    lines = ["| series | seed | generators | cases |", "|---|---|---|---|"]
+    for one in summary.series:
+        cells = (", ".join(one.targets), str(one.seed), one.generators, str(one.cases))
+        lines.append(f"| {' | '.join(map(markdown, cells))} |")
+    return [*lines, ""]
 
 
 def _order(item: tuple[str, int]) -> tuple[str, int, str]:
