@@ -178,7 +178,7 @@ class Summary:
             "generators": self.generators,
             "out": str(self.out),
             "cases": stats.cases,
-            **({"series": [one.to_json() for one in self.series]} if self.series else {}),
+            "series": [one.to_json() for one in self.series],
             "compared_cases": stats.compared,
             "resumed_cases": self.resumed,
             "wide_cases": stats.wide_cases,

@@ -119,8 +119,7 @@ def _findings(summary: Summary) -> Iterator[str]:
         if summary.idle:
             what = "Nothing was compared: no engine could run any of these cases to an end that counts"
         elif not summary.stats.cases:
-            yield "No case was run"
-            return
+            what = "No case was run"
         yield f"{what}. Records are in {summary.out}"
         return
     groups = summary.by_cause()

@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from fuzz.records.finding import Signature
 from fuzz.records.regular_file import read_regular
+from oracles.engine import UsageError
 from wasm.errors import UserError
 
 _FIELDS: Final = {
@@ -116,7 +117,11 @@ class KnownIssues:
 def load(path: Path, today: datetime.date | None = None) -> KnownIssues:
     """Read a known file. Raises ``KnownFileError``."""
     try:
-        data = tomllib.loads(read_regular(path, _LARGEST, "that is no list of known issues").decode())
+        content = read_regular(path, _LARGEST, "that is no list of known issues")
+    except UsageError as error:
+        raise KnownFileError(str(error)) from None
+    try:
+        data = tomllib.loads(content.decode())
     except UnicodeDecodeError as error:
         raise KnownFileError(f"cannot read {path}: {error}") from None
     except tomllib.TOMLDecodeError as error:

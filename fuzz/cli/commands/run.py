@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -100,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
         archive.close()
     if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
         _forget(folder)
+        print(f"fuzz: nothing was recorded, so {folder} is gone again", file=sys.stderr)
     return int(summary.exit_code)
 
 
