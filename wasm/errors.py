@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -13,6 +14,17 @@ class UserError(Exception):
     """
 
     exit_code: ClassVar[int] = 2
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """`` (did you mean NAME?)`` with the name that looks most like a word; "" if none does.
+
+    f"no target {word!r}{nearest(word, names)}: there are {', '.join(names)}"
+    """
+    from difflib import get_close_matches  # takes as long to load as all else here, and only an error needs it
+
+    matches = get_close_matches(word, list(names), 1, 0.6)
+    return f" (did you mean {matches[0]}?)" if matches else ""
 
 
 class WasmError(Exception):

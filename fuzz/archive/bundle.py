@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Final
 
 from fuzz.archive.repro import script
 from fuzz.archive.wast import to_wast, to_wat
 from fuzz.records.finding import Finding
+from fuzz.records.printable import code, markdown, text_lines
 from oracles.judge.equality import show
 from oracles.judge.verdict import Kind
 from wasm.case import Case, CaseKind
@@ -51,18 +53,18 @@ def _dissents(finding: Finding) -> list[tuple[str, str, Kind]]:
 def _readme(finding: Finding, content: str) -> str:
     case, verdict = finding.best, finding.verdict
     origin = finding.case.provenance
-    lines = [f"# {finding.signature}", ""]
-    lines += [f"Dissenting: **{', '.join(d.engine for d in verdict.dissents)}**. "
-              f"Agreeing: {', '.join(verdict.agreeing) or 'nobody'}. "
-              f"Probably wrong: {', '.join(verdict.suspects)}.", ""]  # fmt: skip
+    lines = [f"# {markdown(str(finding.signature))}", ""]
+    lines += [f"Dissenting: **{_names(d.engine for d in verdict.dissents)}**. "
+              f"Agreeing: {_names(verdict.agreeing) or 'nobody'}. Probably wrong: {_names(verdict.suspects)}.",
+              ""]  # fmt: skip
     if finding.known:
-        lines += [f"Known issue: {finding.known}.", ""]
+        lines += [f"Known issue: {markdown(finding.known)}.", ""]
     if finding.before:
         count = len(finding.before)
         ran = f"`before-01` to `before-{count:02}` have" if count > 1 else "`before-01` has"
         lines += [f"**A sequence**: it shows only where {ran} run before it in the same process, with these calls:", ""]
         for number, earlier in enumerate(finding.before, 1):
-            calls = ", ".join(f"`{str(invocation)[:200]}`" for invocation in earlier.invocations[:8]) or "none"
+            calls = ", ".join(code(str(invocation)[:200]) for invocation in earlier.invocations[:8]) or "none"
             more = f" and {len(earlier.invocations) - 8} more" if len(earlier.invocations) > 8 else ""
             lines.append(f"- `before-{number:02}`: {calls}{more}")
         lines.append("")
@@ -71,15 +73,17 @@ def _readme(finding: Finding, content: str) -> str:
     lines += ["| engine | release | where | what |", "|---|---|---|---|"]
     versions = {run.engine: run.version for run in finding.runs}
     for d in verdict.dissents:
-        lines.append(f"| {d.engine} | {versions.get(d.engine, '')} | {d.where} ({d.phase}) | {_cell(d.detail)} |")
+        cells = (d.engine, versions.get(d.engine, ""), f"{d.where} ({d.phase})", d.detail)
+        lines.append(f"| {' | '.join(map(markdown, cells))} |")
     lines += ["", "Calls, in order, on one instance:", ""]
     for number, invocation in enumerate(case.invocations):
         outcome = show(finding.expected[number + 1]) if number + 1 < len(finding.expected) else "not compared"
-        lines.append(f"- `{str(invocation)[:400]}` ({invocation.entry.value}); expected: {_cell(outcome)[:400]}")
+        call = code(str(invocation)[:400])
+        lines.append(f"- {call} ({invocation.entry.value}); expected: {markdown(outcome[:400])}")
     lines += ["", *_messages(finding), *_files(finding, content, case), ""]
-    lines += [f"Found by target `{origin.target}`, seed {origin.seed}, index {origin.index}"
-              f" (generators {origin.version or 'unknown'}).", ""]  # fmt: skip
-    lines += [f"- {key}: {value}" for key, value in sorted(finding.environment.items())]
+    lines += [f"Found by target {code(origin.target)}, seed {origin.seed}, index {origin.index}"
+              f" (generators {markdown(origin.version or 'unknown')}).", ""]  # fmt: skip
+    lines += [f"- {markdown(key)}: {markdown(value)}" for key, value in sorted(finding.environment.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -88,7 +92,8 @@ def _messages(finding: Finding) -> list[str]:
     for dissent in finding.verdict.dissents:
         if dissent.message:
             text = dissent.message.strip()[:4000]
-            lines += [f"What {dissent.engine} said:", "", *(f"    {row}" for row in text.splitlines()), ""]
+            said = (f"    {line}" for line in text_lines(text))
+            lines += [f"What {markdown(dissent.engine)} said:", "", *said, ""]
     return lines
 
 
@@ -96,13 +101,14 @@ def _files(finding: Finding, content: str, case: Case) -> list[str]:
     size = f"{len(case.content)} bytes"
     if finding.minimized is not None:
         size += f", minimized from {len(finding.case.content)} (`original{case.kind.suffix}`)"
+    trust = " --trust" if any("@/" in run.engine for run in finding.runs) else ""
     forms = "" if case.kind is CaseKind.MACHINE else "; `case.wat` its text; `case.wast` with assertions"
     return [
         f"- `{content}`: the case ({size}){forms}",
         "- `repro.sh`: the dissenting engines' own command lines",
-        "- `fuzz replay .`: every engine of this finding side by side",
+        f"- `fuzz replay .{trust}`: every engine of this finding side by side",
     ]
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _names(engines: Iterable[str]) -> str:
+    return markdown(", ".join(engines))

@@ -7,7 +7,7 @@ from pathlib import Path
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.bundles import FINDINGS, UNREADABLE, BundleError, names, read_bundle
 from fuzz.records.history import Series
-from fuzz.records.summary import Stored, Summary
+from fuzz.records.summary import SeriesCount, Stored, Summary
 
 
 def stored_findings(archive: Archive | Reader) -> list[Stored]:
@@ -37,6 +37,10 @@ def recorded(folder: Path) -> Summary:
         nights = reader.nights()
         last = nights[-1].series if nights else Series((), 0, "")
         summary = Summary(targets, last.seed, last.version, folder, reader.stats())
+        summary.series = [
+            SeriesCount(one.targets, one.seed, one.version, reader.stats(one).cases)
+            for one in sorted(series, key=lambda one: one == last)
+        ]
         summary.findings = stored_findings(reader)
         aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
         summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]

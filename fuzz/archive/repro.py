@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from fuzz.archive.stand_ins import stand_ins
+from fuzz.records.printable import printable
 from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
 from oracles.remote.shells import Shell
@@ -30,7 +31,7 @@ def script(case: Case, dissents: Iterable[tuple[str, str, Kind]]) -> str:
     parts = [_HEAD]
     for engine, version, kind in dissents:
         name = engine.split("@")[0].split(":")[0]
-        parts.append(f"\n# {engine}, release {version or 'unknown'}: {kind.value}\n")
+        parts.append(printable(f"# {engine}, release {version or 'unknown'}: {kind.value}").join("\n\n"))
         if name == "wasmtime":
             parts.append(_wasmtime(engine, case))
         elif (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is not None:

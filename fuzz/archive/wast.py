@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 
 from fuzz.archive.stand_ins import HOST_TEXT, stand_ins
+from fuzz.records.printable import one_line
 from oracles.interpreter import run_case
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
@@ -25,7 +26,7 @@ def to_wat(content: bytes) -> str:
     try:
         return print_wat(decode(content))
     except WasmError as error:
-        return f";; not decodable: {error}\n{_binary(content)}\n"
+        return f";; not decodable: {one_line(str(error))}\n{_binary(content)}\n"
 
 
 def to_wast(case: Case, expected: Sequence[Outcome], before: Sequence[Case] = ()) -> str:

@@ -39,8 +39,9 @@ from fuzz.campaign.messages import (
 from fuzz.campaign.slot import slot_main
 from fuzz.campaign.steering import EPOCH
 from fuzz.records.history import SetAside
+from fuzz.records.printable import printable_lines
 from fuzz.records.stats import Stats
-from fuzz.records.summary import Observer, Summary
+from fuzz.records.summary import Now, Observer, Summary
 from fuzz.triage.known import KnownIssues
 from oracles.reference import REFERENCE
 
@@ -131,6 +132,7 @@ class Campaign:
             while self._busy():
                 self._step()
                 self.summary.wall_seconds = time.monotonic() - start
+                self.summary.now = self._now()
                 self.observer.tick(self.summary)
         except KeyboardInterrupt:
             self.summary.interrupted = True
@@ -144,6 +146,18 @@ class Campaign:
         self._close()
         self.observer.finished(self.summary)
         return self.summary
+
+    def _now(self) -> Now:
+        cases = self.settings.cases
+        return Now(
+            starting=sum(not slot.greeted for slot in self.slots),
+            running=sum(bool(slot.numbers) for slot in self.slots),
+            asking=sum(bool(slot.items) for slot in self.slots),
+            minimizing=sum(bool(slot.bundle) for slot in self.slots),
+            queue=len(self.desk.tasks),
+            seconds_left=None if self.deadline is None else max(0.0, self.deadline - time.monotonic()),
+            cases_left=None if cases is None else max(0, cases - self.summary.stats.cases),
+        )
 
     def _close(self) -> None:
         """Bring the summary up to date and note the end of the night; what fails now is one more thing to say."""
@@ -327,6 +341,8 @@ class Campaign:
             return
         path, finding, first = stored
         self._collect()
+        if first and not finding.known:
+            self.summary.new_at = self.summary.wall_seconds
         self.observer.stored(finding, path, first)
 
     def _minimized(self, report: Minimized) -> None:
@@ -368,6 +384,6 @@ def _log(folder: Path, text: str) -> None:
     """Keep the whole text of a failure beside the archive; a report of it should have it attached."""
     try:
         with open(folder / "harness-errors.log", "a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} pid {os.getpid()}\n{text.rstrip()}\n\n")
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} pid {os.getpid()}\n{printable_lines(text.rstrip())}\n\n")
     except OSError:
         pass

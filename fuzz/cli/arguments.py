@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import Final
 
+MOST_JOBS: Final = 1024
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -19,18 +21,37 @@ def duration(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
-def positive(text: str) -> int:
-    """A decimal number from 1 on."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
-
-
 def natural(text: str) -> int:
-    """A decimal number from 0 on."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
-    return int(text)
+    """A number from 0 on, decimal or as ``0x10``."""
+    return _number(text, 0)
+
+
+def positive(text: str) -> int:
+    """A number from 1 on, decimal or as ``0x10``."""
+    return _number(text, 1)
+
+
+def jobs(text: str) -> int:
+    """How many processes at once: each of them is started, so a slip of the finger has to stay harmless."""
+    number = _number(text, 1)
+    if number > MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{text} are too many: {MOST_JOBS} at most")
+    return number
+
+
+def _number(text: str, least: int) -> int:
+    if re.fullmatch(r"[0-9]{1,40}|0[xX][0-9a-fA-F]{1,40}", text):
+        number = int(text, 16 if text[:2] in ("0x", "0X") else 10)
+        if number >= least:
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} on")
+
+
+def path(text: str) -> Path:
+    """The name of a file or folder; an empty one, as a variable that is not set gives, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' names nothing: write . for the current folder")
+    return Path(text)
 
 
 def add_engines(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +63,12 @@ def add_engines(parser: argparse.ArgumentParser) -> None:
 
 def add_offline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="install nothing")
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """``--trust``, for commands that run the engines which a bundle names."""
+    words = "run programs and options that the bundle itself names (without it, only releases of engines)"
+    parser.add_argument("--trust", action="store_true", help=words)
 
 
 def add_calls(parser: argparse.ArgumentParser) -> None:

@@ -6,22 +6,26 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 
+from fuzz.cli.asked import asked_engines, need_trust
 from fuzz.intake.calls import parse_invocation
 from fuzz.intake.piece import Piece, Wish
 from fuzz.intake.reading import bring, bring_one
 from fuzz.records.finding import EngineRun, Finding
+from fuzz.records.printable import one_line
 from fuzz.trial.bench import Bench, canonical, default_engines
 from fuzz.trial.limits import limits_for
 from generators.registry import make_case, target_names
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, adapter
 from wasm.case import Case, CaseKind
 from wasm.embedding import Entry
+from wasm.errors import nearest
 
 
 def generated(target: str, seed: int, index: int) -> Case:
     """A case of a target. Raises ``UsageError``."""
     if target not in target_names():
-        raise UsageError(f"no target {target!r}: there are {', '.join(target_names())}")
+        names = target_names()
+        raise UsageError(f"no target {target!r}{nearest(target, names)}: there are {', '.join(names)}")
     return make_case(target, seed, index)
 
 
@@ -59,10 +63,11 @@ def _wish(args: argparse.Namespace) -> Wish:
 def _asked(args: argparse.Namespace, piece: Piece) -> Asked:
     """A bundle brings its own engines, at its own releases; ``--engine`` asks others."""
     for note in piece.notes:
-        print(f"fuzz: {piece.name}: {note}", file=sys.stderr)
+        print(f"fuzz: {one_line(f'{piece.name}: {note}')}", file=sys.stderr)
     if args.engine:
-        engines = canonical(args.engine)
+        engines = asked_engines(args.engine, args.offline)
     elif piece.finding is not None:
+        need_trust(piece.name, [run.engine for run in piece.finding.runs], args.trust)
         engines = pinned(piece.finding)
     else:
         engines = canonical(default_engines((piece.case.kind if piece.case else CaseKind.WASM,)))

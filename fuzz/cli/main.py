@@ -11,31 +11,41 @@ from pathlib import Path
 from typing import Final
 
 from fuzz import VERSION
-from fuzz.cli.parser import build_parser
+from fuzz.cli.parser import parse
+from fuzz.cli.streams import OutputError, ReaderGone, give_up, guarded
 from fuzz.records.exit_code import ExitCode
+from fuzz.records.printable import one_line
 
 PACKAGES: Final = ("wasm", "compiler", "generators", "oracles", "fuzz")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and give its exit code; never raises and never prints a traceback."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        words = sys.argv[1:] if arguments is None else arguments
+        with guarded():
+            return _run(words)
+    except OutputError as error:
+        give_up()
+        return _complain(str(error))
+    except ReaderGone:
+        give_up()
+        return ExitCode.PIPE
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
         _one_folder()
-        args = build_parser(words).parse_args(words)
+        args = parse(words)
         command: Callable[[argparse.Namespace], int] = args.run
-        code = int(command(args))
-        sys.stdout.flush()
-        return code
+        return int(command(args))
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else ExitCode.USAGE
     except KeyboardInterrupt:
         print("fuzz: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone; keep the interpreter from complaining about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.UNUSABLE
+    except (OutputError, ReaderGone):
+        raise
     except Exception as error:  # the last resort: an error is a line for whoever typed the command
         return _failed(error)
 
@@ -47,7 +57,7 @@ def _failed(error: Exception) -> int:
     from wasm.errors import UserError  # not above: where another distribution hides our ``wasm``, we say so ourselves
 
     if isinstance(error, UserError):
-        print(f"fuzz: {error}", file=sys.stderr)
+        print(f"fuzz: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     text = f"fuzz {VERSION}, Python {sys.version}\narguments: {sys.argv[1:]}\n\n{traceback.format_exc()}"
     where = _keep(text)
@@ -58,7 +68,7 @@ def _failed(error: Exception) -> int:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else ""
+    return one_line(lines[0], 200) if lines else ""
 
 
 def _keep(text: str) -> str:
@@ -90,5 +100,6 @@ def _one_folder() -> None:
 
 
 def _complain(text: str) -> int:
-    print(f"fuzz: {text}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"fuzz: {text}", file=sys.stderr)
     return ExitCode.UNUSABLE

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fuzz import VERSION
+from fuzz.cli.streams import say
+from fuzz.records.printable import one_line
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Trial
@@ -34,43 +36,43 @@ def print_text(case: Case, shown: Sequence[Shown], releases: Mapping[str, str]) 
     """For a person. Calls that nobody came to are one line."""
     width = max(len(item.engine) for one in shown for item in one.everyone)
     for name, release in releases.items():
-        print(f"{name:{width}}  release {release}")
+        say(f"{name:{width}}  release {release}")
     for number, one in enumerate(shown):
         _print_trial(case, one, width, again=number > 0)
     for one in shown:
         _print_verdict(one, len(shown) > 1)
-    print(_summary(case, shown))
+    say(_summary(case, shown))
 
 
 def _print_trial(case: Case, one: Shown, width: int, again: bool) -> None:
-    print(f"\ninstantiation{f', fresh for the calls from {one.first} on' if again else ''}")
+    say(f"\ninstantiation{f', fresh for the calls from {one.first} on' if again else ''}")
     for item in one.everyone:
-        print(f"  {item.engine:{width}}  {'done' if item.instantiated else _line(item.instantiation)}")
+        say(f"  {item.engine:{width}}  {'done' if item.instantiated else _line(item.instantiation)}")
     last = max(len(item.outcomes) for item in one.everyone)
     for i in range(last):
         invocation = case.invocations[one.first + i]
-        print(f"\n{str(invocation)[:300]} by {invocation.entry.value}")
+        say(f"\n{str(invocation)[:300]} by {invocation.entry.value}")
         for item in one.everyone:
-            print(f"  {item.engine:{width}}  {_line(item.outcomes[i]) if i < len(item.outcomes) else 'not reached'}")
+            say(f"  {item.engine:{width}}  {_line(item.outcomes[i]) if i < len(item.outcomes) else 'not reached'}")
 
 
 def _print_verdict(one: Shown, several: bool) -> None:
     print()
     if several:
-        print(f"Calls from {one.first} on:")
+        say(f"Calls from {one.first} on:")
     verdict = one.trial.verdict
     for poison in verdict.poisons:
         where = "altogether" if poison.start < 0 else f"from call {one.first + poison.start} on"
-        print(f"not counted: {poison.engine}, {poison.reason}, {where}")
+        say(f"not counted: {poison.engine}, {poison.reason}, {where}")
     if not isinstance(verdict, Disagree):
-        print("nothing compared: no two engines have an answer" if one.compared.nothing else "all agree")
+        say("nothing compared: no two engines have an answer" if one.compared.nothing else "all agree")
         return
     for signature, dissents in split(verdict):
-        print(f"DISAGREEMENT: {signature}")
+        say(f"DISAGREEMENT: {signature}")
         for dissent in dissents:
-            print(f"  {dissent.engine}, {dissent.where}: {dissent.detail}")
-    print(f"agreeing: {', '.join(verdict.agreeing) or 'nobody'}")
-    print(f"probably wrong: {', '.join(verdict.suspects)}")
+            say(f"  {dissent.engine}, {dissent.where}: {dissent.detail}")
+    say(f"agreeing: {', '.join(verdict.agreeing) or 'nobody'}")
+    say(f"probably wrong: {', '.join(verdict.suspects)}")
 
 
 def _summary(case: Case, shown: Sequence[Shown]) -> str:
@@ -94,7 +96,7 @@ def _because(shown: Sequence[Shown]) -> str:
 
 def _line(outcome: Outcome) -> str:
     """An outcome in one line, whatever an engine's message looks like."""
-    return " ".join(show(outcome).split())
+    return one_line(show(outcome))
 
 
 def print_json(shown: Sequence[Shown], releases: Mapping[str, str], broken: Mapping[str, str]) -> None:

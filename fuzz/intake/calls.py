@@ -7,6 +7,7 @@ from typing import Final
 
 from oracles.engine import UsageError
 from wasm.embedding import Entry, Invocation, Value
+from wasm.errors import nearest
 from wasm.module import ExternKind, Module
 from wasm.valtypes import FuncType, NumType, ValType
 
@@ -42,7 +43,8 @@ def check_call(module: Module, path: str, invocation: Invocation) -> None:
     types = {item.name: module.func_types()[item.index] for item in module.exports if item.kind is ExternKind.FUNC}
     found = types.get(invocation.export)
     if found is None:
-        raise UsageError(f"{path} exports no function {invocation.export!r}: it has {', '.join(types) or 'none'}")
+        hint = nearest(invocation.export, types)
+        raise UsageError(f"{path} exports no function {invocation.export!r}{hint}: it has {', '.join(types) or 'none'}")
     given = tuple(value.type for value in invocation.args)
     wanted = tuple(str(type_) if isinstance(type_, NumType) else "ref" for type_ in found.params)
     if given != wanted:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import re
-import stat
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -16,10 +14,13 @@ from fuzz.intake import formats
 from fuzz.intake.bundles import read_bundle_folder
 from fuzz.intake.piece import Given, Piece, Wish
 from fuzz.intake.texts import text_of
+from fuzz.records.regular_file import read_regular
 from oracles.engine import UsageError
 
 LARGEST: Final = 1 << 28
 """Files above this are no module that any engine takes (its own limit is 1 GiB, and decoding takes memory)."""
+
+_TOO_LARGE: Final = f"modules of up to {LARGEST >> 20} are read"
 
 DEEPEST: Final = 3
 """A zip in a tar in a gzip file is still opened; what is packed deeper was not meant to be read."""
@@ -49,7 +50,7 @@ def bring(path: Path, wish: Wish) -> list[Piece]:
     """The pieces in a file, or in a bundle (a folder with a finding). At least one; raises ``UsageError``."""
     if path.is_dir():
         return [read_bundle_folder(path, wish)]
-    return _pieces(Given(str(path), _read(path), wish, _pieces))
+    return _pieces(Given(str(path), read_regular(path, LARGEST, _TOO_LARGE), wish, _pieces))
 
 
 def bring_one(path: Path, wish: Wish) -> Piece:
@@ -59,21 +60,6 @@ def bring_one(path: Path, wish: Wish) -> Piece:
         names = ", ".join(piece.name.removeprefix(f"{path}/") for piece in pieces)
         raise UsageError(f"{path} has {len(pieces)} modules in it, and this takes one at a time: {names}")
     return pieces[0]
-
-
-def _read(path: Path) -> bytes:
-    """The bytes of a regular file; a pipe or a device might never end."""
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{path} is no regular file: copy what it gives into one")
-            if status.st_size > LARGEST:
-                raise UsageError(f"{path} has {status.st_size >> 20} MiB; modules of up to {LARGEST >> 20} are read")
-            return file.read()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"cannot read {path}: {reason}") from None
 
 
 def _pieces(given: Given) -> list[Piece]:

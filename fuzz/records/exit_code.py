@@ -9,7 +9,7 @@ class ExitCode(enum.IntEnum):
     """What a command ends with; the README says it to users.
 
     ``FINDINGS`` are new ones: engines disagree and no known issue explains it. ``USAGE`` and ``UNUSABLE`` are also the
-    codes of ``wasm.errors.UserError``.
+    codes of ``wasm.errors.UserError``. ``PIPE`` is what a shell makes of SIGPIPE: whoever read the output has gone.
     """
 
     CLEAN = 0
@@ -17,3 +17,4 @@ class ExitCode(enum.IntEnum):
     USAGE = 2
     UNUSABLE = 3
     INTERRUPTED = 130
+    PIPE = 141

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -154,6 +155,7 @@ class Finding:
         """Read ``to_json``'s form. Raises ``ValueError`` for a version that this release does not know."""
         if data.get("version") != FINDING_VERSION:
             raise ValueError(f"finding version {data.get('version')!r}: this release reads version {FINDING_VERSION}")
+        json.dumps(data, ensure_ascii=False).encode()  # a ValueError, where there are halves of characters in it
         verdict = verdict_from_json(data["verdict"])
         if not isinstance(verdict, Disagree):
             raise ValueError("a finding's verdict must be a disagreement")

@@ -51,6 +51,53 @@ class Stored:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What a run is doing just now, in numbers of its slots: some start their engines, run cases, ask disagreements
+    again that were set aside, or minimize findings, for which ``queue`` more wait.
+
+    ``seconds_left`` and ``cases_left`` are the budget, None where there is no such bound.
+    """
+
+    starting: int = 0
+    running: int = 0
+    asking: int = 0
+    minimizing: int = 0
+    queue: int = 0
+    seconds_left: float | None = None
+    cases_left: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        seconds = None if self.seconds_left is None else round(self.seconds_left, 1)
+        return {
+            "starting": self.starting,
+            "running": self.running,
+            "asking": self.asking,
+            "minimizing": self.minimizing,
+            "queue": self.queue,
+            "seconds_left": seconds,
+            "cases_left": self.cases_left,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesCount:
+    """A series of a folder and how many of its cases were run."""
+
+    targets: tuple[str, ...]
+    seed: int
+    generators: str
+    cases: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "targets": list(self.targets),
+            "seed": self.seed,
+            "generators": self.generators,
+            "cases": self.cases,
+        }
+
+
 @dataclass(slots=True)
 class Summary:
     """A run as far as it got; the counts include what earlier runs in the same folder did of the same series.
@@ -58,8 +105,9 @@ class Summary:
     ``engines`` maps ids to releases, ``broken`` ids to reasons; ``notes`` say what an engine's build leaves out.
     ``errors`` are failures of the harness itself, ``unreadable`` bundles that were set aside, a line each. ``resumed``
     is how many cases had been done before this run; ``quiet_since`` is the wall second in which cases were reported
-    last. ``steered`` says what later cases were made without, a line each. With ``fail_on_any`` findings of
-    earlier runs count for the exit code too.
+    last, ``new_at`` the one in which the last new finding was stored (None before). ``steered`` says what later cases
+    were made without, a line each. In a report on a folder ``series`` has all of its series, the last one last: its
+    seed is ``seed``. With ``fail_on_any`` findings of earlier runs count for the exit code too.
     """
 
     targets: tuple[str, ...]
@@ -81,6 +129,9 @@ class Summary:
     interrupted: bool = False
     steered: list[str] = field(default_factory=list)
     fail_on_any: bool = False
+    new_at: float | None = None
+    now: Now = Now()
+    series: list[SeriesCount] = field(default_factory=list)
 
     def by_cause(self) -> list[list[Stored]]:
         """The stored findings, those of one cause together: new causes first, known issues last; small cases first."""
@@ -127,6 +178,7 @@ class Summary:
             "generators": self.generators,
             "out": str(self.out),
             "cases": stats.cases,
+            "series": [one.to_json() for one in self.series],
             "compared_cases": stats.compared,
             "resumed_cases": self.resumed,
             "wide_cases": stats.wide_cases,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from fuzz.records.finding import Finding
+from fuzz.records.printable import printable
 from fuzz.records.summary import Observer, Summary
 from fuzz.report.words import progress_line, summary_lines
 
@@ -45,7 +46,9 @@ class JsonLines:
         if time.monotonic() - self.last >= _PLAIN_EVERY:
             self.last = time.monotonic()
             fields = {"type": "progress", "wall_seconds": round(summary.wall_seconds, 1), "cases": summary.stats.cases}
-            emit(self.stream, fields | {"findings": len(summary.findings)})
+            since = None if summary.new_at is None else round(summary.wall_seconds - summary.new_at, 1)
+            fields |= {"findings": len(summary.findings), "since_new": since}
+            emit(self.stream, fields | summary.now.to_json())
 
     def stored(self, finding: Finding, path: Path, first: bool) -> None:
         fields = {"type": "finding", "bundle": str(path), "signature": finding.signature.to_json()}
@@ -70,7 +73,7 @@ class Plain:
         self.last = time.monotonic()
 
     def line(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        print(printable(text), file=self.stream, flush=True)
 
     def started(self, summary: Summary) -> None:
         self.line(f"{', '.join(summary.targets)} with seed {summary.seed}, into {summary.out}")
@@ -113,7 +116,7 @@ class Terminal:
         self.shown = False
 
     def _print(self, text: str) -> None:
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def started(self, summary: Summary) -> None:
         self.plain.started(summary)
@@ -150,7 +153,7 @@ def _view(summary: Summary) -> Any:
     for engine, release in summary.engines.items():
         cases, cpu = stats.engine_cases.get(engine, 0), stats.engine_cpu.get(engine, 0.0)
         each = f"{1000 * cpu / cases:.1f}" if cases else ""
-        engines.add_row(Text(engine), Text(release), str(cases), f"{cpu:.1f}", each)
+        engines.add_row(Text(printable(engine)), Text(printable(release)), str(cases), f"{cpu:.1f}", each)
     shapes = Table(box=None, pad_edge=False)
     for title in ("results", "cases", "params", "cases", "operands", "cases", "call", "cases"):
         shapes.add_column(title, justify="right")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import IO
 
+from fuzz.records.printable import printable
 from fuzz.report.live import emit
 from oracles.suite.spectest import FAILED, PASSED, SKIPPED, UNSUPPORTED, FileResult
 
@@ -42,9 +43,10 @@ def _file_object(result: FileResult) -> dict[str, object]:
 
 def _print_file(result: FileResult, stream: IO[str]) -> None:
     words = ", ".join(f"{result.total(word)} {word}" for word in _RESULTS if result.total(word))
-    print(f"{result.path}: {words or 'nothing'}{f'; {result.error}' if result.error else ''}", file=stream)
+    trouble = f"; {result.error}" if result.error else ""
+    print(printable(f"{result.path}: {words or 'nothing'}{trouble}"), file=stream)
     for failure in result.failures:
-        print(f"  line {failure.line}, {failure.kind}: {failure.message[:500]}", file=stream)
+        print(printable(f"  line {failure.line}, {failure.kind}: {failure.message[:500]}"), file=stream)
 
 
 def _print_totals(engine: str, files: int, counts: Counter[tuple[str, str]], stream: IO[str]) -> None:

@@ -24,9 +24,30 @@ def progress_line(summary: Summary) -> str:
     stats = summary.stats
     rate = stats.cases / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
     speed = f", {rate:.1f} cases/s" if rate else ""
+    words = [f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}", *_under_way(summary)]
+    words.append(f"{len(summary.findings)} findings")
+    if summary.new_at is not None:
+        words.append(f"the last new one {summary.wall_seconds - summary.new_at:.0f} s ago")
+    return ", ".join(words)
+
+
+def _under_way(summary: Summary) -> Iterator[str]:
+    """What is being done beside running cases, and what is left of the budget."""
+    now = summary.now
     quiet = summary.wall_seconds - summary.quiet_since
-    waiting = f", waiting {quiet:.0f} s for slow ones" if quiet >= _QUIET else ""
-    return f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}{waiting}, {len(summary.findings)} findings"
+    if now.starting and not summary.stats.cases:
+        yield "starting engines"
+    elif now.running and quiet >= _QUIET:
+        yield f"waiting {quiet:.0f} s for slow ones"
+    if now.asking:
+        yield "sorting what was set aside"
+    if now.minimizing:
+        more = f" ({now.queue} more wait)" if now.queue else ""
+        yield f"minimizing {now.minimizing} finding{'s' if now.minimizing > 1 else ''}{more}"
+    if now.seconds_left is not None:
+        yield f"{now.seconds_left:.0f} s left" if now.seconds_left > 0 else "time is up for new cases"
+    if now.cases_left is not None:
+        yield f"{now.cases_left} cases left" if now.cases_left else "no cases left"
 
 
 def summary_lines(summary: Summary) -> Iterator[str]:
@@ -117,7 +138,7 @@ def _findings(summary: Summary) -> Iterator[str]:
 
 def _trouble(summary: Summary) -> Iterator[str]:
     for engine, reason in summary.broken.items():
-        yield f"Unusable engine {engine}: {reason}"
+        yield f"Unusable engine {engine}: {reason.removeprefix(f'{engine}: ')}"
     for error in summary.errors[:10]:
         yield f"Harness failure: {error}"
     if summary.errors:

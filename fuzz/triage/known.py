@@ -27,12 +27,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.records.finding import Signature
+from fuzz.records.regular_file import read_regular
+from oracles.engine import UsageError
 from wasm.errors import UserError
 
 _FIELDS: Final = {
     "id", "link", "engine", "versions", "expires", "family", "phase", "kind", "message", "place", "opcodes",
 }  # fmt: skip
 _SPECIFIC: Final = {"family", "kind", "message", "place", "opcodes"}
+_LARGEST: Final = 1 << 24
 _CLAUSE: Final = re.compile(r"(>=|<=|==|>|<)\s*([0-9]+(?:\.[0-9]+)*)\Z")
 
 
@@ -114,8 +117,12 @@ class KnownIssues:
 def load(path: Path, today: datetime.date | None = None) -> KnownIssues:
     """Read a known file. Raises ``KnownFileError``."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = read_regular(path, _LARGEST, "that is no list of known issues")
+    except UsageError as error:
+        raise KnownFileError(str(error)) from None
+    try:
+        data = tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
         raise KnownFileError(f"cannot read {path}: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise KnownFileError(f"{path} is not TOML: {error}") from None

@@ -23,6 +23,7 @@ from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from wasm.errors import nearest
 
 FAMILY: Final = "compiler"
 VERSION: Final = "1"
@@ -30,7 +31,7 @@ DEFAULTS: Final = {
     "regalloc": Settings().regalloc, "opt": "speed", "regs": str(MAX_REGS), "order": "rpo", "fuel": "on",
     "checker": "on",
 }  # fmt: skip
-_CHOICES: Final = {
+CHOICES: Final = {
     "regalloc": REGALLOCS, "opt": OPTS, "spill": ("all",), "fuel": ("on", "off"), "checker": ("on", "off"),
 }  # fmt: skip
 _KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker")
@@ -47,9 +48,10 @@ def check(id: EngineId) -> EngineId:
         raise UsageError("the compiler has no versions or paths: write compiler or compiler:KEY=VALUE")
     settings = dict(id.settings)
     for key, value in settings.items():
-        if key in _CHOICES:
-            if value not in _CHOICES[key]:
-                raise UsageError(f"{key}={value} is not possible: {key} is {' or '.join(_CHOICES[key])}")
+        if key in CHOICES:
+            if value not in CHOICES[key]:
+                hint = nearest(value, CHOICES[key])
+                raise UsageError(f"{key}={value} is not possible{hint}: {key} is {' or '.join(CHOICES[key])}")
         elif key == "regs":
             if not value.isdecimal() or not MIN_REGS <= int(value) <= MAX_REGS:
                 raise UsageError(f"regs={value} is not possible: regs is {MIN_REGS} to {MAX_REGS}")
@@ -57,7 +59,7 @@ def check(id: EngineId) -> EngineId:
         elif key == "order":
             settings[key] = _order(value)
         else:
-            raise UsageError(f"{key} is no setting of the compiler: it has {', '.join(_KEYS)}")
+            raise UsageError(f"{key} is no setting of the compiler{nearest(key, _KEYS)}: it has {', '.join(_KEYS)}")
     kept = [(key, settings[key]) for key in _KEYS if key in settings and DEFAULTS.get(key) != settings[key]]
     return EngineId(id.name, "", "", tuple(kept))
 

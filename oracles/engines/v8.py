@@ -18,6 +18,10 @@ TIERS: Final = {
     "liftoff": ("--liftoff-only", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),
     "turbofan": ("--no-liftoff", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),
 }
+SAFE_FLAGS: Final = re.compile(
+    r"(no[-_])?(wasm|liftoff|turbo|turboshaft|maglev|experimental[-_]wasm|enable|stress|jit)([-_]|\Z)"
+)
+"""V8's own flags about code. Node has others, which load modules, run text or listen for a debugger."""
 COMMON: Final = ("--single-threaded", "--expose-gc", "--no-warnings")
 CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
 

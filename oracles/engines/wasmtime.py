@@ -22,6 +22,7 @@ from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from wasm.errors import nearest
 
 ORDER: Final = ("opt", "regalloc", "checker", "winch", "pulley", "features")
 VALUES: Final = {
@@ -53,9 +54,11 @@ def check(id: EngineId) -> EngineId:
         if key.startswith("flag."):
             continue
         if key not in VALUES:
-            raise UsageError(f"{key} is no setting of wasmtime: it has {', '.join(VALUES)} and flag.NAME")
+            hint = nearest(key, VALUES)
+            raise UsageError(f"{key} is no setting of wasmtime{hint}: it has {', '.join(VALUES)} and flag.NAME")
         if value not in VALUES[key]:
-            raise UsageError(f"{key}={value} is not possible: {key} is {' or '.join(VALUES[key])}")
+            hint = nearest(value, VALUES[key])
+            raise UsageError(f"{key}={value} is not possible{hint}: {key} is {' or '.join(VALUES[key])}")
     if "winch" in settings and (other := [key for key in settings if key not in ("winch", "features")]):
         raise UsageError(f"winch has no {other[0]}: it is a compiler of its own")
     if "pulley" in settings and any(key.startswith("flag.has_") for key in settings):

@@ -28,6 +28,7 @@ LAUNCHER: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
 _SPACE: Final = 16 << 30
 """Bytes of writable memory that engines reserve and do not touch: V8 has 0.6 GiB at its start, and 4.7 GiB for a module
 with a 64-bit memory; a memory of 65,536 pages that was grown and not written to is 4 GiB in every engine."""
+_MOST: Final = 1 << 62
 _CPU_FACTOR: Final = 4
 _CPU_MORE: Final = 60
 _PROBE_SECONDS: Final = 10
@@ -36,7 +37,7 @@ _PROBE_SECONDS: Final = 10
 def data_limit(memory_bytes: int) -> int:
     """Writable memory of a worker whose resident set may be ``memory_bytes``; the address space cannot be limited,
     since V8, JavaScriptCore and Wasmtime reserve tebibytes of it."""
-    return 4 * memory_bytes + _SPACE
+    return min(4 * memory_bytes + _SPACE, _MOST)
 
 
 @lru_cache(maxsize=1)
@@ -64,7 +65,7 @@ def limit_cpu(pid: int, used: float, allowed: float) -> None:
     Limits on CPU time are for a process' whole life, so each case moves this one on. The hard limit stays.
     """
     if sys.platform == "linux":
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, OverflowError):
             hard = resource.prlimit(pid, resource.RLIMIT_CPU)[1]
             soft = math.ceil(used + allowed * _CPU_FACTOR + _CPU_MORE)
             soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)

@@ -18,6 +18,7 @@ from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from wasm.errors import nearest
 
 FLAG: Final = "flag."
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "js_worker.mjs")
@@ -31,7 +32,8 @@ def check_tiers(id: EngineId, tiers: Collection[str]) -> EngineId:
             if value != "on":
                 raise UsageError(f"{key}={value} is not possible: write {id.name}:{key}")
         elif not key.startswith(FLAG):
-            raise UsageError(f"{key} is no setting of {id.name}: it has {', '.join(tiers)} and flag.NAME")
+            hint = nearest(key, tiers)
+            raise UsageError(f"{key} is no setting of {id.name}{hint}: it has {', '.join(tiers)} and flag.NAME")
     if len(chosen := [tier for tier in tiers if tier in settings]) > 1:
         text = f"{' and '.join(chosen)} exclude each other: {id.name} alone has all, by its own tiering"
         raise UsageError(text)

@@ -62,7 +62,7 @@ def test_two_installers_do_the_work_once() -> None:
 
 def test_a_client_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     command = ["sh", "-c", "echo trying; echo 'ERROR: no matching distribution'; exit 1"]
-    with pytest.raises(EngineUnavailable, match=r"^thing could not be installed: ERROR: no matching distribution$"):
+    with pytest.raises(EngineUnavailable, match=r"^thing could not be fetched: ERROR: no matching distribution$"):
         provision.run_client(command, "thing")
     monkeypatch.setattr(provision.shutil, "which", lambda _: None)
     for name, engine in (("node", "v8"), ("bun", "jsc")):

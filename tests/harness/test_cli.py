@@ -54,7 +54,7 @@ def add(tmp_path: Path) -> Path:
     ("arguments", "words"),
     [
         ([], "required: COMMAND"),
-        (["fly"], "invalid choice"),
+        (["fly"], "no 'fly'"),
         (["run"], "--target"),
         (["run", "--target", "nope"], "no target 'nope'"),
         (["run", "--target", ","], "names nothing"),

@@ -7,16 +7,24 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from fuzz.archive.archive import Archive, Reader
-from fuzz.cli.arguments import add_json, positive
+from fuzz.cli.arguments import add_json, path, positive
+from fuzz.cli.streams import say
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.history import Cause
 from fuzz.report.live import emit
 
+EXAMPLES: Final = (
+    "causes reports/NIGHT",
+    "causes reports/NIGHT show 3",
+    "causes reports/NIGHT known 3 --link https://github.com/bytecodealliance/wasmtime/issues/12318",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dir", type=Path, metavar="DIR", help="the output folder of runs")
+    parser.add_argument("dir", type=path, metavar="DIR", help="the output folder of runs")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     listed = actions.add_parser("list", help="all causes, a line each (the default)")
     add_json(listed)
@@ -83,7 +91,7 @@ def _list(reader: Reader, json_lines: bool) -> None:
         first, last = reader.first_seen(cause=cause.id), reader.last_seen(cause=cause.id)
         known = f"  ({cause.link or cause.known})" if cause.known else ""
         times = reader.times_seen(cause=cause.id)
-        print(f"{cause.id:4}  {times:7}  {_when(first.time if first else 0):16}  "
+        say(f"{cause.id:4}  {times:7}  {_when(first.time if first else 0):16}  "
               f"{_when(last.time if last else 0):16}  {cause.name}{known}")  # fmt: skip
 
 
@@ -92,7 +100,8 @@ def _show(reader: Reader, id: int, json_lines: bool) -> None:
     if json_lines:
         emit(sys.stdout, _row(reader, cause))
         return
-    print("\n".join(_lines(reader, cause)))
+    for line in _lines(reader, cause):
+        say(line)
 
 
 def _lines(reader: Reader, cause: Cause) -> Iterator[str]:

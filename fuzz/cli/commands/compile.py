@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from compiler.emit import CompiledFunction
@@ -17,6 +16,7 @@ from compiler.machine_text import print_machine
 from compiler.pipeline import Settings, compile_function
 from compiler.x64 import stubs
 from compiler.x64.disassembly import disassembler
+from fuzz.cli.arguments import path
 from fuzz.intake.piece import Wish
 from fuzz.intake.reading import bring_one
 from fuzz.records.exit_code import ExitCode
@@ -35,8 +35,14 @@ class _Seen(Exception):
     """The stage that was asked for has been shown: what comes after it need not even work."""
 
 
+EXAMPLES: Final = (
+    "compile case.wat --emit asm --func f",
+    "compile case.wat --emit alloc --set regalloc=single_pass+regs=8",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="a .wasm, a .wat, or a case's .json")
+    parser.add_argument("file", type=path, metavar="FILE", help="a .wasm, a .wat, or a case's .json")
     stages = ("ssa", "simplified", "machine", "alloc", "asm", "image")
     words = "ssa, simplified, machine, alloc (with allocation and edits), asm (with disassembly), or image"
     parser.add_argument("--emit", required=True, choices=stages, metavar="STAGE", help=words)

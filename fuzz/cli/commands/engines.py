@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
+from fuzz.cli.asked import asked_engines
 from fuzz.records.exit_code import ExitCode
 from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
 from oracles import provision
@@ -16,6 +18,12 @@ from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Value
 from wasm.encode import encode
 from wasm.valtypes import I32
+
+EXAMPLES: Final = (
+    "engines",
+    "engines install wasmtime@33",
+    "engines doctor wasmtime:winch v8",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +60,9 @@ def _list() -> int:
 
 
 def _install(text: str) -> int:
-    id = EngineId.parse(text)
-    if not id.version:
-        raise UsageError(f"{text} names no release: write {id.name}@VERSION")
+    if not EngineId.parse(text).version:
+        raise UsageError(f"{text} names no release: write {EngineId.parse(text).name}@VERSION")
+    id = EngineId.parse(asked_engines([text], offline=False)[0])
     engine = open_engine(id)
     try:
         capabilities = engine.capabilities
@@ -66,7 +74,7 @@ def _install(text: str) -> int:
 
 def _doctor(ids: list[str]) -> int:
     """Start each engine, say what it is, and run one case on it."""
-    bench = Bench(canonical(ids or DEFAULT_ENGINES))
+    bench = Bench(asked_engines(ids or DEFAULT_ENGINES, offline=False))
     try:
         for name, seat in bench.seats.items():
             capabilities = seat.capabilities

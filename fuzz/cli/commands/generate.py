@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Final
 
 from fuzz.archive.disk import explained, write_file
-from fuzz.cli.arguments import natural
+from fuzz.cli.arguments import natural, path
 from fuzz.cli.cases import generated
+
+EXAMPLES: Final = ("generate --target mixed --seed 1 --count 100 --out cases",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="T")
     parser.add_argument("--seed", type=natural, required=True, metavar="N")
     parser.add_argument("--count", type=natural, default=1, metavar="N")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=path, required=True, metavar="DIR")
 
 
 def run(args: argparse.Namespace) -> int:

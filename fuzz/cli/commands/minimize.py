@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from fuzz.archive import bundle
 from fuzz.archive.bundles import read_bundle
 from fuzz.archive.disk import write_file, write_folder
-from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, duration, positive
+from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, duration, path, positive
 from fuzz.cli.cases import load_one, need_engines
+from fuzz.cli.streams import plain, say
 from fuzz.records.finding import Finding
 from fuzz.reduce import Budget, OutOfBudget, Reduction, command_predicate, reduce_case
 from fuzz.report.live import emit
@@ -30,10 +32,16 @@ from oracles.judge.verdict import Disagree
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 
+EXAMPLES: Final = (
+    "minimize reports/NIGHT/findings/NAME --time 10m",
+    "minimize big.wasm --predicate ./is-interesting --out small.wasm",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("case", type=Path, metavar="BUNDLE|FILE")
+    parser.add_argument("case", type=path, metavar="BUNDLE|FILE")
     add_engines(parser)
+    add_trust(parser)
     add_calls(parser)
     add_limits(parser)
     words = "a command that gets the file's path and exits with 0 if it is interesting (default: the engines disagree "
@@ -41,14 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--time", type=duration, metavar="T", help="stop after this long")
     parser.add_argument("--runs", type=positive, metavar="N", help="stop after this many questions")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where to write the module (default: beside the input)"
+        "--out", type=path, metavar="FILE", help="where to write the module (default: beside the input)"
     )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Reduce a file or a bundle and write the result; a bundle without ``--out`` gets its own case replaced."""
-    if args.predicate:
+    if args.predicate is not None:
+        if not args.predicate.strip():
+            raise UsageError("--predicate names no command")
         args.engine = [REFERENCE]
         case = load_one(args).case
         _finish(args, case, _reduce(args, case, command_predicate(args.predicate)), None, None)
@@ -130,7 +140,9 @@ class Progress:
             return
         end = "" if self.terminal else "\n"
         start = "\r" if self.terminal else "fuzz: "
-        print(f"{start}{now - self.begun:.0f} s, {runs} runs, {size} bytes ", end=end, file=sys.stderr, flush=True)
+        print(
+            f"{start}{now - self.begun:.0f} s, {runs} runs, {size} bytes ", end=end, file=plain(sys.stderr), flush=True
+        )
 
 
 def _finish(
@@ -161,7 +173,7 @@ def _finish(
         f"{len(case.content)} to {len(result.case.content)} bytes in {result.runs} runs and {seconds} s{end}: {where}"
     )
     for invocation in result.case.invocations:
-        print(f"  {str(invocation)[:300]}")
+        say(f"  {str(invocation)[:300]}")
 
 
 def _beside(path: Path, kind: CaseKind) -> Path:

@@ -6,11 +6,13 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
-from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits
+from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, path
 from fuzz.cli.cases import Asked, load
 from fuzz.cli.replayed import Shown, print_json, print_text
 from fuzz.records.exit_code import ExitCode
+from fuzz.records.printable import one_line
 from fuzz.report.suite import print_suite
 from fuzz.trial.bench import Bench
 from fuzz.trial.compared import compared
@@ -19,11 +21,22 @@ from oracles.engine import EngineUnavailable, UsageError, open_engine
 from oracles.judge.verdict import Disagree
 from oracles.suite.spectest import run_suite
 
+EXAMPLES: Final = (
+    "replay reports/NIGHT/findings/NAME",
+    "replay case.wat --invoke 'f(i32:24, i32:1)' --engine interpreter --engine wasmtime@33:opt=none",
+)
+EXITS: Final = {
+    0: "the engines agree",
+    1: "they do not",
+    3: "nothing was compared, or an engine or standard output cannot be used",
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "a bundle, or a file: a module (binary or text), a .wast script, a script with a module's bytes, a case's "
-    parser.add_argument("case", type=Path, metavar="BUNDLE|FILE", help=words + ".json; packed or not")
+    parser.add_argument("case", type=path, metavar="BUNDLE|FILE", help=words + ".json; packed or not")
     add_engines(parser)
+    add_trust(parser)
     add_calls(parser)
     add_limits(parser)
     parser.add_argument("--fresh", action="store_true", help="a fresh instance for each call")
@@ -41,7 +54,7 @@ def _case(asked: Asked, args: argparse.Namespace) -> ExitCode:
     bench = Bench(asked.engines, asked.limits, args.offline)
     try:
         for reason in bench.broken.values():
-            print(f"fuzz: {reason}", file=sys.stderr)
+            print(f"fuzz: {one_line(reason)}", file=sys.stderr)
         releases = {name: seat.capabilities.version for name, seat in bench.seats.items()}
         before = asked.piece.finding.before if asked.piece.finding is not None else ()
         parts = trials(bench, asked.case, args.fresh, before)
@@ -71,6 +84,6 @@ def _script(asked: Asked, args: argparse.Namespace) -> ExitCode:
                 codes.append(ExitCode.FINDINGS if bad else ExitCode.CLEAN)
                 engine.close()
             except (EngineUnavailable, UsageError) as error:
-                print(f"fuzz: {error}", file=sys.stderr)
+                print(f"fuzz: {one_line(str(error))}", file=sys.stderr)
                 codes.append(ExitCode.UNUSABLE)
     return next((code for code in (ExitCode.FINDINGS, ExitCode.UNUSABLE) if code in codes), ExitCode.CLEAN)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shutil
 import signal
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -16,17 +19,26 @@ from fuzz.campaign import feedback
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import EPOCH
-from fuzz.cli.arguments import add_engines, add_json, duration, natural, positive
+from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive
+from fuzz.cli.asked import asked_engines
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
-from fuzz.trial.bench import canonical, default_engines
+from fuzz.trial.bench import default_engines
 from generators.peer import peer_names
 from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError
 from oracles.reference import REFERENCE
+from wasm.errors import nearest
 
 DEFAULT_SECONDS: Final = 60.0
+
+EXAMPLES: Final = (
+    "run --target returns --time 10m",
+    "run --target mixed,simd --cases 3000 --seed 7 --engine wasmtime@33 --engine v8:liftoff --out findings",
+    "run --target calls --time 8h --out findings --known corpus/known/wasmtime.toml --json",
+)
+EXITS: Final = {0: "no finding, or known ones only", 1: "new findings"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--time", type=duration, metavar="T", help="how long, as 10m (default: 60s)")
     budget.add_argument("--cases", type=natural, metavar="N", help="how many cases")
     parser.add_argument("--seed", type=natural, metavar="N", help="the seed (default: random, and printed)")
-    parser.add_argument("--jobs", type=positive, metavar="N", help="slots that run cases (default: the CPUs)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to record (default: a new folder in reports/)")
-    parser.add_argument("--known", type=Path, metavar="FILE", help="known issues (TOML)")
+    parser.add_argument("--jobs", type=jobs, metavar="N", help="slots that run cases (default: the CPUs)")
+    parser.add_argument("--out", type=path, metavar="DIR", help="where to record (default: a new folder in reports/)")
+    parser.add_argument("--known", type=path, metavar="FILE", help="known issues (TOML)")
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
-    parser.add_argument("--feedback", type=Path, metavar="DIR", help=words)
+    parser.add_argument("--feedback", type=path, metavar="DIR", help=words)
     parser.add_argument(
         "--max-per-signature", type=positive, default=3, metavar="N", help="examples to store of one kind"
     )
@@ -61,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a campaign; gives the exit code of its summary."""
     targets = _names(args)
     version = version_of(targets)
-    engines = canonical(args.engine or default_engines(map(kind_of, targets)))
+    engines = asked_engines(args.engine or default_engines(map(kind_of, targets)), args.offline)
     if engines == [REFERENCE]:
         raise UsageError("the interpreter has nothing to be compared with: name another engine with --engine")
     issues = known.load(args.known) if args.known else known.none()
@@ -87,7 +99,17 @@ def run(args: argparse.Namespace) -> int:
     finally:
         signal.signal(signal.SIGTERM, previous)
         archive.close()
+    if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
+        _forget(folder)
+        print(f"fuzz: nothing was recorded, so {folder} is gone again", file=sys.stderr)
     return int(summary.exit_code)
+
+
+def _forget(folder: Path) -> None:
+    """Leave no folder of our own choice behind in which nothing is: the run could not start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # others are in it
+        folder.parent.rmdir()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
@@ -103,7 +125,7 @@ def _names(args: argparse.Namespace) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in known:
-            raise UsageError(f"no {option[2:]} {name!r}: there are {', '.join(known)}")
+            raise UsageError(f"no {option[2:]} {name!r}{nearest(name, known)}: there are {', '.join(known)}")
     if not names:
         raise UsageError(f"{option} names nothing: there are {', '.join(known)}")
     return names

@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from fuzz.cli.arguments import add_json, add_offline, duration, natural, positive
+from fuzz.cli.arguments import add_json, add_offline, duration, jobs, natural, path
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.mutants import Mutant, sample
+from fuzz.records.regular_file import read_regular
 from fuzz.selfcheck.search import Search, capabilities
 from fuzz.selfcheck.searches import run_searches
 from fuzz.selfcheck.tables import Row, closing, heading, line, page, score
@@ -18,9 +19,17 @@ from generators.peer import peer_names
 from generators.registry import load_target, target_names, version_of
 from oracles.engine import UsageError
 from wasm.case import CaseKind
+from wasm.errors import nearest
 
 OURS: Final = "ours"
 """The column of our own targets."""
+
+EXAMPLES: Final = (
+    "selfcheck --seconds 20s",
+    "selfcheck --list",
+    "selfcheck --mutants 100 --out mutants.jsonl",
+)
+EXITS: Final = {0: "each fault was found", 1: "one was missed", 3: "a search failed, or standard output cannot be used"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "for making a finding smaller, beside the time to find it (default: 15s)"
     minimize.add_argument("--minimize-time", type=duration, default=15.0, metavar="T", help=words)
     words = "append JSON lines to this file, and leave out what it has already"
-    parser.add_argument("--out", type=Path, metavar="FILE", help=words)
+    parser.add_argument("--out", type=path, metavar="FILE", help=words)
     words = "only print Markdown tables of what these files of --out hold, generators side by side"
-    parser.add_argument("--table", type=Path, nargs="+", metavar="FILE", help=words)
-    parser.add_argument("--jobs", type=positive, metavar="N", help="searches at once (default: the CPUs)")
+    parser.add_argument("--table", type=path, nargs="+", metavar="FILE", help=words)
+    parser.add_argument("--jobs", type=jobs, metavar="N", help="searches at once (default: the CPUs)")
     add_offline(parser)
     add_json(parser)
 
@@ -109,7 +118,7 @@ def _names(args: argparse.Namespace) -> list[str]:
     chosen: list[str] = list(dict.fromkeys(args.fault or ()))
     for name in chosen:
         if name not in known and not _is_mutant(name):
-            raise UsageError(f"no fault {name!r}: fuzz selfcheck --list names them")
+            raise UsageError(f"no fault {name!r}{nearest(name, known)}: fuzz selfcheck --list names them")
     mutants = [mutant.name for mutant in sample(args.mutants, args.mutant_seed)]
     if args.baseline:
         return [""]
@@ -139,7 +148,7 @@ def _listed(text: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in known:
-            raise UsageError(f"no {what} {name!r}: there are {', '.join(known)}")
+            raise UsageError(f"no {what} {name!r}{nearest(name, known)}: there are {', '.join(known)}")
     if not names:
         raise UsageError(f"--{what} names nothing: there are {', '.join(known)}")
     return names
@@ -157,10 +166,16 @@ def _list() -> None:
 def _read(path: Path) -> tuple[Row, list[Row]]:
     """The head of a file that ``--out`` made, and its searches. Raises ``UsageError``."""
     try:
-        lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
+        content = read_regular(path, 1 << 30, "that is no list of searches")
+        lines = [json.loads(text) for text in content.decode().splitlines()]
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: {error}") from None
-    if not lines or lines[0].get("type") != "selfcheck" or lines[0].get("version") != 1:
+    if (
+        not lines
+        or not all(isinstance(line, dict) for line in lines)
+        or lines[0].get("type") != "selfcheck"
+        or lines[0].get("version") != 1
+    ):
         raise UsageError(f"{path} was not made by fuzz selfcheck --out or --json")
     return lines[0], [row for row in lines if row["type"] == "search"]
 

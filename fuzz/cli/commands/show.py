@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from typing import Final
 
 from fuzz.archive.wast import to_wat
 from fuzz.cli.arguments import natural
 from fuzz.cli.cases import generated
+from fuzz.cli.streams import say
 from fuzz.trial.account import passed_sites
 from oracles.interpreter import run_case
 from oracles.judge.equality import show
 from wasm.case import Case, CaseKind
+
+EXAMPLES: Final = ("show --target returns --seed 1 --index 6",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     print(to_wat(case.content).rstrip())
     print()
     for line in describe(case):
-        print(f";; {line}")
+        say(f";; {line}")
     return 0
 
 

@@ -6,17 +6,24 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
-from fuzz.cli.arguments import add_json, add_offline
+from fuzz.cli.arguments import add_json, add_offline, path
+from fuzz.cli.asked import asked_engines
 from fuzz.records.exit_code import ExitCode
 from fuzz.report.suite import print_suite
-from fuzz.trial.bench import canonical
 from oracles.engine import UsageError, open_engine
 from oracles.suite.spectest import run_suite
 
+EXAMPLES: Final = (
+    "spectest spec/test/core --engine wasmtime:winch",
+    "spectest spec/test/core/i32.wast",
+)
+EXITS: Final = {0: "all passed", 1: "a command failed, or a file could not be read"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, nargs="?", metavar="DIR|FILE")
+    parser.add_argument("path", type=path, nargs="?", metavar="DIR|FILE")
     parser.add_argument("--engine", default="interpreter", metavar="ID")
     add_offline(parser)
     add_json(parser)
@@ -24,10 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the official suite through one engine."""
-    path = args.path or _suite()
-    if not path.exists():
-        raise UsageError(f"there is no {path}")
-    engine = open_engine(canonical([args.engine])[0], offline=args.offline)
+    path = _inside(args.path or _suite())
+    engine = open_engine(asked_engines([args.engine], args.offline)[0], offline=args.offline)
     try:
         bad = print_suite(run_suite([path], engine.open_script), str(engine.id), args.json, sys.stdout)
     finally:
@@ -41,4 +46,21 @@ def _suite() -> Path:
     folder = Path(os.environ.get("WASM_SPEC_TESTSUITE", home))
     if not folder.exists():
         raise UsageError("name the suite's folder, or set WASM_SPEC_TESTSUITE (the README says where to get it)")
-    return folder / "core" if (folder / "core").is_dir() else folder
+    return folder
+
+
+def _inside(path: Path) -> Path:
+    """The core of a suite whose root folder is named: proposals beside it are about features that no engine has all of.
+
+    Raises ``UsageError`` where there is nothing to run.
+    """
+    if path.is_dir():
+        inner = next((path / name for name in ("test/core", "core") if (path / name).is_dir()), path)
+        if inner != path:
+            print(f"fuzz: {path} is a suite's root: running {inner}", file=sys.stderr)
+        return inner
+    if not path.exists():
+        raise UsageError(f"there is no {path}")
+    if not path.is_file():
+        raise UsageError(f"{path} is neither a folder nor a regular file")
+    return path

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from generators.registry import load_target, target_names
+
+EXAMPLES: Final = ("targets",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

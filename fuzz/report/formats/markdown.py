@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fuzz.records.printable import markdown
 from fuzz.records.summary import Summary
 from fuzz.report.words import percent
 
@@ -9,7 +10,9 @@ from fuzz.report.words import percent
 def render(summary: Summary) -> str:
     """The whole report as text."""
     stats = summary.stats
-    lines = [f"# {stats.cases} cases of {', '.join(summary.targets)}, seed {summary.seed}", ""]
+    targets = markdown(", ".join(summary.targets)) or "no target"
+    where = f"seed {summary.seed}" if len(summary.series) < 2 else f"{len(summary.series)} series"
+    lines = [f"# {stats.cases} cases of {targets}, {where}", "", *_series(summary)]
     groups = summary.by_cause()
     new = sum(group[0].fresh and not group[0].known for group in groups)
     known = sum(bool(group[0].known) for group in groups)
@@ -18,16 +21,18 @@ def render(summary: Summary) -> str:
         lines += ["| cause | cases | bytes | state | bundles |", "|---|---|---|---|---|"]
         for group in groups:
             first = group[0]
-            name = _cell(first.title) + ("" if first.stable else " (unstable)")
+            name = markdown(first.title) + ("" if first.stable else " (unstable)")
             state = f"known: {first.known}" if first.known else "new" if first.fresh else "seen before"
-            bundles = "<br>".join(_cell(stored.path.name) for stored in group)
-            lines.append(f"| {name} | {first.count} | {first.size} | {_cell(state)} | {bundles} |")
+            bundles = "<br>".join(markdown(stored.path.name) for stored in group)
+            lines.append(f"| {name} | {first.count} | {first.size} | {markdown(state)} | {bundles} |")
         lines.append("")
-    lines += [*(f"Unreadable bundle: {line}" for line in summary.unreadable), ""] if summary.unreadable else []
+    lines += (
+        [*(f"Unreadable bundle: {markdown(line)}" for line in summary.unreadable), ""] if summary.unreadable else []
+    )
     lines += ["| engine | cases | CPU s |", "|---|---|---|"]
     for engine, cases in sorted(stats.engine_cases.items()):
-        lines.append(f"| {_cell(engine)} | {cases} | {stats.engine_cpu.get(engine, 0.0):.1f} |")
-    lines += ["", *summary.notes] if summary.notes else []
+        lines.append(f"| {markdown(engine)} | {cases} | {stats.engine_cpu.get(engine, 0.0):.1f} |")
+    lines += ["", *map(markdown, summary.notes)] if summary.notes else []
     lines += ["", "| cases that | number | share |", "|---|---|---|"]
     for word, number, whole in (
         ("have a wide call: more than 20 parameters or results", stats.wide_cases, stats.cases),
@@ -46,8 +51,19 @@ def render(summary: Summary) -> str:
     ):
         if counts:
             lines += ["", f"| {title} | number |", "|---|---|"]
-            lines += [f"| {_cell(key)} | {number} |" for key, number in sorted(counts.items(), key=_order)]
+            lines += [f"| {markdown(key)} | {number} |" for key, number in sorted(counts.items(), key=_order)]
     return "\n".join(lines) + "\n"
+
+
+def _series(summary: Summary) -> list[str]:
+    """A table of the series, where there are several."""
+    if len(summary.series) < 2:
+        return []
+    lines = ["| series | seed | generators | cases |", "|---|---|---|---|"]
+    for one in summary.series:
+        cells = (", ".join(one.targets), str(one.seed), one.generators, str(one.cases))
+        lines.append(f"| {' | '.join(map(markdown, cells))} |")
+    return [*lines, ""]
 
 
 def _order(item: tuple[str, int]) -> tuple[str, int, str]:
@@ -55,7 +71,3 @@ def _order(item: tuple[str, int]) -> tuple[str, int, str]:
     words, _, tail = item[0].replace(":", " ").rpartition(" ")
     head = tail.split("..")[0]
     return (words, int(head) if head.isdigit() else 0, item[0])
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -1,0 +1,138 @@
+"""Shell completion by argcomplete: commands, options, targets, engines and releases at hand, bundles, output folders.
+
+    pip install 'wasm-codegen-fuzz[completion]'
+    eval "$(register-python-argcomplete fuzz)"        # in ~/.bashrc or ~/.zshrc
+
+Nothing here is loaded unless a shell asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from fuzz.cli.arguments import path
+from fuzz.cli.parser import build_parser
+
+Completer: TypeAlias = Callable[..., Iterable[str]]
+
+_MOST: Final = 500
+"""Bundles that are offered: a shell would ask before it shows more."""
+
+
+def complete() -> None:
+    """Answer the shell and end, if argcomplete is there; without it nothing is completed."""
+    try:
+        import argcomplete
+    except ImportError:
+        raise SystemExit(0) from None
+    parser = build_parser(_words(os.environ.get("COMP_LINE", "")))
+    attach(parser)
+    argcomplete.autocomplete(parser, always_complete_options="long")
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)[1:]
+    except ValueError:  # a quotation mark that is not closed yet
+        return line.split()[1:]
+
+
+def attach(parser: argparse.ArgumentParser) -> None:
+    """Say of each argument how its values are completed, by its name; the others are files or free text."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                attach(command)
+        elif (completer := _COMPLETERS.get(action.dest)) is not None and action.type in (None, path):
+            action.completer = completer  # type: ignore[attr-defined]
+
+
+def _targets(prefix: str, **_: Any) -> Iterator[str]:
+    from generators.registry import target_names
+
+    yield from _listed(prefix, target_names())
+
+
+def _generators(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:
+    from generators.peer import peer_names
+
+    ours = ("ours",) if getattr(parsed_args, "command", "") == "selfcheck" else ()
+    yield from _listed(prefix, (*ours, *peer_names()))
+
+
+def _listed(prefix: str, names: Iterable[str]) -> Iterator[str]:
+    """Names after the commas that are there already."""
+    before, comma, _last = prefix.rpartition(",")
+    done = before.split(",")
+    return (f"{before}{comma}{name}" for name in names if name not in done)
+
+
+def engines(prefix: str, **_: Any) -> Iterator[str]:
+    """Engines, their releases at hand and their settings: as far as an id has been typed, and one step further."""
+    from oracles import provision
+    from oracles.engine import adapter, engine_names
+
+    head, colon, tail = prefix.partition(":")
+    name, at, _version = head.partition("@")
+    if colon and name in engine_names():
+        before, plus, _last = tail.rpartition("+")
+        yield from (f"{head}:{before}{plus}{setting}" for setting in _settings(adapter(name)))
+    elif at:
+        releases = [folder for folder, engine in provision.RELEASES.items() if engine == name]
+        yield from (f"{name}@{version}" for folder in releases for version in provision.installed(folder))
+    else:
+        yield from engine_names()
+
+
+def _settings(module: Any) -> Iterator[str]:
+    """What an adapter's tables say: settings with their values, and tiers."""
+    tables = getattr(module, "VALUES", None) or getattr(module, "CHOICES", {})
+    for key, values in tables.items():
+        yield from ([key] if tuple(values) == ("on",) else [f"{key}={value}" for value in values])
+    yield from getattr(module, "TIERS", ())
+
+
+def _bundles(prefix: str, **_: Any) -> Iterator[str]:
+    """Bundles below the folder that has been typed, or below reports/; and files, as ever."""
+    from argcomplete.completers import FilesCompleter
+
+    yield from FilesCompleter()(prefix)
+    base = Path(prefix) if prefix.endswith("/") else Path(prefix).parent
+    found = sorted({*base.glob("findings/*/finding.json"), *Path("reports").glob("*/findings/*/finding.json")})
+    yield from (str(path.parent) for path in found[:_MOST])
+
+
+def _folders(prefix: str, **_: Any) -> Iterator[str]:
+    """Output folders of runs in reports/; and folders, as ever."""
+    from argcomplete.completers import DirectoriesCompleter
+
+    yield from DirectoriesCompleter()(prefix)
+    yield from (str(path.parent) for path in sorted(Path("reports").glob("*/archive.sqlite"))[-_MOST:])
+
+
+def _faults(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001
+    from fuzz.faults.injection.catalogue import all_faults
+
+    yield from all_faults()
+
+
+def _formats(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001
+    folder = Path(__file__).parents[1] / "report" / "formats"
+    yield from sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+_COMPLETERS: Final[dict[str, Completer]] = {
+    "target": _targets,
+    "generator": _generators,
+    "engine": engines,
+    "id": engines,
+    "case": _bundles,
+    "dir": _folders,
+    "fault": _faults,
+    "format": _formats,
+}
