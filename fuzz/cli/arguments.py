@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 MOST_JOBS: Final = 1024
+_LARGEST: Final = 1 << 63
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -40,8 +41,11 @@ def jobs(text: str) -> int:
 
 
 def _number(text: str, least: int) -> int:
-    if re.fullmatch(r"[0-9]{1,40}|0[xX][0-9a-fA-F]{1,40}", text):
-        number = int(text, 16 if text[:2] in ("0x", "0X") else 10)
+    if re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]+", text):
+        # The archive has integers of 64 bits, and Python reads no more than some thousand digits.
+        number = _LARGEST if len(text) > 40 else int(text, 16 if text[:2] in ("0x", "0X") else 10)
+        if number >= _LARGEST:
+            raise argparse.ArgumentTypeError(f"{text[:40]} is too large: {_LARGEST - 1} at most")
         if number >= least:
             return number
     raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} on")

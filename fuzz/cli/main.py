@@ -19,25 +19,30 @@ from fuzz.records.printable import one_line
 PACKAGES: Final = ("wasm", "compiler", "generators", "oracles", "fuzz")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit code; never raises and never prints a traceback."""
+def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | None = None) -> int:
+    """Run a command and give its exit code; never raises and never prints a traceback.
+
+    ``loaded`` is called when all that the command needs has been imported, before it is run.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     try:
         with guarded():
-            return _run(words)
+            return _run(words, loaded)
     except OutputError as error:
-        give_up()
+        give_up(sys.stdout)
         return _complain(str(error))
     except ReaderGone:
-        give_up()
+        give_up(sys.stdout)
         return ExitCode.PIPE
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], loaded: Callable[[], object] | None) -> int:
     try:
         _one_folder()
         args = parse(words)
         command: Callable[[argparse.Namespace], int] = args.run
+        if loaded is not None:
+            loaded()
         return int(command(args))
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else ExitCode.USAGE

@@ -31,18 +31,19 @@ class Guarded(io.TextIOBase):
     """A text stream that cannot move a terminal's cursor.
 
     ``rich_proxied_file`` is what rich writes to (its own name for it), and who needs a carriage return (``plain``).
+    What cannot be written to standard error (``last``) is lost: there is nobody to tell.
     """
 
-    def __init__(self, stream: IO[str]) -> None:
-        self.rich_proxied_file = stream
+    def __init__(self, stream: IO[str], last: bool = False) -> None:
+        self.rich_proxied_file, self.last = stream, last
 
     def write(self, text: str) -> int:
-        with _failing():
+        with self._failing():
             self.rich_proxied_file.write(printable_lines(text))
         return len(text)
 
     def flush(self) -> None:
-        with _failing():
+        with self._failing():
             self.rich_proxied_file.flush()
 
     def isatty(self) -> bool:
@@ -54,21 +55,22 @@ class Guarded(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self.last:
+                give_up(self)
+            elif isinstance(error, BrokenPipeError):
+                raise ReaderGone from None
+            else:
+                raise OutputError(f"cannot write standard output: {error.strerror or error}") from None
 
-@contextmanager
-def _failing() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise ReaderGone from None
-    except OSError as error:
-        raise OutputError(f"cannot write standard output: {error.strerror or error}") from None
 
-
-def plain(stream: IO[str]) -> IO[str]:
+def plain(stream: IO[str] | Guarded) -> IO[str]:
     """The stream behind a guarded one, for control characters that are meant."""
-    behind: IO[str] = getattr(stream, "rich_proxied_file", stream)
-    return behind
+    return stream.rich_proxied_file if isinstance(stream, Guarded) else stream
 
 
 def say(text: str = "") -> None:
@@ -95,7 +97,7 @@ def guarded() -> Iterator[None]:
         with suppress(AttributeError, io.UnsupportedOperation):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.stdout = Guarded(before[0])
-    sys.stderr = Guarded(before[1] if before[1] is not None else io.StringIO())
+    sys.stderr = Guarded(before[1] if before[1] is not None else io.StringIO(), last=True)
     try:
         yield
         sys.stdout.flush()
@@ -110,9 +112,9 @@ def _occupy() -> None:
     os.close(fd)
 
 
-def give_up() -> None:
-    """Let standard output lead nowhere: what is left in it would be complained about when the interpreter ends."""
+def give_up(stream: IO[str] | Guarded) -> None:
+    """Let a stream lead nowhere: what is left in it would be complained about when the interpreter ends."""
     with suppress(OSError, ValueError, AttributeError):
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, plain(sys.stdout).fileno())
+        os.dup2(null, plain(stream).fileno())
         os.close(null)
