@@ -9,7 +9,8 @@ from typing import Final
 from fuzz.archive.repro import script
 from fuzz.archive.wast import to_wast, to_wat
 from fuzz.records.finding import Finding
-from fuzz.records.printable import code, markdown, text_lines
+from fuzz.records.markdown_text import code, markdown
+from fuzz.records.printable import text_lines
 from oracles.judge.equality import show
 from oracles.judge.verdict import Kind
 from wasm.case import Case, CaseKind

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 from fuzz import VERSION
@@ -97,7 +96,7 @@ def _one_folder() -> None:
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         origin = spec.origin if spec is not None else None
-        homes[name] = str(Path(origin).resolve().parent.parent) if origin else "nowhere"
+        homes[name] = os.path.dirname(os.path.dirname(os.path.realpath(origin))) if origin else "nowhere"
     if len(set(homes.values())) > 1:
         home = homes["fuzz"]
         name, place = next((name, place) for name, place in homes.items() if place != home)

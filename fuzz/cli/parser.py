@@ -1,5 +1,7 @@
 """The parser: every file of ``fuzz/cli/commands`` is a command, and only the one that was asked for is imported.
 
+Nothing here or in ``main`` takes long to import, ``pathlib`` included: shells wait for ``--help`` and for completion.
+
 A command's file has ``add_arguments(parser)`` and ``run(args) -> int``, and may have ``EXAMPLES``, command lines
 without ``fuzz``, and ``EXITS``, what its exit codes mean beyond what they mean everywhere.
 """
@@ -8,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Final, NoReturn
 
 from fuzz import VERSION
 from fuzz.records.exit_code import ExitCode
 
-_FOLDER: Final = Path(__file__).with_name("commands")
-_INVALID: Final = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.S)
+_FOLDER: Final = os.path.join(os.path.dirname(__file__), "commands")
+_INVALID: Final = r"invalid choice: '(.*?)' \(choose from (.*)\)"
 
 EXITS: Final[Mapping[int, str]] = {
     ExitCode.CLEAN: "done",
@@ -45,7 +47,7 @@ class _Parser(argparse.ArgumentParser):
 
         if "required" in message and (odd := self._odd()):  # what is missing is there, and misspelt
             self.unknown(odd)
-        if invalid := _INVALID.search(message):
+        if invalid := re.search(_INVALID, message, re.S):
             names = [name.strip().strip("'") for name in invalid[2].split(",")]
             choices = f"there are {', '.join(names)}"
             message = f"{message[: invalid.start()]}no {invalid[1]!r}{nearest(invalid[1], names)}: {choices}"
@@ -67,12 +69,13 @@ class _Parser(argparse.ArgumentParser):
 
 def command_names() -> tuple[str, ...]:
     """Every command, by its file's name."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem != "__init__"))
+    names = (os.path.splitext(name) for name in os.listdir(_FOLDER))
+    return tuple(sorted(name for name, ending in names if ending == ".py" and name != "__init__"))
 
 
 def summary(name: str) -> str:
     """What ``fuzz --help`` says of a command: the first line of its file, which is not imported for that."""
-    with (_FOLDER / f"{name}.py").open(encoding="utf-8") as file:
+    with open(os.path.join(_FOLDER, f"{name}.py"), encoding="utf-8") as file:
         return file.readline().strip().strip('"').rstrip(".")
 
 

@@ -2,26 +2,16 @@
 
 What an engine says, and what a bundle or a file's name holds, is written by others: an escape sequence would move the
 cursor of a terminal or rename its window, a line break would make a line of ours out of theirs, an override of the
-direction of text would show other words than there are, and in Markdown a bar, a backtick or a tag would break out of
-its cell. ``fuzz.cli.streams`` sees to control characters in all that commands print; what is *one line* there, and
-Markdown, is the business of whoever writes it, by these functions:
+direction of text would show other words than there are. ``fuzz.cli.streams`` sees to control characters in all that
+commands print; what is *one line* there is the business of whoever writes it, by these functions
+(``fuzz.records.markdown_text`` has those for Markdown):
 
     one_line('ok\\n\\x1b[2Jfuzz: all agree')    'ok \\\\x1b[2Jfuzz: all agree'
-    markdown('a|b <b>*c*')                    'a\\\\|b \\\\<b\\\\>\\\\*c\\\\*'
-    code('a`b')                               '``a`b``'
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Final
-
-_MARKDOWN: Final = re.compile(
-    r"[\\`*\[\]<>|~&]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])"  # anywhere; an underscore inside a word is no emphasis
-    r"|^#|^[-+=](?=[ =-]|$)|(?<=^[0-9])[.)](?= )|(?<=^[0-9]{2})[.)](?= )"  # at the beginning: headings, lists, rules
-)
-_TICKS: Final = re.compile("`+")
 
 
 def printable(text: str) -> str:
@@ -51,16 +41,3 @@ def one_line(text: str, most: int = 0) -> str:
     """A text as one printable line; of more than ``most`` characters (if that is not 0) the first ones."""
     line = printable(" ".join(text.split()))
     return line if not most or len(line) <= most else line[: most - 3] + "..."
-
-
-def markdown(text: str) -> str:
-    """A text as one line of Markdown that shows it as it is: in a paragraph, a list, a heading or a table's cell."""
-    return _MARKDOWN.sub(r"\\\g<0>", one_line(text))
-
-
-def code(text: str) -> str:
-    """A text as a Markdown code span, which it cannot end. Not for cells of tables, where a bar would."""
-    line = one_line(text)
-    fence = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
-    space = " " if line.startswith("`") or line.endswith("`") or not line else ""
-    return f"{fence}{space}{line}{space}{fence}"

@@ -21,7 +21,8 @@ from fuzz.archive.repro import script
 from fuzz.cli.main import main
 from fuzz.cli.streams import Guarded, say
 from fuzz.records.finding import Finding
-from fuzz.records.printable import code, markdown, one_line, printable, printable_lines, text_lines
+from fuzz.records.markdown_text import code, markdown
+from fuzz.records.printable import one_line, printable, printable_lines, text_lines
 from fuzz.records.summary import Summary
 from fuzz.report.formats.markdown import render
 from fuzz.report.live import Plain

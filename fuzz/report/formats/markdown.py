@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fuzz.records.printable import markdown
+from fuzz.records.markdown_text import markdown
 from fuzz.records.summary import Summary
 from fuzz.report.words import percent
 
