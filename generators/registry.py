@@ -43,7 +43,7 @@ class Target:
 
     ``kind`` is the file's ``KIND``, modules to run where it has none. ``weight`` is its ``WEIGHT``, 1 where it has
     none: its part of the CPU time where targets share it (``fuzz selfcheck``), more where there is more to look for.
-    ``derived``, the file's ``DERIVED``, says that its cases start from other targets' cases.
+    ``base``, the file's ``BASE``, says that other targets start from its cases (``generators.mutation.bases``).
     """
 
     name: str
@@ -52,7 +52,7 @@ class Target:
     kind: CaseKind
     generate: Callable[[ChoiceSource, Config], Case]
     weight: float = 1.0
-    derived: bool = False
+    base: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -80,8 +80,8 @@ def load_target(name: str) -> Target:
     module = target_module(name)
     summary = (module.__doc__ or "").strip().partition("\n")[0]
     kind, weight = getattr(module, "KIND", CaseKind.WASM), getattr(module, "WEIGHT", 1.0)
-    derived = getattr(module, "DERIVED", False)
-    return Target(name, summary, module.NEEDS, kind, module.generate, weight, derived)
+    base = getattr(module, "BASE", False)
+    return Target(name, summary, module.NEEDS, kind, module.generate, weight, base)
 
 
 def source_of(target: str, seed: int, index: int) -> ChoiceSource:

@@ -6,7 +6,8 @@ A file's first line says what it reaches (``fuzz targets`` prints it). Its names
     generate(source, config)        one case of the choices, with no feature and no size outside of the configuration
     KIND: CaseKind                  what its cases are, if not modules to run
     WEIGHT: float                   its part of the CPU time where targets share it, if not 1
-    DERIVED: bool                   whether its cases start from other targets' cases
+    BASE: bool                      whether ``modules`` and ``mutate`` start from its cases, if so; a new one changes
+                                    theirs, which raises ``GENERATOR_VERSION``
     PARTS: tuple[Part, ...]         kinds of statements that ``mixed`` takes into its functions, if it has any
 
 A target says what is in a case and in which proportions. How a thing is written stands in the wings (``generators``),

@@ -29,6 +29,7 @@ from wasm.limits import BR_TABLE_TARGETS
 from wasm.valtypes import I32, I64, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+BASE: Final = True
 WEIGHT: Final = 2.0
 
 _CONSTRUCTS: Final = weighted(

@@ -30,6 +30,7 @@ NEEDS: Final = frozenset(
         Feature.GC,
     }
 )
+BASE: Final = True
 
 _COUNTS: Final = tuple(round(14 ** (i / 255)) for i in range(256))
 """How many statements: 1 to 14, log-uniform."""

@@ -35,6 +35,7 @@ from wasm.fragment import template
 from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, GlobalType, NumType, ValType
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
+BASE: Final = True
 WEIGHT: Final = 0.5
 
 PARTS: Final = (

@@ -30,6 +30,7 @@ from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+BASE: Final = True
 WEIGHT: Final = 0.5
 
 

@@ -26,6 +26,7 @@ from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
+BASE: Final = True
 WEIGHT: Final = 2.5
 
 _TYPES: Final = weighted((I32, 28), (I64, 26), (F64, 26), (F32, 16), (V128, 10))

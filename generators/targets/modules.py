@@ -23,7 +23,6 @@ from wasm.features import Feature
 from wasm.module import Module
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
-DERIVED: Final = True
 KIND: Final = CaseKind.BYTES
 
 _BASES: Final = weighted(("declared", 170), ("drawn", 86))

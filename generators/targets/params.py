@@ -15,6 +15,7 @@ from wasm.case import Case
 from wasm.features import Feature
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+BASE: Final = True
 WEIGHT: Final = 1.5
 
 _SHAPE: Final = Shape(

@@ -25,6 +25,7 @@ from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+BASE: Final = True
 
 _FEW: Final = (0, 1, 2, 3, 4, 6, 8, 10)
 _REGISTERS: Final = (11, 12, 13, 14, 15, 16, 17, 18, 20, 24, 28, 29, 30, 31, 32, 33, 34)

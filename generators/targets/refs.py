@@ -19,6 +19,7 @@ from wasm.case import Case
 from wasm.features import Feature
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.REFERENCE_TYPES})
+BASE: Final = True
 WEIGHT: Final = 1.0
 
 _WITHOUT: Final[tuple[tuple[Feature, ...], ...]] = shares(

@@ -51,6 +51,7 @@ from wasm.valtypes import (
 )
 
 NEEDS: Final[frozenset[Feature]] = frozenset({Feature.BULK_MEMORY})
+BASE: Final = True
 WEIGHT: Final = 0.5
 
 _ROOM: Final = 12

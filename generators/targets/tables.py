@@ -23,6 +23,7 @@ from wasm.features import Feature
 from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, Limits, TableType
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
+BASE: Final = True
 WEIGHT: Final = 3.0
 
 

@@ -51,6 +51,7 @@ from wasm.hostmix import THROWN_TAG
 from wasm.valtypes import EXNREF, I32, I64, FuncType, NumType, TagType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.EXCEPTIONS})
+BASE: Final = True
 WEIGHT: Final = 1.5
 
 _ROLES: Final = weighted(("results", 110), ("payload", 80), ("both", 36), ("params", 30))

@@ -6,7 +6,7 @@ judged here: anything odd raises ``Unreadable``, and the engines are then asked 
 A type is one character, its *kind*, so that a function type with 1,000 results is a short string:
 ``i l f d v`` are i32, i64, f32, f64, v128; ``e c a g x`` are nullable references: the extern hierarchy, the func
 hierarchy, ``any``/``eq``/``i31``, the rest of the any hierarchy (structs, arrays, ``none``), exceptions. The capital
-letter is the non-nullable reference. ``e``, ``c`` and ``x`` include their bottom types (``b`` in ``RefItem``).
+letter is the non-nullable reference. ``e``, ``c`` and ``x`` include their bottom types.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scripts of the official suite on compiled code: a bounded sample over what an instance has.
 
-For all of them: ``python -m tests.native.suite ../shared/spec-testsuite/core/*.zip``.
+For all of them: ``python -m tests.native.suite "$WASM_SPEC_TESTSUITE"/core/*.zip``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 
 Which immediates hold indices is read off the kinds (``wasm.isa.Imm``) that an instruction's row lists, so a new
 instruction needs no line here; a new *kind* of immediate does, and ``tests/rewriting`` asks for it. Labels and locals
-are indices within one function: they have maps of their own (``labels_of``, ``with_labels``, ``map_locals``).
+are indices within one function: they have functions of their own (``labels_of``, ``with_labels``, ``local_of``,
+``with_local``).
 """
 
 from __future__ import annotations
