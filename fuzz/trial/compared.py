@@ -55,16 +55,10 @@ def compared(trial: Trial) -> Compared:
         total,
         frozenset(call for call in range(total) if len(at[call]) > 1),
         frozenset(range(min(reached, default=0), total)) if instantiated else frozenset(),
-        len(at[-1]) > 1 or _checked(trial),
+        len(at[-1]) > 1 or (trial.case.kind is CaseKind.MACHINE and trial.compared),
         instantiated,
         tuple(_reasons(trial, seen)),
     )
-
-
-def _checked(trial: Trial) -> bool:
-    """Whether an allocation was made: the checker holds it against its input, so nobody else has to answer."""
-    seen = trial.observations if trial.case.kind is CaseKind.MACHINE else ()
-    return any(not isinstance(item.instantiation, Unsupported) for item in seen)
 
 
 def _ends(trial: Trial) -> dict[str, int]:

@@ -150,10 +150,10 @@ def sweep(folder: Path, kills: int, seed: int, longest: float, cases: int = CASE
         assert before.bundles | {path.name for path in known} <= now.bundles, "findings were forgotten"
         before = now
     last, undisturbed = (start(path, cases) for path in (out, calm))
-    output, errors = last.communicate(timeout=300)
+    output, errors = last.communicate(timeout=1800)
     assert last.returncode == 1, errors.decode()
     summary = rows(output)[-1]
-    quiet = rows(undisturbed.communicate(timeout=300)[0])[-1]
+    quiet = rows(undisturbed.communicate(timeout=1800)[0])[-1]
     check_bundles(known)
     assert summary["cases"] == quiet["cases"] == cases
     assert summary["outcomes"] == quiet["outcomes"]
