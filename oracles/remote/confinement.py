@@ -93,7 +93,7 @@ print(json.dumps({
     "limits": {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))[0] for name in LIMITS},
     "network": attempt(network),
     "first": attempt(lambda: int(open("/proc/self/oom_score_adj").read())),
-    "folder": os.getcwd(), "files": len(os.listdir()), "writable": writable(), "root": os.geteuid() == 0,
+    "folder": os.getcwd(), "files": len(os.listdir()), "writable": writable(),
 }))
 """
 _LIMITS: Final = ("DATA", "NPROC", "FSIZE", "CORE")
@@ -123,8 +123,9 @@ def describe(memory_bytes: int) -> Iterator[str]:
     yield f"memory: {memory_bytes >> 20} MiB resident, watched; {_size(limits['DATA'])} writable, by the kernel"
     yield "CPU time: watched for each case; by the kernel too, far above"
     tasks = limits["NPROC"]
-    own = tasks != resource.RLIM_INFINITY and not seen["root"]
-    yield f"processes and threads: {f'up to {tasks}' if own else 'not limited'}"
+    root = os.geteuid() == 0  # whom this limit does not bind, in whatever namespace
+    unlimited = "NOT LIMITED, for root is not" if root else "not limited"
+    yield f"processes and threads: {unlimited if root or tasks == resource.RLIM_INFINITY else f'up to {tasks}'}"
     yield f"files: up to {_size(limits['FSIZE'])} each; core files: {'none' if limits['CORE'] == 0 else 'not limited'}"
     outside = None if seen["network"] is None else [name for name in seen["network"] if name != "lo"]
     if outside is None:

@@ -136,7 +136,7 @@ def test_an_image_names_its_places(wat: str, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--emit", "fast"], "invalid choice: 'fast'"),
+        (["--emit", "fast"], "no 'fast'"),
         ([], "--emit"),
         (["--emit", "asm", "--set", "opt=fast"], "opt=fast is not possible"),
         (["--emit", "asm", "--set", "regs=5"], "regs=5 is not possible"),
@@ -163,7 +163,7 @@ def test_what_cannot_be_meant_is_one_line(
         ("x.wat", b"(module (func (result i32)))", "does not assemble|is no valid module"),
         ("x.wasm", b"\0asm\1\0\0\0\1\1", "is no valid module"),
         ("x.wasm", b"\0asm\1\0\0\0", "defines no function"),
-        ("x.json", b"[]", "is no case file"),
+        ("x.json", b"[]", "is nothing that can be run"),
     ],
 )
 def test_files_that_hold_no_function(
