@@ -21,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from oracles.engine import EngineUnavailable
 from oracles.provision import cache_root
 
 LAUNCHER: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
@@ -45,8 +46,8 @@ def empty_folder() -> str:
     """An empty folder in which nobody may make a file, for programs that read settings from where they are started
     (bun) or leave files there. It is in the cache, so that a harness that is killed leaves nothing behind; where that
     cannot be, the root folder."""
-    folder = cache_root() / "empty"
-    with suppress(OSError):
+    with suppress(OSError, EngineUnavailable):
+        folder = cache_root() / "empty"
         folder.mkdir(mode=0o555, parents=True, exist_ok=True)
         if stat.S_ISDIR(folder.lstat().st_mode) and not any(folder.iterdir()):
             return str(folder)
