@@ -26,9 +26,9 @@ from oracles.provision import cache_root
 
 LAUNCHER: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
 
-_SPACE: Final = 16 << 30
-"""Bytes of writable memory that engines reserve and do not touch: V8 has 0.6 GiB at its start, and 4.7 GiB for a module
-with a 64-bit memory; a memory of 65,536 pages that was grown and not written to is 4 GiB in every engine."""
+_SPACE: Final = 32 << 30
+"""Bytes of writable memory that engines reserve and do not touch: at their start V8 has 0.6 GiB and JavaScriptCore 6.0;
+a memory of 65,536 pages that was grown and not written to is 4 GiB more in every engine, and a module may have some."""
 _MOST: Final = 1 << 62
 _CPU_FACTOR: Final = 4
 _CPU_MORE: Final = 60
