@@ -219,7 +219,7 @@ def test_choosing_and_storing_by_other_instructions(target: str) -> None:
             after = run_case(without)
             assert (after.outcomes, after.memories, after.globals) == (before.outcomes, before.memories, before.globals)
             left += name in executed_rows(without)
-    assert changed > 4
+    assert changed > 2
     assert left <= changed // 8  # stores at the end of the index space cannot be written byte by byte
 
 
