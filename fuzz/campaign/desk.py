@@ -16,6 +16,7 @@ from fuzz.records.stats import Stats
 from fuzz.triage.causes import cause_of, same_cause, united
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.known import KnownIssues
+from fuzz.triage.signature import is_telling
 from generators.registry import avoided
 
 AGAIN: Final = frozenset({Ending.BUDGET, Ending.INTERRUPTED})
@@ -191,7 +192,8 @@ class Desk:
         """Give a stored finding its cause: one that is known already, or a new one, which steers from then on."""
         tables = self.archive.causes
         again = cause_of(finding, Essentials.of_words(words))
-        known = next((cause for cause in self.causes if same_cause(cause, again)), None)
+        telling = is_telling(finding.signature)
+        known = next((cause for cause in self.causes if same_cause(cause, again, telling)), None)
         if known is None:
             id = tables.add(again)
             lesson = lesson_of(tables.get(id), number, self.epoch) if self.epoch else None
