@@ -48,15 +48,21 @@ _STEP_SECONDS: Final = 900
 
 
 def cache_root() -> Path:
-    """The folder of all provisioned engines; it need not exist."""
+    """The folder of all provisioned engines; it need not exist. Raises ``EngineUnavailable`` where there is no home."""
     base = os.environ.get("XDG_CACHE_HOME") or ""
-    root = Path(base) if base.startswith("/") else Path.home() / ".cache"
+    try:
+        root = Path(base) if base.startswith("/") else Path.home() / ".cache"
+    except RuntimeError:
+        raise EngineUnavailable("this user has no home folder: name a folder by XDG_CACHE_HOME") from None
     return root / "wasm-codegen-fuzz"
 
 
 def installed(name: str) -> tuple[str, ...]:
     """The provisioned versions of ``wasmtime``, ``node`` or ``bun``, newest first."""
-    folder = cache_root() / name
+    try:
+        folder = cache_root() / name
+    except EngineUnavailable:
+        return ()
     releases = (
         [one.name for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
         if folder.is_dir()
@@ -180,6 +186,14 @@ def provide(name: str, version: str, install: Callable[[Path], None], offline: b
         return target
     if offline:
         raise EngineUnavailable(f"{name} {version} is not in the cache and --offline is set: run once without it")
+    try:
+        return _provided(target, install)
+    except OSError as error:
+        text = f"cannot write {error.filename or target}: {error.strerror}; name another folder by XDG_CACHE_HOME"
+        raise EngineUnavailable(f"{name} {version} cannot be kept: {text}") from None
+
+
+def _provided(target: Path, install: Callable[[Path], None]) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with _lock(target.parent / ".lock"):
         if target.is_dir():

@@ -89,8 +89,11 @@ def read_findings(folder: Path) -> Iterator[tuple[Path, Finding]]:
 def read_bundle(path: Path) -> Finding:
     """Read one bundle. Raises ``BundleError`` with the reason."""
     try:
-        return Finding.from_json(json.loads((path / _CONTENT).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        content = path / _CONTENT
+        if content.exists() and not content.is_file():
+            raise ValueError(f"{_CONTENT} is no regular file")
+        return Finding.from_json(json.loads(content.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         told = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
         broken = not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
         raise BundleError(f"{path} is no bundle that this release can read: {' '.join(told.split())}", broken) from None

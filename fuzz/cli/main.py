@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.util
 import os
 import sys
@@ -15,6 +16,10 @@ from fuzz.cli.streams import OutputError, ReaderGone, give_up, guarded
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.printable import one_line
 
+_MACHINE: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+)
+"""What the machine has too little of is no fault of ours."""
 PACKAGES: Final = ("wasm", "compiler", "generators", "oracles", "fuzz")
 
 
@@ -63,6 +68,10 @@ def _failed(error: Exception) -> int:
     if isinstance(error, UserError):
         print(f"fuzz: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE:
+        what = "out of memory" if isinstance(error, MemoryError) else str(error).partition("] ")[2] or str(error)
+        print(f"fuzz: this machine does not let us go on: {one_line(what, 300)}", file=sys.stderr)
+        return ExitCode.UNUSABLE
     text = f"fuzz {VERSION}, Python {sys.version}\narguments: {sys.argv[1:]}\n\n{traceback.format_exc()}"
     where = _keep(text)
     print(f"fuzz: internal error: {type(error).__name__}: {_first_line(error)} (please report this with {where})",

@@ -12,6 +12,7 @@ from fuzz.archive.wast import to_wat
 from fuzz.intake.piece import Piece, Wish
 from fuzz.intake.texts import assembled
 from fuzz.records.finding import Finding
+from fuzz.records.regular_file import LARGEST, TOO_LARGE, read_regular
 from oracles.engine import UsageError
 from wasm.case import Case, CaseKind
 
@@ -24,10 +25,7 @@ def read_bundle_folder(path: Path, wish: Wish) -> Piece:
     """The piece of a bundle's folder. Raises ``UsageError``."""
     if not (path / FINDING).exists():
         raise UsageError(f"{path} is no bundle: there is no {FINDING} in it")
-    try:
-        files = {name: (path / name).read_bytes() for name in _READ if (path / name).is_file()}
-    except OSError as error:
-        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from None
+    files = {name: read_regular(path / name, LARGEST, TOO_LARGE) for name in _READ if (path / name).exists()}
     return piece_of_files(str(path), files, wish)
 
 

@@ -14,13 +14,8 @@ from fuzz.intake import formats
 from fuzz.intake.bundles import read_bundle_folder
 from fuzz.intake.piece import Given, Piece, Wish
 from fuzz.intake.texts import text_of
-from fuzz.records.regular_file import read_regular
+from fuzz.records.regular_file import LARGEST, TOO_LARGE, read_regular
 from oracles.engine import UsageError
-
-LARGEST: Final = 1 << 28
-"""Files above this are no module that any engine takes (its own limit is 1 GiB, and decoding takes memory)."""
-
-_TOO_LARGE: Final = f"modules of up to {LARGEST >> 20} are read"
 
 DEEPEST: Final = 3
 """A zip in a tar in a gzip file is still opened; what is packed deeper was not meant to be read."""
@@ -50,7 +45,7 @@ def bring(path: Path, wish: Wish) -> list[Piece]:
     """The pieces in a file, or in a bundle (a folder with a finding). At least one; raises ``UsageError``."""
     if path.is_dir():
         return [read_bundle_folder(path, wish)]
-    return _pieces(Given(str(path), read_regular(path, LARGEST, _TOO_LARGE), wish, _pieces))
+    return _pieces(Given(str(path), read_regular(path, LARGEST, TOO_LARGE), wish, _pieces))
 
 
 def bring_one(path: Path, wish: Wish) -> Piece:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fuzz.records.typed import need_type
 from oracles.judge.verdict import Disagree, verdict_from_json, verdict_to_json
 from wasm.case import Case
 from wasm.embedding import Outcome, outcome_from_json, outcome_to_json
@@ -152,7 +153,8 @@ class Finding:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Finding:
-        """Read ``to_json``'s form. Raises ``ValueError`` for a version that this release does not know."""
+        """Read ``to_json``'s form. Raises ``ValueError`` for a version that this release does not know, ``KeyError``,
+        ``TypeError`` or ``AttributeError`` for what is no finding."""
         if data.get("version") != FINDING_VERSION:
             raise ValueError(f"finding version {data.get('version')!r}: this release reads version {FINDING_VERSION}")
         json.dumps(data, ensure_ascii=False).encode()  # a ValueError, where there are halves of characters in it
@@ -163,7 +165,7 @@ class Finding:
             EngineRun(run["engine"], run["version"], run["family"], tuple(map(outcome_from_json, run["outcomes"])))
             for run in data["runs"]
         )
-        return Finding(
+        finding = Finding(
             case=Case.from_json(data["case"]),
             verdict=verdict,
             signature=Signature.from_json(data["signature"]),
@@ -176,3 +178,5 @@ class Finding:
             environment=data["environment"],
             before=tuple(map(Case.from_json, data.get("before", ()))),
         )
+        need_type(finding, Finding, "finding")
+        return finding

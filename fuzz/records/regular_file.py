@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from oracles.engine import UsageError
+
+LARGEST: Final = 1 << 28
+"""Files above this are no module that any engine takes (its own limit is 1 GiB, and decoding takes memory)."""
+TOO_LARGE: Final = f"modules of up to {LARGEST >> 20} are read"
 
 
 def read_regular(path: Path, largest: int, too_large: str) -> bytes:

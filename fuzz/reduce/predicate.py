@@ -36,7 +36,10 @@ def command_predicate(command: str | Sequence[str], timeout: float | None = None
 
     Raises ``NoCommand`` at once if there is no such program, and later if it cannot be started.
     """
-    words = shlex.split(command) if isinstance(command, str) else list(command)
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        raise NoCommand(str(command), str(error)) from None
     text = shlex.join(words)
     if not words:
         raise NoCommand(text, "it is empty")

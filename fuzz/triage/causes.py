@@ -170,19 +170,19 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     candidates = [c for c in candidates if Essentials.of_words(c.essentials).reached_by(rows, sizes)]
     if not candidates:
         return Unknown(suspect.case)
-    left = _still_wrong(suspect, candidates, wrong)
+    separable = [cause for cause in candidates if Essentials.of_words(cause.essentials).specific]
+    left = _still_wrong(suspect, separable, wrong) if separable else suspect.case
     if left is not None:
-        return Unknown(left, tuple(candidates))
+        # What cannot be taken out may be what is left.
+        opaque = tuple(cause for cause in candidates if cause not in separable)
+        return Sighting(opaque) if opaque else Unknown(left, tuple(separable))
     # Alone first: the one without which nothing is wrong is the one that was seen.
-    alone = [cause for cause in candidates[:-1] if _still_wrong(suspect, [cause], wrong) is None]
-    return Sighting((alone[0],) if alone else tuple(candidates))
+    alone = [cause for cause in separable[:-1] if _still_wrong(suspect, [cause], wrong) is None]
+    return Sighting((alone[0],) if alone else tuple(separable))
 
 
 def _still_wrong(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], bool]) -> Case | None:
-    """The case without these causes, if it still shows the bucket; None if it does not, or nothing could be taken out.
-
-    A cause whose essential instructions cannot be neutralized cannot be told from another with the same ones.
-    """
+    """The case without these causes, if it still shows the bucket; None if it does not, or nothing was taken out."""
     names = frozenset().union(*(Essentials.of_words(cause.essentials).specific for cause in causes))
     for form in Form:
         changed = neutralized(suspect.case, names, form, dead=suspect.bucket.phase in RUNS_NOTHING)

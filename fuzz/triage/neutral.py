@@ -16,7 +16,8 @@ engine that was wrong before this point) it executes the instruction itself, so 
              (return (i32.const 0x1234)))
       (i32.rotl (local.get 0) (local.get 1)))
 
-Neutralized can be what computes numbers and vectors from numbers and vectors, and what loads them from memory.
+That goes for what computes numbers and vectors from numbers and vectors, and for what loads them from memory. Choosing
+and storing are written by other instructions instead (``fuzz.triage.equivalent``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
+from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.neutral_code import Form, Seen, with_values
 from oracles.interpreter import Budget, run_case
 from wasm.case import Case, CaseKind
@@ -40,7 +42,12 @@ STEPS: Final = 2_000_000
 
 
 def neutralizable(op: Op) -> bool:
-    """Whether a row's instructions can be replaced by what they gave: numbers from numbers, without another effect."""
+    """Whether a row's instructions can be replaced: by what they gave, where they make numbers from numbers without
+    another effect, or by others that do the same."""
+    return _gives_values(op) or has_equivalent(op)
+
+
+def _gives_values(op: Op) -> bool:
     if op.params is None or not op.results or not op.params:
         return False
     numeric = all(isinstance(t, NumType) or t == ADDR for t in (*op.params, *op.results))
@@ -116,7 +123,7 @@ def neutralized(case: Case, names: Collection[str], form: Form, *, dead: bool = 
         return None
     if not any(op in wanted for func in module.funcs for op, _ in func.body):
         return None
-    recorder = _Recorder(wanted)
+    recorder = _Recorder([op for op in wanted if _gives_values(op)])
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
     if not with_values(module, wanted, recorder.seen, form, dead):
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
+from fuzz.triage.equivalent import Equivalents, has_equivalent
 from wasm.fragment import Code, code, template
 from wasm.isa import ADDR, OPS, Instr, MemArg, Op
 from wasm.module import ExternKind, Func, Global, Module
@@ -47,7 +48,10 @@ def with_values(module: Module, wanted: set[Op], seen: Places, form: Form, dead:
         written: list[Instr] = []
         for at, instr in enumerate(body):
             instead = None
-            if instr[0] in wanted:
+            if instr[0] in wanted and has_equivalent(instr[0]):
+                instead = writer.equivalent(number, at, instr)
+                changed |= instead is not None
+            elif instr[0] in wanted:
                 runs = seen.get((imported + number, at), Seen()).runs
                 inline = writer.inline(instr, runs) if form is Form.INLINE else None
                 instead = writer.called(instr, runs) if inline is None else inline
@@ -89,11 +93,15 @@ class _Writer:
     dead: bool
     shared: dict[Instr, int] = field(default_factory=dict)
     """The functions of pure rows: the same operands give the same wherever the instruction stands."""
+    written: dict[object, int] = field(default_factory=dict)
+    equivalents: Equivalents = field(init=False)
     original: list[list[Instr]] = field(init=False)
     """The bodies in which ``seen`` counts positions: those written already are longer or shorter."""
 
     def __post_init__(self) -> None:
         self.original = [func.body for func in self.module.funcs]
+        # A copy, since graphs are made of bodies as they were.
+        self.equivalents = Equivalents(replace(self.module, funcs=[replace(func) for func in self.module.funcs]))
 
     def inline(self, instr: Instr, runs: Sequence[Run]) -> Iterable[Instr] | None:
         """Drops and constants, if the instruction always gave the same; else None."""
@@ -105,6 +113,18 @@ class _Writer:
             return None
         values = given.pop()
         return None if values is None else (*_DROP * len(params), *_constants(results, values))
+
+    def equivalent(self, func: int, at: int, instr: Instr) -> Iterable[Instr] | None:
+        """A call of a function that does the same by other instructions, one for each type or immediate."""
+        made = self.equivalents.function(func, at, instr)
+        if made is None or any(op in self.wanted for op, _ in made[1]):
+            return None
+        type_, body = made
+        key = (type_, tuple(body))
+        if key not in self.written:
+            self.written[key] = len(self.module.imported(ExternKind.FUNC)) + len(self.module.funcs)
+            self.module.funcs.append(Func(self._type_index(type_), [], [*body, *_END]))
+        return ((OPS["call"], self.written[key]),)
 
     def called(self, instr: Instr, runs: Sequence[Run]) -> Iterable[Instr]:
         """A call of a function that knows what was seen."""

@@ -21,13 +21,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from oracles.engine import EngineUnavailable
 from oracles.provision import cache_root
 
 LAUNCHER: Final = str(Path(__file__).parents[1] / "workers" / "launch.py")
 
-_SPACE: Final = 16 << 30
-"""Bytes of writable memory that engines reserve and do not touch: V8 has 0.6 GiB at its start, and 4.7 GiB for a module
-with a 64-bit memory; a memory of 65,536 pages that was grown and not written to is 4 GiB in every engine."""
+_SPACE: Final = 32 << 30
+"""Bytes of writable memory that engines reserve and do not touch: at their start V8 has 0.6 GiB and JavaScriptCore 6.0;
+a memory of 65,536 pages that was grown and not written to is 4 GiB more in every engine, and a module may have some."""
 _MOST: Final = 1 << 62
 _CPU_FACTOR: Final = 4
 _CPU_MORE: Final = 60
@@ -45,8 +46,8 @@ def empty_folder() -> str:
     """An empty folder in which nobody may make a file, for programs that read settings from where they are started
     (bun) or leave files there. It is in the cache, so that a harness that is killed leaves nothing behind; where that
     cannot be, the root folder."""
-    folder = cache_root() / "empty"
-    with suppress(OSError):
+    with suppress(OSError, EngineUnavailable):
+        folder = cache_root() / "empty"
         folder.mkdir(mode=0o555, parents=True, exist_ok=True)
         if stat.S_ISDIR(folder.lstat().st_mode) and not any(folder.iterdir()):
             return str(folder)

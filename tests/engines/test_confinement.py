@@ -162,7 +162,7 @@ def test_a_limit_for_a_process_that_is_gone_is_no_error() -> None:
 
 def test_what_holds_is_said_in_words() -> None:
     lines = list(describe(MEMORY))
-    assert lines[0] == "memory: 256 MiB resident, watched; 17 GiB writable, by the kernel"
+    assert lines[0] == "memory: 256 MiB resident, watched; 33 GiB writable, by the kernel"
     assert [line.partition(":")[0] for line in lines] == [
         "memory", "CPU time", "processes and threads", "files", "network", "folder", "out of memory",
     ]  # fmt: skip

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.__main__ import main
 from fuzz.archive import bundle
+from fuzz.cli.main import main
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench
 from fuzz.trial.minimize import minimized

@@ -9,6 +9,7 @@ import pytest
 from fuzz.records.history import Cause
 from fuzz.reduce import reduce_case
 from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, same_cause, united
+from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.neutral import executed_rows, neutralizable, neutralized
 from fuzz.triage.neutral_code import Form
@@ -199,6 +200,39 @@ def test_neutralized_cases_mean_the_same(target: str) -> None:
                 after = run_case(without)
                 assert (after.outcomes, after.memories) == (before.outcomes, before.memories), (index, name, form)
     assert changed > 20
+
+
+@pytest.mark.parametrize("target", ["arith", "memory", "mixed", "refs"])
+def test_choosing_and_storing_by_other_instructions(target: str) -> None:
+    """Values, state and traps stay, and the instruction is gone from where it was reached."""
+    changed = left = 0
+    for index in range(6):
+        case = make_case(target, 4, index)
+        before = run_case(case)
+        for name in sorted(name for name in executed_rows(case) if has_equivalent(OPS[name])):
+            without = neutralized(case, (name,), Form.CALLED)
+            if without is None:
+                left += 1
+                continue
+            changed += 1
+            validate(decode(without.content))
+            after = run_case(without)
+            assert (after.outcomes, after.memories, after.globals) == (before.outcomes, before.memories, before.globals)
+            left += name in executed_rows(without)
+    assert changed > 2
+    assert left <= changed // 8  # stores at the end of the index space cannot be written byte by byte
+
+
+def test_a_cause_that_cannot_be_taken_out_may_be_what_is_left() -> None:
+    """A pattern whose rows are all control or calls is told by its rows alone."""
+    opaque = cause_about(Essentials(fixed=frozenset({"memory.size"})), 3)
+    case = case_of("local.get 0  i32.const 3  i32.rotl  local.get 0  i32.ctz  i32.add", 5)
+    assert isinstance(asked(case, [A_ROTATION, opaque], ROTL, CTZ), Unknown)
+    builder = ModuleBuilder()
+    builder.memory(1)
+    builder.func([I32], [I32], export="f").body += code("local.get 0  i32.ctz  memory.size  i32.add")
+    sized = Case(encode(builder.finish()), (Invocation("f", (Value("i32", 5),)),))
+    assert asked(sized, [A_ROTATION, opaque], CTZ) == Sighting((opaque,))
 
 
 def test_a_compiler_does_not_see_what_is_dead() -> None:

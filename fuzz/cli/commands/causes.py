@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _change(args: argparse.Namespace) -> None:
+    Reader(args.dir).close()  # raises where there is none: opening it to write would make one
     archive = Archive(args.dir)
     try:
         causes = archive.causes

@@ -60,8 +60,11 @@ def _list() -> int:
 
 
 def _install(text: str) -> int:
-    if not EngineId.parse(text).version:
-        raise UsageError(f"{text} names no release: write {EngineId.parse(text).name}@VERSION")
+    named = EngineId.parse(text)
+    if named.name not in provision.RELEASES.values():
+        raise UsageError(f"{named.name} comes with this project: there is nothing to fetch")
+    if not named.version:
+        raise UsageError(f"{text} names no release: write {named.name}@VERSION")
     id = EngineId.parse(asked_engines([text], offline=False)[0])
     engine = open_engine(id)
     try:

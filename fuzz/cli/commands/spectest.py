@@ -14,6 +14,7 @@ from fuzz.records.exit_code import ExitCode
 from fuzz.report.suite import print_suite
 from oracles.engine import UsageError, open_engine
 from oracles.suite.spectest import run_suite
+from oracles.suite.wast import scripts
 
 EXAMPLES: Final = (
     "spectest spec/test/core --engine wasmtime:winch",
@@ -58,6 +59,8 @@ def _inside(path: Path) -> Path:
         inner = next((path / name for name in ("test/core", "core") if (path / name).is_dir()), path)
         if inner != path:
             print(f"fuzz: {path} is a suite's root: running {inner}", file=sys.stderr)
+        if not scripts(inner):
+            raise UsageError(f"there is no .wast file in {inner}")
         return inner
     if not path.exists():
         raise UsageError(f"there is no {path}")

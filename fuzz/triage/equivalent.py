@@ -1,0 +1,78 @@
+"""The same by other instructions, for rows with an effect or with a type of the stack's: no value stands for those.
+
+    select        (func (param T T i32) (result T)  local.get 2  if (result T)  local.get 0  else  local.get 1  end)
+    i32.store16   (func (param i32 i32)  load as wide  drop  store8 the first byte  store8 the second)
+
+The load before a store is there for the trap: a store that traps writes nothing (spec 4.4.7).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm.isa import ADDR, OPS, Instr, MemArg, Op
+from wasm.module import Module
+from wasm.rewrite.lift import ModuleGraphs
+from wasm.valtypes import F32, F64, I32, I64, FuncType, NumType, ValType
+
+_SELECTS: Final = frozenset({OPS["select"], OPS["select_t"]})
+_BITS: Final = {F32: (OPS["i32.reinterpret_f32"], I32), F64: (OPS["i64.reinterpret_f64"], I64)}
+_STORE8: Final = {I32: OPS["i32.store8"], I64: OPS["i64.store8"]}
+_LOAD: Final = {1: OPS["i64.load8_u"], 2: OPS["i64.load16_u"], 4: OPS["i64.load32_u"], 8: OPS["i64.load"]}
+_SHIFT: Final = {I32: OPS["i32.shr_u"], I64: OPS["i64.shr_u"]}
+_CONST: Final = {I32: OPS["i32.const"], I64: OPS["i64.const"]}
+
+
+def has_equivalent(op: Op) -> bool:
+    """Whether a row's instructions can be written by others."""
+    return op in _SELECTS or _is_store(op)
+
+
+def _is_store(op: Op) -> bool:
+    plain = op.access is not None and op.access.kind == "store" and op.feature is None
+    return plain and op.access is not None and op.access.bytes <= 8 and op not in _STORE8.values()
+
+
+class Equivalents:
+    """Makes functions that do what instructions of one module do."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.graphs = ModuleGraphs(module)
+
+    def function(self, func: int, at: int, instr: Instr) -> tuple[FuncType, list[Instr]] | None:
+        """The type and body (without its ``end``) of a function for the instruction at a place of the ``func``-th
+        defined function; None where there is none: in dead code the type of the operands may not be known."""
+        op, imm = instr
+        if op in _SELECTS:
+            type_ = imm[0] if imm else self.graphs.graph(func).nodes[at].ins[1].type
+            return None if type_ is None else _select(type_)
+        assert isinstance(imm, MemArg)
+        address = I64 if self.module.memory_types()[imm.memory].index64 else I32
+        assert op.access is not None
+        # The last byte's offset would not be one: it traps whatever the address is.
+        too_far = imm.offset + op.access.bytes > 1 << address.bits
+        return None if too_far else _store(op, imm, address)
+
+
+def _select(type_: ValType) -> tuple[FuncType, list[Instr]]:
+    body = [(OPS["local.get"], 2), (OPS["if"], type_), (OPS["local.get"], 0), OPS["else"].bare, (OPS["local.get"], 1),
+            OPS["end"].bare]  # fmt: skip
+    return FuncType((type_, type_, I32), (type_,)), body
+
+
+def _store(op: Op, imm: MemArg, address: NumType) -> tuple[FuncType, list[Instr]]:
+    assert op.params is not None
+    assert op.access is not None
+    value = op.params[1]
+    assert isinstance(value, NumType)
+    assert op.params[0] == ADDR
+    cast, bits = _BITS.get(value, (None, value))
+    width = op.access.bytes
+    body: list[Instr] = [(OPS["local.get"], 0), (_LOAD[width], MemArg(0, imm.offset, imm.memory)), OPS["drop"].bare]
+    for byte in range(width):
+        body += [(OPS["local.get"], 0), (OPS["local.get"], 1)]
+        body += [cast.bare] if cast is not None else []
+        body += [(_CONST[bits], 8 * byte), _SHIFT[bits].bare] if byte else []
+        body.append((_STORE8[bits], MemArg(0, imm.offset + byte, imm.memory)))
+    return FuncType((address, value), ()), body
