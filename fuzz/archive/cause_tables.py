@@ -83,6 +83,15 @@ class CauseQueries:
         )
         return row is not None
 
+    def spoken_of(self, id: int) -> bool:
+        """Whether this cause was merged with another or taken apart."""
+        row = self.database.row(
+            "SELECT 1 FROM causes WHERE (id = ?1 AND merged_into IS NOT NULL) OR merged_into = ?1 "
+            "UNION SELECT 1 FROM apart WHERE ?1 IN (one, other)",
+            (id,),
+        )
+        return row is not None
+
     def _cause(self, row: Sequence[Any]) -> Cause:
         values = dict(zip(_FIELDS, row, strict=True))
         return Cause(**values | {name: tuple(self.database.load(values[name])) for name in _LISTS})

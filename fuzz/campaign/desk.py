@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -11,13 +12,13 @@ from fuzz.archive.archive import Archive
 from fuzz.campaign.messages import Batch, Found, Knowledge, Minimize, Minimized, Reconsidered
 from fuzz.campaign.steering import BEFORE, EPOCH, Lesson, lesson_of, lessons_of_issues
 from fuzz.records.finding import Finding
-from fuzz.records.history import Cause, Ending, SetAside
+from fuzz.records.history import Cause, Ending, Minimization, SetAside, StoredFinding
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import cause_of, same_cause, united
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.signature import is_telling
-from generators.registry import avoided
+from wasm.case import Case
 
 AGAIN: Final = frozenset({Ending.BUDGET, Ending.INTERRUPTED})
 """Minimizations that a later run goes on with: nothing says that it gets no smaller."""
@@ -28,17 +29,22 @@ class Desk:
     """What is known of findings and causes, and what is to be done about them.
 
     ``limit`` is how many findings of a cause are stored as examples, and how many unstable ones of a bucket.
-    ``working`` counts by bucket the findings whose cause is being found out, ``waiting`` the disagreements set aside;
-    of those that are being ``asked`` again some are ``put_back`` meanwhile. ``numbers`` has by bundle the number of the
-    case with which a finding that is worked on was met. ``epoch`` is that of steering, 0 for none.
+    ``working`` counts by bucket the findings whose cause is being found out (``unknown`` has their bundles),
+    ``waiting`` the disagreements set aside; of those that are being ``asked`` again some are ``put_back`` meanwhile.
+    ``numbers`` has by bundle the number of the case with which a finding that is worked on was met. ``smaller`` are
+    findings of known causes that can be made smaller when there is nothing better to do. ``under_way`` are the tasks
+    that slots have, by bundle, and ``died`` those whose slot died once. ``epoch`` is that of steering, 0 for none.
     """
 
     archive: Archive
     issues: KnownIssues
     limit: int
     minimize_seconds: float
-    version: str
     tasks: deque[Minimize] = field(default_factory=deque)
+    smaller: deque[Minimize] = field(default_factory=deque)
+    under_way: dict[str, Minimize] = field(default_factory=dict)
+    died: set[str] = field(default_factory=set)
+    unknown: set[str] = field(default_factory=set)
     working: Counter[str] = field(default_factory=Counter)
     waiting: Counter[str] = field(default_factory=Counter)
     unstable: Counter[str] = field(default_factory=Counter)
@@ -46,6 +52,7 @@ class Desk:
     asked: set[SetAside] = field(default_factory=set)
     put_back: set[SetAside] = field(default_factory=set)
     causes: tuple[Cause, ...] = ()
+    roots: dict[int, int] = field(default_factory=dict)
     epoch: int = EPOCH
     lessons: list[Lesson] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -56,50 +63,89 @@ class Desk:
         if self.epoch:
             self.lessons += lessons_of_issues(self.issues)
             self.lessons += filter(None, (lesson_of(cause, BEFORE) for cause in self.causes))
-        waiting = (item for item in self.archive.pending() if avoided(item.series.version)[0] == self.version)
-        self.waiting.update(item.bucket for item in waiting)
+        self.waiting.update(item.bucket for item in self.archive.pending())
         endings = {tried.bundle: tried.ending for tried in self.archive.minimizations()}
         for row in self.archive.findings():
             key = row.signature.bucket.key
             if not row.repeats:
                 self.unstable[key] += 1
                 continue
-            unknown = row.cause is None
             if row.cause is not None:
-                self.examples[self.archive.causes.root(row.cause)] += 1
+                self.examples[self.roots[row.cause]] += 1
+            unknown = row.cause is None or self._untried(row, endings)
             if row.known or not (unknown or endings.get(row.bundle) in AGAIN):
                 continue
             finding = self.archive.read(row.bundle)
             if finding is not None:
                 self._work_on(finding, row.bundle, unknown)
 
-    def _work_on(self, finding: Finding, bundle: str, unknown: bool) -> None:
-        if self.minimize_seconds > 0:
-            self.working[finding.signature.bucket.key] += unknown
-            self.numbers[bundle] = BEFORE
-            self.tasks.append(Minimize(finding, bundle, self.minimize_seconds))
+    def _untried(self, row: StoredFinding, endings: Mapping[str, Ending]) -> bool:
+        """Whether a finding has the cause that it has only because nobody tried to minimize it."""
+        cause = next(cause for cause in self.causes if cause.id == row.cause)
+        return self.minimize_seconds > 0 and _bare(cause) and not row.minimized and row.bundle not in endings
+
+    def _work_on(
+        self, finding: Finding, bundle: str, unknown: bool, number: int = BEFORE, start: Case | None = None
+    ) -> None:
+        """Find out a finding's cause, or if that is not ``unknown`` make it smaller some time."""
+        task = Minimize(finding, bundle, self.minimize_seconds, start)
+        if self.minimize_seconds <= 0:
+            if unknown:
+                self._settle(bundle, finding, ())
         elif unknown:
-            self._settle(bundle, finding, ())
+            self.working[finding.signature.bucket.key] += 1
+            self.unknown.add(bundle)
+            self.numbers[bundle] = number
+            self.tasks.append(task)
+        else:
+            self.smaller.append(task)
 
     # What goes out.
 
     def knowledge(self) -> Knowledge:
         """What a slot has to know for an order that it gets now."""
         return Knowledge(
-            self.causes,
+            tuple(cause for cause in self.causes if not self._asks_for_more(cause)),
             frozenset(key for key, count in self.working.items() if count > 0),
-            frozenset(cause.id for cause in self.causes if self.examples[cause.id] < self.limit),
+            frozenset(cause.id for cause in self.causes if self.examples[self.roots[cause.id]] < self.limit),
             frozenset(key for key, count in self.unstable.items() if count >= self.limit),
             tuple(self.lessons),
         )
 
+    def _asks_for_more(self, cause: Cause) -> bool:
+        """Whether a cause is no answer yet: nothing is essential to it, so everything in its bucket would be it. Only
+        after as many findings as are stored of a cause have come to that, the bucket has to decide."""
+        return self.minimize_seconds > 0 and _bare(cause) and self.examples[self.roots[cause.id]] < self.limit
+
     def settled_before(self, number: int) -> bool:
         """Whether the causes of all findings from cases before a number are known, and none of their disagreements
-        waits."""
-        return not any(begun < number for begun in self.numbers.values()) and not any(self.waiting.values())
+        waits or is being asked again."""
+        return not (any(begun < number for begun in self.numbers.values()) or any(self.waiting.values()) or self.asked)
 
     def next_task(self) -> Minimize | None:
-        return self.tasks.popleft() if self.tasks else None
+        """A finding whose cause is to be found out."""
+        return self._hand_out(self.tasks)
+
+    def next_smaller(self) -> Minimize | None:
+        """A finding whose cause is known and that may become smaller."""
+        return self._hand_out(self.smaller)
+
+    def _hand_out(self, tasks: deque[Minimize]) -> Minimize | None:
+        if not tasks:
+            return None
+        task = tasks.popleft()
+        self.under_way[task.bundle] = task
+        return task
+
+    def minimizer_died(self, bundle: str) -> None:
+        """Whoever minimized a finding has died: it is tried once more, and is one that cannot be minimized then."""
+        task = self.under_way.pop(bundle)
+        if bundle not in self.died:
+            self.died.add(bundle)
+            (self.tasks if bundle in self.unknown else self.smaller).append(task)
+            return
+        tried = Minimization(bundle, *2 * (len(task.finding.best.content),), 0.0, 0, Ending.FAILED)
+        self.minimized(Minimized(task.finding, bundle, tried))
 
     def next_waiting(self, most: int) -> tuple[SetAside, ...]:
         """Disagreements of one bucket to be asked again: nobody works on it any more."""
@@ -108,7 +154,7 @@ class Desk:
                 items = tuple(self.archive.take_up(key, most))
                 self.waiting[key] = count - len(items) if items else 0
                 if items:
-                    self.asked.update(map(_bare, items))
+                    self.asked.update(map(_plain, items))
                     return items
         return ()
 
@@ -128,30 +174,33 @@ class Desk:
         finding = self._with_known(finding)
         path = self.archive.record_finding(finding, report.cause)
         if report.cause is not None:
-            self.examples[report.cause] += 1
+            self.examples[self.roots[report.cause]] += 1
             return path, finding, False
         if not finding.repeats:
             self.unstable[key] += 1
         elif finding.known or self.minimize_seconds <= 0:
             self._settle(path.name, finding, ())
         else:
-            self.working[key] += 1
-            self.numbers[path.name] = report.aside.number
-            self.tasks.append(Minimize(finding, path.name, self.minimize_seconds, report.start))
+            self._work_on(finding, path.name, True, report.aside.number, report.start)
         return path, finding, True
 
     def minimized(self, report: Minimized) -> tuple[Path, Finding] | None:
         """Store what a finding has become, and give it its cause; None if it is as it was."""
-        self.archive.record_minimization(report.work)
-        key = report.finding.signature.bucket.key
-        self.working[key] = max(0, self.working[key] - 1)
+        self.under_way.pop(report.bundle, None)
+        unknown = report.bundle in self.unknown
+        self.unknown.discard(report.bundle)
+        self.working[report.finding.signature.bucket.key] -= unknown
         number = self.numbers.pop(report.bundle, BEFORE)
-        if report.finding.minimized is None:
-            self._settle(report.bundle, report.finding, ())
+        if report.work is None:
+            return None
+        self.archive.record_minimization(report.work)
+        if report.essentials is None:
+            if unknown:
+                self._settle(report.bundle, report.finding, ())
             return None
         finding = self._with_known(report.finding)
         path = self.archive.replace_finding(self.archive.bundles / report.bundle, finding)
-        self._settle(report.bundle, finding, report.essentials or (), number)
+        self._settle(report.bundle, finding, report.essentials, number)
         return path, finding
 
     def batch(self, report: Batch) -> None:
@@ -161,17 +210,17 @@ class Desk:
 
     def reconsidered(self, report: Reconsidered) -> None:
         """What waits once more is not settled: it stays as it is."""
-        again = [item for item in report.items if _bare(item) in self.put_back or _bare(item) in report.set_aside]
+        again = [item for item in report.items if _plain(item) in self.put_back or _plain(item) in report.set_aside]
         settled = [item for item in report.items if item not in again]
-        self.asked.difference_update(map(_bare, report.items))
-        self.put_back.difference_update(map(_bare, again))
+        self.asked.difference_update(map(_plain, report.items))
+        self.put_back.difference_update(map(_plain, again))
         self.archive.record_batch((), Stats(), report.sightings, settled=settled)
         self.archive.give_back(again)
         self.waiting.update(item.bucket for item in again)
 
     def give_back(self, items: tuple[SetAside, ...], lost: bool) -> None:
         """Whoever had these has died. One that was alone when that happened twice is given up (``lost``)."""
-        self.asked.difference_update(map(_bare, items))
+        self.asked.difference_update(map(_plain, items))
         if lost:
             self.archive.record_batch((), Stats(), settled=items)
         else:
@@ -180,8 +229,8 @@ class Desk:
 
     def _set_aside(self, item: SetAside) -> None:
         """Let a disagreement wait. One that is just being asked again is told of at the end of that."""
-        if _bare(item) in self.asked:
-            self.put_back.add(_bare(item))
+        if _plain(item) in self.asked:
+            self.put_back.add(_plain(item))
         else:
             self.archive.record_batch((), Stats(), set_aside=(item,))
             self.waiting[item.bucket] += 1
@@ -189,27 +238,66 @@ class Desk:
     # Causes.
 
     def _settle(self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE) -> None:
-        """Give a stored finding its cause: one that is known already, or a new one, which steers from then on."""
+        """Give a stored finding its cause: one that is known already, or a new one, which steers from then on.
+
+        One that has a cause and was minimized further keeps it where a person has spoken of that. Else it goes where it
+        belongs now: a cause that nothing else is known of than by this finding changes with it, and is part of the
+        other one if there is one.
+        """
         tables = self.archive.causes
         again = cause_of(finding, Essentials.of_words(words))
         telling = is_telling(finding.signature)
+        had = next((row.cause for row in self.archive.findings() if row.bundle == bundle), None)
         known = next((cause for cause in self.causes if same_cause(cause, again, telling)), None)
+        if had is not None and (tables.spoken_of(had) or (known is None and self._alone(bundle, had))):
+            known = tables.get(had)
+            if _bare(known) or not tables.spoken_of(had):
+                tables.update(had, essentials=again.essentials, name=again.name)
+                self._learn(had, number)
         if known is None:
             id = tables.add(again)
-            lesson = lesson_of(tables.get(id), number, self.epoch) if self.epoch else None
-            self.lessons += [lesson] if lesson is not None else []
+            self._learn(id, number)
         else:
             id = known.id
             changes = united(known, again)
             if changes:
                 tables.update(id, **changes)
-        before = next((row.cause for row in self.archive.findings() if row.bundle == bundle), None)
-        tables.give_finding(bundle, id)
-        self.examples[id] += before is None
+        if id != had:
+            tables.give_finding(bundle, id)
+            self.examples[self.archive.causes.root(id)] += 1
+        if had is not None and tables.root(had) != tables.root(id):
+            self.examples[tables.root(had)] -= 1
+            self._left(had, id)
         self._refresh()
 
+    def _left(self, had: int, now: int) -> None:
+        """Its last minimized finding has left a cause: what it was about was wrong. What else it was given to is looked
+        at on its own."""
+        others = self.archive.findings(had)
+        if any(row.minimized for row in others) or self.archive.causes.spoken_of(had):
+            return
+        for row in others:
+            finding = self.archive.read(row.bundle) if row.bundle not in self.unknown else None
+            if finding is not None:
+                self._work_on(finding, row.bundle, True)
+        if not others:
+            # As a part of the other one it must not stand for more than that.
+            again = self.archive.causes.get(now)
+            self.archive.causes.update(had, essentials=again.essentials, name=again.name)
+            self.archive.causes.merge(now, had)
+
+    def _learn(self, cause: int, number: int) -> None:
+        lesson = lesson_of(self.archive.causes.get(cause), number, self.epoch) if self.epoch else None
+        self.lessons += [lesson] if lesson is not None else []
+
+    def _alone(self, bundle: str, cause: int) -> bool:
+        """Whether no other finding that was minimized has this cause."""
+        return not any(row.minimized and row.bundle != bundle for row in self.archive.findings(cause))
+
     def _refresh(self) -> None:
-        self.causes = tuple(self.archive.causes.all())
+        """Parts of a cause are causes too: what a person has merged needs no second word when it is seen again."""
+        self.causes = tuple(self.archive.causes.all(merged=True))
+        self.roots = {cause.id: self.archive.causes.root(cause.id) for cause in self.causes}
 
     def _with_known(self, finding: Finding) -> Finding:
         versions = {run.engine: run.version for run in finding.runs}
@@ -217,6 +305,12 @@ class Desk:
         return replace(finding, known=self.issues.match(finding.signature, dissenting))
 
 
-def _bare(item: SetAside) -> SetAside:
+def _plain(item: SetAside) -> SetAside:
     """Without when it was set aside: what it has in common with itself set aside again."""
     return replace(item, time=0.0, night=0)
+
+
+def _bare(cause: Cause) -> bool:
+    """Whether nothing is known to be essential to a cause."""
+    about = Essentials.of_words(cause.essentials)
+    return not (about.rows or about.shape)

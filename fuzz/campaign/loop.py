@@ -28,6 +28,7 @@ from fuzz.campaign.messages import (
     Found,
     Hello,
     Idle,
+    Minimize,
     Minimized,
     Order,
     Plan,
@@ -110,7 +111,7 @@ class Campaign:
         self.summary.fail_on_any = self.settings.fail_on_any
         settings = self.settings
         self.desk = Desk(
-            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series.version,
+            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds,
             epoch=settings.epoch,
         )  # fmt: skip
 
@@ -154,7 +155,7 @@ class Campaign:
             running=sum(bool(slot.numbers) for slot in self.slots),
             asking=sum(bool(slot.items) for slot in self.slots),
             minimizing=sum(bool(slot.bundle) for slot in self.slots),
-            queue=len(self.desk.tasks),
+            queue=len(self.desk.tasks) + len(self.desk.smaller),
             seconds_left=None if self.deadline is None else max(0.0, self.deadline - time.monotonic()),
             cases_left=None if cases is None else max(0, cases - self.summary.stats.cases),
         )
@@ -197,14 +198,19 @@ class Campaign:
             if not slot.idle:
                 continue
             if (task := self.desk.next_task()) is not None:
-                slot.bundle = task.bundle
-                self._order(slot, task)
+                self._minimize(slot, task)
             elif items := self._next_waiting():
                 slot.items = items
                 self._order(slot, Reconsider(items, self.desk.knowledge()))
             elif numbers := self._next_numbers():
                 slot.numbers = numbers
                 self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
+            elif not self._late() and (task := self.desk.next_smaller()) is not None:
+                self._minimize(slot, task)
+
+    def _minimize(self, slot: _Slot, task: Minimize) -> None:
+        slot.bundle = task.bundle
+        self._order(slot, task)
 
     def _order(self, slot: _Slot, order: Order) -> None:
         slot.idle = False
@@ -214,8 +220,11 @@ class Campaign:
     def _next_waiting(self) -> tuple[SetAside, ...]:
         """Disagreements that waited; sorting them may go on after the deadline for as long as minimizing one finding.
         What still waits then stays recorded, and the next run in the folder goes on."""
-        late = self.deadline is not None and time.monotonic() > self.deadline + self.settings.minimize_seconds
-        return () if late else self.desk.next_waiting(BATCH)
+        return () if self._late() else self.desk.next_waiting(BATCH)
+
+    def _late(self) -> bool:
+        """Whether the time is over by as long as minimizing one finding may take."""
+        return self.deadline is not None and time.monotonic() > self.deadline + self.settings.minimize_seconds
 
     def _next_numbers(self) -> tuple[int, ...]:
         if self.deadline is not None and time.monotonic() >= self.deadline:
@@ -311,6 +320,8 @@ class Campaign:
                 self.again.append(number)
             else:
                 self.again.append(number)
+        if slot.bundle:
+            self.desk.minimizer_died(slot.bundle)
         if slot.items:
             alone = len(slot.items) == 1
             self.desk.give_back(slot.items, lost=alone and slot.items[0] in self.doubted)

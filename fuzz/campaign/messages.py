@@ -124,11 +124,11 @@ class Reconsidered:
 @dataclass(frozen=True, slots=True)
 class Minimized:
     """What came of an order to minimize: the finding, what it is about (``Essentials.words``; None if nobody could
-    tell), and ``work`` for the archive."""
+    tell), and ``work`` for the archive; None if the engines that dissent are not here, so that nothing was tried."""
 
     finding: Finding
     bundle: str
-    work: Minimization
+    work: Minimization | None
     essentials: tuple[str, ...] | None = None
 
 

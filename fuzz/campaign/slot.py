@@ -34,6 +34,7 @@ from fuzz.campaign.messages import (
 )
 from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
 from fuzz.campaign.steering import avoid_for
+from fuzz.records.finding import Finding
 from fuzz.records.history import Ending, Minimization, Series, SetAside, Sighting, sightings_of
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import RUNS_NOTHING
@@ -137,8 +138,10 @@ class _Slot:
             target, seed, index = item.case
             try:
                 _, avoid = avoided(item.series.version)
-                trial = self.run(self.make(target, seed, index, stats, avoid))
-                self.suspect(trial, item.series, item.number, stats, noted, item.bucket)
+                case = self.make(target, seed, index, stats, avoid)
+                if case.provenance.version != item.series.version:
+                    continue  # generators of another version do not make it any more: it stays a sighting
+                self.suspect(self.run(case), item.series, item.number, stats, noted, item.bucket)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule:
@@ -194,22 +197,25 @@ class _Slot:
                     noted.begin(key, cause)
                     self.send(Found(finding, aside, cause, start))
             stats.buckets[key] += 1
-            if not isinstance(sorted_, Aside):
-                for one in causes:
-                    noted.sightings += sightings_of(trial.case, key, dissents, self.bench.release, one)
+            # What is set aside is a sighting too: asked again it may not show, without what ran before it.
+            for one in causes:
+                noted.sightings += sightings_of(trial.case, key, dissents, self.bench.release, one)
 
     def minimize(self, order: Minimize) -> None:
         from fuzz.triage.essentials import essentials
         from fuzz.trial.minimize import minimized, same_finding
 
         finding, work, about = order.finding, None, None
+        if not self._has_dissenters(finding):
+            self.send(Minimized(finding, order.bundle, None))
+            return
         start = time.monotonic()
         ending = Ending.FAILED
         try:
             finding, work = minimized(self.bench, finding, order.seconds, order.start)
             if work is not None:
                 ending = Ending.FIXPOINT if work.finished else Ending.BUDGET
-            if finding.minimized is not None:
+            if work is not None and finding.minimized is not None:
                 dead = finding.signature.phase in RUNS_NOTHING
                 found = essentials(finding.minimized, same_finding(self.bench, finding), dead=dead)
                 # Sizes that the reducer had no time to lower are nobody's.
@@ -222,6 +228,12 @@ class _Slot:
         tried = Minimization(order.bundle, len(order.finding.best.content), len(finding.best.content),
                              time.monotonic() - start, work.runs if work else 0, ending)  # fmt: skip
         self.send(Minimized(finding, order.bundle, tried, about))
+
+    def _has_dissenters(self, finding: Finding) -> bool:
+        """Whether the engines that dissent are on the bench, in the releases that do."""
+        releases = {run.engine: run.version for run in finding.runs}
+        names = {dissent.engine for dissent in finding.verdict.dissents} - {REFERENCE}
+        return all(name in self.bench.seats and self.bench.release(name) == releases.get(name) for name in names)
 
 
 @dataclass(slots=True)

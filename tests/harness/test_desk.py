@@ -1,0 +1,140 @@
+"""What later nights make of what earlier ones left: causes that nobody could tell, better ones, a person's word."""
+
+from __future__ import annotations
+
+import os
+import signal
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mistaken_engine import MISTAKES, open_mistaken
+from stateful_engine import open_stateful
+
+from fuzz.archive.archive import Archive, Reader
+from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.messages import Batch, Knowledge, Minimize, Plan, RunCases
+from fuzz.campaign.slot import _Slot
+from fuzz.records.history import Cause, Ending, Series
+from fuzz.records.summary import Summary
+from fuzz.report.live import observer
+from fuzz.triage import known
+from fuzz.triage.essentials import Essentials
+from oracles.engine import Engine, Limits
+
+
+def open_any(id: str, limits: Limits, offline: bool) -> Engine:
+    return (open_stateful if id.startswith("stateful") else open_mistaken)(id, limits, offline)
+
+
+def campaign(archive: Archive, cases: int, minimize: float = 60.0, engine: str = "mistaken") -> Campaign:
+    plan = Plan((engine,), Series(("arith",), 9, "1"), opener=open_any)
+    settings = Settings(None, cases, 2, minimize_seconds=minimize)
+    return Campaign(plan, settings, archive, known.none(), observer(json_lines=False))
+
+
+def night(folder: Path, cases: int, minimize: float = 60.0, engine: str = "mistaken") -> Summary:
+    archive = Archive(folder)
+    try:
+        return campaign(archive, cases, minimize, engine).run()
+    finally:
+        archive.close()
+
+
+def causes_of(folder: Path) -> list[Cause]:
+    with Reader(folder) as reader:
+        return reader.causes.all()
+
+
+def about(folder: Path) -> list[frozenset[str]]:
+    return [Essentials.of_words(cause.essentials).specific for cause in causes_of(folder)]
+
+
+ALL = {frozenset(rows) for rows, _ in MISTAKES}
+
+
+def test_a_night_without_minimizing_hides_nothing_from_the_next(tmp_path: Path) -> None:
+    """Nothing is essential to a cause that nobody minimized: everything in its bucket would be that cause."""
+    night(tmp_path / "out", 6, minimize=0)
+    assert about(tmp_path / "out") == [frozenset()]
+    night(tmp_path / "out", 24)
+    assert sorted(map(sorted, about(tmp_path / "out"))) == sorted(map(sorted, ALL))
+
+
+def test_a_cause_gets_better_when_its_finding_does(tmp_path: Path) -> None:
+    """What a budget that was too short made of a finding is no cause beside the right one, once that is known."""
+    night(tmp_path / "out", 16, minimize=0.05)
+    with Reader(tmp_path / "out") as reader:
+        assert any(tried.ending is Ending.BUDGET for tried in reader.minimizations())
+    night(tmp_path / "out", 16)
+    night(tmp_path / "out", 24)
+    assert sorted(map(sorted, about(tmp_path / "out"))) == sorted(map(sorted, ALL))
+    with Reader(tmp_path / "out") as reader:
+        assert all(reader.findings(cause.id) for cause in reader.causes.all())
+
+
+def test_a_merge_outlasts_the_night(tmp_path: Path) -> None:
+    """What a person has merged is not found anew, nor does a better example move out of it."""
+    night(tmp_path / "out", 24)
+    archive = Archive(tmp_path / "out")
+    one, other, *_ = (cause.id for cause in archive.causes.all())
+    archive.causes.merge(one, other)
+    archive.close()
+    summary = night(tmp_path / "out", 40)
+    assert summary.exit_code == 0
+    assert len(causes_of(tmp_path / "out")) == len(MISTAKES) - 1
+
+
+def test_other_engines_say_nothing_about_a_finding(tmp_path: Path) -> None:
+    """What cannot be asked of the engines that are here stays as it is, to be asked of those that showed it."""
+    night(tmp_path / "out", 6, minimize=0.2)
+    before = causes_of(tmp_path / "out")
+    summary = night(tmp_path / "out", 6, engine="stateful")
+    assert not summary.errors
+    assert causes_of(tmp_path / "out") == before
+    with Reader(tmp_path / "out") as reader:
+        assert not any(tried.ending is Ending.FAILED for tried in reader.minimizations())
+
+
+def test_what_is_set_aside_is_seen_even_if_it_does_not_show_again() -> None:
+    """A bug that needs what ran before it may not show when it is asked again alone."""
+    ours, theirs = Pipe()
+    slot = _Slot(theirs, Plan(("mistaken",), Series(("arith",), 9, "1"), opener=open_any))
+    bucket = "mistaken-value-4f6745f2"
+    slot.run_cases(RunCases((0, 1), Knowledge(working=frozenset({bucket})), None))
+    batch = ours.recv()
+    assert isinstance(batch, Batch)
+    assert len(batch.set_aside) == 2
+    assert [(seen.index, seen.cause) for seen in batch.sightings] == [(0, None), (1, None)]
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_slot_that_dies_minimizing_does_not_end_the_work(
+    tmp_path: Path, deaths: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its finding is tried once more; what waits for that does not wait for ever."""
+    left = deaths
+    order = Campaign._minimize
+
+    def killing(campaign: Campaign, slot: Any, task: Minimize) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            os.kill(slot.process.pid, signal.SIGKILL)
+        order(campaign, slot, task)
+
+    monkeypatch.setattr(Campaign, "_minimize", killing)
+    archive = Archive(tmp_path / "out")
+    try:
+        run = campaign(archive, 24)
+        summary = run.run()
+        assert not archive.pending()
+        assert not any(run.desk.working.values())
+        assert not run.desk.numbers
+        assert not run.desk.under_way
+    finally:
+        archive.close()
+    assert summary.stats.cases == 24
+    assert len(summary.errors) == deaths
+    assert set(about(tmp_path / "out")) >= ALL
