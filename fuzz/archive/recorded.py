@@ -35,11 +35,13 @@ def recorded(folder: Path) -> Summary:
         series = reader.series()
         targets = tuple(dict.fromkeys(target for one in series for target in one.targets))
         nights = reader.nights()
+        begun = {night.series for night in nights}
         last = nights[-1].series if nights else Series((), 0, "")
         summary = Summary(targets, last.seed, last.version, folder, reader.stats())
         summary.series = [
             SeriesCount(one.targets, one.seed, one.version, reader.stats(one).cases)
             for one in sorted(series, key=lambda one: one == last)
+            if one in begun or reader.stats(one).cases  # steered cases that were set aside have series of their own
         ]
         summary.findings = stored_findings(reader)
         aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]

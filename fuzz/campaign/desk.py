@@ -14,7 +14,7 @@ from fuzz.campaign.steering import BEFORE, EPOCH, Lesson, lesson_of, lessons_of_
 from fuzz.records.finding import Finding
 from fuzz.records.history import Cause, Ending, Minimization, SetAside, StoredFinding
 from fuzz.records.stats import Stats
-from fuzz.triage.causes import cause_of, same_cause, united
+from fuzz.triage.causes import cause_of, release_of, same_cause, united
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.signature import is_telling
@@ -56,13 +56,13 @@ class Desk:
     epoch: int = EPOCH
     lessons: list[Lesson] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    ready: bool = False
 
     def open(self) -> None:
         """Take up what earlier runs in this folder left: unsorted disagreements, findings that could be smaller."""
         self._refresh()
         if self.epoch:
             self.lessons += lessons_of_issues(self.issues)
-            self.lessons += filter(None, (lesson_of(cause, BEFORE) for cause in self.causes))
         self.waiting.update(item.bucket for item in self.archive.pending())
         endings = {tried.bundle: tried.ending for tried in self.archive.minimizations()}
         for row in self.archive.findings():
@@ -78,6 +78,15 @@ class Desk:
             finding = self.archive.read(row.bundle)
             if finding is not None:
                 self._work_on(finding, row.bundle, unknown)
+
+    def greeted(self, engines: Mapping[str, str]) -> None:
+        """The engines are known, with their releases: what earlier runs taught of these steers from the beginning. A
+        release of which nothing is known starts afresh."""
+        releases = {release_of(engine, release) for engine, release in engines.items()}
+        if not self.ready and self.epoch:
+            known = [cause for cause in self.causes if releases & set(cause.wrong_in)]
+            self.lessons += filter(None, (lesson_of(cause, BEFORE) for cause in known))
+        self.ready = True
 
     def _untried(self, row: StoredFinding, endings: Mapping[str, Ending]) -> bool:
         """Whether a finding has the cause that it has only because nobody tried to minimize it."""

@@ -296,6 +296,8 @@ class Campaign:
         self.summary.notes = list(hello.notes)
         for engine, release in self.summary.engines.items():
             self.archive.record_engine(engine, release)
+        self.desk.greeted(dict(hello.engines))
+        self._collect()
         for engine, reason in hello.broken:
             self._broken(engine, reason)
         if not hello.engines:

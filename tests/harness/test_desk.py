@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from mistaken_engine import MISTAKES, open_mistaken
 from stateful_engine import open_stateful
 
 from fuzz.archive.archive import Archive, Reader
+from fuzz.archive.recorded import recorded
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Batch, Knowledge, Minimize, Plan, RunCases
 from fuzz.campaign.slot import _Slot
-from fuzz.records.history import Cause, Ending, Series
+from fuzz.records.history import Cause, Ending, Series, SetAside
+from fuzz.records.stats import Stats
 from fuzz.records.summary import Summary
 from fuzz.report.live import observer
 from fuzz.triage import known
@@ -83,6 +86,7 @@ def test_a_merge_outlasts_the_night(tmp_path: Path) -> None:
     archive.close()
     summary = night(tmp_path / "out", 40)
     assert summary.exit_code == 0
+    assert any("without i64.mul" in line for line in summary.steered)
     assert len(causes_of(tmp_path / "out")) == len(MISTAKES) - 1
 
 
@@ -92,6 +96,7 @@ def test_other_engines_say_nothing_about_a_finding(tmp_path: Path) -> None:
     before = causes_of(tmp_path / "out")
     summary = night(tmp_path / "out", 6, engine="stateful")
     assert not summary.errors
+    assert not summary.steered
     assert causes_of(tmp_path / "out") == before
     with Reader(tmp_path / "out") as reader:
         assert not any(tried.ending is Ending.FAILED for tried in reader.minimizations())
@@ -138,3 +143,14 @@ def test_a_slot_that_dies_minimizing_does_not_end_the_work(
     assert summary.stats.cases == 24
     assert len(summary.errors) == deaths
     assert set(about(tmp_path / "out")) >= ALL
+
+
+def test_a_report_lists_series_that_were_run(tmp_path: Path) -> None:
+    """Steered cases that were set aside belong to the series that they are from."""
+    night(tmp_path / "out", 6, minimize=0)
+    archive = Archive(tmp_path / "out")
+    series = archive.series()
+    archive.begin(series[0])
+    archive.record_batch((), Stats(), set_aside=[SetAside(replace(series[0], version="7 without i64.mul"), 3, "key")])
+    archive.close()
+    assert [(one.generators, one.cases) for one in recorded(tmp_path / "out").series] == [("1", 6)]
