@@ -268,7 +268,7 @@ class Desk:
             self._learn(id, number)
         else:
             id = known.id
-            changes = united(known, again)
+            changes = united(known, again, telling)
             if changes:
                 tables.update(id, **changes)
         if id != had:

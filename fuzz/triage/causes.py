@@ -77,11 +77,11 @@ def release_of(engine: str, version: str) -> str:
     return f"{EngineId.read(engine).name}@{version}"
 
 
-def united(known: Cause, again: Cause) -> dict[str, tuple[str, ...]]:
+def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple[str, ...]]:
     """What a known cause has learned from being found again: the fields that change, for ``CauseTables.update``.
 
     A setting that shows it once shows it, however often it does not. Of instructions only those stay essential that
-    were so each time.
+    were so each time; none has to, where the bucket is ``telling``.
     """
     mine, theirs = Essentials.of_words(known.essentials), Essentials.of_words(again.essentials)
     common = Essentials(
@@ -90,7 +90,9 @@ def united(known: Cause, again: Cause) -> dict[str, tuple[str, ...]]:
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     learned = {
-        "essentials": common.words() if mine.specific != theirs.specific else known.essentials,
+        "essentials": common.words()
+        if common.specific != mine.specific and (common.specific or telling)
+        else known.essentials,
         "faces": tuple(dict.fromkeys((*known.faces, *again.faces))),
         "shown_by": tuple(sorted(shown)),
         "hidden_by": tuple(sorted({*known.hidden_by, *again.hidden_by} - shown)),
@@ -111,7 +113,8 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
-        return one.kind != "crash" or _stems(mine.specific) == _stems(theirs.specific) or not mine.specific
+        fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
+        return one.kind != "crash" or fewer <= more
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return _same_rows(mine.specific, theirs.specific) and _same_shape(mine, theirs)
@@ -128,8 +131,13 @@ def _stems(rows: frozenset[str]) -> frozenset[str]:
 def _same_rows(mine: frozenset[str], theirs: frozenset[str]) -> bool:
     """A pattern of several rows is the same pattern where one row more was needed to make its operands: no value may
     stand between the rows of some patterns. A single row and a pattern with it are two causes."""
-    fewer, more = sorted((mine, theirs), key=len)
-    return mine == theirs or (len(fewer) > 1 and fewer < more)
+    fewer, more = sorted((_one_select(mine), _one_select(theirs)), key=len)
+    return fewer == more or (len(fewer) > 1 and fewer < more)
+
+
+def _one_select(rows: frozenset[str]) -> frozenset[str]:
+    """Rows with ``select`` for both ways of writing it (spec 3.4.7)."""
+    return frozenset("select" if name == "select_t" else name for name in rows)
 
 
 def _same_shape(one: Essentials, other: Essentials) -> bool:

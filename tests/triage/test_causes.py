@@ -111,6 +111,7 @@ def test_two_known_causes_in_one_case() -> None:
     [
         (Essentials(frozenset({"a"})), Essentials(frozenset({"a"}), incidental=frozenset({"b"})), True),
         (Essentials(frozenset({"a"})), Essentials(frozenset({"b"})), False),
+        (Essentials(frozenset({"select"})), Essentials(frozenset({"select_t"})), True),
         (Essentials(frozenset({"a"})), Essentials(frozenset({"a", "b"})), False),
         (Essentials(frozenset({"a", "b"})), Essentials(frozenset({"a", "b", "c"})), True),
         (Essentials(shape=(("results", 254),)), Essentials(shape=(("results", 240),)), True),
@@ -135,6 +136,7 @@ REFUSAL = Signature("mistaken", "compile", "reject", "invalid memory offset")
     ("bucket", "one", "other", "same"),
     [
         (CRASH, {"i64x2.extend_low_i32x4_u", "i64x2.mul"}, {"i32x4.extend_low_i16x8_s", "i32x4.mul"}, True),
+        (CRASH, {"i64x2.mul"}, {"i32x4.extend_low_i16x8_s", "i32x4.mul"}, True),
         (CRASH, {"i32.rotl"}, {"i32.clz"}, False),
         (CRASH, set(), {"i32.clz"}, True),
         (REFUSAL, {"f32.load"}, {"v128.load32_zero"}, True),
@@ -149,7 +151,19 @@ def test_a_bucket_that_says_much_decides_more(bucket: Signature, one: set[str], 
     assert same_cause(first, second, telling=True) is same
     assert not same_cause(first, second)
     if same:
-        assert united(first, second).get("essentials", first.essentials) == tuple(sorted(one & other))
+        assert united(first, second, telling=True).get("essentials", first.essentials) == tuple(sorted(one & other))
+
+
+def test_what_is_essential_to_wrong_values_stays() -> None:
+    """A wrong value that nothing is essential to would be taken for every other one."""
+    one, other = (cause_about(Essentials(frozenset({name}))) for name in ("select", "select_t"))
+    assert same_cause(one, other)
+    assert "essentials" not in united(one, other)
+    pattern = cause_about(Essentials(frozenset({"i32.mul", "i32.add", "i32.shl"})))
+    assert united(pattern, cause_about(Essentials(frozenset({"i32.mul", "i32.add"}))))["essentials"] == (
+        "i32.add",
+        "i32.mul",
+    )
 
 
 def test_what_says_little() -> None:
