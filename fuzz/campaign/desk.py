@@ -17,6 +17,7 @@ from fuzz.records.stats import Stats
 from fuzz.triage.causes import cause_of, release_of, same_cause, united
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.known import KnownIssues
+from fuzz.triage.signature import is_telling
 from wasm.case import Case
 
 AGAIN: Final = frozenset({Ending.BUDGET, Ending.INTERRUPTED})
@@ -264,8 +265,9 @@ class Desk:
         """
         tables = self.archive.causes
         again = cause_of(finding, Essentials.of_words(words))
+        telling = is_telling(finding.signature)
         had = next((row.cause for row in self.archive.findings() if row.bundle == bundle), None)
-        known = next((cause for cause in self.causes if same_cause(cause, again)), None)
+        known = next((cause for cause in self.causes if same_cause(cause, again, telling)), None)
         if had is not None and (tables.spoken_of(had) or (known is None and self._alone(bundle, had))):
             known = tables.get(had)
             if _bare(known) or not tables.spoken_of(had):

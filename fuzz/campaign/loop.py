@@ -369,7 +369,8 @@ class Campaign:
         """Refresh the list of stored findings from the archive."""
         self.summary.findings = stored_findings(self.archive)
         self.summary.unreadable = list(self.archive.unreadable)
-        self.summary.steered = [str(lesson) for lesson in self.desk.lessons]
+        cases = self.summary.stats.cases
+        self.summary.steered = [str(lesson) for lesson in self.desk.lessons if lesson.begins < cases]
 
     def _review_known(self) -> None:
         self.summary.expired_known = [entry.id for entry in self.known.expired()]

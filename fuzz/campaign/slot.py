@@ -217,7 +217,9 @@ class _Slot:
                 ending = Ending.FIXPOINT if work.finished else Ending.BUDGET
             if work is not None and finding.minimized is not None:
                 dead = finding.signature.phase in RUNS_NOTHING
-                about = essentials(finding.minimized, same_finding(self.bench, finding), dead=dead).words()
+                found = essentials(finding.minimized, same_finding(self.bench, finding), dead=dead)
+                # Sizes that the reducer had no time to lower are nobody's.
+                about = (found if ending is Ending.FIXPOINT else replace(found, shape=())).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception:  # the finding is worth more than its minimized form

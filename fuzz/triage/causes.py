@@ -16,6 +16,7 @@ the questions before were about a large module, in which much is incidental.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -79,10 +80,17 @@ def release_of(engine: str, version: str) -> str:
 def united(known: Cause, again: Cause) -> dict[str, tuple[str, ...]]:
     """What a known cause has learned from being found again: the fields that change, for ``CauseTables.update``.
 
-    A setting that shows it once shows it, however often it does not.
+    A setting that shows it once shows it, however often it does not. Of instructions only those stay essential that
+    were so each time.
     """
+    mine, theirs = Essentials.of_words(known.essentials), Essentials.of_words(again.essentials)
+    common = Essentials(
+        mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
+        mine.shape if mine.shape and theirs.shape else (),
+    )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     learned = {
+        "essentials": common.words() if mine.specific != theirs.specific else known.essentials,
         "faces": tuple(dict.fromkeys((*known.faces, *again.faces))),
         "shown_by": tuple(sorted(shown)),
         "hidden_by": tuple(sorted({*known.hidden_by, *again.hidden_by} - shown)),
@@ -91,19 +99,30 @@ def united(known: Cause, again: Cause) -> dict[str, tuple[str, ...]]:
     return {name: values for name, values in learned.items() if values != getattr(known, name)}
 
 
-def same_cause(one: Cause, other: Cause) -> bool:
+def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     """Whether two minimized findings have one cause.
 
     They have if the same instructions and sizes are essential to both, in one family of engines, and some setting shows
     both. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
-    essential; where nothing is, the bucket decides.
+    essential; where nothing is, the bucket decides. It decides more where it is ``telling`` (``is_telling``): refusals
+    with one reason are one cause, and so are crashes with one message if what is essential differs in types only.
     """
     if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
         return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
+        return one.kind != "crash" or _stems(mine.specific) == _stems(theirs.specific) or not mine.specific
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return _same_rows(mine.specific, theirs.specific) and _same_shape(mine, theirs)
+
+
+_OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")
+
+
+def _stems(rows: frozenset[str]) -> frozenset[str]:
+    """What rows do, whatever they do it on: ``extendlow`` of ``i64x2.extend_low_i32x4_u``."""
+    return frozenset(_OF_TYPES.sub("", name) for name in rows)
 
 
 def _same_rows(mine: frozenset[str], theirs: frozenset[str]) -> bool:

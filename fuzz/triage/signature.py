@@ -71,6 +71,13 @@ def place(location: str, message: str = "") -> str:
     return "/".join(re.sub(r"-\d+(?:\.\d+)+[\w.+-]*$", "", part) for part in parts)
 
 
+def is_telling(found: Signature) -> bool:
+    """Whether a bucket by itself says much of what is wrong: a crash with a message or place, a refusal with a reason.
+    Wrong answers look alike, and so do deaths without a word and whatever takes too long."""
+    kinds = (Kind.CRASH.value, Kind.REJECT.value, Kind.ACCEPT.value)
+    return found.kind in kinds and (bool(found.place) or _SIGNAL.fullmatch(found.message) is None)
+
+
 def signature(dissent: Dissent) -> Signature:
     """The signature of one engine's dissent."""
     if dissent.kind not in _WITHOUT_MESSAGE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -25,7 +26,8 @@ class Asked:
     seats: dict[str, object] = field(default_factory=dict)
     cases: list[Case] = field(default_factory=list)
 
-    def run(self, case: Case) -> Asked:
+    def run_after(self, before: Sequence[Case], case: Case) -> Asked:
+        assert not before
         self.cases.append(case)
         return self
 

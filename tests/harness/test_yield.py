@@ -11,7 +11,7 @@ import pytest
 from json_docs import ROOT
 
 from fuzz.records.stats import Stats, size_range
-from fuzz.records.summary import Summary
+from fuzz.records.summary import Now, Summary
 from fuzz.records.target_yield import TargetYield, measure
 from fuzz.report.words import progress_line, summary_lines
 from fuzz.trial.account import SAMPLE, account
@@ -130,6 +130,7 @@ def test_the_readme_shows_such_a_summary() -> None:
 def test_progress_says_when_nothing_ends() -> None:
     """A run that retries a slow case looks as if it stood still."""
     summary = Summary(("returns",), 1, "1", out=Path(), stats=counted(0, 1), wall_seconds=30.0, quiet_since=25.0)
+    summary.now = Now(running=1)
     assert "waiting" not in progress_line(summary)
     summary.wall_seconds = 45.0
     assert "2 cases, 0.0 cases/s, waiting 20 s for slow ones, " in progress_line(summary)

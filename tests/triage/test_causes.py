@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from fuzz.records.finding import Signature
 from fuzz.records.history import Cause
 from fuzz.reduce import reduce_case
 from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, same_cause, united
@@ -13,6 +14,7 @@ from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.neutral import executed_rows, neutralizable, neutralized
 from fuzz.triage.neutral_code import Form
+from fuzz.triage.signature import is_telling
 from generators.registry import make_case
 from oracles.interpreter import run_case
 from tests.triage.mistaken import BUCKET, Mistake, Mistaken
@@ -123,6 +125,38 @@ def test_the_same_cause_after_minimizing(one: Essentials, other: Essentials, sam
     crash = replace(BUCKET, kind="crash", message="index out of bounds")
     assert same_cause(first, replace(second, faces=(crash.key,))) is same
     assert not same_cause(first, replace(second, shown_by=("another",)))
+
+
+CRASH = Signature("mistaken", "compile", "crash", "index out of bounds: the len is N", "regalloc2/src/ion/moves.rs")
+REFUSAL = Signature("mistaken", "compile", "reject", "invalid memory offset")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "one", "other", "same"),
+    [
+        (CRASH, {"i64x2.extend_low_i32x4_u", "i64x2.mul"}, {"i32x4.extend_low_i16x8_s", "i32x4.mul"}, True),
+        (CRASH, {"i32.rotl"}, {"i32.clz"}, False),
+        (CRASH, set(), {"i32.clz"}, True),
+        (REFUSAL, {"f32.load"}, {"v128.load32_zero"}, True),
+    ],
+)
+def test_a_bucket_that_says_much_decides_more(bucket: Signature, one: set[str], other: set[str], same: bool) -> None:
+    assert is_telling(bucket)
+    first, second = (
+        replace(cause_about(Essentials(frozenset(rows))), faces=(bucket.key,), kind=bucket.kind)
+        for rows in (one, other)
+    )
+    assert same_cause(first, second, telling=True) is same
+    assert not same_cause(first, second)
+    if same:
+        assert united(first, second).get("essentials", first.essentials) == tuple(sorted(one & other))
+
+
+def test_what_says_little() -> None:
+    assert not is_telling(BUCKET)
+    assert not is_telling(Signature("f", "compile", "crash", "SIGSEGV"))
+    assert not is_telling(Signature("f", "invoke", "hang", ""))
+    assert is_telling(Signature("f", "compile", "crash", "SIGSEGV", "src/a.rs"))
 
 
 def test_what_is_essential_in_words() -> None:
