@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from fuzz.archive.archive import Archive
 from fuzz.campaign.messages import Batch, Found, Knowledge, Minimize, Minimized, Reconsidered
 from fuzz.campaign.steering import BEFORE, EPOCH, Lesson, lesson_of, lessons_of_issues
 from fuzz.records.finding import Finding
-from fuzz.records.history import Cause, Ending, Minimization, SetAside, StoredFinding
+from fuzz.records.history import Cause, Ending, Minimization, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import cause_of, release_of, same_cause, united
 from fuzz.triage.essentials import Essentials
@@ -40,6 +40,7 @@ class Desk:
     issues: KnownIssues
     limit: int
     minimize_seconds: float
+    series: Series
     tasks: deque[Minimize] = field(default_factory=deque)
     smaller: deque[Minimize] = field(default_factory=deque)
     under_way: dict[str, Minimize] = field(default_factory=dict)
@@ -54,7 +55,8 @@ class Desk:
     causes: tuple[Cause, ...] = ()
     roots: dict[int, int] = field(default_factory=dict)
     epoch: int = EPOCH
-    lessons: list[Lesson] = field(default_factory=list)
+    by_issues: list[Lesson] = field(default_factory=list)
+    by_causes: dict[int, Lesson] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     ready: bool = False
 
@@ -62,7 +64,7 @@ class Desk:
         """Take up what earlier runs in this folder left: unsorted disagreements, findings that could be smaller."""
         self._refresh()
         if self.epoch:
-            self.lessons += lessons_of_issues(self.issues)
+            self.by_issues += lessons_of_issues(self.issues)
         self.waiting.update(item.bucket for item in self.archive.pending())
         endings = {tried.bundle: tried.ending for tried in self.archive.minimizations()}
         for row in self.archive.findings():
@@ -84,8 +86,9 @@ class Desk:
         release of which nothing is known starts afresh."""
         releases = {release_of(engine, release) for engine, release in engines.items()}
         if not self.ready and self.epoch:
-            known = [cause for cause in self.causes if releases & set(cause.wrong_in)]
-            self.lessons += filter(None, (lesson_of(cause, BEFORE) for cause in known))
+            for cause in self.causes:
+                if releases & set(cause.wrong_in):
+                    self._learn(cause.id, BEFORE)
         self.ready = True
 
     def _untried(self, row: StoredFinding, endings: Mapping[str, Ending]) -> bool:
@@ -111,6 +114,11 @@ class Desk:
 
     # What goes out.
 
+    @property
+    def lessons(self) -> tuple[Lesson, ...]:
+        """What cases are made without, known issues first."""
+        return (*self.by_issues, *self.by_causes.values())
+
     def knowledge(self) -> Knowledge:
         """What a slot has to know for an order that it gets now."""
         return Knowledge(
@@ -118,7 +126,7 @@ class Desk:
             frozenset(key for key, count in self.working.items() if count > 0),
             frozenset(cause.id for cause in self.causes if self.examples[self.roots[cause.id]] < self.limit),
             frozenset(key for key, count in self.unstable.items() if count >= self.limit),
-            tuple(self.lessons),
+            self.lessons,
         )
 
     def _asks_for_more(self, cause: Cause) -> bool:
@@ -216,11 +224,13 @@ class Desk:
         if report.numbers:
             self.archive.record_batch(report.numbers, report.stats, report.sightings, report.set_aside)
             self.waiting.update(item.bucket for item in report.set_aside)
+            self._noted(report.sightings, self.series)
 
     def reconsidered(self, report: Reconsidered) -> None:
         """What waits once more is not settled: it stays as it is."""
         again = [item for item in report.items if _plain(item) in self.put_back or _plain(item) in report.set_aside]
         settled = [item for item in report.items if item not in again]
+        self._noted(report.sightings, self.series)
         self.asked.difference_update(map(_plain, report.items))
         self.put_back.difference_update(map(_plain, again))
         self.archive.record_batch((), Stats(), report.sightings, settled=settled)
@@ -251,7 +261,7 @@ class Desk:
 
         One that has a cause and was minimized further keeps it where a person has spoken of that. Else it goes where it
         belongs now: a cause that nothing else is known of than by this finding changes with it, and is part of the
-        other one if there is one.
+        other one if there is one. What an earlier run left teaches as if case 0 had: cases may be under way.
         """
         tables = self.archive.causes
         again = cause_of(finding, Essentials.of_words(words))
@@ -262,12 +272,14 @@ class Desk:
             known = tables.get(had)
             if _bare(known) or not tables.spoken_of(had):
                 tables.update(had, essentials=again.essentials, name=again.name)
-                self._learn(had, number)
+                self._learn(had, max(0, number))
         if known is None:
             id = tables.add(again)
-            self._learn(id, number)
+            self._learn(id, max(0, number))
         else:
             id = known.id
+            if id in self.by_causes:
+                self._learn(id, max(0, number))
             changes = united(known, again, telling)
             if changes:
                 tables.update(id, **changes)
@@ -296,8 +308,20 @@ class Desk:
             self.archive.causes.merge(now, had)
 
     def _learn(self, cause: int, number: int) -> None:
+        """A cause steers by the least number of a case that shows it, in whatever order cases are run."""
         lesson = lesson_of(self.archive.causes.get(cause), number, self.epoch) if self.epoch else None
-        self.lessons += [lesson] if lesson is not None else []
+        if lesson is not None:
+            known = self.by_causes.get(cause)
+            self.by_causes[cause] = replace(lesson, number=min(number, known.number if known else number))
+
+    def _noted(self, sightings: Iterable[Sighting], series: Series) -> None:
+        """A sighting with a lower number than that of the case that taught of its cause is what one slot alone would
+        have met first."""
+        for seen in sightings:
+            lesson = self.by_causes.get(seen.cause or 0)
+            if lesson is not None and seen.seed == series.seed and seen.target in series.targets:
+                number = seen.index * len(series.targets) + series.targets.index(seen.target)
+                self.by_causes[seen.cause or 0] = replace(lesson, number=min(number, lesson.number))
 
     def _alone(self, bundle: str, cause: int) -> bool:
         """Whether no other finding that was minimized has this cause."""

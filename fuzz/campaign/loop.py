@@ -111,7 +111,7 @@ class Campaign:
         self.summary.fail_on_any = self.settings.fail_on_any
         settings = self.settings
         self.desk = Desk(
-            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds,
+            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series,
             epoch=settings.epoch,
         )  # fmt: skip
 

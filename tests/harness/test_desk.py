@@ -154,3 +154,23 @@ def test_a_report_lists_series_that_were_run(tmp_path: Path) -> None:
     archive.record_batch((), Stats(), set_aside=[SetAside(replace(series[0], version="7 without i64.mul"), 3, "key")])
     archive.close()
     assert [(one.generators, one.cases) for one in recorded(tmp_path / "out").series] == [("1", 6)]
+
+
+def test_the_lowest_case_that_shows_a_cause_teaches_it(tmp_path: Path) -> None:
+    """Which of two slots is faster must not change what later cases are made without."""
+    archive = Archive(tmp_path / "out")
+    try:
+        run = campaign(archive, 24)
+        run.run()
+        desk = run.desk
+        (cause,) = [cause.id for cause in desk.causes if cause.essentials[0] == "i64.mul"]
+        later = replace(desk.by_causes[cause], number=1003)
+        desk.by_causes[cause] = later
+        assert later.begins == 3000
+        seen = archive.sightings(cause=cause)[0]
+        desk.batch(Batch((998,), Stats(), (replace(seen, index=998),)))
+        assert desk.by_causes[cause].begins == 2000
+        desk.batch(Batch((999,), Stats(), (replace(seen, index=2998),)))
+        assert desk.by_causes[cause].begins == 2000
+    finally:
+        archive.close()
