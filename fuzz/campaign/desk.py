@@ -63,6 +63,7 @@ class Desk:
     def open(self) -> None:
         """Take up what earlier runs in this folder left: unsorted disagreements, findings that could be smaller."""
         self._refresh()
+        self._recognise()
         if self.epoch:
             self.by_issues += lessons_of_issues(self.issues)
         self.waiting.update(item.bucket for item in self.archive.pending())
@@ -80,6 +81,23 @@ class Desk:
             finding = self.archive.read(row.bundle)
             if finding is not None:
                 self._work_on(finding, row.bundle, unknown)
+
+    def _recognise(self) -> None:
+        """Match known issues against what earlier runs stored: an entry may have been written since. A cause is a known
+        issue as soon as one of its findings is."""
+        for row in self.archive.findings() if self.issues.entries else ():
+            finding = None if row.known else self.archive.read(row.bundle)
+            if finding is None:
+                continue
+            known = self.issues.explains(finding.signature, _dissenters(finding))
+            if not known:
+                continue
+            self.archive.replace_finding(self.archive.bundles / row.bundle, replace(finding, known=known))
+            if row.cause is not None:
+                root = self.roots[row.cause]
+                if not self.archive.causes.get(root).known:
+                    self.archive.causes.set_known(root, known, self.issues.link(known))
+        self._refresh()
 
     def greeted(self, engines: Mapping[str, str]) -> None:
         """The engines are known, with their releases: what earlier runs taught of these steers from the beginning. A
@@ -225,6 +243,7 @@ class Desk:
             self.archive.record_batch(report.numbers, report.stats, report.sightings, report.set_aside)
             self.waiting.update(item.bucket for item in report.set_aside)
             self._noted(report.sightings, self.series)
+            self._count_known(report.sightings)
 
     def reconsidered(self, report: Reconsidered) -> None:
         """What waits once more is not settled: it stays as it is."""
@@ -333,9 +352,20 @@ class Desk:
         self.roots = {cause.id: self.archive.causes.root(cause.id) for cause in self.causes}
 
     def _with_known(self, finding: Finding) -> Finding:
-        versions = {run.engine: run.version for run in finding.runs}
-        dissenting = [(d.engine, versions.get(d.engine, "")) for d in finding.verdict.dissents]
-        return replace(finding, known=self.issues.match(finding.signature, dissenting))
+        return replace(finding, known=self.issues.match(finding.signature, _dissenters(finding)))
+
+    def _count_known(self, sightings: Iterable[Sighting]) -> None:
+        """One more sighting of a cause that is a known issue is one of the issue."""
+        known = {cause.id: cause.known for cause in self.causes if cause.known}
+        for sighting in sightings if known else ():
+            if sighting.cause is not None:
+                self.issues.seen(known.get(self.roots.get(sighting.cause, sighting.cause), ""))
+
+
+def _dissenters(finding: Finding) -> list[tuple[str, str]]:
+    """Who dissents, with release."""
+    versions = {run.engine: run.version for run in finding.runs}
+    return [(dissent.engine, versions.get(dissent.engine, "")) for dissent in finding.verdict.dissents]
 
 
 def _plain(item: SetAside) -> SetAside:

@@ -197,7 +197,12 @@ class Campaign:
         for slot in self.slots:
             if not slot.idle:
                 continue
-            if (task := self.desk.next_task()) is not None:
+            # One slot runs cases while all others find out about causes, so that no night comes to a standstill.
+            last = len(self.slots) > 1 and all(other.bundle for other in self.slots if other is not slot)
+            if last and (numbers := self._next_numbers()):
+                slot.numbers = numbers
+                self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
+            elif (task := self.desk.next_task()) is not None:
                 self._minimize(slot, task)
             elif items := self._next_waiting():
                 slot.items = items
@@ -374,7 +379,8 @@ class Campaign:
 
     def _review_known(self) -> None:
         self.summary.expired_known = [entry.id for entry in self.known.expired()]
-        pairs = list(self.summary.engines.items())
+        # Where nothing was compared, nothing could be seen.
+        pairs = list(self.summary.engines.items()) if self.summary.stats.compared else []
         self.summary.unmatched_known = [entry.id for entry in self.known.unmatched(pairs)]
 
     # --- trouble -----------------------------------------------------------------------------------------------------

@@ -217,7 +217,9 @@ class _Slot:
                 ending = Ending.FIXPOINT if work.finished else Ending.BUDGET
             if work is not None and finding.minimized is not None:
                 dead = finding.signature.phase in RUNS_NOTHING
-                found = essentials(finding.minimized, same_finding(self.bench, finding), dead=dead)
+                found = essentials(
+                    finding.minimized, same_finding(self.bench, finding), dead=dead, seconds=max(10.0, order.seconds)
+                )
                 # Sizes that the reducer had no time to lower are nobody's.
                 about = (found if ending is Ending.FIXPOINT else replace(found, shape=())).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):

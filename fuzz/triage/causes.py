@@ -63,6 +63,9 @@ def name_of(bucket: Signature, about: Essentials) -> str:
     """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
     rows = sorted(about.rows)
     words = [*rows[:3], *(["..."] if len(rows) > 3 else []), *(f"{name} >= {least}" for name, least in about.shape)]
+    if not words:
+        said = " ".join(bucket.message.split()[:10])
+        words = [*([f'"{said}"'] if said else []), *([f"at {bucket.place}"] if bucket.place else [])]
     return f"{bucket.family}: {_KINDS.get(bucket.kind, bucket.kind)}" + (f", {' '.join(words)}" if words else "")
 
 

@@ -13,6 +13,8 @@ answer is as wrong as before.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -80,10 +82,13 @@ class Essentials:
         return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape))
 
 
-def essentials(case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False) -> Essentials:
+def essentials(
+    case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False, seconds: float = math.inf
+) -> Essentials:
     """Ask of each row of a minimized case whether it can be missed. ``still_shows`` is the reducer's predicate.
 
-    ``dead``: it shows without running anything (a crash of a compiler). At most two questions a row.
+    ``dead``: it shows without running anything (a crash of a compiler). At most two questions a row. Rows that
+    ``seconds`` of wall time were too short for count as ``fixed``: nothing is known of them.
     """
     if case.kind is CaseKind.MACHINE:
         return Essentials()
@@ -96,8 +101,10 @@ def essentials(case: Case, still_shows: Callable[[Case], bool], *, dead: bool = 
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
     specific, fixed, incidental = set(), set(), set()
+    deadline = time.monotonic() + seconds
     for name in sorted(rows):
-        changed = [] if not neutralizable(OPS[name]) else _without(case, name, dead)
+        late = time.monotonic() > deadline
+        changed = [] if late or not neutralizable(OPS[name]) else _without(case, name, dead)
         if not changed:
             fixed.add(name)
         elif any(still_shows(one) for one in changed):

@@ -92,14 +92,28 @@ class KnownIssues:
         ``engines`` are the dissenting engines (id, release): an entry must cover every one of them. A provisional
         signature never matches an entry that asks for opcodes: it has to be minimized first.
         """
+        id = self.explains(signature, engines)
+        self.seen(id)
+        return id
+
+    def explains(self, signature: Signature, engines: Iterable[tuple[str, str]]) -> str:
+        """``match`` for a finding of an earlier run: that it was seen then says nothing of this one."""
         pairs = list(engines)
         for entry in self.entries:
             if entry.expired(self.today) or not entry.matches(signature):
                 continue
             if all(entry.covers(engine, version) for engine, version in pairs):
-                self.hits[entry.id] = self.hits.get(entry.id, 0) + 1
                 return entry.id
         return ""
+
+    def seen(self, id: str) -> None:
+        """Take note that an entry excused something in this run."""
+        if any(entry.id == id for entry in self.entries):
+            self.hits[id] = self.hits.get(id, 0) + 1
+
+    def link(self, id: str) -> str:
+        """Where an issue is reported; "" for one that is not among these."""
+        return next((entry.link for entry in self.entries if entry.id == id), "")
 
     def unmatched(self, engines: Iterable[tuple[str, str]]) -> list[Known]:
         """Entries that speak of an engine of this run and excused nothing: fixed, or hidden by a change."""

@@ -20,7 +20,7 @@ TRIES: Final = 3
 PATIENCE: Final = 10
 """A hang or an exhaustion counts only if it still shows at this many times the limits."""
 
-HISTORY_SECONDS: Final = 60.0
+HISTORY_SECONDS: Final = 30.0
 """How long to look for the fewest earlier cases that a finding needs."""
 
 IMPATIENT: Final = frozenset({Kind.HANG, Kind.EXHAUST, Kind.MEMORY})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -15,18 +16,22 @@ from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import Lesson, avoid_for, lesson_of
 from fuzz.cli.main import main
+from fuzz.records.exit_code import ExitCode
 from fuzz.records.history import Cause, Series
 from fuzz.records.summary import Summary
 from fuzz.report.live import observer
 from fuzz.triage import known
 
 
-def night(folder: Path, cases: int, minimize: float = 60.0, engine: str = "mistaken", epoch: int = 1000) -> Summary:
+def night(
+    folder: Path, cases: int, minimize: float = 60.0, engine: str = "mistaken", epoch: int = 1000,
+    issues: known.KnownIssues | None = None,
+) -> Summary:  # fmt: skip
     archive = Archive(folder)
     try:
         plan = Plan((engine,), Series(("arith",), 9, "1"), opener=open_mistaken)
         settings = Settings(None, cases, 2, minimize_seconds=minimize, epoch=epoch)
-        return Campaign(plan, settings, archive, known.none(), observer(json_lines=True)).run()
+        return Campaign(plan, settings, archive, issues or known.none(), observer(json_lines=True)).run()
     finally:
         archive.close()
 
@@ -126,6 +131,21 @@ def test_what_a_cause_teaches() -> None:
     assert taught("results >= 254", "params >= 20") == ("params<20", "results<254")
     assert taught("i32.rotl", "results >= 254") == ("i32.rotl",)
     assert taught("(call)", "nesting >= 40") == ()
+
+
+def test_an_entry_that_was_written_since_explains_what_is_stored(tmp_path: Path) -> None:
+    """And what is seen of it again; what this night did not see is said to be not seen."""
+    out = tmp_path / "out"
+    assert night(out, 5, engine="mistaken:loud").exit_code is ExitCode.FINDINGS
+    entries = [known.Known(id, f"https://example.org/{id}", family="mistaken", kind=kind)
+               for id, kind in (("old", "value"), ("gone", "trap"))]  # fmt: skip
+    issues = known.KnownIssues(tuple(entries), datetime.date(2026, 1, 1), {})
+    summary = night(out, 8, engine="mistaken:loud", issues=issues)
+    assert not summary.unexplained
+    assert [(cause.known, cause.link) for cause in causes_of(out)] == [("old", "https://example.org/old")]
+    assert summary.unmatched_known == ["gone"]
+    summary.fail_on_any = True
+    assert summary.exit_code is ExitCode.CLEAN
 
 
 def test_a_night_is_steered_past_what_is_known(tmp_path: Path) -> None:
