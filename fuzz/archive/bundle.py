@@ -33,7 +33,7 @@ def files(finding: Finding) -> dict[str, bytes]:
         content: case.content,
         "finding.json": json.dumps(finding.to_json(), indent=1).encode() + b"\n",
         "README.md": _readme(finding, content).encode(),
-        "repro.sh": script(case, _dissents(finding)).encode(),
+        "repro.sh": script(case, _dissents(finding), finding.expected).encode(),
     }
     if case.kind is not CaseKind.MACHINE:
         found["case.wat"] = to_wat(case.content).encode()

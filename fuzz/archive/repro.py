@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fuzz.archive.stand_ins import stand_ins
@@ -13,32 +13,63 @@ from oracles.judge.verdict import Kind
 from oracles.remote.shells import Shell
 from wasm.case import Case
 from wasm.decode import decode
-from wasm.embedding import Value
+from wasm.embedding import Exhausted, Outcome, Rejected, Returned, Threw, Trapped, Value
 from wasm.errors import WasmError
 
 _HEAD: Final = """#!/bin/sh
-# Shows the disagreement of this folder by the engines' own command lines: exit status 1 if one of them still shows it.
-# Without this project; with it: fuzz replay .
-cd "$(dirname "$0")" || exit 2
+# Shows the disagreement of this folder by the engines' own command lines. Exit status 1: one of them still shows it;
+# 0: all that could be run are right; 125: none could be run (git bisect's word). Without this project; with it:
+# fuzz replay .
+cd "$(dirname "$0")" || exit 125
 shown=0
+ran=0
+
+# judge STATUS WRONG...: what a command's status says: 0 is right; WRONG, a time-out and a death by a signal show it.
+judge() {
+  status=$1
+  shift
+  for wrong in "$@" 124; do
+    if [ "$status" -eq "$wrong" ]; then ran=1 shown=1; return; fi
+  done
+  if [ "$status" -eq 0 ]; then ran=1
+  elif [ "$status" -gt 128 ]; then ran=1 shown=1
+  else echo "could not be run (exit status $status)"
+  fi
+}
+
+# have PROGRAM VARIABLE: whether a program is here.
+have() {
+  command -v "$1" > /dev/null 2>&1 && return
+  echo "$1 is not here: install it, or set $2 to its path"
+  return 1
+}
 """
+_TAIL: Final = """
+[ "$shown" -eq 1 ] && exit 1
+[ "$ran" -eq 1 ] && exit 0
+exit 125
+"""
+_PATIENCE: Final = 100
+"""Seconds after which a finding about something that does not end is taken for shown."""
 
 _OPT: Final = {"none": "0", "speed": "2", "speed_and_size": "s"}
 
 
-def script(case: Case, dissents: Iterable[tuple[str, str, Kind]]) -> str:
-    """The script for a case; ``dissents`` are (canonical engine id, its release, how it dissents)."""
+def script(case: Case, dissents: Iterable[tuple[str, str, Kind]], expected: Sequence[Outcome] = ()) -> str:
+    """The script for a case; ``dissents`` are (canonical engine id, its release, how it dissents), ``expected`` begins
+    with the instantiation's outcome."""
     parts = [_HEAD]
     for engine, version, kind in dissents:
         name = engine.split("@")[0].split(":")[0]
         parts.append(printable(f"# {engine}, release {version or 'unknown'}: {kind.value}").join("\n\n"))
+        limit = f"timeout {_PATIENCE} " if kind is Kind.HANG else ""
         if name == "wasmtime":
-            parts.append(_wasmtime(engine, case))
+            parts.append(_wasmtime(engine, case, limit))
         elif (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is not None:
-            parts.append(_script(make(EngineId.parse(engine), case.features), case))
+            parts.append(_script(make(EngineId.parse(engine), case.features), case, expected, limit))
         else:
             parts.append(f"echo {shlex.quote(f'{name} has no command line of its own: fuzz replay .')}\n")
-    parts.append("\nexit $shown\n")
+    parts.append(_TAIL)
     return "".join(parts)
 
 
@@ -50,7 +81,7 @@ def _settings(engine: str) -> dict[str, str]:
     return {key: value or "on" for key, _, value in (item.partition("=") for item in tail[1].split("+"))}
 
 
-def _wasmtime(engine: str, case: Case) -> str:
+def _wasmtime(engine: str, case: Case, limit: str) -> str:
     """By ``wasmtime wast``, which takes values of all types bit for bit (flags of the releases from 14 on)."""
     flags = ["-W", "all-proposals=y"]
     for key, value in _settings(engine).items():
@@ -69,38 +100,100 @@ def _wasmtime(engine: str, case: Case) -> str:
     if stand_ins(case.content) is None:
         return "echo 'the case imports host functions, which wasmtime wast does not have: fuzz replay .'\n"
     line = " ".join(map(shlex.quote, flags))
-    return f'"${{WASMTIME:-wasmtime}}" wast {line} case.wast || shown=1\n'
+    return (
+        "program=${WASMTIME:-wasmtime}\n"
+        f'have "$program" WASMTIME && {{ {limit}"$program" wast {line} case.wast; judge $? 1; }}\n'
+    )
 
 
 _JS: Final = """
-const module = new WebAssembly.Module(require("fs").readFileSync("case.wasm"));
-const show = (v) => Array.isArray(v) ? v.map(show).join(" ") : String(v);
-let lines;
-for (let round = 0; round < ROUNDS; round++) {
-  lines = [];
-  const { exports } = new WebAssembly.Instance(module, {});
-  for (const [name, args] of CALLS) {
-    try { lines.push(name + " returned " + show(exports[name](...args))); }
-    catch (e) { lines.push(name + " " + String(e)); }
+const view = new DataView(new ArrayBuffer(8));
+const bits = {
+  i32: (v) => BigInt(v >>> 0), i64: (v) => BigInt.asUintN(64, v),
+  f32: (v) => (view.setFloat32(0, v), BigInt(view.getUint32(0))),
+  f64: (v) => (view.setFloat64(0, v), view.getBigUint64(0)),
+};
+const same = (v, [type, want]) => want === "nan" ? Number.isNaN(v) : bits[type](v) === BigInt(want);
+const ended = (run) => {
+  try { const r = run(); return ["returned", r === undefined ? [] : Array.isArray(r) ? r : [r]]; }
+  catch (e) {
+    if (e instanceof WebAssembly.CompileError) return ["rejected", e];
+    if (e instanceof RangeError) return ["exhausted", e];
+    if (e instanceof WebAssembly.RuntimeError) return ["trapped", e];
+    return [WebAssembly.Exception && e instanceof WebAssembly.Exception ? "threw" : "failed", e];
   }
+};
+let wrong = false;
+const judge = (name, [how, what], want) => {
+  console.log(name, how, how === "returned" ? what.map(String).join(" ") : String(what));
+  if (!want) return;
+  const values = want[1] || [];
+  const all = () => what.length === values.length && what.every((v, i) => same(v, values[i]));
+  if (how === want[0] && (how !== "returned" || all())) return;
+  wrong = true;
+  console.log("  expected", want[0], values.map(([type, bits]) => type + ":" + bits).join(" "));
+};
+for (let round = 0; round < ROUNDS; round++) {
+  let instance;
+  const start = ended(() => {
+    const module = new WebAssembly.Module(require("fs").readFileSync(FILE));
+    instance = new WebAssembly.Instance(module, {});
+  });
+  judge("instantiation", start, START);
+  if (instance) for (const [name, args, want] of CALLS) judge(name, ended(() => instance.exports[name](...args)), want);
 }
-console.log(lines.join("\\n"));
+process.exit(wrong ? 10 : 0);
 """
 
 
-def _script(shell: Shell, case: Case) -> str:
-    """By a JavaScript shell, printing what it gives; for arguments that JavaScript can pass."""
+def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -> str:
+    """By a JavaScript shell, which compares; for arguments and results that JavaScript can pass and tell apart."""
     simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
-    if _imports(case) or not simple:
-        return "echo 'JavaScript cannot make these calls by itself: fuzz replay .'\n"
-    calls = [f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}]]" for call in case.invocations]
-    program = f"const CALLS = [{', '.join(calls)}], ROUNDS = {shell.rounds};{_JS}"
+    wanted = [_js_expected(outcome) for outcome in expected]
+    if _imports(case) or not simple or "" in wanted:
+        return "echo 'JavaScript cannot make or compare these calls by itself: fuzz replay .'\n"
+    wanted += ["null"] * (1 + len(case.invocations) - len(wanted))
+    calls = [
+        f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {want}]"
+        for call, want in zip(case.invocations, wanted[1:], strict=False)
+    ]
+    constants = f"FILE = {_js_string(f'case{case.kind.suffix}')}, START = {wanted[0]}, ROUNDS = {shell.rounds}"
+    program = f"const CALLS = [{', '.join(calls)}], {constants};{_JS}"
     env = " ".join(f"{name}={shlex.quote(value)}" for name, value in shell.env.items())
-    command = f'"${{{shell.program.upper()}:-{shell.program}}}" {" ".join(map(shlex.quote, shell.flags))}'
+    variable = shell.program.upper()
     return (
-        f"env {env} {command} -e {shlex.quote(program)} || shown=1\n"
-        "echo 'expected: see README.md'\n"
-    )  # fmt: skip
+        f"program=${{{variable}:-{shell.program}}}\n"
+        f'have "$program" {variable} && {{\n'
+        f'  env {env} {limit}"$program" {" ".join(map(shlex.quote, shell.flags))} -e {shlex.quote(program)}\n'
+        "  judge $? 10\n}\n"
+    )
+
+
+def _js_expected(outcome: Outcome) -> str:
+    """An outcome for the script to compare with: ``null`` for one that is not compared, "" for one that it cannot."""
+    match outcome:
+        case Returned():
+            if any(value.type not in ("i32", "i64", "f32", "f64") for value in outcome.values):
+                return ""
+            values = ", ".join(f'["{value.type}", "{_js_bits(value)}"]' for value in outcome.values)
+            return f'["returned", [{values}]]'
+        case Trapped():
+            return '["trapped"]'
+        case Threw():
+            return '["threw"]'
+        case Rejected():
+            return '["rejected"]'
+        case Exhausted(what="stack"):
+            return '["exhausted"]'
+        case _:
+            return "null"
+
+
+def _js_bits(value: Value) -> str:
+    """A number's bits in decimal; JavaScript does not keep those of a NaN."""
+    infinity = {"f32": 0x7F800000, "f64": 0x7FF0000000000000}.get(value.type)
+    magnitude = value.bits & (1 << (31 if value.type == "f32" else 63)) - 1
+    return "nan" if infinity is not None and magnitude > infinity else str(value.bits)
 
 
 def _js_number(value: Value) -> str:

@@ -31,6 +31,7 @@ from wasm.embedding import (
     Value,
 )
 from wasm.encode import encode
+from wasm.fragment import code
 from wasm.traps import TrapKind
 from wasm.valtypes import EXTERNREF, F32, F64, I32, I64, V128
 
@@ -192,3 +193,62 @@ def test_repro_runs_in_a_javascript_shell(engine: str, sign: str, shell: str, va
     env = os.environ | {variable: found}
     ran = subprocess.run(["sh", str(path)], check=False, capture_output=True, text=True, env=env)
     assert 'odd "name" returned 1099511627776 5' in ran.stdout
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def repro(tmp_path: Path, engine: str, kind: Kind, *expected: Outcome, **variables: str) -> tuple[int, str]:
+    """The exit status of a case's repro.sh and what it prints."""
+    m = ModuleBuilder()
+    f = m.func([I32, F64], [I32, F64], export="f")
+    for name, imm in (("local.get", 0), ("local.get", 1)):
+        f.emit(name, imm)
+    g = m.func([], [F32], export="g")
+    g.body += code("f32.const 0  f32.const 0  f32.div")
+    m.func([], [], export="h").body += code("unreachable")
+    calls = (Invocation("g"), Invocation("h"))
+    case = Case(encode(m.finish()), calls)
+    (tmp_path / "case.wasm").write_bytes(case.content)
+    path = tmp_path / "repro.sh"
+    path.write_text(script(case, [(engine, "1.2.3", kind)], (Returned(), *expected)))
+    env = {"PATH": "/usr/bin:/bin", **variables}
+    ran = subprocess.run(["sh", str(path)], check=False, capture_output=True, text=True, env=env)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+NAN, TRAP = Returned.of([Value("f32", 0x7FC00000)]), Trapped(frozenset({TrapKind.UNREACHABLE}))
+
+
+@pytest.mark.parametrize(("engine", "shell", "variable"), [("v8", "node", "NODE"), ("jsc", "bun", "BUN")])
+def test_repro_compares_in_a_javascript_shell(engine: str, shell: str, variable: str, tmp_path: Path) -> None:
+    """1 only if it saw the bug, 0 if the engine is right."""
+    try:
+        found = find_shell(shell, EngineId(engine), offline=True)
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    assert repro(tmp_path, engine, Kind.VALUE, NAN, TRAP, **{variable: found})[0] == 0
+    for wrong in ((Returned.of([Value("f32", 0)]), TRAP), (NAN, Returned()), (TRAP, TRAP)):
+        status, said = repro(tmp_path, engine, Kind.VALUE, *wrong, **{variable: found})
+        assert status == 1
+        assert "  expected " in said
+
+
+@pytest.mark.parametrize(
+    ("does", "status"),
+    [("exit 0", 0), ("exit 1", 1), ("kill -ABRT $$", 1), ("exit 2", 125), ("exit 127", 125)],
+)
+def test_repro_tells_what_it_saw_from_what_it_could_not_run(does: str, status: int, tmp_path: Path) -> None:
+    """A flag that a release does not have is no bug of it, and neither is a release that is not there."""
+    command = tmp_path / "fake"
+    command.write_text(f"#!/bin/sh\n{does}\n")
+    command.chmod(0o755)
+    assert repro(tmp_path, "wasmtime:opt=none", Kind.VALUE, NAN, TRAP, WASMTIME=str(command))[0] == status
+
+
+def test_repro_without_its_engine(tmp_path: Path) -> None:
+    for engine, variable in (("wasmtime", "WASMTIME"), ("v8", "NODE")):
+        status, said = repro(tmp_path, engine, Kind.VALUE, NAN, TRAP, **{variable: "/nonexistent/engine"})
+        assert status == 125
+        assert f"/nonexistent/engine is not here: install it, or set {variable} to its path" in said
+    status, said = repro(tmp_path, "compiler", Kind.VALUE, NAN, TRAP)
+    assert (status, "fuzz replay ." in said) == (125, True)
+    assert repro(tmp_path, "v8", Kind.VALUE, Returned.of([Value("v128", 1)]), TRAP, NODE="/bin/false")[0] == 125
