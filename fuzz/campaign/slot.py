@@ -221,7 +221,7 @@ class _Slot:
                     finding.minimized, same_finding(self.bench, finding), dead=dead, seconds=max(10.0, order.seconds)
                 )
                 # Sizes that the reducer had no time to lower are nobody's.
-                about = (found if ending is Ending.FIXPOINT else replace(found, shape=())).words()
+                about = (found if ending is Ending.FIXPOINT else replace(found, shape=(), rough=True)).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception:  # the finding is worth more than its minimized form

@@ -89,7 +89,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     mine, theirs = Essentials.of_words(known.essentials), Essentials.of_words(again.essentials)
     common = Essentials(
         mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
-        mine.shape if mine.shape and theirs.shape else (),
+        mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     learned = {
@@ -120,7 +120,7 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return one.kind != "crash" or fewer <= more
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
-    return _same_rows(mine.specific, theirs.specific) and _same_shape(mine, theirs)
+    return _same_rows(mine, theirs) and _same_shape(mine, theirs)
 
 
 _OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")
@@ -131,11 +131,13 @@ def _stems(rows: frozenset[str]) -> frozenset[str]:
     return frozenset(_OF_TYPES.sub("", name) for name in rows)
 
 
-def _same_rows(mine: frozenset[str], theirs: frozenset[str]) -> bool:
+def _same_rows(mine: Essentials, theirs: Essentials) -> bool:
     """A pattern of several rows is the same pattern where one row more was needed to make its operands: no value may
-    stand between the rows of some patterns. A single row and a pattern with it are two causes."""
-    fewer, more = sorted((_one_select(mine), _one_select(theirs)), key=len)
-    return fewer == more or (len(fewer) > 1 and fewer < more)
+    stand between the rows of some patterns. A single row and a pattern with it are two causes, unless nobody knows
+    whether all of the pattern is needed."""
+    one, other = sorted((mine, theirs), key=lambda about: len(about.specific))
+    fewer, more = _one_select(one.specific), _one_select(other.specific)
+    return fewer == more or (len(fewer) > (0 if other.rough else 1) and fewer < more)
 
 
 def _one_select(rows: frozenset[str]) -> frozenset[str]:

@@ -40,12 +40,14 @@ class Essentials:
     """``specific``: rows that were tried and cannot be missed. ``fixed``: rows that cannot be neutralized (calls,
     control, stores, references), so that nothing is known of them but that the reducer could not remove them.
     ``incidental``: rows without which it still shows. ``shape``: the sizes above ``WIDE``, each the least to show it.
+    ``rough``: the reduction did not come to its end, so that less may be needed.
     """
 
     specific: frozenset[str] = frozenset()
     fixed: frozenset[str] = frozenset()
     incidental: frozenset[str] = frozenset()
     shape: tuple[tuple[str, int], ...] = ()
+    rough: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
@@ -60,8 +62,9 @@ class Essentials:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
         ones. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
+        rough = ("?",) if self.rough else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
-        return (*sorted(self.specific), *shape, *rest)
+        return (*sorted(self.specific), *shape, *rest, *rough)
 
     @staticmethod
     @lru_cache(maxsize=1024)
@@ -71,6 +74,8 @@ class Essentials:
         shape = []
         for word in words:
             name, at_least, size = word.partition(" >= ")
+            if word == "?":
+                continue
             if at_least:
                 shape.append((name, int(size)))
             elif word.startswith("("):
@@ -79,7 +84,7 @@ class Essentials:
                 incidental.add(word[1:])
             else:
                 specific.add(word)
-        return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape))
+        return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words)
 
 
 def essentials(

@@ -27,6 +27,7 @@ from fuzz.faults.injection.mutants import Mutant, describe, modules, mutated_tex
 from fuzz.faults.injection.patches import Entry, FaultError, Rewrite, applied, function_at, target_of
 from fuzz.selfcheck.search import Result, Search, capabilities, search, subject_of
 from fuzz.selfcheck.tables import page
+from fuzz.selfcheck.together import Together, look
 
 FAULTS = all_faults()
 
@@ -265,3 +266,18 @@ def test_usage(words: list[str]) -> None:
 def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["selfcheck", "--list"]) == 0
     assert capsys.readouterr().out.count("\n") == 2 * len(FAULTS)
+
+
+def test_faults_at_once_are_as_many_causes() -> None:
+    """One shows in nearly every case; each is found as a cause of its own, and told by running with it alone."""
+    faults = ("extend-8-as-16", "trunc-sat-upper-bound")
+    known = capabilities(Search((), 1))
+    outcome = look(Together(faults, ("arith",), 1, None, cases=27, minimize=20.0, jobs=2), known)
+    assert not outcome.errors
+    assert outcome.right(faults), outcome.causes
+    assert all(row in outcome.of(fault)[0] for fault, row in zip(faults, ("extend8_s", "trunc_sat"), strict=True))
+
+
+def test_faults_at_once_have_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["selfcheck", "--together", "--fault", "clz-of-zero"]) == 2
+    assert "takes two faults or more" in capsys.readouterr().err

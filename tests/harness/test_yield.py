@@ -121,9 +121,10 @@ def test_the_readme_shows_such_a_summary() -> None:
     shown = [line.removeprefix("    ") for line in readme.splitlines() if line.startswith("    ")]
     said = summary_lines(Summary(("returns",), 1, "1", out=Path(), stats=counted(0, 1, 2, 3)))
     assert words(shown) == words(said)
-    progress = r" +\d+ s  \d+ cases, [\d.]+ cases/s, \d+ findings"
+    progress = r" +\d+ s  \d+ cases, [\d.]+ cases/s, \d+ s left, \d+ findings"
     assert any(re.fullmatch(progress, line) for line in shown)
     running = Summary(("returns",), 1, "1", out=Path(), stats=counted(0), wall_seconds=9.0, quiet_since=9.0)
+    running.now = Now(running=1, seconds_left=51.0)
     assert re.fullmatch(progress, progress_line(running))
 
 

@@ -111,6 +111,8 @@ def test_two_known_causes_in_one_case() -> None:
     [
         (Essentials(frozenset({"a"})), Essentials(frozenset({"a"}), incidental=frozenset({"b"})), True),
         (Essentials(frozenset({"a"})), Essentials(frozenset({"b"})), False),
+        (Essentials(frozenset({"a"})), Essentials(frozenset({"a", "b"}), rough=True), True),
+        (Essentials(frozenset({"a"}), rough=True), Essentials(frozenset({"a", "b"})), False),
         (Essentials(frozenset({"select"})), Essentials(frozenset({"select_t"})), True),
         (Essentials(frozenset({"a"})), Essentials(frozenset({"a", "b"})), False),
         (Essentials(frozenset({"a", "b"})), Essentials(frozenset({"a", "b", "c"})), True),
@@ -174,8 +176,10 @@ def test_what_says_little() -> None:
 
 
 def test_what_is_essential_in_words() -> None:
-    about = Essentials(frozenset({"i32.rotl"}), frozenset({"call"}), frozenset({"i32.clz"}), (("block values", 20),))
-    assert about.words() == ("i32.rotl", "block values >= 20", "(call)", "~i32.clz")
+    about = Essentials(
+        frozenset({"i32.rotl"}), frozenset({"call"}), frozenset({"i32.clz"}), (("block values", 20),), True
+    )
+    assert about.words() == ("i32.rotl", "block values >= 20", "(call)", "~i32.clz", "?")
     assert Essentials.of_words(about.words()) == about
 
 

@@ -15,6 +15,7 @@ from fuzz.records.regular_file import read_regular
 from fuzz.selfcheck.search import Search, capabilities
 from fuzz.selfcheck.searches import run_searches
 from fuzz.selfcheck.tables import Row, closing, heading, line, page, score
+from fuzz.selfcheck.together import Together, look
 from generators.peer import peer_names
 from generators.registry import load_target, target_names, version_of
 from oracles.engine import UsageError
@@ -55,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "only print Markdown tables of what these files of --out hold, generators side by side"
     parser.add_argument("--table", type=path, nargs="+", metavar="FILE", help=words)
     parser.add_argument("--jobs", type=jobs, metavar="N", help="searches at once (default: the CPUs)")
+    words = "put all faults that are named in at once, and see whether a campaign tells them apart as causes"
+    parser.add_argument("--together", action="store_true", help=words)
+    parser.add_argument("--no-steer", action="store_true", help="with --together: without steering")
     add_offline(parser)
     add_json(parser)
 
@@ -67,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
     if args.table:
         print(page([row for path in args.table for row in _read(path)[1]]), end="")
         return 0
+    if args.together:
+        return _together(args)
     names, columns = _names(args), _columns(args)
     how = [Search(targets, args.seed, args.seconds, offline=args.offline, generator=column,
                   minimize=0.0 if args.no_minimize else args.minimize_time)
@@ -93,6 +99,36 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(line(row), flush=True)
     return _close(args, [row for row in rows if row["name"] in names])
+
+
+def _together(args: argparse.Namespace) -> int:
+    """0 if every fault was found as exactly one cause."""
+    faults = tuple(dict.fromkeys(args.fault or ()))
+    if len(faults) < 2 or any("#" in name for name in faults):
+        raise UsageError("--together takes two faults or more, each by --fault NAME: fuzz selfcheck --list names them")
+    known = capabilities(Search((), args.seed))
+    features = frozenset.intersection(*(one.features for one in known.values()))
+    (targets,) = list(_columns(args).values())[:1]
+    fitting = tuple(
+        name for name in targets if load_target(name).kind is CaseKind.WASM and load_target(name).needs <= features
+    )
+    how = Together(faults, fitting, args.seed, args.seconds, None, args.minimize_time, not args.no_steer,
+                   args.jobs or len(os.sched_getaffinity(0)))  # fmt: skip
+    outcome = look(how, known)
+    if args.json:
+        causes = [[name, list(shown)] for name, shown in outcome.causes]
+        _say({"type": "together", "version": 1, "faults": list(faults), "causes": causes, "cases": outcome.cases,
+              "cpu": round(outcome.cpu, 1), "errors": outcome.errors})  # fmt: skip
+    else:
+        for name in faults:
+            print(f"{name:45} {len(outcome.of(name))} causes: {'; '.join(outcome.of(name)) or 'not found'}")
+        for name, shown in outcome.causes:
+            if len(shown) != 1:
+                print(f"cause {name}: {', '.join(shown) or 'no fault alone shows it'}")
+        print(f"{outcome.cases} cases, {outcome.cpu:.1f} s CPU")
+    if outcome.errors:
+        return 3
+    return 0 if outcome.right(faults) else 1
 
 
 def _close(args: argparse.Namespace, rows: list[Row]) -> int:

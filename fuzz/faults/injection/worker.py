@@ -1,7 +1,8 @@
 """The compiler's worker with a fault: ``python -m fuzz.faults.injection.worker NAME CONFIG``.
 
-NAME is a fault (its partner comes with it) or a mutant; the rest is ``oracles.compiled.worker_main``, which, like the
-compiler, knows nothing of it. A mutant has to be installed before the compiler is imported.
+NAME is a fault (its partner comes with it), several joined by ``+``, or a mutant; the rest is
+``oracles.compiled.worker_main``, which, like the compiler, knows nothing of it. A mutant has to be installed before the
+compiler is imported.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ def main() -> None:
         else:
             from fuzz.faults.injection.catalogue import with_partner
 
-            for fault in with_partner(name):
-                stack.enter_context(fault.inject())
+            for one in name.split("+"):
+                for fault in with_partner(one):
+                    stack.enter_context(fault.inject())
         from oracles.compiled import worker_main
 
         worker_main.main()

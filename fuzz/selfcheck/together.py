@@ -1,0 +1,127 @@
+"""Several faults at once: does a campaign find each, as one cause, however loud another one is?
+
+A campaign runs against the compiler with all of the faults in it. Then each cause's smallest finding is run on the
+compiler with each fault alone: the fault that shows it is the cause's. All is well if every fault has one cause and
+every cause one fault.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from fuzz.archive.archive import Archive, Reader
+from fuzz.archive.bundles import FINDINGS, read_bundle
+from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.messages import Plan
+from fuzz.campaign.steering import EPOCH
+from fuzz.records.finding import Finding
+from fuzz.records.history import Series
+from fuzz.records.summary import Summary
+from fuzz.selfcheck.search import LIMITS, SETTINGS, WORKER
+from fuzz.triage import known
+from fuzz.trial.bench import Bench
+from generators.registry import version_of
+from oracles.engine import Capabilities, Engine, EngineId, Limits
+from oracles.engines.compiler import worker_of
+from oracles.judge.verdict import Disagree
+from oracles.remote.worker_engine import WorkerEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How to look: cases of these targets from ``seed`` on, for ``seconds`` or a number of ``cases``, and ``minimize``
+    seconds for each finding, with steering or without, in so many slots."""
+
+    faults: tuple[str, ...]
+    targets: tuple[str, ...]
+    seed: int
+    seconds: float | None
+    cases: int | None = None
+    minimize: float = 20.0
+    steer: bool = True
+    jobs: int = 1
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it: the causes by name, each with the faults that show its smallest finding; CPU seconds, cases."""
+
+    causes: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    cpu: float = 0.0
+    cases: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def of(self, fault: str) -> list[str]:
+        """The causes that are a fault's."""
+        return [name for name, faults in self.causes if fault in faults]
+
+    def right(self, faults: Sequence[str]) -> bool:
+        """Whether every fault has exactly one cause and every cause exactly one fault."""
+        return all(len(self.of(fault)) == 1 for fault in faults) and all(len(shown) == 1 for _, shown in self.causes)
+
+
+class _Quiet:
+    """An observer of a run that nobody watches."""
+
+    def started(self, summary: Summary) -> None: ...
+    def tick(self, summary: Summary) -> None: ...
+    def stored(self, finding: Finding, path: Path, first: bool) -> None: ...
+    def minimized(self, finding: Finding, path: Path) -> None: ...
+    def note(self, text: str) -> None: ...
+    def finished(self, summary: Summary) -> None: ...
+
+
+def open_faulty(
+    faults: str, capabilities: Mapping[str, Capabilities], id: str, limits: Limits, offline: bool  # noqa: ARG001
+) -> Engine:  # fmt: skip
+    """The compiler with these faults (joined by ``+``); its capabilities are those that it has without."""
+    parsed = EngineId.parse(id)
+    return WorkerEngine(parsed, worker_of(parsed, limits, (WORKER, faults)), limits, capabilities[str(parsed)])
+
+
+def look(how: Together, capabilities: Mapping[str, Capabilities], folder: Path | None = None) -> Outcome:
+    """Run the campaign, in ``folder`` or in one that is taken away, and ask each fault for its causes."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return look(how, capabilities, Path(temporary) / "out")
+    archive = Archive(folder)
+    try:
+        series = Series(how.targets, how.seed, version_of(how.targets))
+        opener = partial(open_faulty, "+".join(how.faults), capabilities)
+        plan = Plan(tuple(capabilities), series, LIMITS, offline=True, opener=opener)
+        settings = Settings(
+            how.seconds, how.cases, how.jobs, minimize_seconds=how.minimize, epoch=EPOCH if how.steer else 0
+        )
+        summary = Campaign(plan, settings, archive, known.none(), _Quiet()).run()
+    finally:
+        archive.close()
+    outcome = Outcome(cpu=summary.stats.harness_cpu + sum(summary.stats.engine_cpu.values()), cases=summary.stats.cases,
+                      errors=list(summary.errors))  # fmt: skip
+    outcome.causes = _attributed(how, capabilities, folder)
+    return outcome
+
+
+def _attributed(
+    how: Together, capabilities: Mapping[str, Capabilities], folder: Path
+) -> list[tuple[str, tuple[str, ...]]]:
+    examples: list[tuple[str, Finding]] = []
+    with Reader(folder) as reader:
+        for cause in reader.causes.all():
+            rows = sorted(reader.findings(cause.id), key=lambda row: row.size)
+            if rows:
+                finding = read_bundle(folder / FINDINGS / rows[0].bundle)
+                examples.append((f"{cause.id} {cause.name}", finding))
+    shown: dict[str, list[str]] = {name: [] for name, _ in examples}
+    for fault in how.faults:
+        bench = Bench(list(SETTINGS), LIMITS, True, partial(open_faulty, fault, capabilities))
+        try:
+            for name, finding in examples:
+                if isinstance(bench.run_after(finding.before, finding.best).verdict, Disagree):
+                    shown[name].append(fault)
+        finally:
+            bench.close()
+    return [(name, tuple(faults)) for name, faults in shown.items()]
