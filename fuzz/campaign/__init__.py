@@ -5,8 +5,17 @@
     bucket are stored; it runs no case itself.
 ``slot``
     A slot: a process with engine workers of its own, which goes from a case's number to a finding by itself. Orders
-    (``RunCases``, ``Minimize``) and reports (``Hello``, ``Batch``, ``Found``, ``Minimized``, ...) are what pass between
+    (``RunCases``, ``Minimize``) and reports (``Hello``, ``Batch``, ``Found``, ``Minimized``, ...) pass between
     the two, over a pipe.
+``messages``
+    The orders and reports themselves.
+``desk``
+    ``Desk``: where findings come together in the parent: bucket and cause of each, what waits, what is minimized next.
+``sorting``
+    In a slot: a disagreement is counted for a known cause, set aside while its bucket is worked on, or confirmed.
+``steering``
+    ``Steering``: how often the generators write the rows that known causes hang on; the last of the cases go on as if
+    nothing were known.
 ``feedback``
     ``--feedback``: a folder of cases that executed something new, from which some targets draw.
 

@@ -200,18 +200,20 @@ class Campaign:
             # One slot runs cases while all others find out about causes, so that no night comes to a standstill.
             last = len(self.slots) > 1 and all(other.bundle for other in self.slots if other is not slot)
             if last and (numbers := self._next_numbers()):
-                slot.numbers = numbers
-                self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
+                self._run(slot, numbers)
             elif (task := self.desk.next_task()) is not None:
                 self._minimize(slot, task)
             elif items := self._next_waiting():
                 slot.items = items
                 self._order(slot, Reconsider(items, self.desk.knowledge()))
             elif numbers := self._next_numbers():
-                slot.numbers = numbers
-                self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
+                self._run(slot, numbers)
             elif not self._late() and (task := self.desk.next_smaller()) is not None:
                 self._minimize(slot, task)
+
+    def _run(self, slot: _Slot, numbers: tuple[int, ...]) -> None:
+        slot.numbers = numbers
+        self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
 
     def _minimize(self, slot: _Slot, task: Minimize) -> None:
         slot.bundle = task.bundle
@@ -322,11 +324,10 @@ class Campaign:
                 given_up = Stats(discarded=Counter({"harness died": 1}))
                 self.summary.stats.add(given_up)
                 self.archive.record_batch([number], given_up)
-            elif len(slot.numbers) == 1 and slot.greeted:
+                continue
+            if len(slot.numbers) == 1 and slot.greeted:
                 self.doubted.add(number)
-                self.again.append(number)
-            else:
-                self.again.append(number)
+            self.again.append(number)
         if slot.bundle:
             self.desk.minimizer_died(slot.bundle)
         if slot.items:

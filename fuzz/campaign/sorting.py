@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from fuzz.campaign.messages import Knowledge
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
 from fuzz.triage.causes import Sighting, Suspect, classify
-from fuzz.triage.signature import split
+from fuzz.triage.signature import may_hold
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.retry import IMPATIENT, confirm
 from oracles.judge.verdict import Disagree, Dissent
@@ -81,14 +81,11 @@ def _shows(bench: Bench, bucket: Signature, dissents: Sequence[Dissent]) -> Call
     To see that something takes too long takes long, each time; such findings are told apart by their instructions only.
     """
     engines = [dissents[0].engine]
-    anybody = replace(bucket, family="")  # who is probably wrong is a vote of all engines, which are not asked here
 
     def shows(case: Case) -> bool:
         if dissents[0].kind in IMPATIENT:
             return False
         verdict = bench.run(case, engines).verdict
-        return isinstance(verdict, Disagree) and any(
-            replace(key.bucket, family="") == anybody for key, _ in split(verdict)
-        )
+        return isinstance(verdict, Disagree) and may_hold(verdict, bucket)
 
     return shows

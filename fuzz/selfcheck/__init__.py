@@ -6,6 +6,8 @@
     disagreement.
 ``searches``
     Many of them, each in a process of its own, since a fault must not outlive its search.
+``together``
+    ``fuzz selfcheck --together``: several faults in one campaign, told apart as causes.
 ``tables``
     Scores, lines for a terminal and tables for docs/selfcheck-results.md, from the lines of its JSON.
 

@@ -124,6 +124,13 @@ _PLUMBING: Final = re.compile(
 )
 
 
+def may_hold(verdict: Disagree, bucket: Signature) -> bool:
+    """Whether a bucket is among the findings of a quick look by one engine.
+
+    Who is probably wrong (``family``) is a vote of all engines, which were not asked, so it may be any."""
+    return any(replace(key.bucket, family="") == replace(bucket, family="") for key, _ in split(verdict))
+
+
 def is_plumbing(name: str) -> bool:
     """Whether a row's name says nothing of what a finding is about: it moves values, or ends blocks."""
     return _PLUMBING.fullmatch(name) is not None

@@ -10,6 +10,14 @@
     time.
 ``minimize``
     ``minimized``: hands the reducer the question whether a smaller case shows the same finding, and not another one.
+``sequence``
+    Findings that need a history: the cases that the same process ran before, as few of them as can be.
+``compared``
+    Which calls of a trial were compared, and why the others were not.
+``instances``
+    A case run to the end of its calls: where one ends an instance, the others are made on a fresh one.
+``limits``
+    Limits that grow with the module.
 ``account``
     What a trial adds to the counts: shapes asked for and reached, endings, what was not compared, CPU time.
 ``children``

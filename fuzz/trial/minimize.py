@@ -11,7 +11,7 @@ from typing import Final
 
 from fuzz.records.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
-from fuzz.triage.signature import refined, split
+from fuzz.triage.signature import may_hold, refined, split
 from fuzz.trial.bench import Bench
 from fuzz.trial.retry import finding as finding_of
 from fuzz.trial.sequence import fewest
@@ -39,7 +39,7 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     def is_interesting(case: Case) -> bool:
         if steps is not None and case.kind is CaseKind.WASM and _steps_of(case, steps) is None:
             return False
-        if first is not None and not any(_bucket(bench, before, case, signature, first)):
+        if first is not None and not _may_show(bench, before, case, signature, first):
             return False
         verdict = bench.run_after(before, case).verdict
         if not isinstance(verdict, Disagree):
@@ -69,12 +69,10 @@ def _allowed(case: Case) -> int | None:
     return None if steps is None else _LONGER * steps + _FEW
 
 
-def _bucket(bench: Bench, before: Sequence[Case], case: Case, signature: Signature, only: list[str]) -> list[bool]:
-    """For each finding of a quick look by one engine: whether it may be ours (the family may still turn)."""
+def _may_show(bench: Bench, before: Sequence[Case], case: Case, signature: Signature, only: list[str]) -> bool:
+    """A quick look by one engine: whether it may show the finding."""
     verdict = bench.run_after(before, case, only).verdict
-    if not isinstance(verdict, Disagree):
-        return []
-    return [replace(key.bucket, family="") == replace(signature, family="") for key, _ in split(verdict)]
+    return isinstance(verdict, Disagree) and may_hold(verdict, signature)
 
 
 def minimized(

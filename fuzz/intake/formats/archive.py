@@ -27,7 +27,8 @@ def fits(content: bytes) -> bool:
 def read(given: Given) -> list[Piece]:
     try:
         files = dict(_zip_files(given) if given.content.startswith(b"PK") else _tar_files(given))
-    except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, RuntimeError, EOFError, OSError) as error:
+        # zipfile says by a RuntimeError that a file is encrypted, or packed in a way that it does not know.
         raise UsageError(f"{given.name} cannot be unpacked: {error}") from None
     bundles = [PurePosixPath(name).parent for name in files if PurePosixPath(name).name == FINDING]
     if bundles:
