@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from fuzz.cli.asked import asked_engines, need_trust
+from fuzz.cli.names import one_of
 from fuzz.intake.calls import parse_invocation
 from fuzz.intake.piece import Piece, Wish
 from fuzz.intake.reading import bring, bring_one
@@ -18,15 +19,11 @@ from generators.registry import make_case, target_names
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, adapter
 from wasm.case import Case, CaseKind
 from wasm.embedding import Entry
-from wasm.errors import nearest
 
 
 def generated(target: str, seed: int, index: int) -> Case:
     """A case of a target. Raises ``UsageError``."""
-    if target not in target_names():
-        names = target_names()
-        raise UsageError(f"no target {target!r}{nearest(target, names)}: there are {', '.join(names)}")
-    return make_case(target, seed, index)
+    return make_case(one_of(target, "target", target_names()), seed, index)
 
 
 @dataclass(frozen=True, slots=True)

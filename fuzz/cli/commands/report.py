@@ -9,9 +9,9 @@ from typing import Final
 
 from fuzz.archive.recorded import recorded
 from fuzz.cli.arguments import path
+from fuzz.cli.names import one_of
 from fuzz.report import formats
 from oracles.engine import UsageError
-from wasm.errors import nearest
 
 EXAMPLES: Final = (
     "report reports/NIGHT",
@@ -27,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the report in the format asked for."""
     names = sorted(item.name for item in pkgutil.iter_modules(formats.__path__))
-    if args.format not in names:
-        raise UsageError(f"no format {args.format!r}{nearest(args.format, names)}: there are {', '.join(names)}")
+    one_of(args.format, "format", names)
     if not args.dir.is_dir():
         raise UsageError(f"there is no folder {args.dir}")
     module = importlib.import_module(f"fuzz.report.formats.{args.format}")

@@ -21,6 +21,7 @@ from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import EPOCH
 from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive
 from fuzz.cli.asked import asked_engines
+from fuzz.cli.names import listed
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
@@ -29,7 +30,6 @@ from generators.peer import peer_names
 from generators.registry import kind_of, target_names, version_of
 from oracles.engine import UsageError
 from oracles.reference import REFERENCE
-from wasm.errors import nearest
 
 DEFAULT_SECONDS: Final = 60.0
 
@@ -119,16 +119,9 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG00
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
     """The targets, or the peers, to take cases from in turn."""
-    option, text, known = "--target", args.target, target_names()
     if args.generator is not None:
-        option, text, known = "--generator", args.generator, peer_names()
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    for name in names:
-        if name not in known:
-            raise UsageError(f"no {option[2:]} {name!r}{nearest(name, known)}: there are {', '.join(known)}")
-    if not names:
-        raise UsageError(f"{option} names nothing: there are {', '.join(known)}")
-    return names
+        return listed(args.generator, "generator", peer_names())
+    return listed(args.target, "target", target_names())
 
 
 def _seed(given: int | None, archive: Archive, targets: tuple[str, ...], version: str) -> int:

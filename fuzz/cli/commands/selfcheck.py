@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.cli.arguments import add_json, add_offline, duration, jobs, natural, path
+from fuzz.cli.names import listed
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.mutants import Mutant, sample
 from fuzz.records.regular_file import read_regular
@@ -173,21 +174,11 @@ def _columns(args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
     """Who makes the cases: a title to the targets that have their turn in one search. Raises ``UsageError``."""
     ours = tuple(name for name in target_names() if load_target(name).kind in (CaseKind.WASM, CaseKind.MACHINE))
     if args.target is not None:
-        ours = _listed(args.target, "target", target_names())
+        ours = listed(args.target, "target", target_names())
     if args.by_target:
         return {name: (name,) for name in ours}
-    columns = _listed(args.generator, "generator", (OURS, *peer_names()))
+    columns = listed(args.generator, "generator", (OURS, *peer_names()))
     return {name: ours if name == OURS else (name,) for name in columns}
-
-
-def _listed(text: str, what: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    for name in names:
-        if name not in known:
-            raise UsageError(f"no {what} {name!r}{nearest(name, known)}: there are {', '.join(known)}")
-    if not names:
-        raise UsageError(f"--{what} names nothing: there are {', '.join(known)}")
-    return names
 
 
 def _list() -> None:
