@@ -6,7 +6,7 @@ import errno
 import io
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,13 @@ def test_a_report_says_the_same_without_running(wrong: Ran) -> None:
     assert "1 new causes, 0 seen by earlier runs, 0 known issues." in markdown.render(summary)
     lines = [json.loads(line) for line in jsonl.render(summary).splitlines()]
     assert [line["type"] for line in lines] == ["finding", "finding", "summary"]
+
+
+def test_a_report_without_findings_says_so(wrong: Ran) -> None:
+    quiet = replace(wrong.summary, findings=[])
+    page = markdown.render(quiet)
+    assert f"No finding in the {quiet.stats.compared} cases that were compared." in page
+    assert "new causes" not in page
 
 
 def test_going_on_repeats_nothing_and_forgets_nothing(tmp_path: Path) -> None:

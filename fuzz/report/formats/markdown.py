@@ -16,8 +16,10 @@ def render(summary: Summary) -> str:
     groups = summary.by_cause()
     new = sum(group[0].fresh and not group[0].known for group in groups)
     known = sum(bool(group[0].known) for group in groups)
-    lines += [f"{new} new causes, {len(groups) - new - known} seen by earlier runs, {known} known issues.", ""]
-    if groups:
+    if not groups:
+        lines += [f"No finding in the {stats.compared} cases that were compared.", ""]
+    else:
+        lines += [f"{new} new causes, {len(groups) - new - known} seen by earlier runs, {known} known issues.", ""]
         lines += ["| cause | cases | bytes | state | bundles |", "|---|---|---|---|---|"]
         for group in groups:
             first = group[0]
