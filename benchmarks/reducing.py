@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import argparse
 import resource
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.reduce import Budget, command_predicate, reduce_case
 from wasm.case import Case

@@ -24,7 +24,7 @@ from fuzz.records.summary import Summary
 from fuzz.selfcheck.search import LIMITS, SETTINGS, WORKER
 from fuzz.triage import known
 from fuzz.trial.bench import Bench
-from generators.registry import version_of
+from generators.registry import make_case, version_of
 from oracles.engine import Capabilities, Engine, EngineId, Limits
 from oracles.engines.compiler import worker_of
 from oracles.judge.verdict import Disagree
@@ -81,6 +81,18 @@ def open_faulty(
     """The compiler with these faults (joined by ``+``); its capabilities are those that it has without."""
     parsed = EngineId.parse(id)
     return WorkerEngine(parsed, worker_of(parsed, limits, (WORKER, faults)), limits, capabilities[str(parsed)])
+
+
+def loudness(how: Together, capabilities: Mapping[str, Capabilities]) -> float:
+    """The share of the first ``how.cases`` cases in which the faults show."""
+    assert how.cases
+    series = Series(how.targets, how.seed, version_of(how.targets))
+    bench = Bench(list(capabilities), LIMITS, True, partial(open_faulty, "+".join(how.faults), capabilities))
+    try:
+        trials = (bench.run(make_case(target, how.seed, index)) for target, index in map(series.case, range(how.cases)))
+        return sum(isinstance(trial.verdict, Disagree) for trial in trials) / how.cases
+    finally:
+        bench.close()
 
 
 def look(how: Together, capabilities: Mapping[str, Capabilities], folder: Path | None = None) -> Outcome:
