@@ -35,7 +35,8 @@ class Operation:
     """The first operation whose operands are right and whose result is wrong.
 
     ``function`` and ``position`` (in the flat body) say where it stands, ``text`` is the instruction. Values are
-    written as ``type:0xbits``. ``execution`` counts from 1 how often the place had been run. ``how`` says how that is known.
+    written as ``type:0xbits``. ``execution`` counts from 1 how often the place had been run.
+    ``how`` says how that is known.
     """
 
     function: int
