@@ -3,8 +3,7 @@
     python benchmarks/together.py [--seeds 1,2,3,4,5] [--count 8] [--times 3] [--steer yes|no|both]
 
 For each seed, named faults of the compiler are drawn: first a loud one, which shows in at least one case of ten, then
-others, until there are ``--count`` that are found alone within 20 CPU seconds and can stand in one compiler. Each alone
-is looked for and minimized by ``fuzz selfcheck``; then all together by ``fuzz selfcheck --together`` for ``--times``
+others that do not, until there are ``--count`` that are found alone within 20 CPU seconds. Each alone is looked for and minimized by ``fuzz selfcheck``; then all together by ``fuzz selfcheck --together`` for ``--times``
 times the CPU seconds that they took one by one (of which a quarter is kept for what is minimized after the time). One
 row for each: CPU seconds, cases, causes, and faults with exactly one cause. CPU seconds are those of all processes.
 """
@@ -62,11 +61,11 @@ def draw(seed: int, count: int) -> tuple[list[str], float]:
     random.Random(seed).shuffle(names)
     chosen: list[str] = []
     total = 0.0
-    loud = next(name for name in names if loudness(Together((name,), TARGETS, seed, None, SAMPLE), KNOWN) >= LOUD)
-    for name in (loud, *(name for name in names if name != loud)):
+    for name in names:
         if len(chosen) == count:
             break
-        if all_faults()[name].partner:
+        loud = loudness(Together((name,), TARGETS, seed, None, SAMPLE), KNOWN) >= LOUD
+        if all_faults()[name].partner or loud is bool(chosen):
             continue
         cpu = alone(name, seed)
         print(f"  {name}: {'not found' if cpu is None else f'{cpu:.1f} s'}", file=sys.stderr, flush=True)

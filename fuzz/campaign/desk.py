@@ -14,8 +14,9 @@ from fuzz.campaign.steering import BEFORE, EPOCH, Lesson, lesson_of, lessons_of_
 from fuzz.records.finding import Finding
 from fuzz.records.history import Cause, Ending, Minimization, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
-from fuzz.triage.causes import cause_of, release_of, same_cause, united
+from fuzz.triage.causes import cause_of, is_bare, release_of, united
 from fuzz.triage.essentials import Essentials
+from fuzz.triage.kin import akin, same_cause
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.signature import is_telling
 from wasm.case import Case
@@ -33,7 +34,8 @@ class Desk:
     ``waiting`` the disagreements set aside; of those that are being ``asked`` again some are ``put_back`` meanwhile.
     ``numbers`` has by bundle the number of the case with which a finding that is worked on was met. ``smaller`` are
     findings of known causes that can be made smaller when there is nothing better to do. ``under_way`` are the tasks
-    that slots have, by bundle, and ``died`` those whose slot died once. ``epoch`` is that of steering, 0 for none.
+    that slots have, by bundle, and ``died`` those whose slot died once. ``telling`` are the buckets that say much.
+    ``epoch`` is that of steering, 0 for none.
     """
 
     archive: Archive
@@ -52,6 +54,7 @@ class Desk:
     examples: Counter[int] = field(default_factory=Counter)
     asked: set[SetAside] = field(default_factory=set)
     put_back: set[SetAside] = field(default_factory=set)
+    telling: set[str] = field(default_factory=set)
     causes: tuple[Cause, ...] = ()
     roots: dict[int, int] = field(default_factory=dict)
     epoch: int = EPOCH
@@ -70,6 +73,7 @@ class Desk:
         endings = {tried.bundle: tried.ending for tried in self.archive.minimizations()}
         for row in self.archive.findings():
             key = row.signature.bucket.key
+            self.telling.update([key] if is_telling(row.signature) else ())
             if not row.repeats:
                 self.unstable[key] += 1
                 continue
@@ -112,7 +116,7 @@ class Desk:
     def _untried(self, row: StoredFinding, endings: Mapping[str, Ending]) -> bool:
         """Whether a finding has the cause that it has only because nobody tried to minimize it."""
         cause = next(cause for cause in self.causes if cause.id == row.cause)
-        return self.minimize_seconds > 0 and _bare(cause) and not row.minimized and row.bundle not in endings
+        return self.minimize_seconds > 0 and is_bare(cause) and not row.minimized and row.bundle not in endings
 
     def _work_on(
         self, finding: Finding, bundle: str, unknown: bool, number: int = BEFORE, start: Case | None = None
@@ -148,9 +152,12 @@ class Desk:
         )
 
     def _asks_for_more(self, cause: Cause) -> bool:
-        """Whether a cause is no answer yet: nothing is essential to it, so everything in its bucket would be it. Only
-        after as many findings as are stored of a cause have come to that, the bucket has to decide."""
-        return self.minimize_seconds > 0 and _bare(cause) and self.examples[self.roots[cause.id]] < self.limit
+        """Whether a cause is no answer yet: nothing is essential to it, so everything in its bucket would be it. Where
+        the bucket says little by itself it has to decide only after as many findings as are stored of a cause have come
+        to that."""
+        if self.minimize_seconds <= 0 or not is_bare(cause) or self.telling & set(cause.faces[:1]):
+            return False
+        return self.examples[self.roots[cause.id]] < self.limit
 
     def settled_before(self, number: int) -> bool:
         """Whether the causes of all findings from cases before a number are known, and none of their disagreements
@@ -235,7 +242,7 @@ class Desk:
             return None
         finding = self._with_known(report.finding)
         path = self.archive.replace_finding(self.archive.bundles / report.bundle, finding)
-        self._settle(report.bundle, finding, report.essentials, number)
+        self._settle(report.bundle, finding, report.essentials, number, report.faces)
         return path, finding
 
     def batch(self, report: Batch) -> None:
@@ -275,7 +282,9 @@ class Desk:
 
     # Causes.
 
-    def _settle(self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE) -> None:
+    def _settle(
+        self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE, faces: tuple[str, ...] = ()
+    ) -> None:
         """Give a stored finding its cause: one that is known already, or a new one, which steers from then on.
 
         One that has a cause and was minimized further keeps it where a person has spoken of that. Else it goes where it
@@ -283,17 +292,21 @@ class Desk:
         other one if there is one. What an earlier run left teaches as if case 0 had: cases may be under way.
         """
         tables = self.archive.causes
-        again = cause_of(finding, Essentials.of_words(words))
+        again = cause_of(finding, Essentials.of_words(words), faces)
         telling = is_telling(finding.signature)
+        self.telling.update([finding.signature.bucket.key] if telling else ())
         had = next((row.cause for row in self.archive.findings() if row.bundle == bundle), None)
         known = next((cause for cause in self.causes if same_cause(cause, again, telling)), None)
         if had is not None and (tables.spoken_of(had) or (known is None and self._alone(bundle, had))):
             known = tables.get(had)
-            if _bare(known) or not tables.spoken_of(had):
+            if is_bare(known) or not tables.spoken_of(had):
                 tables.update(had, essentials=again.essentials, name=again.name)
                 self._learn(had, max(0, number))
         if known is None:
             id = tables.add(again)
+            kin = next((cause for cause in self.causes if akin(cause, again)), None)
+            if kin is not None:
+                tables.merge(self.roots[kin.id], id)
             self._learn(id, max(0, number))
         else:
             id = known.id
@@ -371,9 +384,3 @@ def _dissenters(finding: Finding) -> list[tuple[str, str]]:
 def _plain(item: SetAside) -> SetAside:
     """Without when it was set aside: what it has in common with itself set aside again."""
     return replace(item, time=0.0, night=0)
-
-
-def _bare(cause: Cause) -> bool:
-    """Whether nothing is known to be essential to a cause."""
-    about = Essentials.of_words(cause.essentials)
-    return not (about.rows or about.shape)

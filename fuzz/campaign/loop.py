@@ -75,11 +75,13 @@ class Settings:
 @dataclass(slots=True)
 class _Slot:
     """The parent's side of a slot; ``numbers`` are the cases of the order under way, ``items`` those that it asks
-    again, ``bundle`` what it minimizes."""
+    again, ``bundle`` what it minimizes; ``since`` is when it was given, ``triage`` whether it is about causes."""
 
     process: BaseProcess
     pipe: Connection
     idle: bool = False
+    since: float = 0.0
+    triage: bool = False
     numbers: tuple[int, ...] = ()
     bundle: str = ""
     items: tuple[SetAside, ...] = ()
@@ -104,6 +106,8 @@ class Campaign:
     deadline: float | None = None
     numbers: Iterator[int] = field(init=False)
     peeked: int | None = None
+    triage_seconds: float = 0.0
+    case_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         series = self.plan.series
@@ -193,13 +197,14 @@ class Campaign:
         return any(not slot.idle for slot in self.slots)
 
     def _hand_out(self) -> None:
-        """Causes first: what is known of them saves work on everything else."""
+        """Causes first: what is known of them saves work on everything else. But not for more than half of the time:
+        what cannot be told apart quickly must not keep the night from finding something else."""
         for slot in self.slots:
             if not slot.idle:
                 continue
             # One slot runs cases while all others find out about causes, so that no night comes to a standstill.
             last = len(self.slots) > 1 and all(other.bundle for other in self.slots if other is not slot)
-            if last and (numbers := self._next_numbers()):
+            if (last or self._owes_cases()) and (numbers := self._next_numbers()):
                 self._run(slot, numbers)
             elif (task := self.desk.next_task()) is not None:
                 self._minimize(slot, task)
@@ -211,6 +216,11 @@ class Campaign:
             elif not self._late() and (task := self.desk.next_smaller()) is not None:
                 self._minimize(slot, task)
 
+    def _owes_cases(self) -> bool:
+        """Whether finding out about causes has had more of the slots' time than running cases, by so much as two
+        minimizations may take."""
+        return self.triage_seconds > self.case_seconds + 2 * self.settings.minimize_seconds
+
     def _run(self, slot: _Slot, numbers: tuple[int, ...]) -> None:
         slot.numbers = numbers
         self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
@@ -220,7 +230,8 @@ class Campaign:
         self._order(slot, task)
 
     def _order(self, slot: _Slot, order: Order) -> None:
-        slot.idle = False
+        slot.idle, slot.since = False, time.monotonic()
+        slot.triage = not isinstance(order, RunCases)
         with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed when it is read from
             slot.pipe.send(order)
 
@@ -279,6 +290,7 @@ class Campaign:
                 self._greet(slot, report)
             case Idle():
                 slot.idle = True
+                self._account(slot)
             case Found():
                 self._found(report)
             case Batch():
@@ -296,6 +308,14 @@ class Campaign:
                 self._broken(report.engine, report.reason)
             case Failed():
                 self._failed(report.text)
+
+    def _account(self, slot: _Slot) -> None:
+        """Count the time of the order that a slot is done with."""
+        spent = time.monotonic() - slot.since if slot.since else 0.0
+        if slot.triage:
+            self.triage_seconds += spent
+        else:
+            self.case_seconds += spent
 
     def _greet(self, slot: _Slot, hello: Hello) -> None:
         slot.greeted = True

@@ -203,9 +203,11 @@ class _Slot:
 
     def minimize(self, order: Minimize) -> None:
         from fuzz.triage.essentials import essentials
+        from fuzz.trial.faces import other_faces
         from fuzz.trial.minimize import minimized, same_finding
 
         finding, work, about = order.finding, None, None
+        faces: tuple[str, ...] = ()
         if not self._has_dissenters(finding):
             self.send(Minimized(finding, order.bundle, None))
             return
@@ -220,6 +222,7 @@ class _Slot:
                 found = essentials(
                     finding.minimized, same_finding(self.bench, finding), dead=dead, seconds=max(10.0, order.seconds)
                 )
+                faces = other_faces(self.bench, finding, found, dead)
                 # Sizes that the reducer had no time to lower are nobody's.
                 about = (found if ending is Ending.FIXPOINT else replace(found, shape=(), rough=True)).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -229,7 +232,7 @@ class _Slot:
         self.bench.fresh()
         tried = Minimization(order.bundle, len(order.finding.best.content), len(finding.best.content),
                              time.monotonic() - start, work.runs if work else 0, ending)  # fmt: skip
-        self.send(Minimized(finding, order.bundle, tried, about))
+        self.send(Minimized(finding, order.bundle, tried, about, faces))
 
     def _has_dissenters(self, finding: Finding) -> bool:
         """Whether the engines that dissent are on the bench, in the releases that do."""

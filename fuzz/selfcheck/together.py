@@ -23,6 +23,7 @@ from fuzz.records.history import Series
 from fuzz.records.summary import Summary
 from fuzz.selfcheck.search import LIMITS, SETTINGS, WORKER
 from fuzz.triage import known
+from fuzz.triage.signature import may_hold
 from fuzz.trial.bench import Bench
 from generators.registry import make_case, version_of
 from oracles.engine import Capabilities, Engine, EngineId, Limits
@@ -132,7 +133,8 @@ def _attributed(
         bench = Bench(list(SETTINGS), LIMITS, True, partial(open_faulty, fault, capabilities))
         try:
             for name, finding in examples:
-                if isinstance(bench.run_after(finding.before, finding.best).verdict, Disagree):
+                verdict = bench.run_after(finding.before, finding.best).verdict
+                if isinstance(verdict, Disagree) and may_hold(verdict, finding.signature.bucket):
                     shown[name].append(fault)
         finally:
             bench.close()

@@ -10,13 +10,12 @@ are one bucket. So each further one is asked, cheapest first, whether it can be 
 Any no: something unknown is in it, and what was asked last is minimized (the neutralized module, where the known cause
 cannot show any more). Three times yes: one more sighting of the cause.
 
-When it is minimized it is asked again whether it is the same as a known one (``same_cause``), by its own essentials:
-the questions before were about a large module, in which much is incidental.
+When it is minimized it is asked again whether it is the same as a known one (``fuzz.triage.kin``), by its own
+essentials: the questions before were about a large module, in which much is incidental.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -26,6 +25,7 @@ from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials, sizes_of
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
+from fuzz.triage.signature import is_telling
 from oracles.engine import EngineId
 from wasm.case import Case
 
@@ -39,8 +39,9 @@ _KINDS: Final = {
 }  # fmt: skip
 
 
-def cause_of(found: Finding, about: Essentials) -> Cause:
-    """The cause that a finding shows, by its essentials; not recorded yet, so without an id."""
+def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = ()) -> Cause:
+    """The cause that a finding shows, by its essentials and by what else it shows as; not recorded yet, so without an
+    id."""
     dissenting = {dissent.engine for dissent in found.verdict.dissents}
     releases = {run.engine: release_of(run.engine, run.version) for run in found.runs}
     bucket = found.signature.bucket
@@ -51,7 +52,7 @@ def cause_of(found: Finding, about: Essentials) -> Cause:
         phase=bucket.phase,
         family=bucket.family,
         essentials=about.words(),
-        faces=(bucket.key,),
+        faces=(bucket.key, *faces),
         shown_by=tuple(sorted(map(setting_of, dissenting))),
         hidden_by=tuple(sorted(map(setting_of, set(found.verdict.agreeing) - dissenting))),
         wrong_in=tuple(sorted({releases[name] for name in dissenting if name in releases})),
@@ -104,51 +105,10 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     return {name: values for name, values in learned.items() if values != getattr(known, name)}
 
 
-def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
-    """Whether two minimized findings have one cause.
-
-    They have if the same instructions and sizes are essential to both, in one family of engines, and some setting shows
-    both. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
-    essential; where nothing is, the bucket decides. It decides more where it is ``telling`` (``is_telling``): refusals
-    with one reason are one cause, and so are crashes with one message if what is essential differs in types only.
-    """
-    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
-        return False
-    mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
-        fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
-        return one.kind != "crash" or fewer <= more
-    if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
-        return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
-    return _same_rows(mine, theirs) and _same_shape(mine, theirs)
-
-
-_OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")
-
-
-def _stems(rows: frozenset[str]) -> frozenset[str]:
-    """What rows do, whatever they do it on: ``extendlow`` of ``i64x2.extend_low_i32x4_u``."""
-    return frozenset(_OF_TYPES.sub("", name) for name in rows)
-
-
-def _same_rows(mine: Essentials, theirs: Essentials) -> bool:
-    """A pattern of several rows is the same pattern where one row more was needed to make its operands: no value may
-    stand between the rows of some patterns. A single row and a pattern with it are two causes, unless nobody knows
-    whether all of the pattern is needed."""
-    one, other = sorted((mine, theirs), key=lambda about: len(about.specific))
-    fewer, more = _one_select(one.specific), _one_select(other.specific)
-    return fewer == more or (len(fewer) > (0 if other.rough else 1) and fewer < more)
-
-
-def _one_select(rows: frozenset[str]) -> frozenset[str]:
-    """Rows with ``select`` for both ways of writing it (spec 3.4.7)."""
-    return frozenset("select" if name == "select_t" else name for name in rows)
-
-
-def _same_shape(one: Essentials, other: Essentials) -> bool:
-    """Sizes need not be the same to the unit: what else a call has takes part in many limits."""
-    mine, theirs = dict(one.shape), dict(other.shape)
-    return mine.keys() == theirs.keys() and all(abs(mine[name] - theirs[name]) * 4 <= mine[name] for name in mine)
+def is_bare(cause: Cause) -> bool:
+    """Whether nothing is known to be essential to a cause."""
+    about = Essentials.of_words(cause.essentials)
+    return not (about.rows or about.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +140,12 @@ class Suspect:
 
     def may_be(self, cause: Cause) -> bool:
         """Whether bucket, settings and releases allow it to be this cause. On another release it is not known to be
-        wrong, so what is seen there is found anew (and then united with what is known)."""
+        wrong, so what is seen there is found anew (and then united with what is known). A cause that nothing is known
+        to be essential to would be everything that looks like one of its faces, so only the first one counts, or one
+        that says much by itself."""
+        faces = cause.faces if is_telling(self.bucket) or not is_bare(cause) else cause.faces[:1]
         return (
-            self.bucket.key in cause.faces
+            self.bucket.key in faces
             and any(setting_of(engine) in cause.shown_by for engine, _ in self.dissenters)
             and all(release_of(engine, release) in cause.wrong_in for engine, release in self.dissenters)
         )

@@ -109,7 +109,7 @@ def essentials(
     deadline = time.monotonic() + seconds
     for name in sorted(rows):
         late = time.monotonic() > deadline
-        changed = [] if late or not neutralizable(OPS[name]) else _without(case, name, dead)
+        changed = [] if late or not neutralizable(OPS[name]) else without(case, name, dead)
         if not changed:
             fixed.add(name)
         elif any(still_shows(one) for one in changed):
@@ -119,7 +119,8 @@ def essentials(
     return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape)
 
 
-def _without(case: Case, name: str, dead: bool) -> list[Case]:
+def without(case: Case, name: str, dead: bool) -> list[Case]:
+    """The case without a row, in each form that there is."""
     both = (neutralized(case, (name,), form, dead=dead) for form in Form)
     return [one for one in both if one is not None]
 

@@ -187,11 +187,34 @@ class _Writer:
             bits, cast = (I32, "i32.reinterpret_f32") if type_ is F32 else (I64, "i64.reinterpret_f64")
             as_bits = code(cast)
             if as_bits[0][0] in self.wanted:
-                return ()
+                return self._unless_equal_as_float(type_, local, value)
         else:
             bits, as_bits = type_, ()
         differs = self._innocent(_DIFFERS[bits])
         return (*_LOCAL(local), *as_bits, (_CONST[bits], value), *differs, *_LEAVE) if differs else ()
+
+    def _unless_equal_as_float(self, type_: NumType, local: int, value: int) -> Code:
+        """Where bits cannot be looked at: by comparing numbers, zeros by their inverses; NaNs are not told apart. By
+        order first: it is equality that compilers get wrong for NaNs."""
+        word, sign = str(type_), 1 << (type_.bits - 1)
+        one = {F32: 0x3F800000, F64: 0x3FF0000000000000}[type_]
+        infinite = {F32: 0x7F800000, F64: 0x7FF0000000000000}[type_]
+        get = _LOCAL(local)
+        if value & ~sign > infinite:
+            numbers = (f"{word}.abs  {word}.const inf  {word}.le", f"{word}.abs  {word}.const -1  {word}.gt")
+            is_number = self._innocent(map(code, numbers))
+            return (*get, *is_number, *_LEAVE) if is_number else ()
+        if value & ~sign == 0:
+            inverse = self._innocent((code(f"{word}.div"),))
+            get = ((_CONST[type_], one), *get, *inverse) if inverse else ()
+            value = infinite | (value & sign)
+        wanted = (_CONST[type_], value)
+        for way, join in ((("le", "ge"), "i32.and  i32.eqz"), (("eq",), "i32.eqz")):
+            both = [(*get, wanted, *code(f"{word}.{name}")) for name in way]
+            differs = (*(one for side in both for one in side), *code(join))
+            if get and not any(op in self.wanted for op, _ in differs):
+                return (*differs, *_LEAVE)
+        return ()
 
     def _innocent(self, ways: Iterable[Code]) -> Code:
         return next((way for way in ways if not any(op in self.wanted for op, _ in way)), ())

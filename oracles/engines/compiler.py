@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +41,8 @@ _DEADLINE: Final = 0.8
 _ROOT: Final = str(Path(__file__).parents[2])
 CONTRACT: Final = ("compiler:fuel=off", "compiler:opt=none+regs=6+order=random-1+fuel=off")
 """With the counting of steps an endless loop would end before the time is over, of which the suite has a test."""
+NOISE: Final = re.compile(r"(?:CheckFailed|InvalidFunction|InvalidMachineFunc): .*")
+"""The head of what the checker and the verifiers have to say, which begins on the next line."""
 
 
 def check(id: EngineId) -> EngineId:

@@ -9,9 +9,10 @@ import pytest
 from fuzz.records.finding import Signature
 from fuzz.records.history import Cause
 from fuzz.reduce import reduce_case
-from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, same_cause, united
+from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, united
 from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.essentials import Essentials, essentials
+from fuzz.triage.kin import akin, same_cause
 from fuzz.triage.neutral import executed_rows, neutralizable, neutralized
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_telling
@@ -67,6 +68,17 @@ def test_what_makes_operands_and_uses_results_is_incidental() -> None:
         specific=frozenset({"i32.rotl"}), incidental=frozenset({"i32.clz"})
     )
     assert A_ROTATION.name == "mistaken: wrong value, i32.rotl"
+
+
+@pytest.mark.parametrize("operands", ["0 0.5", "-0 0.5", "2.5 0.5", "-3 0.5", "inf 0"])
+@pytest.mark.parametrize(("type_", "bits"), [("f32", "i32"), ("f64", "i64")])
+def test_what_looks_at_bits_is_incidental_too(type_: str, bits: str, operands: str) -> None:
+    """Operands of a reinterpretation are compared as numbers, since it is what is to be missed: zeros, NaN, others."""
+    constants = "  ".join(f"{type_}.const {operand}" for operand in operands.split())
+    wrap = "  i32.wrap_i64" if bits == "i64" else ""
+    case = case_of(f"{constants}  {type_}.mul  {bits}.reinterpret_{type_}  {bits}.ctz{wrap}", 5)
+    found = Essentials.of_words(cause(1, case, ((f"{type_}.mul",), f"{type_}.add")).essentials)
+    assert found.specific == {f"{type_}.mul"}
 
 
 def test_a_pattern_has_all_its_rows() -> None:
@@ -130,6 +142,31 @@ def test_the_same_cause_after_minimizing(one: Essentials, other: Essentials, sam
     assert not same_cause(first, replace(second, shown_by=("another",)))
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "kin"),
+    [
+        ({"i32.rotl"}, {"i64.rotl"}, True),
+        ({"f32.eq"}, {"f64.eq"}, True),
+        ({"f32.eq"}, {"i32.eq"}, False),
+        ({"i32.shr_s"}, {"i32.shr_u"}, False),
+        ({"i8x16.shl"}, {"i64x2.shl"}, True),
+        ({"i32.add"}, {"i32x4.add"}, False),
+        ({"i64.load8_s"}, {"i32.load8_s"}, True),
+        ({"i64.extend_i32_s", "i64.shl"}, {"i64.extend_i32_s", "i64.mul"}, False),
+        ({"f32.load", "f32.ceil"}, {"f32.load", "f32.floor"}, True),
+        ({"f32.load", "f32.ceil"}, {"f64.load", "f64.copysign"}, True),
+        ({"f32.load"}, {"f32.load", "f32.floor"}, False),
+        (set(), set(), False),
+    ],
+)
+def test_causes_that_hang_together(one: set[str], other: set[str], kin: bool) -> None:
+    first, second = (cause_about(Essentials(frozenset(rows))) for rows in (one, other))
+    assert akin(first, second) is akin(second, first) is kin
+    assert not akin(first, replace(second, shown_by=("another",)))
+    assert not akin(first, replace(second, kind="trap"))
+    assert not akin(first, cause_about(Essentials(frozenset(other), rough=True)))
+
+
 CRASH = Signature("mistaken", "compile", "crash", "index out of bounds: the len is N", "regalloc2/src/ion/moves.rs")
 REFUSAL = Signature("mistaken", "compile", "reject", "invalid memory offset")
 
@@ -141,6 +178,7 @@ REFUSAL = Signature("mistaken", "compile", "reject", "invalid memory offset")
         (CRASH, {"i64x2.mul"}, {"i32x4.extend_low_i16x8_s", "i32x4.mul"}, True),
         (CRASH, {"i32.rotl"}, {"i32.clz"}, False),
         (CRASH, set(), {"i32.clz"}, True),
+        (CRASH, {"i32.rotl", "i32.add", "f32.mul"}, {"i64.clz", "i64.add"}, True),
         (REFUSAL, {"f32.load"}, {"v128.load32_zero"}, True),
     ],
 )
@@ -151,6 +189,7 @@ def test_a_bucket_that_says_much_decides_more(bucket: Signature, one: set[str], 
         for rows in (one, other)
     )
     assert same_cause(first, second, telling=True) is same
+    assert same_cause(first, replace(second, shown_by=("another",)), telling=True) is same
     assert not same_cause(first, second)
     if same:
         assert united(first, second, telling=True).get("essentials", first.essentials) == tuple(sorted(one & other))

@@ -1,0 +1,110 @@
+"""Whether two minimized findings have one cause, by what is essential to each.
+
+``same_cause`` is sure enough to make one row of them. ``akin`` is about causes that differ in what they are about but
+hang together all the same, so that one is recorded as part of the other (and a person can take it out again):
+
+    i32.rotl | i64.rotl                         one rule of a compiler for several widths
+    f32.load f32.ceil | f32.load f32.floor      one load that is folded into whatever uses it
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from fuzz.records.history import Cause
+from fuzz.triage.essentials import Essentials
+from wasm.isa import OPS
+
+PATTERN: Final = 2
+"""A crash of a compiler that is about certain instructions needs so many at most to meet."""
+
+
+def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
+    """Whether two minimized findings have one cause.
+
+    They have if the same instructions and sizes are essential to both, in one family of engines, and some setting shows
+    both. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
+    essential; where nothing is, the bucket decides. It decides more where it is ``telling`` (``is_telling``): refusals
+    with one reason are one cause, and so are crashes with one message if what is essential differs in types only, or if
+    it is more than a few instructions: then it is about how many values there are, or where they lie. Which settings
+    show such a crash is a matter of chance.
+    """
+    if one.family != other.family:
+        return False
+    mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
+        fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
+        return one.kind != "crash" or fewer <= more or len(more) > PATTERN
+    if not set(one.shown_by) & set(other.shown_by):
+        return False
+    if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
+        return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
+    return _same_rows(mine, theirs) and _same_shape(mine, theirs)
+
+
+_OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")
+
+
+def _stems(rows: frozenset[str]) -> frozenset[str]:
+    """What rows do, whatever they do it on: ``extendlow`` of ``i64x2.extend_low_i32x4_u``."""
+    return frozenset(_OF_TYPES.sub("", name) for name in rows)
+
+
+def _same_rows(mine: Essentials, theirs: Essentials) -> bool:
+    """A pattern of several rows is the same pattern where one row more was needed to make its operands: no value may
+    stand between the rows of some patterns. A single row and a pattern with it are two causes, unless nobody knows
+    whether all of the pattern is needed."""
+    one, other = sorted((mine, theirs), key=lambda about: len(about.specific))
+    fewer, more = _one_select(one.specific), _one_select(other.specific)
+    return fewer == more or (len(fewer) > (0 if other.rough else 1) and fewer < more)
+
+
+def _one_select(rows: frozenset[str]) -> frozenset[str]:
+    """Rows with ``select`` for both ways of writing it (spec 3.4.7)."""
+    return frozenset("select" if name == "select_t" else name for name in rows)
+
+
+def _same_shape(one: Essentials, other: Essentials) -> bool:
+    """Sizes need not be the same to the unit: what else a call has takes part in many limits."""
+    mine, theirs = dict(one.shape), dict(other.shape)
+    return mine.keys() == theirs.keys() and all(abs(mine[name] - theirs[name]) * 4 <= mine[name] for name in mine)
+
+
+def akin(one: Cause, other: Cause) -> bool:
+    """Whether two causes of one family, kind and phase that some setting shows hang together: they differ in the width
+    of what they are about, or are about one load and whatever uses it. What was not minimized to the end tells nothing.
+    """
+    if (one.family, one.kind, one.phase) != (other.family, other.kind, other.phase):
+        return False
+    mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if mine.rough or theirs.rough or not (mine.specific and theirs.specific) or mine.shape or theirs.shape:
+        return False
+    if not set(one.shown_by) & set(other.shown_by) or (one.kind != "value" and not set(one.faces) & set(other.faces)):
+        return False
+    first, second = _of_any_width(mine.specific), _of_any_width(theirs.specific)
+    return first == second or _around_a_load(first, second)
+
+
+_WIDTHS: Final = (
+    (re.compile(r"\b([if])(?:8x16|16x8|32x4|64x2)"), r"\1v"),
+    (re.compile(r"\b([if])(?:32|64)"), r"\1"),
+    (re.compile(r"_([if])(?:8x16|16x8|32x4|64x2)"), r"_\1v"),
+)
+
+
+def _of_any_width(rows: frozenset[str]) -> frozenset[str]:
+    """Rows without how wide their values or lanes are: ``i.rotl``, ``fv.pmin``. Which kind of number stays."""
+    for pattern, word in _WIDTHS:
+        rows = frozenset(pattern.sub(word, name) for name in rows)
+    return rows
+
+
+def _around_a_load(first: frozenset[str], second: frozenset[str]) -> bool:
+    """Whether both are one load and one instruction more, which may be another one."""
+    return len(first) == len(second) == 2 and any(name in _LOADS for name in first & second)
+
+
+_LOADS: Final = _of_any_width(
+    frozenset(name for name, op in OPS.items() if op.access is not None and op.access.kind == "load")
+)
