@@ -3,9 +3,10 @@
     python benchmarks/together.py [--seeds 1,2,3,4,5] [--count 8] [--times 3] [--steer yes|no|both]
 
 For each seed, named faults of the compiler are drawn: first a loud one, which shows in at least one case of ten, then
-others that do not, until there are ``--count`` that are found alone within 20 CPU seconds. Each alone is looked for and minimized by ``fuzz selfcheck``; then all together by ``fuzz selfcheck --together`` for ``--times``
-times the CPU seconds that they took one by one (of which a quarter is kept for what is minimized after the time). One
-row for each: CPU seconds, cases, causes, and faults with exactly one cause. CPU seconds are those of all processes.
+others that do not, until there are ``--count`` that are found alone within 20 CPU seconds. Each alone is looked for and
+minimized by ``fuzz selfcheck``; then all together by ``fuzz selfcheck --together`` for ``--times`` times the CPU
+seconds that they took one by one (of which a quarter is kept for what is minimized after the time). One row for each:
+CPU seconds, cases, causes, and faults with exactly one cause. CPU seconds are those of all processes.
 """
 
 from __future__ import annotations

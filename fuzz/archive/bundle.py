@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from fuzz.archive.repro import script
+from fuzz.archive.repro import Shown, script
 from fuzz.archive.wast import to_wast, to_wat
 from fuzz.records.finding import Finding
 from fuzz.records.markdown_text import code, markdown
 from fuzz.records.printable import text_lines
 from oracles.judge.equality import show
-from oracles.judge.verdict import Kind
 from wasm.case import Case, CaseKind
 
 EXECUTABLE: Final = frozenset({"repro.sh"})
@@ -46,9 +45,14 @@ def files(finding: Finding) -> dict[str, bytes]:
     return found
 
 
-def _dissents(finding: Finding) -> list[tuple[str, str, Kind]]:
-    versions = {run.engine: run.version for run in finding.runs}
-    return [(d.engine, versions.get(d.engine, ""), d.kind) for d in finding.verdict.dissents]
+def _dissents(finding: Finding) -> list[Shown]:
+    runs = {run.engine: run for run in finding.runs}
+    shown = []
+    for dissent in finding.verdict.dissents:
+        run = runs.get(dissent.engine)
+        version, outcomes = (run.version, run.outcomes) if run is not None else ("", ())
+        shown.append(Shown(dissent.engine, version, dissent.kind, outcomes))
+    return shown
 
 
 def _readme(finding: Finding, content: str) -> str:

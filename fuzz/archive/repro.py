@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from fuzz.archive.repro_wheel import NUMBERS, bits_of, program
 from fuzz.archive.stand_ins import stand_ins
 from fuzz.records.printable import printable
 from oracles.engine import EngineId, adapter, engine_names
@@ -55,22 +58,45 @@ _PATIENCE: Final = 100
 _OPT: Final = {"none": "0", "speed": "2", "speed_and_size": "s"}
 
 
-def script(case: Case, dissents: Iterable[tuple[str, str, Kind]], expected: Sequence[Outcome] = ()) -> str:
-    """The script for a case; ``dissents`` are (canonical engine id, its release, how it dissents), ``expected`` begins
-    with the instantiation's outcome."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How an engine (its canonical id, at a release) dissents; ``answers`` are its outcomes, instantiation first."""
+
+    engine: str
+    release: str
+    kind: Kind
+    answers: tuple[Outcome, ...] = ()
+
+
+def script(case: Case, dissents: Iterable[Shown], expected: Sequence[Outcome] = ()) -> str:
+    """The script for a case; ``expected`` begins with the instantiation's outcome."""
     parts = [_HEAD]
-    for engine, version, kind in dissents:
-        name = engine.split("@")[0].split(":")[0]
-        parts.append(printable(f"# {engine}, release {version or 'unknown'}: {kind.value}").join("\n\n"))
-        limit = f"timeout {_PATIENCE} " if kind is Kind.HANG else ""
-        if name == "wasmtime":
-            parts.append(_wasmtime(engine, case, limit))
-        elif (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is not None:
-            parts.append(_script(make(EngineId.parse(engine), case.features), case, expected, limit))
-        else:
+    for shown in dissents:
+        engine, name = shown.engine, shown.engine.split("@")[0].split(":")[0]
+        parts.append(printable(f"# {engine}, release {shown.release or 'unknown'}: {shown.kind.value}").join("\n\n"))
+        limit = f"timeout {_PATIENCE} " if shown.kind is Kind.HANG else ""
+        if shown.kind in _NOT_BY_CALLS:
+            parts.append(f"echo 'only fuzz replay . compares this ({shown.kind.value}): calls do not show it'\n")
+        elif name == "wasmtime":
+            parts.append(_wasmtime(shown, case, expected, limit))
+        elif (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is None:
             parts.append(f"echo {shlex.quote(f'{name} has no command line of its own: fuzz replay .')}\n")
+        elif _another_trap(shown, expected):
+            parts.append("echo 'only fuzz replay . tells one trap from another here'\n")
+        else:
+            parts.append(_script(make(EngineId.parse(engine), case.features), case, expected, limit))
     parts.append(_TAIL)
     return "".join(parts)
+
+
+_NOT_BY_CALLS: Final = frozenset({Kind.STATE, Kind.HOST_CALLS, Kind.PROFILE, Kind.EXCEPTION})
+"""What results of calls do not tell."""
+
+
+def _another_trap(shown: Shown, expected: Sequence[Outcome]) -> bool:
+    """Whether it traps where it should, for another reason."""
+    pairs = zip(expected, shown.answers, strict=False)
+    return any(isinstance(e, Trapped) and isinstance(a, Trapped) and not e.kinds & a.kinds for e, a in pairs)
 
 
 def _settings(engine: str) -> dict[str, str]:
@@ -81,10 +107,12 @@ def _settings(engine: str) -> dict[str, str]:
     return {key: value or "on" for key, _, value in (item.partition("=") for item in tail[1].split("+"))}
 
 
-def _wasmtime(engine: str, case: Case, limit: str) -> str:
-    """By ``wasmtime wast``, which takes values of all types bit for bit (flags of the releases from 14 on)."""
+def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str) -> str:
+    """By ``wasmtime wast``, which takes values of all types bit for bit (flags of the releases from 14 on), or by the
+    Python package where it is here and the command is not."""
     flags = ["-W", "all-proposals=y"]
-    for key, value in _settings(engine).items():
+    settings = _settings(shown.engine)
+    for key, value in settings.items():
         if key == "opt":
             flags += ["-O", f"opt-level={_OPT.get(value, value)}"]
         elif key == "regalloc":
@@ -100,9 +128,17 @@ def _wasmtime(engine: str, case: Case, limit: str) -> str:
     if stand_ins(case.content) is None:
         return "echo 'the case imports host functions, which wasmtime wast does not have: fuzz replay .'\n"
     line = " ".join(map(shlex.quote, flags))
+    head = 'program=${WASMTIME:-wasmtime}\npython=${PYTHON:-python3}\nif command -v "$program" > /dev/null 2>&1; then\n'
+    head += f'  {limit}"$program" wast {line} case.wast\n  judge $? 1\n'
+    by_wheel = None if _imports(case) or _another_trap(shown, expected) else program(case, settings, expected)
+    wheel = ""
+    if by_wheel is not None:
+        release = shown.release if re.fullmatch(r"[\w.]+", shown.release) else "RELEASE"
+        head += 'elif "$python" -c "import wasmtime" 2> /dev/null; then\n'
+        head += f'  {limit}"$python" -c {shlex.quote(by_wheel)}\n  judge $? 10\n'
+        wheel = f"; or pip install wasmtime=={release}, and set PYTHON to its python"
     return (
-        "program=${WASMTIME:-wasmtime}\n"
-        f'have "$program" WASMTIME && {{ {limit}"$program" wast {line} case.wast; judge $? 1; }}\n'
+        f'{head}else\n  have "$program" WASMTIME\n' + (f"  echo {shlex.quote(wheel[2:])}\n" if wheel else "") + "fi\n"
     )
 
 
@@ -173,9 +209,9 @@ def _js_expected(outcome: Outcome) -> str:
     """An outcome for the script to compare with: ``null`` for one that is not compared, "" for one that it cannot."""
     match outcome:
         case Returned():
-            if any(value.type not in ("i32", "i64", "f32", "f64") for value in outcome.values):
+            if any(value.type not in NUMBERS for value in outcome.values):
                 return ""
-            values = ", ".join(f'["{value.type}", "{_js_bits(value)}"]' for value in outcome.values)
+            values = ", ".join(f'["{value.type}", "{bits_of(value)}"]' for value in outcome.values)
             return f'["returned", [{values}]]'
         case Trapped():
             return '["trapped"]'
@@ -187,13 +223,6 @@ def _js_expected(outcome: Outcome) -> str:
             return '["exhausted"]'
         case _:
             return "null"
-
-
-def _js_bits(value: Value) -> str:
-    """A number's bits in decimal; JavaScript does not keep those of a NaN."""
-    infinity = {"f32": 0x7F800000, "f64": 0x7FF0000000000000}.get(value.type)
-    magnitude = value.bits & (1 << (31 if value.type == "f32" else 63)) - 1
-    return "nan" if infinity is not None and magnitude > infinity else str(value.bits)
 
 
 def _js_number(value: Value) -> str:

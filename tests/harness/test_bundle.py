@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from fuzz.archive.repro import script
+from fuzz.archive.repro import Shown, script
 from fuzz.archive.stand_ins import stand_ins
 from fuzz.archive.wast import to_wast
 from generators.registry import make_case
@@ -154,7 +155,7 @@ def test_repro_asks_the_engine_for_the_settings_that_dissented(engine: str, flag
     """With a stand-in for the engine's command that notes its arguments, and fails as the engine would."""
     case = make_case("returns", 11, 0)
     path = tmp_path / "repro.sh"
-    path.write_text(script(case, [(engine, "33.0.0", Kind.VALUE)]))
+    path.write_text(script(case, [Shown(engine, "33.0.0", Kind.VALUE)]))
     command = tmp_path / "fake"
     command.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > arguments\nexit 1\n')
     command.chmod(0o755)
@@ -183,7 +184,7 @@ def test_repro_runs_in_a_javascript_shell(engine: str, sign: str, shell: str, va
         f.emit(name, imm)
     case = Case(encode(m.finish()), (Invocation('odd "name"', (Value("i32", 5), Value("i64", 1 << 40))),))
     path = tmp_path / "repro.sh"
-    path.write_text(script(case, [(engine, "1.2.3", Kind.VALUE)]))
+    path.write_text(script(case, [Shown(engine, "1.2.3", Kind.VALUE)]))
     (tmp_path / "case.wasm").write_bytes(case.content)
     assert sign in path.read_text()
     try:
@@ -209,7 +210,7 @@ def repro(tmp_path: Path, engine: str, kind: Kind, *expected: Outcome, **variabl
     case = Case(encode(m.finish()), calls)
     (tmp_path / "case.wasm").write_bytes(case.content)
     path = tmp_path / "repro.sh"
-    path.write_text(script(case, [(engine, "1.2.3", kind)], (Returned(), *expected)))
+    path.write_text(script(case, [Shown(engine, "1.2.3", kind)], (Returned(), *expected)))
     env = {"PATH": "/usr/bin:/bin", **variables}
     ran = subprocess.run(["sh", str(path)], check=False, capture_output=True, text=True, env=env)
     return ran.returncode, ran.stdout + ran.stderr
@@ -242,6 +243,32 @@ def test_repro_tells_what_it_saw_from_what_it_could_not_run(does: str, status: i
     command.write_text(f"#!/bin/sh\n{does}\n")
     command.chmod(0o755)
     assert repro(tmp_path, "wasmtime:opt=none", Kind.VALUE, NAN, TRAP, WASMTIME=str(command))[0] == status
+
+
+def test_repro_says_what_calls_do_not_show(tmp_path: Path) -> None:
+    """Never "gone" where nothing of it was compared."""
+    status, said = repro(tmp_path, "wasmtime", Kind.STATE, NAN, TRAP, WASMTIME="/bin/true")
+    assert (status, "only fuzz replay . compares this (state)" in said) == (125, True)
+    other = (Returned(), NAN, Trapped(frozenset({TrapKind.MEMORY_OOB})))
+    case = Case(b"", (Invocation("g"), Invocation("h")))
+    text = script(case, [Shown("v8", "1", Kind.TRAP, other)], (Returned(), NAN, TRAP))
+    assert "only fuzz replay . tells one trap from another here" in text
+
+
+def test_repro_by_the_package_of_a_release(tmp_path: Path) -> None:
+    """Where there is no command line, Wasmtime's own Python package compares."""
+    have = {"WASMTIME": "/nonexistent/wasmtime", "PYTHON": sys.executable}
+    for engine in ("wasmtime", "wasmtime:opt=none"):
+        status, said = repro(tmp_path, engine, Kind.VALUE, NAN, TRAP, **have)
+        assert status == 0, said
+    for wrong in ((Returned.of([Value("f32", 0)]), TRAP), (NAN, Returned()), (TRAP, TRAP)):
+        status, said = repro(tmp_path, "wasmtime:opt=none", Kind.VALUE, *wrong, **have)
+        assert (status, "  expected " in said) == (1, True), said
+    # What the package cannot be asked for is not compared at all.
+    status, said = repro(tmp_path, "wasmtime:winch", Kind.VALUE, NAN, TRAP, **have)
+    assert (status, "/nonexistent/wasmtime is not here" in said) == (125, True)
+    status, said = repro(tmp_path, "wasmtime", Kind.VALUE, NAN, TRAP, **have | {"PYTHON": "/nonexistent/python"})
+    assert (status, "pip install wasmtime==1.2.3, and set PYTHON to its python" in said) == (125, True)
 
 
 def test_repro_without_its_engine(tmp_path: Path) -> None:
