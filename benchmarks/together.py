@@ -3,57 +3,49 @@
     python benchmarks/together.py [--seeds 1,2,3,4,5] [--count 8] [--times 3] [--steer yes|no|both]
 
 For each seed, named faults of the compiler are drawn: first a loud one, which shows in at least one case of ten, then
-others that do not, until there are ``--count`` that are found alone within 20 CPU seconds. Each alone is looked for and
-minimized by ``fuzz selfcheck``; then all together by ``fuzz selfcheck --together`` for ``--times`` times the CPU
-seconds that they took one by one (of which a quarter is kept for what is minimized after the time). One row for each:
-CPU seconds, cases, causes, and faults with exactly one cause. CPU seconds are those of all processes.
+others that do not, until there are ``--count`` that a campaign with each alone finds and minimizes within 60 CPU
+seconds. Then a campaign runs with all of them at once, for ``--times`` times the CPU seconds that they took one by one.
+One row for each: CPU seconds of all processes, cases, causes, and faults with exactly one cause.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import random
-import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.fault import Area
 from fuzz.selfcheck.search import Search, capabilities
-from fuzz.selfcheck.together import Together, loudness
+from fuzz.selfcheck.together import Together, look, loudness
 from generators.registry import load_target, wasm_target_names
+from oracles.engine import Capabilities
 
-ROOT = Path(__file__).resolve().parent.parent
+MINIMIZE = 15.0
 LOUD = 0.1
 SAMPLE = 40
-KNOWN = capabilities(Search((), 1))
-FEATURES = frozenset.intersection(*(one.features for one in KNOWN.values()))
-TARGETS = tuple(name for name in wasm_target_names() if load_target(name).needs <= FEATURES)
 
 
-def run(*words: str) -> tuple[list[dict[str, Any]], float]:
-    """The lines of ``fuzz selfcheck --json`` and the CPU seconds of all that it started."""
-    before = os.times()
-    command = [sys.executable, "-m", "fuzz", "selfcheck", "--json", "--offline", "--jobs", "1",
-               "--target", ",".join(TARGETS), *words]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    after = os.times()
-    if done.returncode not in (0, 1):
-        sys.exit(f"{' '.join(command)}: {done.stderr or done.stdout}")
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    return lines, after.children_user + after.children_system - before.children_user - before.children_system
+@cache
+def known() -> dict[str, Capabilities]:
+    """What the compiler can do. Slots import this file again, so nothing is asked at its top."""
+    return capabilities(Search((), 1))
+
+
+@cache
+def targets() -> tuple[str, ...]:
+    features = frozenset.intersection(*(one.features for one in known().values()))
+    return tuple(name for name in wasm_target_names() if load_target(name).needs <= features)
 
 
 def alone(fault: str, seed: int) -> float | None:
     """CPU seconds to find and minimize a fault; None if it is not found."""
-    lines, cpu = run("--fault", fault, "--seed", str(seed), "--seconds", "20s")
-    found = next(line for line in lines if line["type"] == "search")["found"]
-    return cpu if found and found["minimized"] is not None else None
+    outcome = look(Together((fault,), targets(), seed, 60.0, minimize=MINIMIZE, first=True), known())
+    return outcome.cpu if outcome.of(fault) else None
 
 
 def draw(seed: int, count: int) -> tuple[list[str], float]:
@@ -65,7 +57,7 @@ def draw(seed: int, count: int) -> tuple[list[str], float]:
     for name in names:
         if len(chosen) == count:
             break
-        loud = loudness(Together((name,), TARGETS, seed, None, SAMPLE), KNOWN) >= LOUD
+        loud = loudness(Together((name,), targets(), seed, None, SAMPLE), known()) >= LOUD
         if all_faults()[name].partner or loud is bool(chosen):
             continue
         cpu = alone(name, seed)
@@ -77,16 +69,14 @@ def draw(seed: int, count: int) -> tuple[list[str], float]:
 
 
 def row(seed: int, faults: list[str], single: float, times: float, steer: bool) -> str:
-    words = [word for name in faults for word in ("--fault", name)]
-    seconds = f"{single * times * 0.75:.0f}s"
-    words += [] if steer else ["--no-steer"]
-    (made,), cpu = run("--together", *words, "--seed", str(seed), "--seconds", seconds)
-    once = [name for name in faults if sum(name in shown for _, shown in made["causes"]) == 1]
-    for name, shown in made["causes"]:
+    how = Together(tuple(faults), targets(), seed, single * times, minimize=MINIMIZE, steer=steer)
+    outcome = look(how, known())
+    once = [name for name in faults if len(outcome.of(name)) == 1]
+    for name, shown in outcome.causes:
         print(f"  {name}: {', '.join(shown) or 'no fault alone'}", file=sys.stderr, flush=True)
     print(f"  not one cause: {sorted(set(faults) - set(once))}", file=sys.stderr, flush=True)
-    return (f"| {seed} | {'yes' if steer else 'no'} | {single:.0f} | {cpu:.0f} | {cpu / single:.1f} | {made['cases']} "
-            f"| {len(made['causes'])} | {len(once)} of {len(faults)} |")  # fmt: skip
+    return (f"| {seed} | {'yes' if steer else 'no'} | {single:.0f} | {outcome.cpu:.0f} | {outcome.cpu / single:.1f} "
+            f"| {outcome.cases} | {len(outcome.causes)} | {len(once)} of {len(faults)} |")  # fmt: skip
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from fuzz.selfcheck.search import LIMITS, SETTINGS, WORKER
 from fuzz.triage import known
 from fuzz.triage.signature import may_hold
 from fuzz.trial.bench import Bench
+from fuzz.trial.children import family_cpu
 from generators.registry import make_case, version_of
 from oracles.engine import Capabilities, Engine, EngineId, Limits
 from oracles.engines.compiler import worker_of
@@ -34,8 +35,9 @@ from oracles.remote.worker_engine import WorkerEngine
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """How to look: cases of these targets from ``seed`` on, for ``seconds`` or a number of ``cases``, and ``minimize``
-    seconds for each finding, with steering or without, in so many slots."""
+    """How to look: cases of these targets from ``seed`` on, for ``seconds`` of CPU time (of all processes, making
+    findings smaller included) or a number of ``cases``, with ``minimize`` seconds of wall time for each finding, with
+    steering or without, in so many slots. ``first``: only until the first finding is minimized."""
 
     faults: tuple[str, ...]
     targets: tuple[str, ...]
@@ -45,6 +47,7 @@ class Together:
     minimize: float = 20.0
     steer: bool = True
     jobs: int = 1
+    first: bool = False
 
 
 @dataclass(slots=True)
@@ -65,13 +68,26 @@ class Outcome:
         return all(len(self.of(fault)) == 1 for fault in faults) and all(len(shown) == 1 for _, shown in self.causes)
 
 
-class _Quiet:
-    """An observer of a run that nobody watches."""
+@dataclass(slots=True)
+class _Watch:
+    """An observer that ends the run, as an interrupt would, when its time is over."""
+
+    how: Together
+    start: float = field(default_factory=family_cpu)
+    spent: float = 0.0
+
+    def tick(self, summary: Summary) -> None:  # noqa: ARG002
+        self.spent = family_cpu() - self.start
+        if self.how.seconds is not None and self.spent > self.how.seconds:
+            raise KeyboardInterrupt
+
+    def minimized(self, finding: Finding, path: Path) -> None:  # noqa: ARG002
+        if self.how.first:
+            self.spent = family_cpu() - self.start
+            raise KeyboardInterrupt
 
     def started(self, summary: Summary) -> None: ...
-    def tick(self, summary: Summary) -> None: ...
     def stored(self, finding: Finding, path: Path, first: bool) -> None: ...
-    def minimized(self, finding: Finding, path: Path) -> None: ...
     def note(self, text: str) -> None: ...
     def finished(self, summary: Summary) -> None: ...
 
@@ -106,14 +122,12 @@ def look(how: Together, capabilities: Mapping[str, Capabilities], folder: Path |
         series = Series(how.targets, how.seed, version_of(how.targets))
         opener = partial(open_faulty, "+".join(how.faults), capabilities)
         plan = Plan(tuple(capabilities), series, LIMITS, offline=True, opener=opener)
-        settings = Settings(
-            how.seconds, how.cases, how.jobs, minimize_seconds=how.minimize, epoch=EPOCH if how.steer else 0
-        )
-        summary = Campaign(plan, settings, archive, known.none(), _Quiet()).run()
+        settings = Settings(None, how.cases, how.jobs, minimize_seconds=how.minimize, epoch=EPOCH if how.steer else 0)
+        watch = _Watch(how)
+        summary = Campaign(plan, settings, archive, known.none(), watch).run()
     finally:
         archive.close()
-    outcome = Outcome(cpu=summary.stats.harness_cpu + sum(summary.stats.engine_cpu.values()), cases=summary.stats.cases,
-                      errors=list(summary.errors))  # fmt: skip
+    outcome = Outcome(cpu=watch.spent, cases=summary.stats.cases, errors=list(summary.errors))
     outcome.causes = _attributed(how, capabilities, folder)
     return outcome
 
