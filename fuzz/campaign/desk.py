@@ -236,12 +236,15 @@ class Desk:
         if report.work is None:
             return None
         self.archive.record_minimization(report.work)
-        if report.essentials is None:
+        interrupted = report.work.ending is Ending.INTERRUPTED
+        if report.essentials is None and not interrupted:
             if unknown:
                 self._settle(report.bundle, report.finding, ())
             return None
         finding = self._with_known(report.finding)
         path = self.archive.replace_finding(self.archive.bundles / report.bundle, finding)
+        if report.essentials is None:
+            return path, finding  # its cause is for a later run to find out
         self._settle(report.bundle, finding, report.essentials, number, report.faces)
         return path, finding
 

@@ -36,6 +36,7 @@ from fuzz.campaign.messages import (
     Reconsidered,
     Report,
     RunCases,
+    Stop,
 )
 from fuzz.campaign.slot import slot_main
 from fuzz.campaign.steering import EPOCH
@@ -50,6 +51,8 @@ BATCH: Final = 8
 """Cases per order: about a second's work, so that little is lost to a kill and the parent is rarely asked."""
 
 TICK: Final = 0.25
+LAST_WORDS: Final = 5.0
+"""Seconds that an interrupted run waits for how far minimizing has come."""
 MAX_DEATHS: Final = 5
 """A slot that dies is a failure of the harness; after this many the run ends."""
 
@@ -141,6 +144,7 @@ class Campaign:
                 self.observer.tick(self.summary)
         except KeyboardInterrupt:
             self.summary.interrupted = True
+            self._keep_best()
         except ArchiveError as error:
             # Nothing can be recorded any more, so nothing is worth running; what was recorded is intact.
             self.summary.errors.append(str(error))
@@ -360,6 +364,16 @@ class Campaign:
     def _drop(self, slot: _Slot) -> None:
         self.slots.remove(slot)
         slot.pipe.close()
+
+    def _keep_best(self) -> None:
+        """Give what is being minimized a moment to tell how far it has come; another interrupt ends that too."""
+        minimizing = [slot for slot in self.slots if slot.bundle]
+        deadline = time.monotonic() + LAST_WORDS
+        with suppress(KeyboardInterrupt, ArchiveError):
+            for slot in minimizing:
+                self._order(slot, Stop())
+            while any(slot.bundle and slot in self.slots for slot in minimizing) and time.monotonic() < deadline:
+                self._step()
 
     def _stop(self) -> None:
         """End the slots: closing the pipe ends an idle one, the others are killed; their workers see it and end."""

@@ -77,7 +77,12 @@ class Minimize:
     start: Case | None = None
 
 
-Order: TypeAlias = RunCases | Reconsider | Minimize
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End what is under way, with what there is of it. The one order that comes to a slot that is not idle."""
+
+
+Order: TypeAlias = RunCases | Reconsider | Minimize | Stop
 
 # Reports.
 

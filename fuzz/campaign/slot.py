@@ -31,6 +31,7 @@ from fuzz.campaign.messages import (
     Reconsidered,
     Report,
     RunCases,
+    Stop,
 )
 from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
 from fuzz.campaign.steering import avoid_for
@@ -98,6 +99,8 @@ class _Slot:
                     self.reconsider(order)
                 case Minimize():
                     self.minimize(order)
+                case Stop():
+                    pass  # what was to be ended has ended
 
     def run_cases(self, order: RunCases) -> None:
         stats = Stats()
@@ -214,10 +217,12 @@ class _Slot:
         start = time.monotonic()
         ending = Ending.FAILED
         try:
-            finding, work = minimized(self.bench, finding, order.seconds, order.start)
+            finding, work = minimized(self.bench, finding, order.seconds, order.start, self.pipe.poll)
             if work is not None:
                 ending = Ending.FIXPOINT if work.finished else Ending.BUDGET
-            if work is not None and finding.minimized is not None:
+            if self.pipe.poll():
+                ending = Ending.INTERRUPTED
+            elif work is not None and finding.minimized is not None:
                 dead = finding.signature.phase in RUNS_NOTHING
                 found = essentials(
                     finding.minimized, same_finding(self.bench, finding), dead=dead, seconds=max(10.0, order.seconds)

@@ -29,10 +29,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """When to stop: wall-clock seconds, predicate runs, or None for no bound."""
+    """When to stop: wall-clock seconds, predicate runs, or None for no bound; and whenever ``stop`` says so."""
 
     seconds: float | None = None
     runs: int | None = None
+    stop: Callable[[], bool] | None = None
 
 
 class OutOfBudget(Exception):
@@ -82,6 +83,8 @@ class Meter:
         if self.budget.runs is not None and self.runs >= self.budget.runs:
             raise OutOfBudget
         if self.budget.seconds is not None and self.seconds >= self.budget.seconds:
+            raise OutOfBudget
+        if self.budget.stop is not None and self.budget.stop():
             raise OutOfBudget
 
 

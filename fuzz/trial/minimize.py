@@ -76,12 +76,13 @@ def _may_show(bench: Bench, before: Sequence[Case], case: Case, signature: Signa
 
 
 def minimized(
-    bench: Bench, found: Finding, seconds: float, start: Case | None = None
+    bench: Bench, found: Finding, seconds: float, start: Case | None = None, stop: Callable[[], bool] | None = None
 ) -> tuple[Finding, Reduction | None]:
     """The finding with its minimized case, refined signature, and what the engines do with that case; and the work.
 
     It goes on from the smallest case that there is, or from ``start`` if that shows the finding. Unstable findings come
-    back as they are, and so does one that cannot be reduced; there is no work to tell then.
+    back as they are, and so does one that cannot be reduced; there is no work to tell then. When ``stop`` says so the
+    smallest so far is the answer.
     """
     if not found.repeats:
         return found, None
@@ -89,11 +90,11 @@ def minimized(
     question = same_finding(bench, found)
     try:
         begin = start if start is not None and question(start) else found.best
-        work = reduce_case(begin, question, budget=Budget(seconds=seconds))
+        work = reduce_case(begin, question, budget=Budget(seconds=seconds, stop=stop))
     except ReduceError:
         return found, None
     smaller = finding_about(bench, found, work.case) or found
-    if found.before and smaller is not found:
+    if found.before and smaller is not found and not (stop is not None and stop()):
         smaller = _shorter_history(bench, smaller, seconds)
     return smaller, work
 

@@ -77,6 +77,44 @@ def test_a_cause_gets_better_when_its_finding_does(tmp_path: Path) -> None:
         assert all(reader.findings(cause.id) for cause in reader.causes.all())
 
 
+class Impatient:
+    """Ends a run, as Ctrl-C does, when something has been minimized for a while."""
+
+    def __init__(self) -> None:
+        self.since = 0.0
+
+    def tick(self, summary: Summary) -> None:
+        if not summary.now.minimizing:
+            self.since = 0.0
+        elif not self.since:
+            self.since = summary.wall_seconds
+        elif summary.wall_seconds > self.since + 0.4:
+            raise KeyboardInterrupt
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: None
+
+
+def test_an_interrupt_keeps_the_smallest_so_far(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "out")
+    begun = campaign(archive, 40)
+    begun.observer = Impatient()
+    assert begun.run().interrupted
+    assert not begun.summary.errors
+    archive.close()
+    with Reader(tmp_path / "out") as reader:
+        tried = [one for one in reader.minimizations() if one.ending is Ending.INTERRUPTED]
+        assert tried
+        assert all(one.after < one.before for one in tried)
+        sizes = {row.bundle: row.size for row in reader.findings()}
+        assert all(sizes[one.bundle] < one.before for one in tried)
+    night(tmp_path / "out", 24)
+    with Reader(tmp_path / "out") as reader:
+        endings = {one.bundle: one.ending for one in reader.minimizations()}
+        assert all(endings[one.bundle] is Ending.FIXPOINT for one in tried)
+    assert sorted(map(sorted, about(tmp_path / "out"))) == sorted(map(sorted, ALL))
+
+
 def test_a_merge_outlasts_the_night(tmp_path: Path) -> None:
     """What a person has merged is not found anew, nor does a better example move out of it."""
     night(tmp_path / "out", 24)

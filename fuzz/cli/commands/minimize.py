@@ -20,7 +20,7 @@ from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add
 from fuzz.cli.cases import load_one, need_engines
 from fuzz.cli.streams import plain, say
 from fuzz.records.finding import Finding
-from fuzz.reduce import Budget, OutOfBudget, Reduction, command_predicate, reduce_case
+from fuzz.reduce import Budget, Reduction, command_predicate, reduce_case
 from fuzz.report.live import emit
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench
@@ -91,7 +91,7 @@ def _first_finding(bench: Bench, case: Case) -> Finding:
 
 def _reduce(args: argparse.Namespace, case: Case, question: Callable[[Case], bool]) -> Reduction:
     """Reduce, telling about progress. The first Ctrl-C ends it with the best so far, a second one at once."""
-    stopped = told = False
+    stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         nonlocal stopped
@@ -99,18 +99,11 @@ def _reduce(args: argparse.Namespace, case: Case, question: Callable[[Case], boo
         signal.signal(signal.SIGINT, signal.default_int_handler)
         print("fuzz: interrupted: keeping the smallest so far", file=sys.stderr)
 
-    def ask(candidate: Case) -> bool:
-        nonlocal told
-        if stopped and not told:
-            told = True  # what is asked after this is whether the result still shows it
-            raise OutOfBudget
-        return question(candidate)
-
     previous = signal.signal(signal.SIGINT, stop)
     try:
         with Progress(args.json) as progress:
-            budget = Budget(seconds=args.time, runs=args.runs)
-            return reduce_case(case, ask, budget=budget, on_progress=progress)
+            budget = Budget(seconds=args.time, runs=args.runs, stop=lambda: stopped)
+            return reduce_case(case, question, budget=budget, on_progress=progress)
     finally:
         signal.signal(signal.SIGINT, previous)
 
