@@ -101,8 +101,8 @@ def _of_any_width(rows: frozenset[str]) -> frozenset[str]:
 
 
 def _around_a_load(first: frozenset[str], second: frozenset[str]) -> bool:
-    """Whether both are one load and one instruction more, which may be another one."""
-    return len(first) == len(second) == 2 and any(name in _LOADS for name in first & second)
+    """Whether both are one load with what uses it, and perhaps what looks at that."""
+    return 2 <= len(first) <= 3 and 2 <= len(second) <= 3 and any(name in _LOADS for name in first & second)
 
 
 _LOADS: Final = _of_any_width(

@@ -156,6 +156,8 @@ def test_the_same_cause_after_minimizing(one: Essentials, other: Essentials, sam
         ({"f32.load", "f32.ceil"}, {"f32.load", "f32.floor"}, True),
         ({"f32.load", "f32.ceil"}, {"f64.load", "f64.copysign"}, True),
         ({"f32.load"}, {"f32.load", "f32.floor"}, False),
+        ({"f32.load", "f32.lt", "select"}, {"f32.load", "f32.ceil"}, True),
+        ({"f32.load", "f32.lt", "select"}, {"f64.add", "f32.ceil"}, False),
         (set(), set(), False),
     ],
 )
