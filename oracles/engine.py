@@ -8,8 +8,8 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
     RELEASES: Releases           # optional: its released versions, for an engine that a registry has (``Releases``)
 
-With ``RELEASES``, ``@VERSION`` may be unfinished (``wasmtime@33``), ``fuzz engines`` lists and installs releases, shells
-complete them, and ``fuzz bisect`` goes over them. ``oracles.provision.Registry`` is one over PyPI or npm.
+With ``RELEASES``, ``@VERSION`` may be unfinished (``wasmtime@33``), ``fuzz engines`` lists and installs releases,
+shells complete them, and ``fuzz bisect`` goes over them. ``oracles.provision.Registry`` is one over PyPI or npm.
 """
 
 from __future__ import annotations

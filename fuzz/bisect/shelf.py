@@ -1,0 +1,103 @@
+"""Releases at hand: fetched side by side while others are asked, and taken away again when they take too much room.
+
+What was there before stays there, whatever it takes. Of what was fetched here the release that was used longest ago
+goes first, unless another process uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Final
+
+from oracles.engine import EngineUnavailable, Releases
+
+DISK: Final = 2 << 30
+PARALLEL: Final = 2
+_FAILURES: Final = 3
+"""So many releases in a row that cannot be fetched are the network's fault, and no more are tried."""
+
+
+class Shelf:
+    """The releases of one engine. ``fetched`` counts those that were fetched, ``removed`` those taken away again.
+
+    ``disk`` is what may be kept of them, in bytes; what is just being asked is kept in any case.
+    """
+
+    def __init__(
+        self, releases: Releases, parallel: int = PARALLEL, disk: int = DISK,
+        on_fetch: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self.releases, self.disk = releases, disk
+        self.fetched = self.removed = 0
+        self._on_fetch = on_fetch
+        self._at_hand = set(releases.at_hand())
+        self._sizes: dict[str, int] = {}
+        """Of those that were fetched here, the one that was used longest ago first."""
+        self._busy: set[str] = set()
+        self._failures: list[str] = []
+        self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="fetch")
+
+    def each(self, wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """The wanted releases as they come to hand, each with "" or why it cannot be fetched.
+
+        One is in use until the next is asked for.
+        """
+        missing = [release for release in wanted if release not in self._at_hand]
+        under_way: dict[Future[None], str] = {}
+        self._busy.update(wanted)
+        try:
+            for release in missing if len(self._failures) < _FAILURES else ():
+                self._on_fetch(release)
+                under_way[self._pool.submit(self.releases.fetch, release)] = release
+            for release in wanted:
+                if release not in missing:
+                    yield release, ""
+                    self._done(release)
+                elif not under_way:
+                    yield release, f"not fetched, as the last {_FAILURES} could not be: {self._failures[-1]}"
+            while under_way:
+                ready, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    release = under_way.pop(future)
+                    yield release, self._taken(release, future)
+                    self._done(release)
+        finally:
+            for future in under_way:
+                future.cancel()
+            self._busy.difference_update(wanted)
+
+    def _taken(self, release: str, future: Future[None]) -> str:
+        try:
+            future.result()
+        except EngineUnavailable as error:
+            self._failures.append(str(error))
+            return str(error)
+        self._failures.clear()
+        self.fetched += 1
+        self._at_hand.add(release)
+        self._sizes[release] = self.releases.size(release)
+        return ""
+
+    def _done(self, release: str) -> None:
+        """It is not in use any more, and was just used."""
+        self._busy.discard(release)
+        if release in self._sizes:
+            self._sizes[release] = self._sizes.pop(release)
+        total = sum(self._sizes.values())
+        for oldest in [one for one in self._sizes if one not in self._busy]:
+            if total <= self.disk:
+                break
+            if self.releases.remove(oldest):
+                total -= self._sizes.pop(oldest)
+                self._at_hand.discard(oldest)
+                self.removed += 1
+
+    def __enter__(self) -> Shelf:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
