@@ -18,6 +18,7 @@ from fuzz.trial.compared import answered, compared
 from oracles.engine import Limits
 from oracles.judge.verdict import Disagree, Dissent
 from wasm.case import Case
+from wasm.embedding import Unsupported
 
 _MOST_TRIES: Final = 20
 _OTHERWISE: Final = 3
@@ -101,8 +102,11 @@ def read(trial: Trial, engine: str, question: Question) -> Answer:
         mine = tuple(dissent for dissent in verdict.dissents if dissent.engine == engine)
         if mine:
             return _bad(replace(verdict, dissents=mine), mine[0], question)
-    if all(seen.engine != engine for seen in trial.observations):
+    seen = next((one for one in trial.observations if one.engine == engine), None)
+    if seen is None:
         return Answer(State.CANNOT, "it gave no answer", lasting=False)
+    if isinstance(seen.instantiation, Unsupported):
+        return Answer(State.CANNOT, f"it does not have {seen.instantiation.what}")
     counted = compared(trial)
     missing = _missing(trial, engine, counted.compared, question.where)
     if counted.nothing or missing:

@@ -6,6 +6,7 @@ goes first, unless another process uses it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -37,6 +38,7 @@ class Shelf:
         """Of those that were fetched here, the one that was used longest ago first."""
         self._busy: set[str] = set()
         self._failures: list[str] = []
+        self._parallel = parallel
         self._pool = ThreadPoolExecutor(parallel, thread_name_prefix="fetch")
 
     def each(self, wanted: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -44,36 +46,45 @@ class Shelf:
 
         One is in use until the next is asked for.
         """
-        missing = [release for release in wanted if release not in self._at_hand]
+        waiting = deque(release for release in wanted if release not in self._at_hand)
         under_way: dict[Future[None], str] = {}
         self._busy.update(wanted)
         try:
-            for release in missing if len(self._failures) < _FAILURES else ():
-                self._on_fetch(release)
-                under_way[self._pool.submit(self.releases.fetch, release)] = release
-            for release in wanted:
-                if release not in missing:
-                    yield release, ""
-                    self._done(release)
-                elif not under_way:
+            self._begin(waiting, under_way)
+            for release in [one for one in wanted if one in self._at_hand]:
+                yield release, ""
+                self._done(release)
+            while waiting or under_way:
+                self._begin(waiting, under_way)
+                if not under_way:
+                    release = waiting.popleft()
                     yield release, f"not fetched, as the last {_FAILURES} could not be: {self._failures[-1]}"
-            while under_way:
+                    continue
                 ready, _ = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in ready:
                     release = under_way.pop(future)
-                    yield release, self._taken(release, future)
+                    reason = self._taken(release, future)
+                    self._begin(waiting, under_way)
+                    yield release, reason
                     self._done(release)
         finally:
             for future in under_way:
                 future.cancel()
             self._busy.difference_update(wanted)
 
+    def _begin(self, waiting: deque[str], under_way: dict[Future[None], str]) -> None:
+        """Fetch as many at once as may be, and no more ahead of what is asked: they need room."""
+        while waiting and len(under_way) < self._parallel and len(self._failures) < _FAILURES:
+            release = waiting.popleft()
+            self._on_fetch(release)
+            under_way[self._pool.submit(self.releases.fetch, release)] = release
+
     def _taken(self, release: str, future: Future[None]) -> str:
         try:
             future.result()
         except EngineUnavailable as error:
             self._failures.append(str(error))
-            return str(error)
+            return str(error).removeprefix(f"{self.releases.name} {release} ")
         self._failures.clear()
         self.fetched += 1
         self._at_hand.add(release)
