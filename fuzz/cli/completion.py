@@ -88,6 +88,13 @@ def engines(prefix: str, **_: Any) -> Iterator[str]:
         yield from engine_names()
 
 
+def _releases(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001
+    """The releases at hand of all engines, for ``--from`` and ``--to``."""
+    from oracles.engine import released
+
+    yield from (version for releases in released().values() for version in reversed(releases.at_hand()))
+
+
 def _settings(module: Any) -> Iterator[str]:
     """What an adapter's tables say: settings with their values, and tiers."""
     tables = getattr(module, "VALUES", None) or getattr(module, "CHOICES", {})
@@ -129,6 +136,8 @@ _COMPLETERS: Final[dict[str, Completer]] = {
     "target": _targets,
     "generator": _generators,
     "engine": engines,
+    "first": _releases,
+    "last": _releases,
     "id": engines,
     "case": _bundles,
     "dir": _folders,

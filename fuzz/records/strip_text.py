@@ -100,8 +100,8 @@ def _plain(one: Tried) -> str:
 
 
 def _names(releases: Sequence[str] | Iterable[str]) -> str:
-    """All of a few releases by name, the ends of many."""
+    """A few releases by name, of many the ends and how many they are."""
     names = list(releases)
     if len(names) <= _NAMED:
         return ", ".join(names)
-    return f"{names[0]} to {names[-1]} ({len(names)})"
+    return f"{len(names)} between {names[0]} and {names[-1]}"

@@ -52,7 +52,7 @@ def test_all_and_bounds(tmp_path: Path) -> None:
     assert signs(search(shop, every=True).strip) == ".X.?X."
     found = search(shop, every=True, first="2", last="5.0").strip
     assert found.offered == ("2.0", "3.0", "4.0", "5.0")
-    with pytest.raises(UsageError, match="no release from 9 to the last: there are 6, from 1.0 to 6.0"):
+    with pytest.raises(UsageError, match=r"no release from 9 to the last: there are 6, from 1\.0 to 6\.0"):
         search(shop, first="9")
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_compared_is_not_good(tmp_path: Path) -> None:
     assert found.strip.tried[0].why.startswith("call 0 was not compared")
 
 
-# --- the file of what was asked -----------------------------------------------------------------------------------------
+# --- the file of what was asked -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("damage", [b"", b"no database at all", None])
@@ -205,15 +205,17 @@ def test_several_processes_share_it(tmp_path: Path) -> None:
     outcomes.close()
 
 
-# --- the releases' own cache --------------------------------------------------------------------------------------------
+# --- the releases' own cache ----------------------------------------------------------------------------------------
 
 
-def test_a_release_in_use_is_not_taken_away(tmp_path: Path) -> None:
+def test_a_release_in_use_is_not_taken_away() -> None:
     def install(folder: Path) -> None:
         (folder / "file").write_bytes(bytes(1000))
 
     provision.provide("thing", "1.0.0", install, False)
-    registry = provision.Registry("thing", lambda version, offline: provision.provide("thing", version, install, offline))
+    registry = provision.Registry(
+        "thing", lambda version, offline: provision.provide("thing", version, install, offline)
+    )
     assert registry.at_hand() == ["1.0.0"]
     assert registry.size("1.0.0") == 1000
     reader = multiprocessing.get_context("spawn")
