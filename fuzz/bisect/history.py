@@ -16,7 +16,7 @@ from fuzz.bisect.shelf import DISK, PARALLEL, Shelf
 from fuzz.records.strip import State, Strip, Tried
 from fuzz.trial.bench import OpenEngine
 from oracles.engine import EngineId, Releases, UsageError, open_engine
-from oracles.provision import cache_root, version_key
+from oracles.provision import cache_root, quietly, version_key
 
 NOT_AT_HAND: Final = "not at hand, and --offline is set"
 
@@ -131,11 +131,11 @@ def bisect(
             Shelf(releases, options.parallel, options.disk, lambda release: told.fetching(f"{releases.name} {release}"))
         )
         at_hand = releases.at_hand()
-        every = within(_offered(releases, at_hand, outcomes, options.offline), options)
-        names = [name for name in every if not options.offline or name in at_hand]
+        every = _offered(releases, at_hand, outcomes, options.offline, told)
+        names = [name for name in within(every, options) if not options.offline or name in at_hand]
         known = outcomes.known(setting, question.key) if options.remembered else {}
-        search = Search(names, {name: answer for name, answer in known.items() if name in names})
-        remembered = len(search.answers)
+        known = {name: answer for name, answer in known.items() if name in every}
+        search = Search(names, dict(known))
 
         def ask_each(wanted: Sequence[str]) -> Iterator[tuple[str, Answer]]:
             for release, reason in shelf.each(wanted):
@@ -151,6 +151,7 @@ def bisect(
             told.note(note)
     full = Search(every, {name: Answer(State.CANNOT, NOT_AT_HAND) for name in every} if options.offline else {})
     full.answers |= search.answers
+    remembered = len(known)
     strip = Strip(setting, question.case_hash, tuple(every), full.tried())
     showing = frozenset(name for name, answer in search.answers.items() if answer.shows)
     seconds = time.monotonic() - start
@@ -159,12 +160,16 @@ def bisect(
     )
 
 
-def _offered(releases: Releases, at_hand: Sequence[str], outcomes: Outcomes, offline: bool) -> list[str]:
+def _offered(
+    releases: Releases, at_hand: Sequence[str], outcomes: Outcomes, offline: bool, told: Watcher
+) -> list[str]:  # fmt: skip
     """All releases, oldest first: those that the registry has, or offline was last heard to have, and those here."""
     if offline:
         names = outcomes.offered(releases.name)
     else:
-        names = tuple(releases.offered())
+        told.fetching(f"the list of {releases.name} releases")
+        with quietly():
+            names = tuple(releases.offered())
         outcomes.keep_offered(releases.name, names)
     return sorted({*names, *at_hand}, key=version_key)
 

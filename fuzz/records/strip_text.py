@@ -12,6 +12,7 @@ UNASKED: Final = "-"
 LEGEND: Final = "X bad, . good, ? cannot be asked, - not asked"
 _WIDTH: Final = 100
 _NAMED: Final = 4
+_LONGEST: Final = 140
 
 
 def signs(strip: Strip) -> str:
@@ -51,7 +52,8 @@ def _range(strip: Strip, found: Range) -> Iterator[str]:
     inside = strip.offered[strip.offered.index(found.first_bad) : strip.offered.index(found.last_bad) + 1]
     asked = sum(one.release in inside and one.state is not State.CANNOT for one in strip.tried)
     share = f" ({asked} of these {len(inside)} were asked)" if asked < len(inside) else ""
-    yield f"{span}{share}: {_older_end(strip, found)}, {_newer_end(strip, found)}"
+    ends = f": {_older_end(strip, found)}, {_newer_end(strip, found)}" if len(strip.offered) > 1 else ""
+    yield f"{span}{share}{ends}"
     yield from _between(strip, found.last_good, "good", found.first_bad, "bad")
     yield from _between(strip, found.last_bad, "bad", found.first_fixed, "good")
 
@@ -61,7 +63,7 @@ def _older_end(strip: Strip, found: Range) -> str:
         return f"last good {found.last_good}"
     if found.first_bad == strip.offered[0]:
         return "which is the oldest release"
-    return "and no older release that could be asked is good"
+    return _nothing_beyond(strip, strip.offered[: strip.offered.index(found.first_bad)], "older")
 
 
 def _newer_end(strip: Strip, found: Range) -> str:
@@ -69,7 +71,12 @@ def _newer_end(strip: Strip, found: Range) -> str:
         return f"first fixed {found.first_fixed}"
     if found.last_bad == strip.offered[-1]:
         return "not fixed in the newest release"
-    return "and no newer release that could be asked is good"
+    return _nothing_beyond(strip, strip.offered[strip.offered.index(found.last_bad) + 1 :], "newer")
+
+
+def _nothing_beyond(strip: Strip, beyond: Sequence[str], which: str) -> str:
+    asked = any(one.release in beyond for one in strip.tried)
+    return f"no {which} release that could be asked is good" if asked else f"no {which} release was asked"
 
 
 def _between(strip: Strip, older: str, is_older: str, newer: str, is_newer: str) -> Iterator[str]:
@@ -96,7 +103,8 @@ def _refusals(strip: Strip) -> Iterator[str]:
 
 def _plain(one: Tried) -> str:
     """A reason without the release's own number, so that the same reason of two releases is one."""
-    return one.why.replace(one.release, "this release")
+    why = one.why.replace(one.release, "this release")
+    return why if len(why) <= _LONGEST else f"{why[:_LONGEST]} ..."
 
 
 def _names(releases: Sequence[str] | Iterable[str]) -> str:

@@ -50,8 +50,11 @@ def test_a_history_with_both_ends(tmp_path: Path) -> None:
 def test_all_and_bounds(tmp_path: Path) -> None:
     shop = Shop(tmp_path / "shop", "+-+?-+")
     assert signs(search(shop, every=True).strip) == ".X.?X."
-    found = search(shop, every=True, first="2", last="5.0").strip
-    assert found.offered == ("2.0", "3.0", "4.0", "5.0")
+    within = search(shop, every=True, first="2", last="4.0", remembered=False).strip
+    assert signs(within) == "-X+?--".replace("+", ".")
+    assert next(words(within)) == "bad in 2.0: no older release was asked, first fixed 3.0"
+    again = search(shop, first="2", last="4").strip
+    assert signs(again) == ".X.?X.", "what is known of the others is not forgotten"
     with pytest.raises(UsageError, match=r"no release from 9 to the last: there are 6, from 1\.0 to 6\.0"):
         search(shop, first="9")
 
