@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from subprocess import SubprocessError
 from types import TracebackType
 from typing import Final
 
@@ -82,7 +83,7 @@ class Shelf:
     def _taken(self, release: str, future: Future[None]) -> str:
         try:
             future.result()
-        except EngineUnavailable as error:
+        except (EngineUnavailable, OSError, SubprocessError) as error:
             self._failures.append(str(error))
             return str(error).removeprefix(f"{self.releases.name} {release} ")
         self._failures.clear()

@@ -98,6 +98,17 @@ def test_what_was_learned_and_what_a_person_wrote_stays(
     assert (path / "README.md").read_text() == "my own words"
 
 
+def test_nothing_is_kept_of_another_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = open_shop(tmp_path, monkeypatch, "+-")
+    path = stored(tmp_path / "out", finding(shop, "sold@2.0"))
+    (path / "case.wasm").write_bytes(bytes(wat2wasm('(module (func (export "f") (result i32) i32.const 9))')))
+    _, err = said(capsys, 0, "bisect", str(path))
+    assert "this is not the finding's own case: nothing is kept" in err
+    assert strips(path) == ()
+
+
 def test_an_archive_in_use_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

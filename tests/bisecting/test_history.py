@@ -19,7 +19,7 @@ from fuzz.records.finding import Signature
 from fuzz.records.strip import State
 from fuzz.records.strip_text import signs, words
 from oracles import provision
-from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, released
 from wasm.case import Case
 from wasm.embedding import Invocation
 
@@ -236,6 +236,15 @@ def test_a_release_in_use_is_not_taken_away() -> None:
     assert registry.at_hand() == ["1.0.0"]
     with pytest.raises(EngineUnavailable, match="--offline is set"):
         provision.provide("thing", "2.0.0", install, True)
+
+
+def test_every_adapter_with_releases_keeps_the_contract() -> None:
+    for name, releases in released().items():
+        at_hand = list(releases.at_hand())
+        assert releases.name
+        assert at_hand == sorted(at_hand, key=provision.version_key)
+        assert all(map(provision.is_release, at_hand)), name
+    assert set(released()) >= {"jsc", "v8", "wasmtime"}
 
 
 def _use(ready: object, over: object) -> None:

@@ -136,7 +136,9 @@ def _engines(
             question = about(found, case, limits, args.tries, engine)
         result = bisect(EngineId.read(engine), releases, question, options, begin, telling)
         if found is not None and args.case.is_dir():
-            for note in keep(args.case, found, result):
+            own = case == found.best
+            notes = keep(args.case, found, result) if own else ["this is not the finding's own case: nothing is kept"]
+            for note in notes:
                 telling.note(note)
         yield result
 
