@@ -13,7 +13,7 @@ from fuzz.trial.retry import IMPATIENT, PATIENCE
 from oracles.engine import EngineId, UsageError
 from oracles.judge.verdict import Disagree
 
-_PASSING: Final = ("did not answer", "keeps dying", "closed in the middle", "has changed since")
+_PASSING: Final = ("is not in the cache", "did not answer", "keeps dying", "closed in the middle", "has changed since")
 """What a worker may come to on a busy machine, and not another time."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from fuzz.bisect.question import Answer, Question
 from fuzz.bisect.shelf import DISK, PARALLEL, Shelf
 from fuzz.records.strip import State, Strip, Tried
 from fuzz.trial.bench import OpenEngine
-from oracles.engine import EngineId, Releases, UsageError, open_engine
+from oracles.engine import EngineId, EngineUnavailable, Releases, UsageError, open_engine
 from oracles.provision import cache_root, quietly, version_key
 
 NOT_AT_HAND: Final = "not at hand, and --offline is set"
@@ -171,16 +172,20 @@ def _offered(
         with quietly():
             names = tuple(releases.offered())
         outcomes.keep_offered(releases.name, names)
+    if not names and not at_hand:
+        raise EngineUnavailable(f"no release of {releases.name} is at hand and nobody says which there are")
     return sorted({*names, *at_hand}, key=version_key)
 
 
 def within(names: Sequence[str], options: Options) -> list[str]:
-    """The releases within the bounds. Raises ``UsageError`` where there is none."""
+    """The releases within the bounds. Raises ``UsageError`` where there is none, or a bound is no release."""
+    for bound in filter(None, (options.first, options.last)):
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", bound):
+            raise UsageError(f"{bound!r} is no release to search from or to: write 31 or 31.0.0")
     kept = [name for name in names if _fits(name, options)]
     if not kept:
         bounds = f"from {options.first or 'the first'} to {options.last or 'the last'}"
-        there = f"there are {len(names)}, from {names[0]} to {names[-1]}" if names else "none is known"
-        raise UsageError(f"no release {bounds}: {there}")
+        raise UsageError(f"no release {bounds}: there are {len(names)}, from {names[0]} to {names[-1]}")
     return kept
 
 

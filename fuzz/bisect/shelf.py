@@ -34,7 +34,6 @@ class Shelf:
         self.releases, self.disk = releases, disk
         self.fetched = self.removed = 0
         self._on_fetch = on_fetch
-        self._at_hand = set(releases.at_hand())
         self._sizes: dict[str, int] = {}
         """Of those that were fetched here, the one that was used longest ago first."""
         self._busy: set[str] = set()
@@ -47,12 +46,13 @@ class Shelf:
 
         One is in use until the next is asked for.
         """
-        waiting = deque(release for release in wanted if release not in self._at_hand)
+        at_hand = set(self.releases.at_hand())  # each time: others may have taken some away
+        waiting = deque(release for release in wanted if release not in at_hand)
         under_way: dict[Future[None], str] = {}
         self._busy.update(wanted)
         try:
             self._begin(waiting, under_way)
-            for release in [one for one in wanted if one in self._at_hand]:
+            for release in [one for one in wanted if one in at_hand]:
                 yield release, ""
                 self._done(release)
             while waiting or under_way:
@@ -88,7 +88,6 @@ class Shelf:
             return str(error).removeprefix(f"{self.releases.name} {release} ")
         self._failures.clear()
         self.fetched += 1
-        self._at_hand.add(release)
         self._sizes[release] = self.releases.size(release)
         return ""
 
@@ -103,7 +102,6 @@ class Shelf:
                 break
             if self.releases.remove(oldest):
                 total -= self._sizes.pop(oldest)
-                self._at_hand.discard(oldest)
                 self.removed += 1
 
     def __enter__(self) -> Shelf:

@@ -61,6 +61,9 @@ def _bisect(plan: Plan, archive: Archive, stored: Stored, deadline: float, obser
         observer.note(f"releases of {_name(stored)}: none of the engines that dissent has any")
         return
     engine, release, releases = subject
+    observer.note(
+        f"releases of {_name(stored)}: asking {releases.name}, for {deadline - time.monotonic():.0f} s at most"
+    )
     question = about(found, found.best, limits_for(len(found.best.content)), engine=engine)
     options = Options(offline=plan.offline, deadline=deadline)
     result = bisect(EngineId.read(engine), releases, question, options, [release], _Notes(observer), plan.opener)

@@ -57,6 +57,10 @@ def test_all_and_bounds(tmp_path: Path) -> None:
     assert signs(again) == ".X.?X.", "what is known of the others is not forgotten"
     with pytest.raises(UsageError, match=r"no release from 9 to the last: there are 6, from 1\.0 to 6\.0"):
         search(shop, first="9")
+    with pytest.raises(UsageError, match="'new' is no release to search from or to"):
+        search(shop, last="new")
+    with pytest.raises(EngineUnavailable, match="no release of other is at hand"):
+        search(Shop(tmp_path / "other", "", name="other"), offline=True)
 
 
 def test_what_was_asked_is_not_asked_again(tmp_path: Path) -> None:
