@@ -147,7 +147,7 @@ def test_too_little_of_anything_is_no_internal_error(
 def test_a_predicate_that_is_no_command(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.wat").write_text(WAT)
     assert main(["minimize", str(tmp_path / "a.wat"), "--predicate", command]) == 2
-    assert capsys.readouterr().err.startswith("fuzz: cannot run the predicate")
+    assert capsys.readouterr().err.startswith("fuzz: cannot run the command")
 
 
 def test_there_is_nothing_to_fetch_of_our_own(capsys: pytest.CaptureFixture[str]) -> None:
