@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 from sold_engine import Shop
 
-import oracles.engine
+import oracles.engines
 from fuzz.cli.main import main
 from fuzz.cli.parser import build_parser, code_for_git
 from oracles.engine import EngineId
@@ -32,15 +32,15 @@ def case(tmp_path: Path) -> str:
 
 
 def open_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, history: str) -> Shop:
-    """Put an adapter beside the others."""
+    """Put an adapter beside the others: a file in a folder that belongs to theirs as long as the test lasts."""
     shop = Shop(tmp_path / "shop", history)
-    module = SimpleNamespace(
-        check=lambda id: id, RELEASES=shop, CONTRACT=(),
-        open_engine=lambda id, limits, offline: shop.open(str(id), limits, offline),
-    )  # fmt: skip
-    names, found = oracles.engine.engine_names(), oracles.engine.adapter
-    monkeypatch.setattr(oracles.engine, "engine_names", lambda: (*names, "sold"))
-    monkeypatch.setattr(oracles.engine, "adapter", lambda name: module if name == "sold" else found(name))
+    (tmp_path / "engines").mkdir()
+    (tmp_path / "engines" / "sold.py").write_text("")
+    module = ModuleType("oracles.engines.sold", "An engine that is sold.")
+    module.__dict__.update(check=lambda id: id, RELEASES=shop, CONTRACT=(),
+                           open_engine=lambda id, limits, offline: shop.open(str(id), limits, offline))  # fmt: skip
+    monkeypatch.setattr(oracles.engines, "__path__", [*oracles.engines.__path__, str(tmp_path / "engines")])
+    monkeypatch.setitem(sys.modules, "oracles.engines.sold", module)
     return shop
 
 
