@@ -6,6 +6,10 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
     SAFE_FLAGS: re.Pattern[str]  # optional: flags that a stranger's engine id may have (``risk``)
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
+    RELEASES: Releases           # optional: its released versions, for an engine that a registry has (``Releases``)
+
+With ``RELEASES``, ``@VERSION`` may be unfinished (``wasmtime@33``), ``fuzz engines`` lists and installs releases,
+shells complete them, and ``fuzz bisect`` goes over them. ``oracles.provision.Registry`` is one over PyPI or npm.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -132,6 +136,42 @@ def engine_names() -> tuple[str, ...]:
 def adapter(name: str) -> Any:
     """The adapter module of an engine name that ``engine_names`` lists."""
     return importlib.import_module(f"oracles.engines.{name}")
+
+
+class Releases(Protocol):
+    """An engine's released versions, by their names in ``@VERSION``: numbers with dots, older ones first.
+
+    ``name`` is what is released, as people say it: ``wasmtime``, ``node``, ``bun``.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def offered(self) -> Sequence[str]:
+        """All that the registry has for this machine. Raises ``EngineUnavailable``."""
+
+    def at_hand(self) -> Sequence[str]:
+        """Those that can be run without fetching anything."""
+
+    def fetch(self, version: str) -> None:
+        """Bring one onto this machine, without a word; from several threads at once. Raises ``EngineUnavailable``."""
+
+    def size(self, version: str) -> int:
+        """The bytes that a fetched one takes."""
+
+    def remove(self, version: str) -> bool:
+        """Take a fetched one away again, unless somebody else uses it; whether it is gone."""
+
+
+def releases_of(name: str) -> Releases | None:
+    """The releases of an engine; None for one that no registry has, or that is not here."""
+    found: Releases | None = getattr(adapter(name), "RELEASES", None) if name in engine_names() else None
+    return found
+
+
+def released() -> dict[str, Releases]:
+    """All engines that a registry has, by name."""
+    return {name: found for name in engine_names() if (found := releases_of(name)) is not None}
 
 
 @dataclass(frozen=True, slots=True)

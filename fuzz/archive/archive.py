@@ -36,7 +36,7 @@ from fuzz.archive.bundles import (
 )
 from fuzz.archive.cause_tables import CauseQueries, CauseTables
 from fuzz.archive.database import NAME, Database, in_memory, open_to_read, open_to_write
-from fuzz.archive.disk import ArchiveError, FolderLock, explained, sweep, write_folder
+from fuzz.archive.disk import ArchiveError, FolderLock, explained, sweep
 from fuzz.archive.done import Done
 from fuzz.archive.machine import cpu_flags
 from fuzz.archive.queries import Queries
@@ -232,7 +232,7 @@ class Archive(Queries):
     def record_finding(self, finding: Finding, cause: int | None = None) -> Path:
         """Store a finding as a bundle, durably; the folder's name tells signature and origin. Returns the bundle."""
         path = self.bundles / bundle.name(finding)
-        write_folder(path, bundle.files(finding), bundle.EXECUTABLE)
+        bundle.write(path, finding)
         now = time.time()
         with self.database.transaction(durable=True):
             put_finding(self.database, path.name, finding, stamp(path), self.night, now, cause)
@@ -241,7 +241,7 @@ class Archive(Queries):
 
     def replace_finding(self, path: Path, finding: Finding) -> Path:
         """Exchange a bundle's content (after minimizing); the folder keeps its name, by which it may be known."""
-        write_folder(path, bundle.files(finding), bundle.EXECUTABLE)
+        bundle.write(path, finding)
         with self.database.transaction(durable=True):
             put_finding(self.database, path.name, finding, stamp(path), self.night, time.time())
         return path

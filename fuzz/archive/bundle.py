@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
+from fuzz.archive.disk import write_file, write_folder
+from fuzz.archive.learned import strips
 from fuzz.archive.repro import Shown, script
 from fuzz.archive.wast import to_wast, to_wat
 from fuzz.records.finding import Finding
 from fuzz.records.markdown_text import code, markdown
 from fuzz.records.printable import text_lines
+from fuzz.records.strip import Strip
+from fuzz.records.strip_text import words
 from oracles.judge.equality import show
 from wasm.case import Case, CaseKind
 
 EXECUTABLE: Final = frozenset({"repro.sh"})
+_OURS: Final = re.compile(r"(case|original|before-\d+)\.(wasm|bin|mach|wat|wast)|finding\.json|README\.md|repro\.sh")
+"""What ``files`` writes: no longer there is what a smaller case has no use for."""
+_README: Final = "README.md"
 
 
 def name(finding: Finding) -> str:
@@ -24,14 +34,37 @@ def name(finding: Finding) -> str:
     return f"{finding.signature.bucket.key}-{target}-{origin.seed}-{origin.index}"
 
 
-def files(finding: Finding) -> dict[str, bytes]:
-    """All files of the bundle by name. ``case.*`` is the minimized case if there is one, ``original.*`` as found."""
+def write(path: Path, finding: Finding) -> None:
+    """Store a finding as the folder ``path``. Of a bundle that is there already only our own files are exchanged: what
+    was found out since (``fuzz.archive.learned``) and what a person has put there stays. Raises ``ArchiveError``."""
+    try:
+        others = [item.name for item in path.iterdir() if not _OURS.fullmatch(item.name)]
+    except OSError:
+        others = []
+    write_folder(path, files(finding, strips(path)), EXECUTABLE, others)
+
+
+def write_readme(path: Path, finding: Finding, before: Sequence[Strip]) -> None:
+    """Bring a bundle's README.md up to date with its strips, of which it knew those ``before``, unless a person has
+    changed it. Raises ``ArchiveError``."""
+    try:
+        as_written = (path / _README).read_bytes() == files(finding, before)[_README]
+    except OSError:
+        return
+    if as_written:
+        write_file(path / _README, files(finding, strips(path))[_README])
+
+
+def files(finding: Finding, known: Sequence[Strip] = ()) -> dict[str, bytes]:
+    """All files of the bundle by name. ``case.*`` is the minimized case if there is one, ``original.*`` as found.
+
+    ``known`` is what releases did with its case, or with others."""
     case = finding.best
     content = f"case{case.kind.suffix}"
     found = {
         content: case.content,
         "finding.json": json.dumps(finding.to_json(), indent=1).encode() + b"\n",
-        "README.md": _readme(finding, content).encode(),
+        _README: _readme(finding, content, known).encode(),
         "repro.sh": script(case, _dissents(finding), finding.expected).encode(),
     }
     if case.kind is not CaseKind.MACHINE:
@@ -55,7 +88,7 @@ def _dissents(finding: Finding) -> list[Shown]:
     return shown
 
 
-def _readme(finding: Finding, content: str) -> str:
+def _readme(finding: Finding, content: str, known: Sequence[Strip]) -> str:
     case, verdict = finding.best, finding.verdict
     origin = finding.case.provenance
     lines = [f"# {markdown(str(finding.signature))}", ""]
@@ -85,11 +118,21 @@ def _readme(finding: Finding, content: str) -> str:
         outcome = show(finding.expected[number + 1]) if number + 1 < len(finding.expected) else "not compared"
         call = code(str(invocation)[:400])
         lines.append(f"- {call} ({invocation.entry.value}); expected: {markdown(outcome[:400])}")
-    lines += ["", *_messages(finding), *_files(finding, content, case), ""]
+    lines += ["", *_releases(case, known), *_messages(finding), *_files(finding, content, case), ""]
     lines += [f"Found by target {code(origin.target)}, seed {origin.seed}, index {origin.index}"
               f" (generators {markdown(origin.version or 'unknown')}).", ""]  # fmt: skip
     lines += [f"- {markdown(key)}: {markdown(value)}" for key, value in sorted(finding.environment.items())]
     return "\n".join(lines) + "\n"
+
+
+def _releases(case: Case, known: Sequence[Strip]) -> list[str]:
+    """What releases of the engines did with this very case."""
+    lines: list[str] = []
+    for strip in known:
+        if strip.case == hashlib.sha256(case.content).hexdigest():
+            lines += [f"Releases of {markdown(strip.engine)}, of those that were asked:", ""]
+            lines += [*(f"- {markdown(text)}" for text in words(strip)), ""]
+    return lines
 
 
 def _messages(finding: Finding) -> list[str]:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -59,8 +59,11 @@ def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
         sync_folder(path.parent)
 
 
-def write_folder(path: Path, files: Mapping[str, bytes], executable: frozenset[str] = frozenset()) -> None:
-    """Make a folder with these files appear at once and durably. An existing folder is exchanged."""
+def write_folder(
+    path: Path, files: Mapping[str, bytes], executable: frozenset[str] = frozenset(), keep: Iterable[str] = ()
+) -> None:
+    """Make a folder with these files appear at once and durably. An existing folder is exchanged; what ``keep`` names
+    in it stays."""
     with explained(path):
         temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=path.parent))
         try:
@@ -70,6 +73,11 @@ def write_folder(path: Path, files: Mapping[str, bytes], executable: frozenset[s
                     file.flush()
                     os.fsync(file.fileno())
                 os.chmod(temporary / name, 0o755 if name in executable else 0o644)
+            for name in keep:
+                if (path / name).is_dir():
+                    shutil.copytree(path / name, temporary / name, symlinks=True)
+                else:
+                    shutil.copy2(path / name, temporary / name, follow_symlinks=False)
             os.chmod(temporary, 0o755)
             sync_folder(temporary)
             if path.exists():

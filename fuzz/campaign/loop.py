@@ -21,6 +21,7 @@ from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
 from fuzz.archive.recorded import stored_findings
 from fuzz.campaign.desk import Desk
+from fuzz.campaign.histories import bisect_new
 from fuzz.campaign.messages import (
     Batch,
     Broken,
@@ -62,6 +63,7 @@ class Settings:
     """How long and how wide to run. ``seconds`` or ``cases`` bounds it; ``minimize_seconds`` 0 minimizes nothing.
 
     ``epoch`` is by how many case numbers steering goes (``fuzz.campaign.steering``), 0 for not at all.
+    ``bisect_seconds`` is for finding out which releases show what is new, at the end, 0 for not at all.
     With ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new
     ones.
     """
@@ -73,6 +75,7 @@ class Settings:
     minimize_seconds: float = 60.0
     epoch: int = EPOCH
     fail_on_any: bool = False
+    bisect_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -172,6 +175,8 @@ class Campaign:
         """Bring the summary up to date and note the end of the night; what fails now is one more thing to say."""
         try:
             self._collect()
+            if self.settings.bisect_seconds > 0 and not self.summary.interrupted:
+                bisect_new(self.plan, self.archive, self.summary, self.settings.bisect_seconds, self.observer)
             self._review_known()
             self.archive.end(int(self.summary.exit_code), self.summary.interrupted)
         except ArchiveError as error:

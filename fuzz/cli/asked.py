@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fuzz.records.printable import one_line
 from oracles import provision
-from oracles.engine import EngineId, UsageError, adapter, risk
+from oracles.engine import EngineId, UsageError, adapter, releases_of, risk
 
 
 def asked_engines(ids: Iterable[str], offline: bool) -> list[str]:
@@ -21,9 +21,10 @@ def asked_engines(ids: Iterable[str], offline: bool) -> list[str]:
 
 
 def _finished(id: EngineId, offline: bool) -> str:
-    if not provision.unfinished(id.version):
+    releases = releases_of(id.name)
+    if releases is None or not provision.unfinished(id.version):
         return str(id)
-    version = provision.newest(id.name, id.version, offline)
+    version = provision.newest(releases, id.version, offline)
     whole: EngineId = adapter(id.name).check(replace(id, version=version))
     print(f"fuzz: {id.name}@{id.version} is {id.name}@{version} here", file=sys.stderr)
     return str(whole)

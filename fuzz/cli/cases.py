@@ -42,6 +42,13 @@ class Asked:
         return self.piece.case
 
 
+def load_piece(args: argparse.Namespace) -> Piece:
+    """The only piece, whatever engines are to run it. Raises ``UsageError`` for several."""
+    piece = bring_one(args.case, _wish(args))
+    _tell(piece)
+    return piece
+
+
 def load(args: argparse.Namespace) -> list[Asked]:
     """The pieces in the file or bundle that a command names, at least one; notes about them go to standard error."""
     return [_asked(args, piece) for piece in bring(args.case, _wish(args))]
@@ -59,8 +66,7 @@ def _wish(args: argparse.Namespace) -> Wish:
 
 def _asked(args: argparse.Namespace, piece: Piece) -> Asked:
     """A bundle brings its own engines, at its own releases; ``--engine`` asks others."""
-    for note in piece.notes:
-        print(f"fuzz: {one_line(f'{piece.name}: {note}')}", file=sys.stderr)
+    _tell(piece)
     if args.engine:
         engines = asked_engines(args.engine, args.offline)
     elif piece.finding is not None:
@@ -70,6 +76,11 @@ def _asked(args: argparse.Namespace, piece: Piece) -> Asked:
         engines = canonical(default_engines((piece.case.kind if piece.case else CaseKind.WASM,)))
     content = piece.case.content if piece.case is not None else piece.script or b""
     return Asked(piece, tuple(engines), limits_for(len(content), args.cpu, args.memory, args.wall))
+
+
+def _tell(piece: Piece) -> None:
+    for note in piece.notes:
+        print(f"fuzz: {one_line(f'{piece.name}: {note}')}", file=sys.stderr)
 
 
 def pinned(finding: Finding) -> list[str]:

@@ -74,8 +74,7 @@ def _listed(prefix: str, names: Iterable[str]) -> Iterator[str]:
 
 def engines(prefix: str, **_: Any) -> Iterator[str]:
     """Engines, their releases at hand and their settings: as far as an id has been typed, and one step further."""
-    from oracles import provision
-    from oracles.engine import adapter, engine_names
+    from oracles.engine import adapter, engine_names, releases_of
 
     head, colon, tail = prefix.partition(":")
     name, at, _version = head.partition("@")
@@ -83,10 +82,17 @@ def engines(prefix: str, **_: Any) -> Iterator[str]:
         before, plus, _last = tail.rpartition("+")
         yield from (f"{head}:{before}{plus}{setting}" for setting in _settings(adapter(name)))
     elif at:
-        releases = [folder for folder, engine in provision.RELEASES.items() if engine == name]
-        yield from (f"{name}@{version}" for folder in releases for version in provision.installed(folder))
+        releases = releases_of(name)
+        yield from (f"{name}@{version}" for version in reversed(releases.at_hand() if releases is not None else ()))
     else:
         yield from engine_names()
+
+
+def _releases(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001
+    """The releases at hand of all engines, for ``--from`` and ``--to``."""
+    from oracles.engine import released
+
+    yield from (version for releases in released().values() for version in reversed(releases.at_hand()))
 
 
 def _settings(module: Any) -> Iterator[str]:
@@ -130,6 +136,8 @@ _COMPLETERS: Final[dict[str, Completer]] = {
     "target": _targets,
     "generator": _generators,
     "engine": engines,
+    "first": _releases,
+    "last": _releases,
     "id": engines,
     "case": _bundles,
     "dir": _folders,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from fuzz import VERSION
-from fuzz.cli.parser import parse
+from fuzz.cli.parser import code_for_git, parse
 from fuzz.cli.streams import OutputError, ReaderGone, give_up, guarded
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.printable import one_line
@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None, loaded: Callable[[], object] | 
     ``loaded`` is called when all that the command needs has been imported, before it is run.
     """
     words = sys.argv[1:] if arguments is None else arguments
+    return code_for_git(words, _main(words, loaded))
+
+
+def _main(words: Sequence[str], loaded: Callable[[], object] | None) -> int:
     try:
         with guarded():
             return _run(words, loaded)

@@ -29,6 +29,8 @@ EXITS: Final[Mapping[int, str]] = {
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.PIPE: "whoever read the output has gone",
 }
+GIT_BISECT: Final = "--git-bisect"
+"""Of ``fuzz replay``; whatever goes wrong with it must not be a code that git takes for an answer."""
 GRAMMAR: Final = """\
 engines: NAME[@VERSION | @/PATH/TO/A/BUILD][:KEY=VALUE(+KEY=VALUE)*]
   wasmtime  wasmtime@33  wasmtime@33.0.0:opt=none  wasmtime:winch  wasmtime@/path/to/libwasmtime.so
@@ -71,6 +73,13 @@ def command_names() -> tuple[str, ...]:
     """Every command, by its file's name."""
     names = (os.path.splitext(name) for name in os.listdir(_FOLDER))
     return tuple(sorted(name for name, ending in names if ending == ".py" and name != "__init__"))
+
+
+def code_for_git(words: Sequence[str], code: int) -> int:
+    """The exit code, or where ``git bisect run`` asks for it what that reads rightly: 125 for what could not be asked,
+    128 to end the search for a mistake in the command line. Options may be shortened."""
+    asked = any(GIT_BISECT.startswith(word) for word in words if word.startswith("--g"))
+    return {int(ExitCode.USAGE): 128, int(ExitCode.UNUSABLE): 125}.get(code, code) if asked else code
 
 
 def summary(name: str) -> str:

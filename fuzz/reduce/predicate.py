@@ -23,7 +23,7 @@ class NoCommand(ReduceError):
     """The predicate's command cannot be started."""
 
     def __init__(self, command: str, why: str) -> None:
-        super().__init__(f"cannot run the predicate {command!r}: {why}")
+        super().__init__(f"cannot run the command {command!r}: {why}")
 
 
 def command_predicate(command: str | Sequence[str], timeout: float | None = None) -> Predicate:
@@ -36,6 +36,20 @@ def command_predicate(command: str | Sequence[str], timeout: float | None = None
 
     Raises ``NoCommand`` at once if there is no such program, and later if it cannot be started.
     """
+    words = command_words(command)
+
+    def is_interesting(case: Case) -> bool:
+        with tempfile.TemporaryDirectory(prefix="reduce-") as folder:
+            path = str(Path(folder, f"case{SUFFIXES[case.kind]}"))
+            Path(path).write_bytes(case.content)
+            line = [path if word == "{}" else word for word in words]
+            return exit_status(line if "{}" in words else [*line, path], timeout) == 0
+
+    return is_interesting
+
+
+def command_words(command: str | Sequence[str]) -> list[str]:
+    """A command line's words, the first the absolute path of its program. Raises ``NoCommand``."""
     try:
         words = shlex.split(command) if isinstance(command, str) else list(command)
     except ValueError as error:
@@ -47,18 +61,14 @@ def command_predicate(command: str | Sequence[str], timeout: float | None = None
     if program is None:
         raise NoCommand(text, f"there is no program {words[0]}; give a path or put it on the PATH")
     words[0] = os.path.abspath(program)
-
-    def is_interesting(case: Case) -> bool:
-        with tempfile.TemporaryDirectory(prefix="reduce-") as folder:
-            path = str(Path(folder, f"case{SUFFIXES[case.kind]}"))
-            Path(path).write_bytes(case.content)
-            line = [path if word == "{}" else word for word in words]
-            return _run(line if "{}" in words else [*line, path], text, timeout)
-
-    return is_interesting
+    return words
 
 
-def _run(line: list[str], text: str, timeout: float | None) -> bool:
+def exit_status(line: Sequence[str], timeout: float | None) -> int | None:
+    """Run words as a command: its exit status, below zero for a signal's number; None where the time was not enough.
+
+    Its output goes nowhere, and what it leaves running in its process group is killed. Raises ``NoCommand``.
+    """
     try:
         process = subprocess.Popen(
             line,
@@ -68,11 +78,11 @@ def _run(line: list[str], text: str, timeout: float | None) -> bool:
             start_new_session=True,
         )
     except OSError as error:
-        raise NoCommand(text, error.strerror or str(error)) from None
+        raise NoCommand(line[0], error.strerror or str(error)) from None
     try:
-        return process.wait(timeout) == 0
+        return process.wait(timeout)
     except subprocess.TimeoutExpired:
-        return False
+        return None
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -61,6 +61,13 @@ def compared(trial: Trial) -> Compared:
     )
 
 
+def answered(trial: Trial) -> range:
+    """The calls that the reference has an answer for."""
+    seen = trial.reference
+    given_up = (call for call, outcome in enumerate(seen.outcomes) if isinstance(outcome, _GAVE_UP))
+    return range(next(given_up, len(seen.outcomes)))
+
+
 def _ends(trial: Trial) -> dict[str, int]:
     """By engine, the first step (-1 is instantiation) that does not count any more."""
     verdict = trial.verdict

@@ -17,7 +17,7 @@ from typing import Final
 
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
 from oracles.remote.confinement import empty_folder
-from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
+from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, releases, tier_of
 
 _THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
 TIERS: Final = {
@@ -29,6 +29,7 @@ COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 """Code is compiled when it is asked for, so that a case takes the same way each time."""
 _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
+RELEASES: Final = releases("bun")
 CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS))
 
 NOISE: Final = re.compile(

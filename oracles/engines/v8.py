@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import Final
 
 from oracles.engine import Engine, EngineId, Limits
-from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
+from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, releases, tier_of
 
 TIERS: Final = {
     "liftoff": ("--liftoff-only", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),
@@ -23,6 +23,7 @@ SAFE_FLAGS: Final = re.compile(
 )
 """V8's own flags about code. Node has others, which load modules, run text or listen for a debugger."""
 COMMON: Final = ("--single-threaded", "--expose-gc", "--no-warnings")
+RELEASES: Final = releases("node")
 CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
 
 NOISE: Final = re.compile(r"CompileError: WebAssembly\.\w+\(\): |(?:Compiling function #\d+(?::\"[^\"]*\")? failed: )")

@@ -38,6 +38,7 @@ WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py"
 CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
 )  # fmt: skip
+RELEASES: Final = provision.Registry("wasmtime", provision.wasmtime, package="wasmtime")
 
 NOISE: Final = re.compile(
     r"failed to (?:parse|compile|validate)(?: WebAssembly module|: wasm\[\d+\]::function\[\d+\].*)?$|Caused by$|"

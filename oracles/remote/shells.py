@@ -9,11 +9,12 @@ import os
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
-from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engine import EngineId, EngineUnavailable, Limits, Releases, UsageError
 from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
@@ -49,6 +50,11 @@ def tier_of(id: EngineId, tiers: Collection[str]) -> str:
 def flags_of(id: EngineId) -> dict[str, str]:
     """The engine's own flags by name, without ``flag.``."""
     return {key.removeprefix(FLAG): value for key, value in id.settings if key.startswith(FLAG)}
+
+
+def releases(shell: str) -> Releases:
+    """The releases of a shell."""
+    return provision.Registry(shell, partial(provision.shell, shell))
 
 
 def find_shell(shell: str, id: EngineId, offline: bool) -> str:

@@ -37,7 +37,7 @@ def test_a_failed_installation_leaves_nothing() -> None:
     with pytest.raises(EngineUnavailable, match="no network"):
         provision.provide("wasmtime", "1.2.3", fails, offline=False)
     assert provision.installed("wasmtime") == ()
-    assert [one.name for one in (provision.cache_root() / "wasmtime").iterdir()] == [".lock"]
+    assert [one.name for one in (provision.cache_root() / "wasmtime").iterdir()] == [".lock-1.2.3"]
 
 
 def test_two_installers_do_the_work_once() -> None:

@@ -8,8 +8,7 @@ from typing import Final
 from fuzz.cli.asked import asked_engines
 from fuzz.records.exit_code import ExitCode
 from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
-from oracles import provision
-from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine
+from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine, released, releases_of
 from oracles.judge.equality import show
 from oracles.judge.verdict import Disagree
 from oracles.remote.confinement import describe
@@ -52,16 +51,16 @@ def _list() -> int:
         print(f"{name}: {' '.join(first[0].split())}")
         if first[2]:
             print(f"    {' '.join(first[2].split())}")
-    for name, engine in provision.RELEASES.items():
-        said = name if name == engine else f"{name} ({engine})"
-        print(f"fetched releases of {said}: {', '.join(provision.installed(name)) or 'none'}")
+    for engine, releases in released().items():
+        said = engine if releases.name == engine else f"{releases.name} ({engine})"
+        print(f"releases of {said} at hand: {', '.join(reversed(releases.at_hand())) or 'none'}")
     print(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
     return ExitCode.CLEAN
 
 
 def _install(text: str) -> int:
     named = EngineId.parse(text)
-    if named.name not in provision.RELEASES.values():
+    if releases_of(named.name) is None:
         raise UsageError(f"{named.name} comes with this project: there is nothing to fetch")
     if not named.version:
         raise UsageError(f"{text} names no release: write {named.name}@VERSION")

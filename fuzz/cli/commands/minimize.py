@@ -15,7 +15,7 @@ from typing import Final
 
 from fuzz.archive import bundle
 from fuzz.archive.bundles import read_bundle
-from fuzz.archive.disk import write_file, write_folder
+from fuzz.archive.disk import write_file
 from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, duration, path, positive
 from fuzz.cli.cases import load_one, need_engines
 from fuzz.cli.streams import plain, say
@@ -147,7 +147,7 @@ def _finish(
         original = read_bundle(folder)
         again = finding_about(bench, replace(found, case=original.case), result.case) or found
         kept = replace(again, repeats=original.repeats, tries=original.tries, known=original.known)
-        write_folder(folder, bundle.files(kept), bundle.EXECUTABLE)
+        bundle.write(folder, kept)
         where = folder
     else:
         where = where or _beside(folder, result.case.kind)

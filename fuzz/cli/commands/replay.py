@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from fuzz.bisect.question import Answer, Question, about, read, worst
 from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, path
 from fuzz.cli.cases import Asked, load
+from fuzz.cli.parser import GIT_BISECT
 from fuzz.cli.replayed import Shown, print_json, print_text
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.printable import one_line
+from fuzz.records.strip import State
 from fuzz.report.suite import print_suite
 from fuzz.trial.bench import Bench
 from fuzz.trial.compared import compared
@@ -24,6 +28,7 @@ from oracles.suite.spectest import run_suite
 EXAMPLES: Final = (
     "replay reports/NIGHT/findings/NAME",
     "replay case.wat --invoke 'f(i32:24, i32:1)' --engine interpreter --engine wasmtime@33:opt=none",
+    "replay BUNDLE --git-bisect --engine wasmtime@/path/to/libwasmtime.so",
 )
 EXITS: Final = {
     0: "the engines agree",
@@ -40,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_calls(parser)
     add_limits(parser)
     parser.add_argument("--fresh", action="store_true", help="a fresh instance for each call")
+    words = "exit as git bisect run wants it: 0 good, 1 bad, 125 could not be asked, 128 a mistake in the command"
+    parser.add_argument(GIT_BISECT, action="store_true", help=words)
     add_json(parser)
 
 
@@ -64,11 +71,26 @@ def _case(asked: Asked, args: argparse.Namespace) -> ExitCode:
         else:
             print_text(asked.case, shown, releases)
         broken = bool(bench.broken)
+        if args.git_bisect:
+            return ExitCode.UNUSABLE if broken else _answer(asked, shown, list(bench.seats))
     finally:
         bench.close()
     if any(isinstance(one.trial.verdict, Disagree) for one in shown):
         return ExitCode.FINDINGS
     return ExitCode.UNUSABLE if broken or all(one.compared.nothing for one in shown) else ExitCode.CLEAN
+
+
+def _answer(asked: Asked, shown: Sequence[Shown], engines: Sequence[str]) -> ExitCode:
+    """What ``fuzz bisect`` would say: bad if an engine is, good only if all that is asked of it was compared."""
+    found = asked.piece.finding
+    if found is not None and len(shown) == 1:
+        question = about(found, asked.case, asked.limits)
+    else:
+        question = Question(asked.case)
+    answers = [read(one.trial, engine, question) for one in shown for engine in engines]
+    answer = worst(answers) if answers else Answer(State.CANNOT, "no engine was named beside the reference")
+    print(f"fuzz: {answer.state.value}: {one_line(answer.why)}", file=sys.stderr)
+    return {State.GOOD: ExitCode.CLEAN, State.BAD: ExitCode.FINDINGS, State.CANNOT: ExitCode.UNUSABLE}[answer.state]
 
 
 def _script(asked: Asked, args: argparse.Namespace) -> ExitCode:

@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     minimize = parser.add_mutually_exclusive_group()
     minimize.add_argument("--no-minimize", action="store_true", help="store findings as they are")
     minimize.add_argument("--minimize-time", type=duration, default=60.0, metavar="T", help="for each (default: 60s)")
+    words = "at the end find out which releases show each new cause, for this long in all (docs/bisecting.md)"
+    parser.add_argument("--bisect", type=duration, default=0.0, metavar="T", help=words)
     words = "exit with 1 for new causes only, or for any that no known issue explains (default: new)"
     parser.add_argument("--fail-on", choices=["any", "new"], default="new", help=words)
     words = "make cases with what known causes need as often as without"
@@ -86,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         minimize_seconds=0.0 if args.no_minimize else args.minimize_time,
         epoch=0 if args.no_steer else EPOCH,
         fail_on_any=args.fail_on == "any",
+        bisect_seconds=args.bisect,
     )
     if args.feedback is not None:
         feedback.begin(args.feedback)
