@@ -4,6 +4,8 @@
 hang together all the same, so that one is recorded as part of the other (and a person can take it out again):
 
     i32.rotl | i64.rotl                         one rule of a compiler for several widths
+    f32.eq | f32.ne                             or for an instruction and its negation
+    table.get | return_call_indirect            or for all that looks up an entry of a table
     f32.load f32.ceil | f32.load f32.floor      one load that is folded into whatever uses it
 """
 
@@ -73,7 +75,8 @@ def _same_shape(one: Essentials, other: Essentials) -> bool:
 
 def akin(one: Cause, other: Cause) -> bool:
     """Whether two causes of one family, kind and phase that some setting shows hang together: they differ in the width
-    of what they are about, or are about one load and whatever uses it. What was not minimized to the end tells nothing.
+    of what they are about, ask one question in two ways, or are about one load and whatever uses it. What was not
+    minimized to the end tells nothing.
     """
     if (one.family, one.kind, one.phase) != (other.family, other.kind, other.phase):
         return False
@@ -90,11 +93,20 @@ _WIDTHS: Final = (
     (re.compile(r"\b([if])(?:8x16|16x8|32x4|64x2)"), r"\1v"),
     (re.compile(r"\b([if])(?:32|64)"), r"\1"),
     (re.compile(r"_([if])(?:8x16|16x8|32x4|64x2)"), r"_\1v"),
+    (re.compile(r"\.relaxed_"), "."),
+    (re.compile(r"(?<=\.)(?:q15mulr_sat_s|q15mulr_s)$"), "q15mulr"),
+    (re.compile(r"(?<=\.)ne$"), "eq"),
+    (re.compile(r"(?<=\.)(?:lt|gt|le|ge)(?=$|_)"), "order"),
+    (re.compile(r"^return_call"), "call"),
+    (re.compile(r"^(?:table\.get|table\.set|call_indirect)$"), "entry of a table"),
+    (re.compile(r"^(?:table|memory|array)\.(?:copy|fill|init|init_data|init_elem)$"), "bulk"),
 )
+"""Words for what one rule of a compiler, or one routine of its runtime, serves as a rule."""
 
 
 def _of_any_width(rows: frozenset[str]) -> frozenset[str]:
-    """Rows without how wide their values or lanes are: ``i.rotl``, ``fv.pmin``. Which kind of number stays."""
+    """Rows without how wide their values or lanes are: ``i.rotl``, ``fv.pmin``. Which kind of number stays. What asks a
+    question and what asks its negation are one, and so are the relaxed form of an instruction and the strict one."""
     for pattern, word in _WIDTHS:
         rows = frozenset(pattern.sub(word, name) for name in rows)
     return rows
