@@ -1,4 +1,5 @@
-"""``repro.sh``: the dissenting engines' own command lines, for someone who does not have this project."""
+"""The dissenting engines' own command lines, for someone who does not have this project: ``repro.sh`` of a bundle, and
+one command at a time for an upstream report."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fuzz.archive.stand_ins import stand_ins
+from fuzz.records.morning import Command
 from fuzz.records.printable import printable
 from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
@@ -81,8 +83,26 @@ def _settings(engine: str) -> dict[str, str]:
     return {key: value or "on" for key, _, value in (item.partition("=") for item in tail[1].split("+"))}
 
 
-def _wasmtime(engine: str, case: Case, limit: str) -> str:
-    """By ``wasmtime wast``, which takes values of all types bit for bit (flags of the releases from 14 on)."""
+def command(engine: str, case: Case, expected: Sequence[Outcome] = ()) -> Command:
+    """How an engine, by its canonical id, shows a case without this project; ``expected`` as for ``script``."""
+    name = engine.split("@")[0].split(":")[0]
+    if name == "wasmtime":
+        if stand_ins(case.content) is None:
+            return Command(engine, why_not="it imports host functions, which wasmtime wast does not have")
+        return Command(engine, f"wasmtime wast {_wasmtime_flags(engine)} case.wast", needs="case.wast")
+    if (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is None:
+        return Command(engine, why_not=f"{name} has no command line of its own")
+    shell = make(EngineId.parse(engine), case.features)
+    program = _js_program(shell, case, expected)
+    if not program:
+        return Command(engine, why_not="JavaScript cannot make or compare these calls by itself")
+    words = [*(f"{key}={shlex.quote(value)}" for key, value in shell.env.items()), shell.program]
+    line = " ".join([*words, *map(shlex.quote, shell.flags), "repro.js"])
+    return Command(engine, line, program.strip(), f"case{case.kind.suffix}")
+
+
+def _wasmtime_flags(engine: str) -> str:
+    """Flags of the releases from 14 on."""
     flags = ["-W", "all-proposals=y"]
     for key, value in _settings(engine).items():
         if key == "opt":
@@ -97,12 +117,16 @@ def _wasmtime(engine: str, case: Case, limit: str) -> str:
             flags += ["--target", "pulley64"]
         elif key.startswith("flag."):
             flags += ["-C", f"cranelift-{key.removeprefix('flag.')}={value}"]
+    return " ".join(map(shlex.quote, flags))
+
+
+def _wasmtime(engine: str, case: Case, limit: str) -> str:
+    """By ``wasmtime wast``, which takes values of all types bit for bit."""
     if stand_ins(case.content) is None:
         return "echo 'the case imports host functions, which wasmtime wast does not have: fuzz replay .'\n"
-    line = " ".join(map(shlex.quote, flags))
     return (
         "program=${WASMTIME:-wasmtime}\n"
-        f'have "$program" WASMTIME && {{ {limit}"$program" wast {line} case.wast; judge $? 1; }}\n'
+        f'have "$program" WASMTIME && {{ {limit}"$program" wast {_wasmtime_flags(engine)} case.wast; judge $? 1; }}\n'
     )
 
 
@@ -147,18 +171,10 @@ process.exit(wrong ? 10 : 0);
 
 
 def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -> str:
-    """By a JavaScript shell, which compares; for arguments and results that JavaScript can pass and tell apart."""
-    simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
-    wanted = [_js_expected(outcome) for outcome in expected]
-    if _imports(case) or not simple or "" in wanted:
+    """By a JavaScript shell, which compares."""
+    program = _js_program(shell, case, expected)
+    if not program:
         return "echo 'JavaScript cannot make or compare these calls by itself: fuzz replay .'\n"
-    wanted += ["null"] * (1 + len(case.invocations) - len(wanted))
-    calls = [
-        f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {want}]"
-        for call, want in zip(case.invocations, wanted[1:], strict=False)
-    ]
-    constants = f"FILE = {_js_string(f'case{case.kind.suffix}')}, START = {wanted[0]}, ROUNDS = {shell.rounds}"
-    program = f"const CALLS = [{', '.join(calls)}], {constants};{_JS}"
     env = " ".join(f"{name}={shlex.quote(value)}" for name, value in shell.env.items())
     variable = shell.program.upper()
     return (
@@ -167,6 +183,21 @@ def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -
         f'  env {env} {limit}"$program" {" ".join(map(shlex.quote, shell.flags))} -e {shlex.quote(program)}\n'
         "  judge $? 10\n}\n"
     )
+
+
+def _js_program(shell: Shell, case: Case, expected: Sequence[Outcome]) -> str:
+    """What the shell runs; "" where there are arguments or results that JavaScript cannot pass or tell apart."""
+    simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
+    wanted = [_js_expected(outcome) for outcome in expected]
+    if _imports(case) or not simple or "" in wanted:
+        return ""
+    wanted += ["null"] * (1 + len(case.invocations) - len(wanted))
+    calls = [
+        f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {want}]"
+        for call, want in zip(case.invocations, wanted[1:], strict=False)
+    ]
+    constants = f"FILE = {_js_string(f'case{case.kind.suffix}')}, START = {wanted[0]}, ROUNDS = {shell.rounds}"
+    return f"const CALLS = [{', '.join(calls)}], {constants};{_JS}"
 
 
 def _js_expected(outcome: Outcome) -> str:
