@@ -18,6 +18,7 @@ from oracles.judge.equality import show
 from wasm.case import CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
+from wasm.isa import OPS
 from wasm.module import Module
 from wasm.text import print_wat_with_places
 
@@ -102,17 +103,17 @@ def _guilty(
     plain = [word for word in cause.essentials if not word.startswith(("~", "?"))]
     specific = {word for word in plain if not word.startswith("(")}
     names = specific or {word.strip("()") for word in plain}
+    words = {OPS[name].mnemonic for name in names if name in OPS}  # one word may be several rows: select
     imported = len(module.func_type_indices()) - len(module.funcs)
     found = {
         places[imported + number, position]
         for number, func in enumerate(module.funcs)
         for position, (op, _) in enumerate(func.body)
-        if op.name in names and (imported + number, position) in places
+        if op.mnemonic in words and (imported + number, position) in places
     }
     if not found:
         return set(), ""
-    words = "the instructions without which it goes away" if specific else "what the reducer could not remove"
-    return found, words
+    return found, "the instructions without which it goes away" if specific else "what the reducer could not remove"
 
 
 def _steps(finding: Finding) -> tuple[Step, ...]:
