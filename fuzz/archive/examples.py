@@ -39,6 +39,7 @@ def example(bundle: Path, signature: Signature, cause: Cause) -> Example:
     told = explanations(bundle)
     lines, first, whole, marked = _text(finding, cause, told)
     script = "" if case.kind is CaseKind.MACHINE else to_wast(case, finding.expected, finding.before)
+    releases = {run.engine: run.version for run in finding.runs}
     dissenting = dict.fromkeys(dissent.engine for dissent in finding.verdict.dissents)
     return Example(
         bundle=bundle.name,
@@ -60,7 +61,7 @@ def example(bundle: Path, signature: Signature, cause: Cause) -> Example:
         dissents=finding.verdict.dissents,
         agreeing=finding.verdict.agreeing,
         releases=tuple((run.engine, run.version) for run in finding.runs),
-        commands=tuple(command(engine, case, finding.expected) for engine in dissenting),
+        commands=tuple(command(engine, releases.get(engine, ""), case, finding.expected) for engine in dissenting),
         before=len(finding.before),
         environment=tuple(sorted(finding.environment.items())),
         strips=strips(bundle),

@@ -12,6 +12,7 @@ from fuzz.records.morning import Command
 from fuzz.records.printable import printable
 from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
+from oracles.provision import version_key
 from oracles.remote.shells import Shell
 from wasm.case import Case
 from wasm.decode import decode
@@ -54,6 +55,9 @@ exit 125
 _PATIENCE: Final = 100
 """Seconds after which a finding about something that does not end is taken for shown."""
 
+_FLAGS_SINCE: Final = "14.0.0"
+"""The oldest release of Wasmtime that has the options which are written here."""
+
 _OPT: Final = {"none": "0", "speed": "2", "speed_and_size": "s"}
 
 
@@ -83,12 +87,14 @@ def _settings(engine: str) -> dict[str, str]:
     return {key: value or "on" for key, _, value in (item.partition("=") for item in tail[1].split("+"))}
 
 
-def command(engine: str, case: Case, expected: Sequence[Outcome] = ()) -> Command:
+def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] = ()) -> Command:
     """How an engine, by its canonical id, shows a case without this project; ``expected`` as for ``script``."""
     name = engine.split("@")[0].split(":")[0]
     if name == "wasmtime":
         if stand_ins(case.content) is None:
             return Command(engine, why_not="it imports host functions, which wasmtime wast does not have")
+        if release and version_key(release) < version_key(_FLAGS_SINCE):
+            return Command(engine, why_not=f"releases of Wasmtime before {_FLAGS_SINCE} have other options")
         return Command(engine, f"wasmtime wast {_wasmtime_flags(engine)} case.wast", needs="case.wast")
     if (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is None:
         return Command(engine, why_not=f"{name} has no command line of its own")
@@ -102,7 +108,7 @@ def command(engine: str, case: Case, expected: Sequence[Outcome] = ()) -> Comman
 
 
 def _wasmtime_flags(engine: str) -> str:
-    """Flags of the releases from 14 on."""
+    """Options of the releases from 14 on."""
     flags = ["-W", "all-proposals=y"]
     for key, value in _settings(engine).items():
         if key == "opt":

@@ -226,6 +226,10 @@ class Morning:
     def last(self) -> NightNews | None:
         return self.nights[-1] if self.nights else None
 
+    def begun(self, night: int) -> float:
+        """When a night began; 0 where nobody noted it."""
+        return next((one.night.started for one in self.nights if one.night.id == night), 0.0)
+
     def of(self, group: Group) -> tuple[CauseNews, ...]:
         return tuple(news for news in self.causes if news.group is group)
 

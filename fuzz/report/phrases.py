@@ -102,19 +102,30 @@ def named_with_release(engine: str, release: str) -> str:
     return engine if not release or f"@{release}" in engine else f"{engine} ({release})"
 
 
-def sentence(news: CauseNews) -> str:
-    """What is wrong, in one sentence; with what was explained, a second and third one."""
+def brief(news: CauseNews) -> str:
+    """What is wrong, and what was seen."""
     cause = news.cause
     does = FAULTS.get(cause.kind, cause.kind)
     where = " while it compiles" if cause.kind in ("crash", "hang", "memory") and cause.phase == "compile" else ""
-    about = f", in cases with {listed(news.essentials)}" if news.essentials else ""
-    text = f"{cause.family.capitalize()} {does}{where}{about}: {who(news)}"
+    about = f" in cases with {listed(news.essentials)}" if news.essentials else ""
     detail = one_line(_detail(news.example), 300) if news.example else ""
-    parts = [f"{text}: {detail}." if detail else f"{text}."]
+    parts = [f"{capital(cause.family)} {does}{where}{about} ({who(news)})."]
+    parts += [f"{capital(detail)}."] if detail else []
+    return " ".join(parts)
+
+
+def sentence(news: CauseNews) -> str:
+    """``brief``, and what was found out since: releases, the first wrong operation, settings."""
+    parts = [brief(news)]
     if news.example:
         parts += [words for strip in news.example.strips if (words := strip_words(strip))]
         parts += list(_explained(news.example))
     return " ".join(parts)
+
+
+def capital(text: str) -> str:
+    """With a first letter as sentences have it; the others stay."""
+    return text[:1].upper() + text[1:]
 
 
 def _detail(example: Example) -> str:
@@ -141,7 +152,7 @@ def _explained(example: Example) -> Iterator[str]:
             yield (f"The first wrong operation is {one_line(done.text, 120)} of ({', '.join(done.operands)}): it gives "
                    f"({', '.join(done.actual)}), not ({', '.join(done.expected)}).")  # fmt: skip
         if told.fingerprint is not None:
-            yield one_line(told.fingerprint.words, 300).rstrip(".") + "."
+            yield capital(one_line(told.fingerprint.words, 300)).rstrip(".") + "."
 
 
 def strip_words(strip: Strip) -> str:
@@ -172,21 +183,47 @@ def since(news: CauseNews, morning: Morning) -> str:
     return words
 
 
-def to_do(news: CauseNews, place: str) -> str:
-    """What a person does next."""
+def to_do(news: CauseNews) -> str:
+    """What a person does next; ``commands`` has how."""
     match news.group:
         case Group.NEW | Group.AGAIN:
-            name = "known" if news.cause.id else ""
-            after = f", then name the link: fuzz causes {place} {name} {news.cause.id} --link URL" if name else ""
-            return f"look at it (fuzz replay {place}/findings/{bundle(news)}) and report it{after}"
+            after = ", then say here what its link is" if news.cause.id else ""
+            return f"see it again, report it to the engine's maintainers{after}"
         case Group.GONE if news.cause.known:
             return "close the known issue if the release in use has the fix"
         case Group.GONE:
-            return "ask the releases between with fuzz replay before you call it fixed"
+            return "ask the releases between before you call it fixed"
         case Group.KNOWN:
             return f"nothing: it is {news.issue}"
         case _:
-            return "run the engine and target again that showed it"
+            return "run the engine and the target that showed it again"
+
+
+def commands(news: CauseNews, place: str) -> list[str]:
+    """The commands for that."""
+    if not news.bundles:
+        return []
+    lines = [f"fuzz replay {place}/findings/{bundle(news)}"]
+    if news.group in (Group.NEW, Group.AGAIN):
+        lines.append(f"fuzz report {place} --upstream {news.name}")
+        lines += [f"fuzz causes {place} known {news.cause.id} --link URL"] if news.cause.id else []
+    return lines
+
+
+def advice(morning: Morning) -> list[str]:
+    """What there is to do on this morning, the first thing first."""
+    new, again, gone = (len(morning.of(group)) for group in (Group.NEW, Group.AGAIN, Group.GONE))
+    lines = []
+    if morning.failures:
+        lines.append("Mend what went wrong with the run: what it could not run, it has not tested.")
+    if new:
+        lines.append(f"Report {count(new, 'new cause')}: each one's section below has a report to paste.")
+    if again:
+        words = "was seen before and is nobody's" if again == 1 else "were seen before and are nobody's"
+        lines.append(f"{count(again, 'cause')} {words} known issue yet: report them, or say what their links are.")
+    if gone:
+        lines.append(f"{count(gone, 'cause')} did not show any more: see whether a release fixed what was reported.")
+    return lines or ["Nothing."]
 
 
 def bundle(news: CauseNews) -> str:

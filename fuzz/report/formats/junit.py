@@ -13,7 +13,7 @@ from typing import Final
 
 from fuzz.records.morning import CauseNews, Group, Morning
 from fuzz.records.printable import one_line, printable_lines
-from fuzz.report.phrases import bundle, count, sentence, since, stamp, to_do
+from fuzz.report.phrases import bundle, commands, count, sentence, since, stamp, to_do
 
 FILE: Final = "junit.xml"
 
@@ -62,7 +62,8 @@ def _cause(suite: ET.Element, news: CauseNews, morning: Morning) -> None:
     match news.group:
         case Group.NEW | Group.AGAIN:
             made = ET.SubElement(test, "failure", message=_line(sentence(news)), type=news.group.value)
-            made.text = _body(f"{text}{to_do(news, morning.place)}\n")
+            lines = commands(news, morning.place)
+            made.text = _body("\n".join([f"{text}To do: {to_do(news)}.", *lines, ""]))
         case Group.KNOWN:
             ET.SubElement(test, "skipped", message=_line(f"known issue: {news.issue}"))
         case Group.UNSEEN:

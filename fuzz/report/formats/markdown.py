@@ -13,7 +13,19 @@ from typing import Final
 from fuzz.records.markdown_text import code, fenced, markdown
 from fuzz.records.morning import CauseNews, Example, Group, Morning
 from fuzz.records.printable import one_line, printable
-from fuzz.report.phrases import bundle, count, heading, headline, lasted, moment, sentence, since, strip_words, to_do
+from fuzz.report.phrases import (
+    brief,
+    commands,
+    count,
+    heading,
+    headline,
+    lasted,
+    moment,
+    sentence,
+    since,
+    strip_words,
+    to_do,
+)
 from fuzz.report.words import percent
 
 FILE: Final = "report.md"
@@ -81,7 +93,7 @@ def _listed(morning: Morning, group: Group) -> str:
         return ""
     lines = [f"## {heading(group)} ({len(found)})", "", "| cause | cases | bytes | what is wrong |", "|---|---|---|---|"]
     for news in found[:_MOST_LISTED]:
-        what = news.issue if group is Group.KNOWN else news.why if group is Group.UNSEEN else sentence(news)
+        what = news.issue if group is Group.KNOWN else news.why if group is Group.UNSEEN else brief(news)
         stable = "" if news.example is None or news.example.stable else " (unstable)"
         size = news.example.size if news.example and news.example.size else "-"
         title, what = (markdown(one_line(text, most)) for text, most in ((news.title, 160), (what, _MOST_TEXT)))
@@ -103,8 +115,8 @@ def _details(news: CauseNews, morning: Morning) -> Iterator[str]:
     if news.issue:
         yield f"- known issue: {markdown(one_line(news.issue, _MOST_TEXT))}"
     if news.bundles:
-        yield f"- {code(f'fuzz replay {morning.place}/findings/{bundle(news)}')}"
-        yield f"- to do: {markdown(one_line(to_do(news, morning.place), 500))}"
+        yield f"- to do: {markdown(one_line(to_do(news), 500))}"
+        yield from (f"- {code(line)}" for line in commands(news, morning.place))
     if news.example is not None:
         yield from _example(news.example)
 

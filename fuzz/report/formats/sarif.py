@@ -84,7 +84,7 @@ def _result(news: CauseNews, morning: Morning, index: int) -> dict[str, Any]:
         "ruleIndex": index,
         "kind": kind,
         "level": level,
-        "message": {"text": one_line(f"{sentence(news)} To do: {to_do(news, morning.place)}.", _MOST)},
+        "message": {"text": one_line(f"{sentence(news)} To do: {to_do(news)}.", _MOST)},
         "locations": [_location(news, morning.place)] if news.bundles else [],
         "baselineState": _STATES[news.state],
         "partialFingerprints": {"causeKey/v1": news.key},
