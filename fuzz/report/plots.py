@@ -33,7 +33,7 @@ def _nights(morning: Morning) -> tuple[str, str, Markup] | None:
         new = sum(news.nights[0][0] == night.id for news in seen)
         made.append(Column(f"night {night.id}, {day(night.started)}", len(seen) - new, new))
     title = "Causes over nights"
-    return title, "Below: seen before. Above, brighter: new.", columns(title, "seen before", "new", made)
+    return title, "Below: seen before. Above, in red: new.", columns(title, "seen before", "new", made)
 
 
 def _targets(morning: Morning) -> tuple[str, str, Markup] | None:
