@@ -1,4 +1,4 @@
-"""A stored finding as a report shows it: its text with the guilty lines marked, and what everybody did, call by call."""
+"""A stored finding as a report shows it: its text with the guilty lines marked, what everybody did, call by call."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def example(bundle: Path, signature: Signature, cause: Cause) -> Example:
     )
 
 
-def _text(
-    finding: Finding, cause: Cause, told: Iterable[Explanation]
-) -> tuple[tuple[Line, ...], int, int, str]:
+def _text(finding: Finding, cause: Cause, told: Iterable[Explanation]) -> tuple[tuple[Line, ...], int, int, str]:
     """The lines to show, the number of the first, how many there are, and what is marked."""
     case = finding.best
     guilty: set[int] = set()
@@ -99,7 +97,10 @@ def _guilty(
 ) -> tuple[set[int], str]:
     """The lines to mark: of the operation that was found wrong, or else of the cause's essential instructions."""
     for one in told:
-        if one.operation is not None and (at := places.get((one.operation.function, one.operation.position))) is not None:
+        if (
+            one.operation is not None
+            and (at := places.get((one.operation.function, one.operation.position))) is not None
+        ):
             return {at}, "the first operation whose operands are right and whose result is wrong"
     plain = [word for word in cause.essentials if not word.startswith(("~", "?"))]
     specific = {word for word in plain if not word.startswith("(")}
@@ -122,10 +123,7 @@ def _steps(finding: Finding) -> tuple[Step, ...]:
     wrong = {(dissent.engine, dissent.where) for dissent in finding.verdict.dissents}
     calls = [f"{invocation} by {invocation.entry.value}" for invocation in finding.best.invocations]
     names = [("instantiate", "instantiation"), *((f"invoke {n}", call[:_MOST_CALL]) for n, call in enumerate(calls))]
-    steps = [
-        _step(number, where, call, finding, wrong)
-        for number, (where, call) in enumerate(names)
-    ]
+    steps = [_step(number, where, call, finding, wrong) for number, (where, call) in enumerate(names)]
     steps = [step for step in steps if step.sides or step.expected]
     if len(steps) <= _MOST_STEPS:
         return tuple(steps)
@@ -134,9 +132,7 @@ def _steps(finding: Finding) -> tuple[Step, ...]:
     return tuple(steps[number] for number in sorted([*sorted(kept)[:_MOST_STEPS], *room]))
 
 
-def _step(
-    number: int, where: str, call: str, finding: Finding, wrong: set[tuple[str, str]]
-) -> Step:
+def _step(number: int, where: str, call: str, finding: Finding, wrong: set[tuple[str, str]]) -> Step:
     expected = show(finding.expected[number]) if number < len(finding.expected) else ""
     sides: dict[tuple[str, bool], list[str]] = {}
     for run in finding.runs:

@@ -1,11 +1,11 @@
 """What a folder has to tell in the morning: its causes with what the last night says of them.
 
-    new         first seen in the last night
-    again       seen in the last night, and before
-    gone        not seen in the last night, though it could have been: a setting that shows it ran there, on a release
-                at least as new as the oldest one that showed it, with a vote that counted on a case of a target that
-                it was seen with
-    not seen    not seen in the last night, which could not have seen it
+new         first seen in the last night
+again       seen in the last night, and before
+gone        not seen in the last night, though it could have been: a setting that shows it ran there, on a release
+            at least as new as the oldest one that showed it, with a vote that counted on a case of a target that
+            it was seen with
+not seen    not seen in the last night, which could not have seen it
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ def morning(folder: Path) -> Morning:
         stats = reader.stats_of_night(last) if nights else Stats()
         causes = _causes(reader, nights, stats)
         tried = [one for one in reader.minimizations() if one.night == last and one.ending is not Ending.FIXPOINT]
-        made = Morning(summarized(reader), _place(folder), nights, causes, stats, len(reader.pending()), tuple(tried))
-    return made
+        return Morning(summarized(reader), _place(folder), nights, causes, stats, len(reader.pending()), tuple(tried))
 
 
 def _place(folder: Path) -> str:
@@ -70,9 +69,7 @@ def _causes(reader: Reader, nights: tuple[NightNews, ...], stats: Stats) -> tupl
     return tuple(sorted(told, key=lambda news: (_GROUPS.index(news.group), not news.cause.id, news.cause.id)))
 
 
-def _loose(
-    reader: Reader, rows: list[StoredFinding], nights: tuple[NightNews, ...], stats: Stats
-) -> CauseNews:
+def _loose(reader: Reader, rows: list[StoredFinding], nights: tuple[NightNews, ...], stats: Stats) -> CauseNews:
     """Findings of one bucket that nobody could give a cause, as in a run that minimizes nothing."""
     bucket = rows[0].signature.bucket
     engines = {seen.engine: seen.release for seen in reader.seen_on(bucket=bucket.key)}
@@ -100,7 +97,7 @@ def _told(
     which = {"cause": cause.id} if cause.id else {"bucket": cause.faces[0]}
     on_record = {night: seen.get(night, 0) for night in {*seen, *(row.night for row in rows), cause.night} if night}
     state, why = _state(cause, tuple(sorted(on_record)), targets, nights, stats)
-    first, last = reader.first_seen(**which), reader.last_seen(**which)  # type: ignore[arg-type]
+    first, last = reader.first_seen(**which), reader.last_seen(**which)
     rows = sorted(rows, key=lambda row: (not row.stable, row.size, row.bundle))
     known = cause.known or next((row.known for row in rows if row.known), "")
     cause = replace(cause, known=known)
@@ -110,11 +107,11 @@ def _told(
         state=state,
         why=why,
         nights=tuple(sorted(on_record.items())),
-        times=max(reader.times_seen(**which), len(rows)),  # type: ignore[arg-type]
+        times=max(reader.times_seen(**which), len(rows)),
         first=first.time if first else min((row.time for row in rows), default=0.0),
         last=last.time if last else max((row.time for row in rows), default=0.0),
         targets=targets or tuple(sorted({row.target for row in rows})),
-        seen_on=tuple(reader.seen_on(**which)),  # type: ignore[arg-type]
+        seen_on=tuple(reader.seen_on(**which)),
         bundles=tuple(row.bundle for row in rows),
         example=example(reader.folder / FINDINGS / best.bundle, best.signature, cause) if best else None,
     )
@@ -128,7 +125,9 @@ def _state(
     last = nights[-1].night.id
     if last in seen:
         first = seen[0] == last
-        return (News.NEW, "first seen in the last night") if first else (News.AGAIN, "seen in the last night and before")
+        return (
+            (News.NEW, "first seen in the last night") if first else (News.AGAIN, "seen in the last night and before")
+        )
     could, why = _could_see(cause, targets, nights[-1].engines, stats)
     return (News.GONE if could else News.UNSEEN), why
 
@@ -150,7 +149,10 @@ def _could_see(
     for part in able:
         votes = stats.engine_cases.get(part.engine, 0) - stats.engine_silent.get(part.engine, 0)
         if votes > 0:
-            return True, f"{part.engine} ({part.release}) answered on {votes} cases of the last night and did not show it"
+            return (
+                True,
+                f"{part.engine} ({part.release}) answered on {votes} cases of the last night and did not show it",
+            )
     return False, f"{able[0].engine} had no vote that counted on any case of the last night"
 
 

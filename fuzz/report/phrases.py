@@ -75,16 +75,19 @@ def lasted(night: Night) -> str:
 
 def headline(morning: Morning) -> str:
     """All in a sentence: ``2 new causes, 5 seen again, 1 gone, 1 known issue.``"""
-    numbers = {group: len(morning.of(group)) for group in Group}
     if not morning.causes:
         if morning.idle:
             return "Nothing was compared: no engine had a vote that counted."
         return f"No finding in the {count(morning.summary.stats.compared, 'case')} compared."
-    parts = [count(numbers[Group.NEW], "new cause")]
-    parts += [f"{number} {word}" for number, word in ((numbers[Group.AGAIN], "seen again"), (numbers[Group.GONE], "gone"))
-              if number]  # fmt: skip
-    parts += [count(numbers[Group.KNOWN], "known issue")] if numbers[Group.KNOWN] else []
-    parts += [f"{numbers[Group.UNSEEN]} not seen"] if numbers[Group.UNSEEN] else []
+    words = {
+        Group.NEW: ("new cause", "new causes"),
+        Group.AGAIN: ("seen again", "seen again"),
+        Group.GONE: ("gone", "gone"),
+        Group.KNOWN: ("known issue", "known issues"),
+        Group.UNSEEN: ("not seen", "not seen"),
+    }
+    found = [(group, len(morning.of(group))) for group in Group]
+    parts = [count(number, *words[group]) for group, number in found if number or group is Group.NEW]
     return f"{', '.join(parts)}."
 
 

@@ -47,8 +47,10 @@ def bars(title: str, rows: Sequence[Bar]) -> Markup:
     parts = []
     for number, row in enumerate(rows):
         top = number * _ROW
-        parts.append(f'<text class="name" x="0" y="{top + 13}">{_text(row.name, 34)}</text>'
-                     f'<text class="number" x="{_WIDTH}" y="{top + 13}" text-anchor="end">{_text(row.words, 22)}</text>')
+        parts.append(
+            f'<text class="name" x="0" y="{top + 13}">{_text(row.name, 34)}</text>'
+            f'<text class="number" x="{_WIDTH}" y="{top + 13}" text-anchor="end">{_text(row.words, 22)}</text>'
+        )
         if row.whole:
             parts.append(f'<rect class="whole" x="0" y="{top + 18}" width="{_length(row.whole, most)}" height="10"/>')
         parts.append(f'<rect class="part" x="0" y="{top + 18}" width="{_length(row.value, most)}" height="10"/>')

@@ -1,5 +1,5 @@
-"""What an engine's maintainers ask for, as Markdown to paste: the smallest case, how to run it, what should come out and
-what does, which releases are known to do it. Nothing is claimed that was not run."""
+"""What an engine's maintainers ask for, as Markdown to paste: the smallest case, how to run it, what should come out
+and what does, which releases are known to do it. Nothing is claimed that was not run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from fuzz.records.markdown_text import code, fenced, markdown
 from fuzz.records.morning import CauseNews, Command, Example, Morning
 from fuzz.records.strip import State, Strip
-from fuzz.report.phrases import FAULTS, listed, named_with_release, strip_words
+from fuzz.report.phrases import FAULTS, count, listed, named_with_release, strip_words
 from wasm.isa import OPS
 from wasm.isa.sections import Section, section
 
@@ -32,7 +32,7 @@ def upstream(morning: Morning, news: CauseNews) -> str:
 def title(news: CauseNews) -> str:
     """``Wasmtime computes a wrong value: i32.or, i32.shl and i32.shr_u``."""
     about = listed(news.essentials, 4)
-    name = (news.example.dissents[0].engine if news.example and news.example.dissents else news.cause.family)
+    name = news.example.dissents[0].engine if news.example and news.example.dissents else news.cause.family
     name = name.partition("@")[0].partition(":")[0]
     return f"{name.capitalize()} {FAULTS.get(news.cause.kind, news.cause.kind)}" + (f": {about}" if about else "")
 
@@ -55,7 +55,8 @@ def _case(example: Example) -> Iterator[str]:
 def _run(example: Example) -> Iterator[str]:
     yield from ("## Steps to reproduce", "")
     if example.before:
-        yield f"It shows only after {example.before} other cases ran in the same process, which come first in the script."
+        cases = count(example.before, "other case")
+        yield f"It shows only after {cases} ran in the same process; the script has them before it."
         yield ""
     lines = dict.fromkeys((command.line, command.needs, command.script) for command in example.commands if command.line)
     for line, needs, script in lines:
@@ -83,8 +84,10 @@ def _outcomes(example: Example) -> Iterator[str]:
                 yield f"  - {markdown(_names(example, side.engines))}: {markdown(side.outcome)}"
     if not wrong:
         for dissent in example.dissents:
-            yield f"- {markdown(named_with_release(dissent.engine, example.release(dissent.engine)))}, " \
-                  f"{markdown(dissent.where)}: {markdown(dissent.detail or dissent.kind.value)}"
+            yield (
+                f"- {markdown(named_with_release(dissent.engine, example.release(dissent.engine)))}, "
+                f"{markdown(dissent.where)}: {markdown(dissent.detail or dissent.kind.value)}"
+            )
     for dissent in example.dissents[:3]:
         if dissent.message.strip():
             yield from ("", f"{markdown(dissent.engine)} says:", "", fenced(dissent.message.strip()[:2000], "text"))

@@ -17,7 +17,10 @@ def _wasted(morning: Morning) -> Iterator[tuple[str, str]]:
     stats = morning.summary.stats
     if stats.cases > stats.compared:
         lost = stats.cases - stats.compared
-        yield "cases on which no engine had a vote that counted", f"{lost:,} of {stats.cases:,} ({percent(lost, stats.cases)})"
+        yield (
+            "cases on which no engine had a vote that counted",
+            f"{lost:,} of {stats.cases:,} ({percent(lost, stats.cases)})",
+        )
     for engine, silent in sorted(stats.engine_silent.items()):
         if silent:
             ran = stats.engine_cases.get(engine, 0)
@@ -29,7 +32,10 @@ def _wasted(morning: Morning) -> Iterator[tuple[str, str]]:
     returned = stats.outcomes.get("returned", 0)
     ended = sum(stats.outcomes.values())
     if ended > returned:
-        yield "invocations that did not return", f"{ended - returned:,} of {ended:,} ({percent(ended - returned, ended)})"
+        yield (
+            "invocations that did not return",
+            f"{ended - returned:,} of {ended:,} ({percent(ended - returned, ended)})",
+        )
     if stats.unstable:
         yield "findings that did not repeat every time", f"{stats.unstable:,}"
     if morning.waiting:
@@ -41,5 +47,3 @@ def _wasted(morning: Morning) -> Iterator[tuple[str, str]]:
     if spent:
         own = f"{stats.harness_cpu:.1f} of {spent:.1f} s ({percent(int(1000 * stats.harness_cpu), int(1000 * spent))})"
         yield "CPU seconds of the fuzzer itself (making, comparing, reducing)", own
-
-

@@ -1,6 +1,6 @@
 """Where the specification says what an instruction does: a table from groups of instructions to sections.
 
-    section(OPS["i32.rotl"])    Integer Operations, https://webassembly.github.io/spec/core/exec/numerics.html#...
+section(OPS["i32.rotl"])    Integer Operations, https://webassembly.github.io/spec/core/exec/numerics.html#...
 """
 
 from __future__ import annotations

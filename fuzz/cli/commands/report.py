@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--format", default="markdown", metavar="F", help=words)
     words = f"several formats at once, as html,junit,sarif: files in DIR/{_FOLDER}, whose names are printed"
     what.add_argument("--write", metavar="F,F", help=words)
-    words = "a report on one cause for the engine's maintainers, as Markdown: its number ('fuzz causes DIR'), or a bundle"
+    words = (
+        "a report on one cause for the engine's maintainers, as Markdown: its number ('fuzz causes DIR'), or a bundle"
+    )
     what.add_argument("--upstream", metavar="CAUSE", help=words)
     parser.add_argument("--out", type=path, metavar="FILE", help="write to a file (default: standard output)")
 
@@ -112,4 +114,6 @@ def _cause(told: Morning, name: str) -> CauseNews:
         if wanted in (str(news.cause.id or ""), news.key) or wanted in news.bundles:
             return news
     known = ", ".join(news.name for news in told.causes[:20])
-    raise UsageError(f"there is no cause {name!r} in {told.place}: " + (f"there are {known}" if known else "it has none"))
+    raise UsageError(
+        f"there is no cause {name!r} in {told.place}: " + (f"there are {known}" if known else "it has none")
+    )

@@ -1,5 +1,5 @@
-"""Markdown that fits the summary page of a CI job: what is new, what was seen again, what has gone and what went wrong on
-about a screen; details folded below, as far as there is room.
+"""Markdown that fits the summary page of a CI job: what is new, what was seen again, what has gone and what went wrong
+on about a screen; details folded below, as far as there is room.
 
 GitHub takes 1 MiB for a step's page; this is at most 64 KiB, and says what it leaves out.
 """
@@ -91,7 +91,12 @@ def _listed(morning: Morning, group: Group) -> str:
     found = morning.of(group)
     if not found:
         return ""
-    lines = [f"## {heading(group)} ({len(found)})", "", "| cause | cases | bytes | what is wrong |", "|---|---|---|---|"]
+    lines = [
+        f"## {heading(group)} ({len(found)})",
+        "",
+        "| cause | cases | bytes | what is wrong |",
+        "|---|---|---|---|",
+    ]
     for news in found[:_MOST_LISTED]:
         what = news.issue if group is Group.KNOWN else news.why if group is Group.UNSEEN else brief(news)
         stable = "" if news.example is None or news.example.stable else " (unstable)"

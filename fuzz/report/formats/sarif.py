@@ -103,9 +103,7 @@ def _result(news: CauseNews, morning: Morning, index: int) -> dict[str, Any]:
         },
     }
     if news.group is Group.KNOWN:
-        what["suppressions"] = [
-            {"kind": "external", "status": "accepted", "justification": one_line(news.issue, 500)}
-        ]
+        what["suppressions"] = [{"kind": "external", "status": "accepted", "justification": one_line(news.issue, 500)}]
     return what
 
 
