@@ -102,7 +102,7 @@ def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] =
     program = _js_program(shell, case, expected)
     if not program:
         return Command(engine, why_not="JavaScript cannot make or compare these calls by itself")
-    words = [*(f"{key}={shlex.quote(value)}" for key, value in shell.env.items()), shell.program]
+    words = [*(f"{key}={shlex.quote(value)}" for key, value in shell.env.items() if value), shell.program]
     line = " ".join([*words, *map(shlex.quote, shell.flags), "repro.js"])
     return Command(engine, line, program.strip(), f"case{case.kind.suffix}")
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from shlex import quote
 from typing import Final
 
 from fuzz.records.history import Night
 from fuzz.records.morning import CauseNews, Example, Group, Morning
 from fuzz.records.printable import one_line
-from fuzz.records.strip import Range, Strip
+from fuzz.records.strip import Range, State, Strip
 
 FAULTS: Final = {
     "value": "computes a wrong value",
@@ -162,17 +164,21 @@ def strip_words(strip: Strip) -> str:
     """What was found out about releases, and no more than that: ``wasmtime: wrong from 33.0.0 to 40.0.1, ...``."""
     ranges = strip.ranges()
     if not ranges:
-        good = [one.release for one in strip.tried if one.state.value == "good"]
+        good = [one.release for one in strip.tried if one.state is State.GOOD]
         return f"{strip.engine}: right in all {len(good)} releases that were asked." if good else ""
-    return f"{strip.engine}: {'; '.join(map(_range_words, ranges))}."
+    return f"{strip.engine}: {'; '.join(_range_words(strip, one) for one in ranges)}."
 
 
-def _range_words(stretch: Range) -> str:
-    first, last = stretch.first_bad, stretch.last_bad
-    words = f"wrong in {first}" if first == last else f"wrong from {first} to {last}"
+def _range_words(strip: Strip, stretch: Range) -> str:
+    first, last = (strip.offered.index(release) for release in (stretch.first_bad, stretch.last_bad))
+    within = strip.offered[first : last + 1]
+    bad = [one.release for one in strip.tried if one.release in within and one.state is State.BAD]
+    words = f"wrong in {listed(bad)}" if len(bad) < 3 else f"wrong from {bad[0]} to {bad[-1]}"
+    if 3 <= len(bad) < len(within):
+        words = f"wrong in the {len(bad)} releases that could be asked from {bad[0]} to {bad[-1]}"
     words += f", still right in {stretch.last_good}" if stretch.last_good else ", the oldest that could be asked"
     words += f", right again in {stretch.first_fixed}" if stretch.first_fixed else ", the newest that could be asked"
-    return words if stretch.exact else f"{words} (not every release between was asked)"
+    return words if stretch.exact else f"{words} (not every release beside these was asked)"
 
 
 def since(news: CauseNews, morning: Morning) -> str:
@@ -206,10 +212,11 @@ def commands(news: CauseNews, place: str) -> list[str]:
     """The commands for that."""
     if not news.bundles:
         return []
-    lines = [f"fuzz replay {place}/findings/{bundle(news)}"]
+    folder = quote(place)
+    lines = [f"fuzz replay {quote(within(place, bundle(news)))}"]
     if news.group in (Group.NEW, Group.AGAIN):
-        lines.append(f"fuzz report {place} --upstream {news.name}")
-        lines += [f"fuzz causes {place} known {news.cause.id} --link URL"] if news.cause.id else []
+        lines.append(f"fuzz report {folder} --upstream {quote(news.name)}")
+        lines += [f"fuzz causes {folder} known {news.cause.id} --link URL"] if news.cause.id else []
     return lines
 
 
@@ -233,11 +240,16 @@ def bundle(news: CauseNews) -> str:
     return next(iter(news.bundles), "")
 
 
+def within(place: str, *parts: str) -> str:
+    """The path of a bundle, or of a file in one, as seen from where the command was given."""
+    return str(PurePosixPath(place, "findings", *parts))
+
+
 def file_of(news: CauseNews, place: str) -> str:
     """The file to point at, as seen from where the command was given; the folder where there is none."""
     if news.example is None or not news.example.file:
         return place
-    return f"{place}/findings/{news.example.bundle}/{news.example.file}"
+    return within(place, news.example.bundle, news.example.file)
 
 
 def guilty_line(news: CauseNews) -> int:

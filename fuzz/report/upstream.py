@@ -39,17 +39,22 @@ def title(news: CauseNews) -> str:
 
 def _case(example: Example) -> Iterator[str]:
     size = f"{example.size} bytes" + (", minimized" if example.minimized else "")
-    wast = bool(example.script) and any(command.needs == "case.wast" for command in example.commands)
-    name = "case.wast" if wast else example.file
-    yield from (f"## Case ({size})", "", f"`{name}`:", "")
-    if wast:
-        yield fenced(example.script, "wasm")
-    else:
+    yield from (f"## Case ({size})", "")
+    needs = {command.needs for command in example.commands if command.line}
+    if "case.wast" in needs:
+        if example.script:
+            yield from ("`case.wast`:", "", fenced(example.script.rstrip("\n"), "wasm"), "")
+        else:
+            yield from (
+                f"`case.wast` is too large to paste: attach {code(f'findings/{example.bundle}/case.wast')}.",
+                "",
+            )
+    if needs != {"case.wast"} or not example.script:
+        yield from (f"`{example.file}`:", "")
         if len(example.lines) < example.whole:
             last = example.first + len(example.lines) - 1
             yield from (f"Lines {example.first} to {last} of {example.whole}; attach the whole file.", "")
-        yield fenced("\n".join(line.text for line in example.lines), "wasm")
-    yield ""
+        yield from (fenced("\n".join(line.text for line in example.lines), "wasm"), "")
 
 
 def _run(example: Example) -> Iterator[str]:

@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if args.write is not None:
         if args.out is not None:
             raise UsageError(f"--write names its files itself, in DIR/{_FOLDER}: leave out --out, or use --format")
-        wanted = listed(args.write, "write", names)
+        wanted = listed(args.write, "write", names, "format")
     else:
         wanted = (one_of(args.format, "format", names),)
     if not args.dir.is_dir():

@@ -13,7 +13,7 @@ from typing import Final
 
 from fuzz.records.morning import CauseNews, Group, Morning
 from fuzz.records.printable import one_line, printable_lines
-from fuzz.report.phrases import bundle, commands, count, sentence, since, stamp, to_do
+from fuzz.report.phrases import bundle, commands, count, sentence, since, stamp, to_do, within
 
 FILE: Final = "junit.xml"
 
@@ -58,7 +58,7 @@ def _cause(suite: ET.Element, news: CauseNews, morning: Morning) -> None:
     test = _case(suite, f"{news.cause.family}.{news.cause.kind}", f"{news.title} ({news.key})")
     text = f"{sentence(news)}\n{news.group.value}: {news.why}; {since(news, morning)}\n"
     if news.bundles:
-        text += f"{morning.place}/findings/{bundle(news)}\n"
+        text += f"{within(morning.place, bundle(news))}\n"
     match news.group:
         case Group.NEW | Group.AGAIN:
             made = ET.SubElement(test, "failure", message=_line(sentence(news)), type=news.group.value)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from fuzz import VERSION
 from fuzz.records.morning import CauseNews, Failure, Group, Morning, News
 from fuzz.records.printable import one_line
-from fuzz.report.phrases import FAULTS, file_of, guilty_line, sentence, stamp, to_do
+from fuzz.report.phrases import FAULTS, file_of, guilty_line, sentence, stamp, to_do, within
 
 FILE: Final = "report.sarif"
 
@@ -70,7 +70,7 @@ def _rule(news: CauseNews) -> dict[str, Any]:
         "id": news.key,
         "shortDescription": {"text": one_line(cause.name, 200) or words},
         "fullDescription": {"text": words},
-        "properties": {"tags": ["wasm", one_line(cause.family, 60), one_line(cause.kind, 60)]},
+        "properties": {"tags": list(dict.fromkeys(("wasm", one_line(cause.family, 60), one_line(cause.kind, 60))))},
     }
     if news.link and news.link.isascii():
         rule["helpUri"] = quote(news.link, safe=":/?#[]@!$&'()*+,;=%-._~")
@@ -99,7 +99,7 @@ def _result(news: CauseNews, morning: Morning, index: int) -> dict[str, Any]:
             "targets": [one_line(target, 200) for target in news.targets],
             "firstSeen": stamp(news.first),
             "lastSeen": stamp(news.last),
-            "bundles": [f"{morning.place}/findings/{name}" for name in news.bundles],
+            "bundles": [one_line(within(morning.place, name), 500) for name in news.bundles],
         },
     }
     if news.group is Group.KNOWN:
