@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from fuzz.records.markdown_text import code, fenced, markdown
-from fuzz.records.morning import CauseNews, Command, Example, Morning
+from fuzz.records.morning import CauseNews, Command, Example, Morning, Step
 from fuzz.records.strip import State, Strip
 from fuzz.report.phrases import FAULTS, count, listed, named_with_release, strip_words
 from wasm.isa import OPS
@@ -45,10 +45,8 @@ def _case(example: Example) -> Iterator[str]:
         if example.script:
             yield from ("`case.wast`:", "", fenced(example.script.rstrip("\n"), "wasm"), "")
         else:
-            yield from (
-                f"`case.wast` is too large to paste: attach {code(f'findings/{example.bundle}/case.wast')}.",
-                "",
-            )
+            place = code(f"findings/{example.bundle}/case.wast")
+            yield from (f"`case.wast` is too large to paste: attach {place}.", "")
     if needs != {"case.wast"} or not example.script:
         yield from (f"`{example.file}`:", "")
         if len(example.lines) < example.whole:
@@ -70,7 +68,13 @@ def _run(example: Example) -> Iterator[str]:
         yield from (fenced("\n".join(([_INSTALL] if needs == "case.wasm" else []) + [line]), "sh"), "")
     yield from (_cannot(command) for command in example.commands if not command.line)
     if any(not command.line for command in example.commands):
-        yield ""
+        calls = ", ".join(code(_call(step)) for step in example.steps[1:])
+        yield from (f"By the engine's API: instantiate the module, then call {calls or 'nothing'}.", "")
+
+
+def _call(step: Step) -> str:
+    """A call without who makes it, which is a matter of the harness."""
+    return step.call.rpartition(" by ")[0] or step.call
 
 
 def _cannot(command: Command) -> str:
@@ -81,7 +85,7 @@ def _outcomes(example: Example) -> Iterator[str]:
     yield from ("## Expected and actual result", "")
     wrong = [step for step in example.steps if step.wrong]
     for step in wrong:
-        yield f"- {code(step.call)}"
+        yield f"- {code(_call(step))}"
         if step.expected:
             yield f"  - expected: {markdown(step.expected)}"
         for side in step.sides:
