@@ -32,7 +32,7 @@ _GROUPS: Final = tuple(Group)
 
 def morning(folder: Path) -> Morning:
     """All that a folder has to tell. Raises ``ArchiveError``."""
-    with Reader(folder) as reader:
+    with Reader(folder) as reader, reader.database.moment():
         nights = tuple(
             NightNews(night, tuple(reader.engines(night.id)), tuple(error.line for error in reader.errors(night.id)))
             for night in reader.nights()
@@ -65,11 +65,14 @@ def _causes(reader: Reader, nights: tuple[NightNews, ...], stats: Stats) -> tupl
         _told(reader, cause, found.get(cause.id, []), seen.get(cause.id, {}), targets.get(cause.id, ()), nights, stats)
         for cause in reader.causes.all()
     ]
-    told += [_loose(reader, rows, nights, stats) for rows in loose.values()]
+    of_buckets = reader.nights_of_buckets() if loose else {}
+    told += [_loose(reader, rows, of_buckets.get(key, {}), nights, stats) for key, rows in loose.items()]
     return tuple(sorted(told, key=lambda news: (_GROUPS.index(news.group), not news.cause.id, news.cause.id)))
 
 
-def _loose(reader: Reader, rows: list[StoredFinding], nights: tuple[NightNews, ...], stats: Stats) -> CauseNews:
+def _loose(
+    reader: Reader, rows: list[StoredFinding], seen: dict[int, int], nights: tuple[NightNews, ...], stats: Stats
+) -> CauseNews:
     """Findings of one bucket that nobody could give a cause, as in a run that minimizes nothing."""
     bucket = rows[0].signature.bucket
     engines = {seen.engine: seen.release for seen in reader.seen_on(bucket=bucket.key)}
@@ -78,10 +81,6 @@ def _loose(reader: Reader, rows: list[StoredFinding], nights: tuple[NightNews, .
         shown_by=tuple(sorted(filter(None, map(_setting, engines)))),
         wrong_in=tuple(sorted({f"{_name(engine)}@{release}" for engine, release in engines.items()})),
     )  # fmt: skip
-    seen: dict[int, int] = {}
-    for sighting in reader.sightings(bucket=bucket.key):
-        if sighting.cause is None:
-            seen[sighting.night] = seen.get(sighting.night, 0) + 1
     return _told(reader, cause, rows, seen, tuple(sorted({row.target for row in rows})), nights, stats)
 
 

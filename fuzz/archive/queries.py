@@ -238,6 +238,17 @@ class Queries:
             seen.setdefault(root, {})[night] = cases
         return seen
 
+    def nights_of_buckets(self) -> dict[str, dict[int, int]]:
+        """By bucket and night, on how many cases it was seen then as far as nobody has given them a cause."""
+        rows = self.database.rows(
+            'SELECT key, night, count(*) FROM (SELECT DISTINCT bucket, night, origin, "index" FROM sightings '
+            "WHERE cause IS NULL) JOIN buckets ON buckets.id = bucket GROUP BY key, night ORDER BY key, night"
+        )
+        seen: dict[str, dict[int, int]] = {}
+        for key, night, cases in rows:
+            seen.setdefault(key, {})[night] = cases
+        return seen
+
     def targets_seen(self) -> dict[int, tuple[str, ...]]:
         """By cause, the targets on whose cases it was seen, by name."""
         rows = self.database.rows(

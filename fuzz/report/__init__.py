@@ -13,6 +13,6 @@
 ``suite``
     What ``fuzz spectest`` prints.
 
-A new format is ``formats/NAME.py`` with ``render(morning) -> str`` and ``FILE``. A new line of the summary says what its words mean
-before it uses them: it may be the first that a stranger reads of this project.
+A new format is ``formats/NAME.py`` with ``render(morning) -> str`` and ``FILE``. A new line of the summary says what
+its words mean before it uses them: it may be the first that a stranger reads of this project.
 """
