@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 from archived import BUCKET, SERIES, finding, sighting
 
+from fuzz.archive import bundle
 from fuzz.archive.archive import Archive
+from fuzz.archive.disk import write_folder
+from fuzz.archive.examples import example
 from fuzz.archive.learned import keep_explanation, keep_strip
 from fuzz.archive.morning import morning
 from fuzz.archive.repro import command
 from fuzz.cli.main import main
 from fuzz.records.history import Cause, Series
-from fuzz.records.morning import Group, News
+from fuzz.records.morning import Example, Group, News
 from fuzz.records.stats import Stats
+from oracles.judge.verdict import Kind
 from wasm.builder import ModuleBuilder
-from wasm.case import Case, Provenance
+from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
 from wasm.embedding import Invocation, Returned, Value
 from wasm.encode import encode
@@ -290,6 +294,8 @@ def test_a_job_of_github_gets_annotations_beside_the_page(
     assert "::" not in captured.out
     assert main(["report", ".", "--format", "github"]) == 0
     assert capsys.readouterr() == (captured.err, "")
+    assert main(["report", ".", "--write", "junit"]) == 0
+    assert capsys.readouterr() == ("report/junit.xml\n", "")
 
 
 # --- below it ---
@@ -334,3 +340,42 @@ def _alone() -> object:
     builder = ModuleBuilder()
     builder.func(results=(I32,), export="f").body += code("i32.const 7 i32.const 33 i32.rotl")
     return builder.finish()
+
+
+def shown(folder: Path, case: Case, where: str = "invoke 0", kind: Kind = Kind.VALUE) -> Example:
+    """The example of a finding on a case, as a report has it."""
+    made = replace(finding(1, kind), case=case, expected=(Returned(()),) * (1 + len(case.invocations)))
+    dissent = replace(made.verdict.dissents[0], where=where)
+    made = replace(
+        made,
+        verdict=replace(made.verdict, dissents=(dissent,)),
+        runs=(replace(made.runs[0], outcomes=made.expected),),
+    )
+    path = folder / bundle.name(made)
+    write_folder(path, bundle.files(made))
+    about = Cause(1, "x", "value", "invoke", "fast", ("i32.rotl", "(call)", "?"))
+    return example(path, made.signature, about)
+
+
+def test_of_a_long_case_the_lines_around_the_guilty_one_are_shown(tmp_path: Path) -> None:
+    builder = ModuleBuilder()
+    padding = code(" ".join(["i32.const 1 drop"] * 400))
+    builder.func(export="f").body += [*padding, *code("i32.const 7 i32.const 33 i32.rotl drop"), *padding]
+    calls = tuple(Invocation("f", ()) for _ in range(30))
+    told = shown(tmp_path, Case(encode(builder.finish()), calls), "invoke 25")
+    assert (len(told.lines), told.whole > 1600) == (120, True)
+    (at,) = [number for number, line in enumerate(told.lines, told.first) if line.guilty]
+    wat = (tmp_path / told.bundle / told.file).read_text().splitlines()
+    assert wat[at - 1].strip() == "i32.rotl"
+    assert len(told.steps) == 12
+    assert [step.call for step in told.steps if step.wrong] == [f"f() by {calls[25].entry.value}"]
+
+
+def test_bytes_that_are_no_module_and_machine_functions_are_shown_too(tmp_path: Path) -> None:
+    told = shown(tmp_path, Case(b"\0asmjunk", kind=CaseKind.BYTES), "instantiate", Kind.ACCEPT)
+    assert told.lines[0].text.startswith(";; not decodable")
+    assert "(assert_malformed" in told.script
+    machine = shown(tmp_path, Case(b"function f\n  ret\n", kind=CaseKind.MACHINE), "instantiate", Kind.CRASH)
+    assert [line.text for line in machine.lines] == ["function f", "  ret"]
+    assert (tmp_path / machine.bundle / machine.file).is_file()
+    assert machine.script == ""

@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print or write what was asked for; in a job of GitHub Actions annotations go to standard error besides."""
+    """Print or write what was asked for. In a job of GitHub Actions a report that is printed annotates the job besides,
+    by standard error."""
     names = sorted(item.name for item in pkgutil.iter_modules(formats.__path__))
     if args.write is not None:
         if args.out is not None:
@@ -63,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
         _write(told, wanted, args.dir / _FOLDER)
     else:
         _put(_format(wanted[0]).render(told), args.out)
-    if os.environ.get("GITHUB_ACTIONS") == "true" and args.upstream is None and "github" not in wanted:
-        print(_format("github").render(told), end="", file=sys.stderr)
+        if os.environ.get("GITHUB_ACTIONS") == "true" and args.format != "github":
+            print(_format("github").render(told), end="", file=sys.stderr)
     return ExitCode.CLEAN
 
 
