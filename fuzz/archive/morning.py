@@ -95,7 +95,10 @@ def _told(
 ) -> CauseNews:
     which = {"cause": cause.id} if cause.id else {"bucket": cause.faces[0]}
     on_record = {night: seen.get(night, 0) for night in {*seen, *(row.night for row in rows), cause.night} if night}
+    times = max(reader.times_seen(**which), len(rows))
     state, why = _state(cause, tuple(sorted(on_record)), targets, nights, stats)
+    if state is News.GONE and (earlier := sum(one.night.cases for one in nights[:-1])):
+        why += f"; before, it showed on {times} of {earlier} cases"
     first, last = reader.first_seen(**which), reader.last_seen(**which)
     rows = sorted(rows, key=lambda row: (not row.stable, row.size, row.bundle))
     known = cause.known or next((row.known for row in rows if row.known), "")
@@ -106,7 +109,7 @@ def _told(
         state=state,
         why=why,
         nights=tuple(sorted(on_record.items())),
-        times=max(reader.times_seen(**which), len(rows)),
+        times=times,
         first=first.time if first else min((row.time for row in rows), default=0.0),
         last=last.time if last else max((row.time for row in rows), default=0.0),
         targets=targets or tuple(sorted({row.target for row in rows})),

@@ -98,7 +98,7 @@ def _listed(morning: Morning, group: Group) -> str:
         "|---|---|---|---|",
     ]
     for news in found[:_MOST_LISTED]:
-        what = news.issue if group is Group.KNOWN else news.why if group is Group.UNSEEN else brief(news)
+        what = news.issue if group is Group.KNOWN else news.why if group in (Group.GONE, Group.UNSEEN) else brief(news)
         stable = "" if news.example is None or news.example.stable else " (unstable)"
         size = news.example.size if news.example and news.example.size else "-"
         title, what = (markdown(one_line(text, most)) for text, most in ((news.title, 160), (what, _MOST_TEXT)))
