@@ -91,12 +91,8 @@ def _listed(morning: Morning, group: Group) -> str:
     found = morning.of(group)
     if not found:
         return ""
-    lines = [
-        f"## {heading(group)} ({len(found)})",
-        "",
-        "| cause | cases | bytes | what is wrong |",
-        "|---|---|---|---|",
-    ]
+    words = {Group.GONE: "why", Group.KNOWN: "issue", Group.UNSEEN: "why"}.get(group, "what is wrong")
+    lines = [f"## {heading(group)} ({len(found)})", "", f"| cause | cases | bytes | {words} |", "|---|---|---|---|"]
     for news in found[:_MOST_LISTED]:
         what = news.issue if group is Group.KNOWN else news.why if group in (Group.GONE, Group.UNSEEN) else brief(news)
         stable = "" if news.example is None or news.example.stable else " (unstable)"
