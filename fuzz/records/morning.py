@@ -259,6 +259,12 @@ class Morning:
         if self.idle:
             text = f"no engine had a vote that counted on any of {self.stats.cases} cases"
             found.append(Failure("night", "nothing was compared", text))
-        elif night.ended and not self.stats.cases:
+        else:
+            found += [
+                Failure("night", f"{engine} was compared on no case", f"it ran {ran} and had no vote that counted")
+                for engine, ran in sorted(self.stats.engine_cases.items())
+                if ran and self.stats.engine_silent.get(engine, 0) >= ran
+            ]
+        if night.ended and not self.stats.cases:
             found.append(Failure("night", "no case was run", "there is nothing to tell"))
         return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,6 +169,16 @@ def test_what_goes_wrong_with_the_last_night(tmp_path: Path) -> None:
     told = morning(tmp_path)
     assert [one.what for one in told.failures] == ["the run did not come to its end", "nothing was compared"]
     assert (told.stats.cases, told.summary.stats.cases) == (3, 13)
+
+
+def test_an_engine_without_a_vote_is_a_failure_of_the_run(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    a_night(archive, ("fast", "1.0.0"))
+    a_night(archive, ("mute", "1.0.0"), votes=0)
+    archive.record_batch((), Stats(cases=1, engine_cases=Counter({"fast": 1})))
+    archive.end(0)
+    archive.close()
+    assert [one.what for one in morning(tmp_path).failures] == ["mute was compared on no case"]
 
 
 def rotl() -> Case:
