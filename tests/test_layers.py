@@ -173,8 +173,8 @@ def test_workers_import_nothing_of_the_project() -> None:
 
 def test_no_module_has_a_standard_library_name() -> None:
     wrong = [str(path.relative_to(ROOT)) for path in _modules() if path.stem in sys.stdlib_module_names]
-    # A target's file has the target's name, and this one is called what the proposal is called.
-    assert not set(wrong) - {"generators/targets/gc.py"}
+    # A target's file has the target's name, a report format's the format's: these are called what people call them.
+    assert not set(wrong) - {"generators/targets/gc.py", "fuzz/report/formats/html.py"}
 
 
 def test_the_packages_come_from_one_folder() -> None:
