@@ -121,6 +121,18 @@ class Queries:
             stats.add(Stats.from_json(self.database.load(counts)))
         return stats
 
+    def stats_of_night(self, night: int) -> Stats:
+        """The counts over the cases that one night ran."""
+        with self.database.moment():
+            sums = self.database.rows(
+                "SELECT counts FROM nights WHERE id = ?1 UNION ALL SELECT counts FROM new_counts WHERE night = ?1",
+                (night,),
+            )
+        stats = Stats()
+        for (counts,) in sums:
+            stats.add(Stats.from_json(self.database.load(counts)))
+        return stats
+
     # --- findings ----------------------------------------------------------------------------------------------------
 
     def findings(self, cause: int | None = None) -> list[StoredFinding]:
@@ -214,6 +226,39 @@ class Queries:
             (value,),
         )
         return [SeenOn(*row) for row in rows]
+
+    def nights_seen(self) -> dict[int, dict[int, int]]:
+        """By cause and night, on how many cases it was seen then; causes without a sighting are not there."""
+        rows = self.database.rows(
+            'SELECT root, night, count(*) FROM (SELECT DISTINCT root, night, origin, "index" FROM sightings '
+            "JOIN roots ON roots.cause = sightings.cause) GROUP BY root, night ORDER BY root, night"
+        )
+        seen: dict[int, dict[int, int]] = {}
+        for root, night, cases in rows:
+            seen.setdefault(root, {})[night] = cases
+        return seen
+
+    def nights_of_buckets(self) -> dict[str, dict[int, int]]:
+        """By bucket and night, on how many cases it was seen then as far as nobody has given them a cause."""
+        rows = self.database.rows(
+            'SELECT key, night, count(*) FROM (SELECT DISTINCT bucket, night, origin, "index" FROM sightings '
+            "WHERE cause IS NULL) JOIN buckets ON buckets.id = bucket GROUP BY key, night ORDER BY key, night"
+        )
+        seen: dict[str, dict[int, int]] = {}
+        for key, night, cases in rows:
+            seen.setdefault(key, {})[night] = cases
+        return seen
+
+    def targets_seen(self) -> dict[int, tuple[str, ...]]:
+        """By cause, the targets on whose cases it was seen, by name."""
+        rows = self.database.rows(
+            "SELECT DISTINCT root, target FROM sightings JOIN roots ON roots.cause = sightings.cause "
+            "JOIN origins ON origins.id = origin ORDER BY root, target"
+        )
+        seen: dict[int, tuple[str, ...]] = {}
+        for root, target in rows:
+            seen[root] = (*seen.get(root, ()), target)
+        return seen
 
     def _sightings(self, cause: int | None, bucket: str | None, order: str, limit: int | None) -> list[Sighting]:
         which, value = _which(cause, bucket)

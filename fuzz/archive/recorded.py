@@ -32,25 +32,31 @@ def stored_findings(archive: Archive | Reader) -> list[Stored]:
 def recorded(folder: Path) -> Summary:
     """The summary of all that a folder's archive and bundles hold, over all its series."""
     with Reader(folder) as reader:
-        series = reader.series()
-        targets = tuple(dict.fromkeys(target for one in series for target in one.targets))
-        nights = reader.nights()
-        begun = {night.series for night in nights}
-        last = nights[-1].series if nights else Series((), 0, "")
-        summary = Summary(targets, last.seed, last.version, folder, reader.stats())
-        summary.series = [
-            SeriesCount(one.targets, one.seed, one.version, reader.stats(one).cases)
-            for one in sorted(series, key=lambda one: one == last)
-            if one in begun or reader.stats(one).cases  # steered cases that were set aside have series of their own
-        ]
-        summary.findings = stored_findings(reader)
-        aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
-        summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]
-        for night in nights:
-            summary.engines |= {part.engine: part.release for part in reader.engines(night.id) if part.release}
-        if nights:
-            summary.broken = {part.engine: part.trouble for part in reader.engines(nights[-1].id) if part.trouble}
-            summary.errors = [error.line for error in reader.errors(nights[-1].id)]
+        return summarized(reader)
+
+
+def summarized(reader: Reader) -> Summary:
+    """The same of an archive that is open."""
+    folder = reader.folder
+    series = reader.series()
+    targets = tuple(dict.fromkeys(target for one in series for target in one.targets))
+    nights = reader.nights()
+    begun = {night.series for night in nights}
+    last = nights[-1].series if nights else Series((), 0, "")
+    summary = Summary(targets, last.seed, last.version, folder, reader.stats())
+    summary.series = [
+        SeriesCount(one.targets, one.seed, one.version, reader.stats(one).cases)
+        for one in sorted(series, key=lambda one: one == last)
+        if one in begun or reader.stats(one).cases  # steered cases that were set aside have series of their own
+    ]
+    summary.findings = stored_findings(reader)
+    aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
+    summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]
+    for night in nights:
+        summary.engines |= {part.engine: part.release for part in reader.engines(night.id) if part.release}
+    if nights:
+        summary.broken = {part.engine: part.trouble for part in reader.engines(nights[-1].id) if part.trouble}
+        summary.errors = [error.line for error in reader.errors(nights[-1].id)]
     notes: set[str] = set()
     for row in summary.findings:
         try:

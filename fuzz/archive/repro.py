@@ -1,4 +1,5 @@
-"""``repro.sh``: the dissenting engines' own command lines, for someone who does not have this project."""
+"""The dissenting engines' own command lines, for someone who does not have this project: ``repro.sh`` of a bundle, and
+one command at a time for an upstream report."""
 
 from __future__ import annotations
 
@@ -8,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fuzz.archive.repro_wheel import NUMBERS, bits_of, program
+from fuzz.archive.repro_wheel import NUMBERS, bits_of, python_program
 from fuzz.archive.stand_ins import stand_ins
+from fuzz.records.morning import Command
 from fuzz.records.printable import printable
 from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
+from oracles.provision import version_key
 from oracles.remote.shells import Shell
 from wasm.case import Case
 from wasm.decode import decode
@@ -54,6 +57,9 @@ exit 125
 """
 _PATIENCE: Final = 100
 """Seconds after which a finding about something that does not end is taken for shown."""
+
+_FLAGS_SINCE: Final = "14.0.0"
+"""The oldest release of Wasmtime that has the options which are written here."""
 
 _OPT: Final = {"none": "0", "speed": "2", "speed_and_size": "s"}
 
@@ -107,12 +113,30 @@ def _settings(engine: str) -> dict[str, str]:
     return {key: value or "on" for key, _, value in (item.partition("=") for item in tail[1].split("+"))}
 
 
-def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str) -> str:
-    """By ``wasmtime wast``, which takes values of all types bit for bit (flags of the releases from 14 on), or by the
-    Python package where it is here and the command is not."""
+def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] = ()) -> Command:
+    """How an engine, by its canonical id, shows a case without this project; ``expected`` as for ``script``."""
+    name = engine.split("@")[0].split(":")[0]
+    if name == "wasmtime":
+        if stand_ins(case.content) is None:
+            return Command(engine, why_not="it imports host functions, which wasmtime wast does not have")
+        if release and version_key(release) < version_key(_FLAGS_SINCE):
+            return Command(engine, why_not=f"releases of Wasmtime before {_FLAGS_SINCE} have other options")
+        return Command(engine, f"wasmtime wast {_wasmtime_flags(engine)} case.wast", needs="case.wast")
+    if (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is None:
+        return Command(engine, why_not=f"{name} has no command line of its own")
+    shell = make(EngineId.parse(engine), case.features)
+    program = _js_program(shell, case, expected)
+    if not program:
+        return Command(engine, why_not="JavaScript cannot make or compare these calls by itself")
+    words = [*(f"{key}={shlex.quote(value)}" for key, value in shell.env.items() if value), shell.program]
+    line = " ".join([*words, *map(shlex.quote, shell.flags), "repro.js"])
+    return Command(engine, line, program.strip(), f"case{case.kind.suffix}")
+
+
+def _wasmtime_flags(engine: str) -> str:
+    """Options of the releases from 14 on."""
     flags = ["-W", "all-proposals=y"]
-    settings = _settings(shown.engine)
-    for key, value in settings.items():
+    for key, value in _settings(engine).items():
         if key == "opt":
             flags += ["-O", f"opt-level={_OPT.get(value, value)}"]
         elif key == "regalloc":
@@ -125,20 +149,27 @@ def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str)
             flags += ["--target", "pulley64"]
         elif key.startswith("flag."):
             flags += ["-C", f"cranelift-{key.removeprefix('flag.')}={value}"]
+    return " ".join(map(shlex.quote, flags))
+
+
+def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str) -> str:
+    """By ``wasmtime wast``, which takes values of all types bit for bit, or by the Python package where it is here and
+    the command is not."""
     if stand_ins(case.content) is None:
         return "echo 'the case imports host functions, which wasmtime wast does not have: fuzz replay .'\n"
-    line = " ".join(map(shlex.quote, flags))
+    line = _wasmtime_flags(shown.engine)
     head = 'program=${WASMTIME:-wasmtime}\npython=${PYTHON:-python3}\nif command -v "$program" > /dev/null 2>&1; then\n'
     head += f'  {limit}"$program" wast {line} case.wast\n  judge $? 1\n'
-    by_wheel = None if _imports(case) or _another_trap(shown, expected) else program(case, settings, expected)
-    wheel = ""
-    if by_wheel is not None:
-        release = shown.release if re.fullmatch(r"[\w.]+", shown.release) else "RELEASE"
-        head += 'elif "$python" -c "import wasmtime" 2> /dev/null; then\n'
-        head += f'  {limit}"$python" -c {shlex.quote(by_wheel)}\n  judge $? 10\n'
-        wheel = f"; or pip install wasmtime=={release}, and set PYTHON to its python"
+    hopeless = _imports(case) or _another_trap(shown, expected)
+    by_wheel = None if hopeless else python_program(case, _settings(shown.engine), expected)
+    if by_wheel is None:
+        return f'{head}else\n  have "$program" WASMTIME\nfi\n'
+    release = shown.release if re.fullmatch(r"[\w.]+", shown.release) else "RELEASE"
+    wheel = f"or pip install wasmtime=={release}, and set PYTHON to its python"
     return (
-        f'{head}else\n  have "$program" WASMTIME\n' + (f"  echo {shlex.quote(wheel[2:])}\n" if wheel else "") + "fi\n"
+        f'{head}elif "$python" -c "import wasmtime" 2> /dev/null; then\n'
+        f'  {limit}"$python" -c {shlex.quote(by_wheel)}\n  judge $? 10\n'
+        f'else\n  have "$program" WASMTIME\n  echo {shlex.quote(wheel)}\nfi\n'
     )
 
 
@@ -183,18 +214,10 @@ process.exit(wrong ? 10 : 0);
 
 
 def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -> str:
-    """By a JavaScript shell, which compares; for arguments and results that JavaScript can pass and tell apart."""
-    simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
-    wanted = [_js_expected(outcome) for outcome in expected]
-    if _imports(case) or not simple or "" in wanted:
+    """By a JavaScript shell, which compares."""
+    program = _js_program(shell, case, expected)
+    if not program:
         return "echo 'JavaScript cannot make or compare these calls by itself: fuzz replay .'\n"
-    wanted += ["null"] * (1 + len(case.invocations) - len(wanted))
-    calls = [
-        f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {want}]"
-        for call, want in zip(case.invocations, wanted[1:], strict=False)
-    ]
-    constants = f"FILE = {_js_string(f'case{case.kind.suffix}')}, START = {wanted[0]}, ROUNDS = {shell.rounds}"
-    program = f"const CALLS = [{', '.join(calls)}], {constants};{_JS}"
     env = " ".join(f"{name}={shlex.quote(value)}" for name, value in shell.env.items())
     variable = shell.program.upper()
     return (
@@ -203,6 +226,21 @@ def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -
         f'  env {env} {limit}"$program" {" ".join(map(shlex.quote, shell.flags))} -e {shlex.quote(program)}\n'
         "  judge $? 10\n}\n"
     )
+
+
+def _js_program(shell: Shell, case: Case, expected: Sequence[Outcome]) -> str:
+    """What the shell runs; "" where there are arguments or results that JavaScript cannot pass or tell apart."""
+    simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
+    wanted = [_js_expected(outcome) for outcome in expected]
+    if _imports(case) or not simple or "" in wanted:
+        return ""
+    wanted += ["null"] * (1 + len(case.invocations) - len(wanted))
+    calls = [
+        f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {want}]"
+        for call, want in zip(case.invocations, wanted[1:], strict=False)
+    ]
+    constants = f"FILE = {_js_string(f'case{case.kind.suffix}')}, START = {wanted[0]}, ROUNDS = {shell.rounds}"
+    return f"const CALLS = [{', '.join(calls)}], {constants};{_JS}"
 
 
 def _js_expected(outcome: Outcome) -> str:

@@ -86,7 +86,7 @@ NUMBERS: Final = ("i32", "i64", "f32", "f64")
 """Types of values that a program can pass and compare."""
 
 
-def program(case: Case, settings: Mapping[str, str], expected: Sequence[Outcome]) -> str | None:
+def python_program(case: Case, settings: Mapping[str, str], expected: Sequence[Outcome]) -> str | None:
     """The program's text; None for settings, arguments or results that not every release's package takes."""
     arguments = [arg for call in case.invocations for arg in call.args]
     if set(settings) - {"opt"} or any(arg.type not in NUMBERS for arg in arguments):

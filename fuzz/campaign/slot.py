@@ -112,11 +112,13 @@ class _Slot:
                 break
             series = self.plan.series
             target, index = series.case(number)
+            began = self._spent(stats)
             try:
                 avoid = avoid_for(number, index, order.knowledge.lessons)
                 case = self.make(target, series.seed, index, stats, avoid)
                 trial = self.run(case)
                 account(stats, trial)
+                stats.target_cpu[target] = stats.target_cpu.get(target, 0.0) + self._spent(stats) - began
                 if self.feedback is not None:
                     self.feedback.consider(case)
                 self.suspect(trial, series, number, stats, noted)
@@ -132,6 +134,11 @@ class _Slot:
         stats.engine_cpu[REFERENCE] = interpreter
         stats.harness_cpu += time.process_time() - start - interpreter - (self.bench.own_cpu - engines)
         self.send(Batch(tuple(done), stats, tuple(noted.sightings), tuple(noted.set_aside)))
+
+    def _spent(self, stats: Stats) -> float:
+        """CPU seconds up to now of this process, of engines that have others, and of programs that made cases."""
+        here = time.process_time() - self.bench.own_cpu
+        return here + stats.harness_cpu + sum(stats.engine_cpu.values())
 
     def reconsider(self, order: Reconsider) -> None:
         """Cases that were counted before: only what they show now is noted."""

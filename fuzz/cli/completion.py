@@ -132,6 +132,22 @@ def _formats(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001
     yield from sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
 
 
+def _several_formats(prefix: str, **_: Any) -> Iterator[str]:
+    yield from _listed(prefix, _formats(""))
+
+
+def _causes(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:  # noqa: ARG001
+    """The numbers of the causes of the folder that has been typed."""
+    from fuzz.archive.archive import Reader
+    from wasm.errors import UserError
+
+    try:
+        with Reader(parsed_args.dir) as reader:
+            yield from (str(cause.id) for cause in reader.causes.all()[:_MOST])
+    except (UserError, AttributeError, TypeError, OSError):
+        return
+
+
 _COMPLETERS: Final[dict[str, Completer]] = {
     "target": _targets,
     "generator": _generators,
@@ -143,4 +159,6 @@ _COMPLETERS: Final[dict[str, Completer]] = {
     "dir": _folders,
     "fault": _faults,
     "format": _formats,
+    "write": _several_formats,
+    "upstream": _causes,
 }

@@ -15,9 +15,10 @@ def one_of(name: str, what: str, known: Sequence[str]) -> str:
     return name
 
 
-def listed(text: str, what: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The names between commas in what was given to the option ``--what``, each once. Raises ``UsageError``."""
+def listed(text: str, what: str, known: Sequence[str], noun: str = "") -> tuple[str, ...]:
+    """The names between commas in what was given to the option ``--what``, each once. Raises ``UsageError``, in which
+    each is a ``noun`` (by default a ``what``)."""
     names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise UsageError(f"--{what} names nothing: there are {', '.join(known)}")
-    return tuple(one_of(name, what, known) for name in names)
+    return tuple(one_of(name, noun or what, known) for name in names)

@@ -9,8 +9,10 @@
 ``history``
     What an archive remembers: ``Series``, ``Night``, ``Sighting``, ``Cause``, ``Minimization``, ...
 ``summary``
-    ``Summary``: a run as far as it got, which every report is made of; ``Stored``: a finding in the output folder;
+    ``Summary``: a run as far as it got; ``Stored``: a finding in the output folder;
     ``Observer``: whoever watches a run.
+``morning``
+    ``Morning``: a folder's causes with what the last night says of them, which every report is made of.
 ``exit_code``
     What commands end with.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from fuzz.records.printable import one_line
+from fuzz.records.printable import one_line, printable_lines
 
 _MARKDOWN: Final = re.compile(
     r"[\\`*\[\]<>|~&]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])"  # anywhere; an underscore inside a word is no emphasis
@@ -29,3 +29,10 @@ def code(text: str) -> str:
     fence = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
     space = " " if line.startswith("`") or line.endswith("`") or not line else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A text of several lines as a Markdown code block, which it cannot end."""
+    body = printable_lines(text)
+    fence = "`" * max(3, max(map(len, _TICKS.findall(body)), default=0) + 1)
+    return f"{fence}{language}\n{body}\n{fence}"

@@ -24,7 +24,8 @@ class Stats(Sums):
     ``operands_by_kind`` cases by ``kind:operands`` around the limits (240 to 260 operands).
     ``buckets`` counts findings by the key of their signature's bucket, stored or not.
     ``engine_cpu`` is CPU seconds of each engine's workers, ``harness_cpu`` those of the slots and the parent, and
-    ``generator_cpu`` those of making cases (of programs that make them too), part of the harness's.
+    ``generator_cpu`` those of making cases (of programs that make them too), part of the harness's. ``target_cpu`` has
+    by target what its cases took: making them, running them on all engines, comparing; not asking again or minimizing.
     ``yields`` is what each target gave.
     """
 
@@ -50,6 +51,7 @@ class Stats(Sums):
     buckets: Counter[str] = field(default_factory=Counter)
     engine_silent: Counter[str] = field(default_factory=Counter)
     engine_cpu: dict[str, float] = field(default_factory=dict)
+    target_cpu: dict[str, float] = field(default_factory=dict)
 
     def of(self, target: str) -> TargetYield:
         """The counts of one target, made where there are none yet."""

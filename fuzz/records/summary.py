@@ -215,6 +215,7 @@ class Summary:
             "shapes": dict(sorted(stats.shapes.items())),
             "operands_by_kind": dict(sorted(stats.operands_by_kind.items())),
             "targets_cases": dict(sorted(stats.targets.items())),
+            "targets_cpu_seconds": {name: round(spent, 3) for name, spent in sorted(stats.target_cpu.items())},
             "steered": self.steered,
             "interrupted": self.interrupted,
             "exit_code": int(self.exit_code),

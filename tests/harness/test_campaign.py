@@ -16,6 +16,7 @@ from json_docs import documented
 
 from fuzz.archive.archive import Archive
 from fuzz.archive.bundles import read_bundle, read_findings
+from fuzz.archive.morning import morning
 from fuzz.archive.recorded import recorded
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
@@ -139,16 +140,17 @@ def test_a_report_says_the_same_without_running(wrong: Ran) -> None:
     assert summary.stats.cases == wrong.summary.stats.cases
     assert [stored.path for stored in summary.findings] == [stored.path for stored in wrong.summary.findings]
     assert {stored.count for stored in summary.findings} == {stored.count for stored in wrong.summary.findings}
-    assert "1 new causes, 0 seen by earlier runs, 0 known issues." in markdown.render(summary)
-    lines = [json.loads(line) for line in jsonl.render(summary).splitlines()]
-    assert [line["type"] for line in lines] == ["finding", "finding", "summary"]
+    told = morning(wrong.out)
+    assert "**1 new cause.**" in markdown.render(told)
+    lines = [json.loads(line) for line in jsonl.render(told).splitlines()]
+    assert [line["type"] for line in lines] == ["finding", "finding", "cause", "summary"]
 
 
 def test_a_report_without_findings_says_so(wrong: Ran) -> None:
-    quiet = replace(wrong.summary, findings=[])
+    quiet = replace(morning(wrong.out), causes=())
     page = markdown.render(quiet)
-    assert f"No finding in the {quiet.stats.compared} cases that were compared." in page
-    assert "new causes" not in page
+    assert f"No finding in the {quiet.summary.stats.compared} cases compared." in page
+    assert "new cause" not in page
 
 
 def test_going_on_repeats_nothing_and_forgets_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from fuzz.cli.main import main
 from fuzz.records.finding import Finding
 from fuzz.records.history import Ending
 from fuzz.records.stats import Stats
+from fuzz.report import formats
 from fuzz.trial.bench import Bench
 from generators.registry import make_case, version_of
 from oracles.reference import REFERENCE
@@ -63,7 +66,7 @@ def test_the_archive_is_what_would_be_written(stored: tuple[Path, Finding], tmp_
         assert tried.ending is Ending.FIXPOINT
     summary = recorded(EXAMPLE)
     assert (summary.stats.cases, summary.stats.disagreements, len(summary.new)) == (8, 2, 1)
-    assert {file.name for file in EXAMPLE.iterdir()} == {"archive.sqlite", "findings"}
+    assert {file.name for file in EXAMPLE.iterdir()} == {"archive.sqlite", "findings", "report"}
 
 
 def test_the_case_is_the_one_that_its_origin_names(stored: tuple[Path, Finding]) -> None:
@@ -85,7 +88,9 @@ def test_the_reference_still_expects_it_and_the_report_names_it(
     assert isinstance(dissent.outcomes[-1], Returned)
     assert dissent.outcomes[-1] != finding.expected[-1]
     assert main(["report", str(EXAMPLE)]) == 0
-    assert f"| {finding.signature} | 2 | {len(finding.best.content)} |" in capsys.readouterr().out
+    with Reader(EXAMPLE) as reader:
+        (cause,) = reader.causes.all()
+    assert f"| cause {cause.id}: {cause.name} | 2 | {len(finding.best.content)} |" in capsys.readouterr().out
 
 
 def test_the_release_that_showed_it_shows_it_again(
@@ -97,6 +102,24 @@ def test_the_release_that_showed_it_shows_it_again(
         pytest.skip(said.err.strip())
     assert code == 1
     assert f"DISAGREEMENT: {stored[1].signature.bucket}" in said.out
+
+
+def test_the_reports_are_what_would_be_written(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing in them is of the moment or of the machine, so they are the same to the byte. ``--update-stages`` writes
+    them anew."""
+    monkeypatch.chdir(REPORTS.parent)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    folder = EXAMPLE.relative_to(REPORTS.parent)
+    names = sorted(item.name for item in pkgutil.iter_modules(formats.__path__))
+    wanted = {importlib.import_module(f"fuzz.report.formats.{name}").FILE: ["--format", name] for name in names}
+    wanted["upstream-1.md"] = ["--upstream", "1"]
+    for name, asked in wanted.items():
+        out = folder / "report" / name if request.config.getoption("--update-stages") else tmp_path / name
+        assert main(["report", str(folder), *asked, "--out", str(out)]) == 0
+        assert out.read_bytes() == (EXAMPLE / "report" / name).read_bytes(), name
+    assert {file.name for file in (EXAMPLE / "report").iterdir()} == set(wanted)
 
 
 def test_the_readme_names_every_file() -> None:

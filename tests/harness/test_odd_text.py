@@ -22,6 +22,7 @@ from fuzz.cli.main import main
 from fuzz.cli.streams import Guarded, say
 from fuzz.records.finding import Finding
 from fuzz.records.markdown_text import code, markdown
+from fuzz.records.morning import Morning
 from fuzz.records.printable import one_line, printable, printable_lines, text_lines
 from fuzz.records.summary import Summary
 from fuzz.report.formats.markdown import render
@@ -195,11 +196,10 @@ def test_a_report_holds_it(finding: Finding, text: str, tmp_path: Path) -> None:
     summary.unreadable = [text]
     said = "\n".join(map(printable, summary_lines(summary)))
     assert len(said.splitlines()) == len(list(summary_lines(summary)))
-    page = render(summary)
+    page = render(Morning(summary, text))
     assert printable_lines(page) == page
-    assert len(page.splitlines()) == len(
-        render(replace(summary, targets=("t",), notes=["n"], unreadable=["u"])).splitlines()
-    )
+    plain = replace(summary, targets=("t",), notes=["n"], unreadable=["u"])
+    assert len(page.splitlines()) == len(render(Morning(plain, "p")).splitlines())
 
 
 def test_a_script_runs_nothing_that_an_engines_name_says(finding: Finding, tmp_path: Path) -> None:

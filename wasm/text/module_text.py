@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from wasm.decode import FUNC
@@ -46,11 +47,29 @@ def print_wat(module: Module) -> str:
     return _ModulePrinter(module).text()
 
 
+def print_wat_with_places(module: Module) -> tuple[str, dict[tuple[int, int], int]]:
+    """The text, and the number (from 0) of the line on which each instruction of a body begins.
+
+    An instruction's key is its function's index and its position in the body; the ``end`` of a body has no line.
+    """
+    printer = _ModulePrinter(module)
+    text = printer.text()
+    starts = list(accumulate((entry.count("\n") + 1 for entry in printer.out), initial=0))
+    places = {
+        (index, position): starts[first + position]
+        for index, first, length in printer.bodies
+        for position in range(length)
+    }
+    return text, places
+
+
 class _ModulePrinter:
     def __init__(self, module: Module) -> None:
         self.module = module
         self.scope = Scope(module)
         self.out: list[str] = []
+        self.bodies: list[tuple[int, int, int]] = []
+        """Of each function its index, the entry of ``out`` at which its body begins, and how many entries that has."""
         self._next = dict.fromkeys(ExternKind, 0)
 
     def text(self) -> str:
@@ -203,7 +222,9 @@ class _ModulePrinter:
             parts = self._declare("local", declared, len(type_.params), local_ids)
             self.out.append(_PAD + _wrapped(parts))
         body = BodyPrinter(scope, local_ids, dict(scope.label_names.get(index, {})))
-        self.out += body.lines(func.body, 2)
+        lines = body.lines(func.body, 2)
+        self.bodies.append((index, len(self.out), len(lines)))
+        self.out += lines
         self._add(")")
 
     def _declare(self, word: str, types: Sequence[ValType], first: int, ids: dict[int, str]) -> list[str]:
