@@ -6,6 +6,12 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
     SAFE_FLAGS: re.Pattern[str]  # optional: flags that a stranger's engine id may have (``risk``)
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
+
+and, for ``fuzz explain`` (docs/explaining.md), as far as the engine allows it
+
+    def switches(id: EngineId) -> tuple[Switch, ...]    # the settings that a bug may depend on
+    def split(id: EngineId, functions: frozenset[int]) -> EngineId | None    # only these compiled as ``id`` does it
+    def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]    # of a module's functions
 """
 
 from __future__ import annotations
@@ -75,6 +81,32 @@ class EngineId:
             raise UsageError(f"no engine {id.name!r}{nearest(id.name, names)}: there are {', '.join(names)}")
         checked: EngineId = adapter(id.name).check(id)
         return checked
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One change of an engine's settings that a bug may come or go with; ``fuzz explain`` tries each.
+
+    ``changes`` are settings by key, "" for one that is taken away. ``off`` names what it changes to, ``on`` what is so
+    without it: ``has_avx=false`` and ``has_avx``. ``plainer``: with it less goes on when a module is compiled, so that
+    a bug that is still there is told by fewer settings. A group changes several things that other switches change one
+    by one.
+    """
+
+    off: str
+    on: str
+    changes: tuple[tuple[str, str], ...]
+    plainer: bool = False
+    group: bool = False
+
+    def applied(self, id: EngineId) -> EngineId:
+        """The id with the change. Raises ``UsageError`` where the settings exclude each other."""
+        settings = dict(id.settings)
+        for key, value in self.changes:
+            settings.pop(key, None)
+            if value:
+                settings[key] = value
+        return EngineId.parse(str(id.with_settings(settings)))
 
 
 def _split(text: str) -> EngineId:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from compiler.abi import MAX_REGS, MIN_REGS
 from compiler.pipeline import OPTS, REGALLOCS, Settings
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
 from oracles.reference import REFERENCE
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
@@ -71,6 +71,20 @@ def _order(value: str) -> str:
     if word == "random" and seed.isdecimal():
         return f"random-{int(seed)}"
     raise UsageError(f"order={value} is not possible: order is rpo, reverse or random-SEED")
+
+
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """Every setting one by one; of registers and orders of blocks, some others."""
+    has = {**DEFAULTS, "spill": "off", **dict(id.settings)}
+    plain = {"opt": "none", "regalloc": "single_pass", "regs": str(MAX_REGS), "order": "rpo", "fuel": "off",
+             "checker": "off", "spill": "off"}  # fmt: skip
+    others = {"opt": OPTS, "regalloc": REGALLOCS, "regs": (str(MIN_REGS), str(MAX_REGS)), "fuel": ("on", "off"),
+              "spill": ("off", "all"), "order": ("rpo", "reverse", "random-1"), "checker": ("on", "off")}  # fmt: skip
+    return tuple(
+        Switch(f"{key}={value}", f"{key}={has[key]}", ((key, "" if key == "spill" and value == "off" else value),),
+               value == plain[key])
+        for key, values in others.items() for value in values if value != has[key]
+    )  # fmt: skip
 
 
 def settings_of(id: EngineId) -> Settings:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from oracles.engine import Engine, EngineId, Limits
-from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of
+from oracles.engine import Engine, EngineId, Limits, Switch
+from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, tier_of, tier_switches
 
 TIERS: Final = {
     "liftoff": ("--liftoff-only", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),
@@ -28,10 +28,27 @@ CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
 NOISE: Final = re.compile(r"CompileError: WebAssembly\.\w+\(\): |(?:Compiling function #\d+(?::\"[^\"]*\")? failed: )")
 """What it says of every module that it refuses."""
 
+_CPU: Final = ("avx2", "avx", "fma3", "bmi2", "bmi1", "lzcnt", "popcnt", "sse4-2", "sse4-1", "ssse3", "sse3", "sahf")
+_PASSES: Final = (
+    "wasm-loop-unrolling", "wasm-loop-peeling", "wasm-inlining", "wasm-inlining-call-indirect", "wasm-opt",
+    "wasm-load-elimination", "wasm-bulkmem-inlining", "turboshaft-wasm-load-elimination", "turboshaft-load-elimination",
+    "turbo-load-elimination", "turbo-cf-optimization", "turbo-loop-variable", "turbo-allocation-folding",
+    "turbo-instruction-scheduling", "turboshaft-csa", "experimental-wasm-simd-opt", "wasm-simd-opt", "wasm-gc-opt",
+)  # fmt: skip
+"""Flags of V8's compilers that are on unless taken away; a release knows some of them."""
+
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: the tier, then the flags by name."""
     return check_tiers(id, TIERS)
+
+
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """The other tiers, and the flags of the CPU and of passes one by one."""
+    names = [*(f"enable-{name}" for name in _CPU), *_PASSES]
+    found = [Switch(f"--no-{name}", f"--{name}", ((f"flag.{name}", "off"),), True) for name in names
+             if id.get(f"flag.{name}") != "off"]  # fmt: skip
+    return (*tier_switches(id, TIERS), *found)
 
 
 def shell(id: EngineId, features: Collection[str]) -> Shell:  # noqa: ARG001

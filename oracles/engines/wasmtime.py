@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
@@ -38,6 +38,22 @@ WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py"
 CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
 )  # fmt: skip
+
+_CPU: Final = (
+    "avx512bitalg", "avx512dq", "avx512f", "avx512vbmi", "avx512vl", "fma", "avx2", "avx", "bmi2", "bmi1", "lzcnt",
+    "popcnt", "sse42", "sse41", "ssse3", "sse3",
+)  # fmt: skip
+"""Cranelift's flags of an x86-64 CPU, without ``has_``, later ones first."""
+_CPU_GROUPS: Final = (
+    ("avx512bitalg", "avx512dq", "avx512f", "avx512vbmi", "avx512vl"), ("avx", "avx2", "fma"),
+    ("sse3", "ssse3", "sse41", "sse42"), ("bmi1", "bmi2", "lzcnt", "popcnt"),
+)  # fmt: skip
+_PASSES: Final = (
+    ("enable_alias_analysis", "false"), ("enable_heap_access_spectre_mitigation", "false"),
+    ("enable_table_access_spectre_mitigation", "false"), ("enable_jump_tables", "false"),
+    ("enable_nan_canonicalization", "true"), ("enable_pcc", "true"),
+)  # fmt: skip
+"""Other flags of Cranelift that change the code, each with what is not its default."""
 
 NOISE: Final = re.compile(
     r"failed to (?:parse|compile|validate)(?: WebAssembly module|: wasm\[\d+\]::function\[\d+\].*)?$|Caused by$|"
@@ -68,6 +84,48 @@ def check(id: EngineId) -> EngineId:
         kept = {"opt": "speed"}
     order = sorted(kept.items(), key=lambda item: (ORDER.index(item[0]) if item[0] in ORDER else len(ORDER), item[0]))
     return EngineId(id.name, id.version, id.path, tuple(order))
+
+
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """Other optimization levels, allocators and compilers, and every flag of the CPU and of passes one by one."""
+    flags = tuple((key, "") for key, _ in id.settings if key.startswith("flag."))
+    cranelift = (("opt", ""), ("regalloc", ""), ("checker", ""), *flags)
+    exact = Switch("features=exact", "features=max", (("features", "exact"),))
+    if id.get("winch"):
+        levels = [Switch(f"opt={value}", "winch", (("winch", ""), ("opt", value))) for value in ("speed", "none")]
+        return (*levels, exact)
+    has = f"opt={id.get('opt', DEFAULTS['opt'])}"
+    levels = [
+        Switch(f"opt={value}", has, (("opt", value),), value == "none")
+        for value in VALUES["opt"]
+        if has != f"opt={value}"
+    ]
+    allocator = id.get("regalloc", DEFAULTS["regalloc"])
+    other = next(value for value in VALUES["regalloc"] if value != allocator)
+    found = [
+        *levels,
+        Switch(f"regalloc={other}", f"regalloc={allocator}", (("regalloc", other),), other == "single_pass"),
+    ]
+    found.append(Switch("winch", "Cranelift", (("winch", "on"), ("pulley", ""), *cranelift)))
+    if id.get("pulley"):
+        found.append(Switch("machine code", "pulley", (("pulley", ""),)))
+    else:
+        without_cpu = tuple((key, "") for key, _ in flags if key.startswith("flag.has_"))
+        found.append(Switch("pulley", "machine code", (("pulley", "on"), *without_cpu)))
+        found += [_flag(f"has_{name}", "false", True) for name in _CPU if id.get(f"flag.has_{name}") != "false"]
+        found += [_flags([f"has_{name}" for name in group]) for group in _CPU_GROUPS]
+    found += [_flag(name, value) for name, value in _PASSES if id.get(f"flag.{name}") != value]
+    return (*found, exact)
+
+
+def _flag(name: str, value: str, plainer: bool = False) -> Switch:
+    is_now = name if value == "false" else f"{name}=false"
+    return Switch(f"{name}={value}", is_now, ((f"flag.{name}", value),), plainer)
+
+
+def _flags(names: list[str]) -> Switch:
+    changes = tuple((f"flag.{name}", "false") for name in names)
+    return Switch(f"{'+'.join(names)} all false", f"one of {'+'.join(names)}", changes, True, True)
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
