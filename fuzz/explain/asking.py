@@ -18,6 +18,7 @@ from oracles.engine import EngineId, Limits, UsageError, open_engine
 from oracles.judge.verdict import Disagree, Dissent
 from wasm.case import Case
 from wasm.embedding import Unsupported
+from wasm.semantics.relaxed import RelaxedProfile
 
 _OPEN: Final = 2
 """Benches that are kept open besides the finding's own."""
@@ -149,6 +150,14 @@ class Asker:
         for earlier in self.subject.before:
             engine.run(earlier)
         return engine.dump(case, blocks)
+
+    def name(self) -> str:
+        """The engine's id as its observations have it."""
+        return next(iter(self._bench(self.subject.engine).seats))
+
+    def profile(self) -> RelaxedProfile:
+        """The engine's choices among the results that relaxed SIMD allows."""
+        return self._bench(self.subject.engine).seats[self.name()].profile
 
     def features(self) -> frozenset[str]:
         """The names of the features that the finding's engine has."""

@@ -1,0 +1,168 @@
+"""From where two logs part to the operation that is to blame, as far as the logs say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fuzz.explain.followed import At, Followed, Logged, shown
+from fuzz.explain.probing import PLUMBING, Place, Seen
+from fuzz.explain.tracing import Step
+from fuzz.records.explanation import Operation
+from oracles.judge.equality import show
+from wasm.embedding import Observation, Outcome, Returned
+
+_WAYS: Final = ("if", "br_if", "br_table", "br_on_", "call_indirect", "call_ref", "return_call", "throw", "select")
+"""Instructions that choose where it goes on."""
+_TRAPPING: Final = frozenset({"unreachable", "throw", "throw_ref"})
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """The operation at which two logs part. ``value``: a value is wrong there, and not only the way that it goes on."""
+
+    operation: Operation
+    value: bool
+
+
+def part(followed: Followed, logged: Logged) -> Parted | str:
+    """The operation to blame for the first difference; what is known instead where none can be named."""
+    reading, at = _Reading(followed, logged), logged.first
+    if at is None:
+        return reading.nothing_differs()
+    if at < len(logged.wanted.entries) and at < len(logged.got):
+        place, bits = logged.got[at]
+        if logged.wanted.entries[at].place == place:
+            return reading.wrong_value(at, bits)
+    return reading.other_way(at)
+
+
+class _Reading:
+    def __init__(self, followed: Followed, logged: Logged) -> None:
+        self.followed, self.logged, self.way = followed, logged, logged.way
+        self.entries, self.places = logged.wanted.entries, logged.probed.places
+        self.steps = logged.wanted.steps
+
+    # Values
+
+    def wrong_value(self, at: int, bits: int) -> Parted | str:
+        """The engine has another value at the same place."""
+        entry = self.entries[at]
+        place = self.places[entry.place]
+        wanted, got = (shown(place.type, entry.value),), (shown(place.type, bits),)
+        if place.seen is Seen.OPERAND:
+            return f"operand {place.slot} of {self.followed.text((place.func, place.at))} is {got[0]} already"
+        if place.seen is Seen.PARAMETER:
+            return self._parameter(place, entry.steps, wanted, got)
+        here = (place.func, place.at)
+        return Parted(self._operation(here, entry.steps, wanted, got, self._unseen(here)), True)
+
+    def _unseen(self, place: At) -> str:
+        """Words on the operands' makers that were not in the log: they may be wrong instead."""
+        unseen = self._unseen_makers(place, set())
+        if not unseen:
+            return ""
+        names = ", ".join(f"{self.followed.text(one)} ({one[0]}:{one[1]})" for one in unseen[:4])
+        return f"; it may also be what its operands come from, which could not be seen: {names}"
+
+    def _unseen_makers(self, place: At, known: set[At]) -> list[At]:
+        found: list[At] = []
+        for slot in self.followed.node(place).ins if not self.way.operands else ():
+            maker = (place[0], slot.maker)
+            if slot.maker < 0 or maker in known:
+                continue
+            known.add(maker)
+            op = self.followed.op(maker)
+            if self.way.wanted(*maker, op):
+                continue
+            if op.name not in PLUMBING:
+                found.append(maker)
+            found += self._unseen_makers(maker, known)
+        return found
+
+    def _parameter(self, place: Place, steps: int, wanted: tuple[str, ...], got: tuple[str, ...]) -> Parted:
+        """A parameter is wrong at its function's beginning: the call is to blame, which is the step before."""
+        what = f": parameter {place.slot} of function {place.func} is wrong at its beginning"
+        caller = self.steps[steps - 1] if steps else None
+        if caller is not None and "call" in self.followed.op((caller.func, caller.at)).name:
+            here = (caller.func, caller.at)
+            return Parted(self._operation(here, steps, wanted, got, f"{what}{self._unseen(here)}"), False)
+        how = f"{self.way.words}{what}, called by the host"
+        return Parted(Operation(place.func, -1, "the function's beginning", wanted, wanted, got, 1, how), False)
+
+    def _operation(
+        self, place: At, steps: int, wanted: tuple[str, ...], got: tuple[str, ...], what: str
+    ) -> Operation:  # fmt: skip
+        """The latest execution of a place within so many steps."""
+        before = [step for step in self.steps[:steps] if (step.func, step.at) == place]
+        operands = self.followed.operands(before[-1]) if before else ()
+        text = self.followed.text(place)
+        how = f"{self.way.words}{what}"
+        return Operation(*place, text, operands, wanted, got, max(1, len(before)), how)
+
+    # Ways
+
+    def other_way(self, at: int) -> Parted | str:
+        """The engine went another way than the reference, trapped, or did not: which instruction decided it?"""
+        start = self.entries[at - 1].steps if at else 0
+        stop = self.entries[at].steps if at < len(self.entries) else len(self.steps)
+        between = range(max(0, start - 1), stop)
+        wanted, got = self._end(self.logged.wanted.observation), self._end(self.logged.observation)
+        stopped = not isinstance(_last(self.logged.observation), Returned)
+        if at >= len(self.logged.got) and stopped and wanted != got:
+            able = [k for k in between if self._may_trap(self.steps[k])]
+            return self._one(able, (wanted,), (got,), "the engine's log ends here")
+        if at >= len(self.entries) and not isinstance(_last(self.logged.wanted.observation), Returned):
+            return self._one([len(self.steps) - 1], (wanted,), (got,), "the reference stops here, the engine goes on")
+        able = [k for k in between if self._op(self.steps[k]).startswith(_WAYS)]
+        here = self._entry_text(self.entries[at].place) if at < len(self.entries) else "the end"
+        there = self._entry_text(self.logged.got[at][0]) if at < len(self.logged.got) else "the end"
+        return self._one(able, (f"goes on to {here}",), (f"goes on to {there}",), "another way is taken here")
+
+    def _one(self, able: Sequence[int], wanted: tuple[str, ...], got: tuple[str, ...], what: str) -> Parted | str:
+        """The operation, if there is only one that it can be. ``able`` are numbers of steps."""
+        places = dict.fromkeys((self.steps[k].func, self.steps[k].at) for k in able)
+        if len(places) != 1:
+            names = ", ".join(f"{self.followed.text(one)} ({one[0]}:{one[1]})" for one in list(places)[:4])
+            return f"{what}, at one of {len(places)} instructions: {names}" if places else what
+        (place,) = places
+        return Parted(self._operation(place, able[-1] + 1, wanted, got, f": {what}{self._unseen(place)}"), False)
+
+    def _op(self, step: Step) -> str:
+        return self.followed.op((step.func, step.at)).name
+
+    def _may_trap(self, step: Step) -> bool:
+        op = self.followed.op((step.func, step.at))
+        return bool(op.traps) or op.access is not None or "call" in op.name or op.name in _TRAPPING
+
+    def _end(self, seen: Observation) -> str:
+        return show(_last(seen))[:200]
+
+    def _entry_text(self, number: int) -> str:
+        place = self.places[number]
+        if place.at < 0:
+            return f"the beginning of function {place.func}"
+        return f"{self.followed.text((place.func, place.at))} ({place.func}:{place.at})"
+
+    # Nothing
+
+    def nothing_differs(self) -> Parted | str:
+        """All that was probed is right. Where a call's result is wrong all the same, returning it to the host is."""
+        subject = self.followed.subject
+        wanted, got = _last(self.logged.wanted.observation), _last(self.logged.observation)
+        if wanted != got and not (isinstance(wanted, Returned) and isinstance(got, Returned)):
+            return self.other_way(len(self.entries))
+        values = isinstance(wanted, Returned)
+        if not values or not 0 <= subject.step < len(subject.case.invocations):
+            return "no probed value is wrong, and yet the finding shows"
+        if not self.way.all_values:
+            return "no probed value is wrong; not all were probed"
+        last = (self.steps[-1].func, self.steps[-1].at)
+        ends = (self._end(self.logged.wanted.observation),), (self._end(self.logged.observation),)
+        what = ": all values are right, and what the call gives its caller is not"
+        return Parted(self._operation(last, len(self.steps), *ends, what), False)
+
+
+def _last(seen: Observation) -> Outcome:
+    return seen.outcomes[-1] if seen.outcomes else seen.instantiation
