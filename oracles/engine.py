@@ -10,7 +10,9 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
 and, for ``fuzz explain`` (docs/explaining.md), as far as the engine allows it
 
     def switches(id: EngineId) -> tuple[Switch, ...]    # the settings that a bug may depend on
-    def split(id: EngineId, functions: frozenset[int]) -> EngineId | None    # only these compiled as ``id`` does it
+    def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None    # of ``count`` functions that a
+        # module defines, only these (from 0) are compiled as ``id`` does it; None where the engine cannot do that
+    def stages(id: EngineId, ask: Ask) -> Iterator[str]    # lines on which stage of a compiler is to blame
     def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]    # of a module's functions
 """
 
@@ -21,7 +23,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
@@ -153,6 +155,10 @@ def risk(id: EngineId) -> str:
         if not _PLAIN.match(value) or (flag != key and safe is not None and not safe.match(flag)):
             return f"the option {flag}={value}"
     return ""
+
+
+Ask: TypeAlias = Callable[[EngineId], tuple[bool | None, str]]
+"""Whether a finding is wrong on an engine with other settings; None and the reason where that is not known."""
 
 
 def engine_names() -> tuple[str, ...]:

@@ -101,11 +101,11 @@ def probed(
     takes are in the log too.
     """
     graphs = ModuleGraphs(replace(module, funcs=list(module.funcs)))
-    log = _log(module, pages, multi_memory)
+    log = make_log(module, pages, multi_memory)
     if log is None:
         return None
     result, memory, address = log
-    writer = _Writer(module, result, memory, address, called)
+    writer = Writer(module, result, memory, address, called)
     first = len(module.imported(ExternKind.FUNC))
     defined = list(module.funcs)
     for number, func in enumerate(defined):
@@ -115,7 +115,7 @@ def probed(
     return result
 
 
-def _log(module: Module, pages: int, multi_memory: bool) -> tuple[Probed, int, NumType] | None:
+def make_log(module: Module, pages: int, multi_memory: bool) -> tuple[Probed, int, NumType] | None:
     """Where the log is: in a memory of its own, or behind what the module's only memory has at its beginning."""
     memories = module.memory_types()
     if not memories or multi_memory:
@@ -142,7 +142,7 @@ def _log(module: Module, pages: int, multi_memory: bool) -> tuple[Probed, int, N
     return Probed(module, name, base), index, address
 
 
-class _Writer:
+class Writer:
     """Makes the code of entries. New functions, globals and types go to the ends of their spaces."""
 
     def __init__(self, module: Module, result: Probed, memory: int, address: NumType, called: bool) -> None:
@@ -167,6 +167,11 @@ class _Writer:
                 *end, *value, (_STORE[type_], MemArg(0, _VALUE, self.memory)))  # fmt: skip
         return head, _BUMP[self.address](end=self.end, stride=STRIDE)
 
+    def replay(self, type_: NumType) -> Code:
+        """The code that reads the value of the next entry and goes on to the one after it."""
+        load = (OPS[f"{type_.name}.load"], MemArg(0, _VALUE, self.memory))
+        return (*_GLOBAL_GET(self.end), load, *_BUMP[self.address](end=self.end, stride=STRIDE))
+
     def _function(self, type_: NumType) -> int:
         if type_ not in self.functions:
             self.functions[type_] = len(self.module.imported(ExternKind.FUNC)) + len(self.module.funcs)
@@ -186,7 +191,7 @@ class _Writer:
 class _Body:
     """One function with its probes."""
 
-    def __init__(self, writer: _Writer, index: int, func: Func, graph: Graph, operands: bool) -> None:
+    def __init__(self, writer: Writer, index: int, func: Func, graph: Graph, operands: bool) -> None:
         self.writer, self.index, self.func, self.graph, self.operands = writer, index, func, graph, operands
         self.locals = list(func.locals)
         self.count = len(graph.locals)

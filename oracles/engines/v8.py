@@ -51,6 +51,21 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
     return (*tier_switches(id, TIERS), *found)
 
 
+_MASK: Final = "flag.wasm-tier-mask-for-testing"
+_MASKED: Final = {"flag.wasm-lazy-compilation": "off", "flag.wasm-dynamic-tiering": "off"}
+
+
+def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None:
+    """Between the two compilers, by a flag of V8's that has a bit for each of 31 functions that are TurboFan's."""
+    tier = tier_of(id, TIERS)
+    if not tier or count > 31:
+        return None
+    chosen = functions if tier == "turbofan" else frozenset(range(count)) - functions
+    rest = {key: value for key, value in id.settings if key != tier}
+    mask = sum(1 << number for number in chosen)
+    return check(id.with_settings({**rest, **_MASKED, **({_MASK: str(mask)} if mask else {})}))
+
+
 def shell(id: EngineId, features: Collection[str]) -> Shell:  # noqa: ARG001
     """How it is run."""
     tier = tier_of(id, TIERS)

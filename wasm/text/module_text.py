@@ -46,6 +46,11 @@ def print_wat(module: Module) -> str:
     return _ModulePrinter(module).text()
 
 
+def print_function(module: Module, index: int) -> str:
+    """The text of one function that the module defines, by its index in the function index space."""
+    return _ModulePrinter(module).function(index)
+
+
 class _ModulePrinter:
     def __init__(self, module: Module) -> None:
         self.module = module
@@ -82,6 +87,12 @@ class _ModulePrinter:
             self._custom(custom)
         self.out.append(")\n")
         return "\n".join(self.out)
+
+    def function(self, index: int) -> str:
+        """One function alone."""
+        self._next[ExternKind.FUNC] = index
+        self._func(self.module.funcs[index - len(self.module.imported(ExternKind.FUNC))])
+        return "\n".join(self.out) + "\n"
 
     def _add(self, text: str) -> None:
         self.out.append("  " + text)

@@ -1,0 +1,164 @@
+"""The function whose compilation makes the difference, and the instructions without which it makes none.
+
+Three ways, the first that applies:
+
+- the engine compiles some functions otherwise than others (``split`` of its adapter): as few as possible as the
+  finding's setting does it, the rest as a setting in which it is right;
+- what instructions give is replaced by what the reference saw (``replaying``), everywhere but in as few functions, and
+  then at as few places, as possible;
+- a finding that shows when the module is compiled needs nothing executed: other functions get an empty body.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fuzz.explain.asking import Answer, Asker
+from fuzz.explain.followed import At, Followed, Hidden
+from fuzz.explain.minimal import fewest
+from fuzz.explain.replaying import replayed
+from fuzz.records.explanation import Guilty
+from oracles.engine import EngineId, adapter
+from wasm.case import Case
+from wasm.decode import decode
+from wasm.encode import encode
+from wasm.errors import WasmError
+from wasm.isa import OPS
+from wasm.module import ExternKind, Func, Module
+from wasm.text import print_function
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The guilty function, and the places without which it is right; none where these were not asked for."""
+
+    function: Guilty
+    places: tuple[At, ...] = ()
+
+
+def guilty(asker: Asker, followed: Followed | None) -> Part:
+    """Raises ``Hidden`` where no single function can be named, and ``OutOfTime``."""
+    module = followed.module if followed is not None else _module(asker.subject.case)
+    first = len(module.imported(ExternKind.FUNC))
+    functions = [first + number for number in range(len(module.funcs))]
+    if not functions:
+        raise Hidden("the module defines no function")
+    split = _by_settings(asker, functions, first)
+    if split is not None:
+        return Part(named_function(module, split[0], split[1]))
+    if followed is None:
+        return _by_stubs(asker, module, functions)
+    if len(functions) == 1:
+        return Part(
+            named_function(module, functions[0], "the module's only function"), _places(asker, followed, functions[0])
+        )
+    return _by_replaying(asker, followed, functions)
+
+
+def _module(case: Case) -> Module:
+    try:
+        return decode(case.content)
+    except WasmError:
+        raise Hidden("it is no module") from None
+
+
+def named_function(module: Module, index: int, how: str) -> Guilty:
+    """A function that is to blame, with its name and text."""
+    name = next((one.name for one in module.exports if one.kind is ExternKind.FUNC and one.index == index), "")
+    return Guilty(index, name, print_function(module, index), how)
+
+
+# By settings
+
+
+def _by_settings(asker: Asker, functions: list[int], first: int) -> tuple[int, str] | None:
+    """The function, and how that is known; None where the engine has no such settings, or they tell nothing."""
+    id = EngineId.parse(asker.subject.engine)
+    split = getattr(adapter(id.name), "split", None)
+    if split is None or len(functions) < 2:
+        return None
+
+    def shows(chosen: frozenset[int]) -> bool:
+        other = split(id, frozenset(index - first for index in chosen), len(functions))
+        return other is not None and asker.ask(None, str(other)) is Answer.WRONG
+
+    none = split(id, frozenset(), len(functions))
+    if none is None or asker.ask(None, str(none)) is not Answer.RIGHT or not shows(frozenset(functions)):
+        return None
+    left = fewest(functions, shows)
+    if len(left) > 1:
+        return None
+    rest = split(id, frozenset(range(len(functions))) - {left[0] - first}, len(functions))
+    alone = asker.ask(None, str(rest)) is Answer.RIGHT
+    words = f"wrong when this one alone is compiled as {id} does it, right with none ({none})"
+    return left[0], f"{words}{', and right with all others' if alone else ''}"
+
+
+# By replaying
+
+
+def _by_replaying(asker: Asker, followed: Followed, functions: list[int]) -> Part:
+    executed = list(dict.fromkeys(func for func, _ in followed.executed))
+
+    def shows(left: frozenset[int]) -> bool:
+        return _shows(asker, followed, frozenset(place for place in followed.executed if place[0] not in left))
+
+    if shows(frozenset()):
+        raise Hidden("it shows though all values are replaced by the reference's: calls, branches or stores are wrong")
+    left = fewest(executed, shows)
+    if len(left) > 1:
+        raise Hidden(f"it needs what {len(left)} functions compute: {', '.join(map(str, left))}")
+    rest = frozenset(place for place in followed.executed if place[0] == left[0])
+    alone = not _shows(asker, followed, rest)
+    how = "wrong when the values of all others are replaced by the reference's, right when its own are as well"
+    how += "; right when only its own are" if alone else ""
+    return Part(named_function(followed.module, left[0], how), _places(asker, followed, left[0]))
+
+
+def _places(asker: Asker, followed: Followed, function: int) -> tuple[At, ...]:
+    """The fewest places of a function that must compute themselves; none where replaying does not make it right."""
+    mine = [place for place in followed.executed if place[0] == function]
+    others = frozenset(place for place in followed.executed if place[0] != function)
+
+    def shows(left: frozenset[At]) -> bool:
+        return _shows(asker, followed, others | (frozenset(mine) - left))
+
+    try:
+        if not shows(frozenset(mine)) or shows(frozenset()):
+            return ()
+        return tuple(fewest(mine, shows))
+    except Hidden:
+        return ()
+
+
+def _shows(asker: Asker, followed: Followed, places: frozenset[At]) -> bool:
+    """Whether it shows with these places replayed."""
+    case = replayed(followed, places, "multi_memory" in asker.features())
+    return asker.ask(case or followed.case) is Answer.WRONG
+
+
+# By stubs
+
+
+def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Part:
+    """For what shows without running anything."""
+    if asker.subject.dissent.phase == "invoke":
+        raise Hidden("its run cannot be followed")
+    first = functions[0]
+
+    def shows(left: frozenset[int]) -> bool:
+        changed = decode(asker.subject.case.content)
+        for index in functions:
+            if index not in left:
+                func = changed.funcs[index - first]
+                changed.funcs[index - first] = Func(func.type_index, [], [OPS["unreachable"].bare, OPS["end"].bare])
+        return asker.ask(asker.subject.case.with_content(encode(changed))) is Answer.WRONG
+
+    if shows(frozenset()):
+        raise Hidden("it shows without any function's body")
+    left = fewest(functions, shows)
+    if len(left) > 1:
+        raise Hidden(f"it needs {len(left)} functions: {', '.join(map(str, left))}")
+    return Part(
+        named_function(module, left[0], "it shows when all others have an empty body, and not when it has one too")
+    )
