@@ -17,7 +17,7 @@ from fuzz.trial.children import children_cpu
 from oracles.engine import EngineId, Limits, UsageError, open_engine
 from oracles.judge.verdict import Disagree, Dissent
 from wasm.case import Case
-from wasm.embedding import Unsupported
+from wasm.embedding import Phase, Unsupported
 from wasm.semantics.relaxed import RelaxedProfile
 
 _OPEN: Final = 2
@@ -47,6 +47,11 @@ class Subject:
     bucket: Signature
     dissent: Dissent
     before: tuple[Case, ...] = ()
+
+    @property
+    def compiling(self) -> bool:
+        """Whether it shows when the module is compiled, before anything runs."""
+        return self.dissent.phase in (Phase.DECODE.value, Phase.COMPILE.value)
 
     @property
     def step(self) -> int:

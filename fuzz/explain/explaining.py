@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from fuzz.explain.asking import Answer, Asker, OutOfTime, Subject
 from fuzz.explain.fingerprint import fingerprint
-from fuzz.explain.followed import At, Followed, Hidden
+from fuzz.explain.followed import At, Followed, Hidden, Instructions
 from fuzz.explain.operation import Finder
-from fuzz.explain.splitting import guilty, named_function
+from fuzz.explain.replaying import replayable, replayed
+from fuzz.explain.splitting import guilty, named_function, needed_places, needed_when_compiled
 from fuzz.records.explanation import Explanation, Operation
+from fuzz.records.printable import one_line
 from fuzz.trial.bench import OpenEngine
 from oracles.engine import EngineId, Limits, adapter, open_engine
 
@@ -50,7 +53,7 @@ class _Work:
         self.id = EngineId.parse(asker.subject.engine)
         self.made = Explanation(asker.subject.engine)
         self.silent: list[str] = []
-        self.places: tuple[At, ...] = ()
+        self._places: tuple[At, ...] | None = None
         self._followed: Followed | None = None
 
     def run(self, name: str, step: Callable[[], None]) -> None:
@@ -76,46 +79,81 @@ class _Work:
         self.made = replace(self.made, fingerprint=found)
 
     def split(self) -> None:
-        try:
-            followed: Followed | None = self.followed()
-        except Hidden:
-            followed = None
-        part = guilty(self.asker, followed)
-        self.places = part.places
-        self.made = replace(self.made, function=part.function)
+        followed: Followed | None = None
+        if not self.asker.subject.compiling:
+            with suppress(Hidden):
+                followed = self.followed()
+        self.made = replace(self.made, function=guilty(self.asker, followed))
+
+    def places(self) -> tuple[At, ...]:
+        """The places without which it is right, asked for when they are needed."""
+        if self._places is None:
+            function = self.made.function.index if self.made.function is not None else None
+            self._places = needed_places(self.asker, self.followed(), function)
+        return self._places
 
     def operation(self) -> None:
-        """The probes' answer, or else the split's where it leaves one instruction; and whether they contradict."""
-        try:
-            found = Finder(self.asker, self.followed()).operation()
-        except Hidden as hidden:
-            if len(self.places) != 1:
-                raise
-            self.silent.append(f"operation: {hidden}")
-            found = self._only_place(self.places[0])
+        """What probes say of the case, or else of the case with all replaced that the split can do without; and
+        whether they contradict."""
+        if self.asker.subject.compiling:
+            found = self._when_compiled()
+        else:
+            try:
+                found = Finder(self.asker, self.followed(), self.places).operation()
+            except Hidden as hidden:
+                found = self._in_replayed(str(hidden))
         self.made = replace(self.made, operation=found)
         self._compare(found)
 
-    def _only_place(self, place: At) -> Operation:
+    def _when_compiled(self) -> Operation:
+        """The instruction that does it without being executed."""
+        if self.made.function is None:
+            raise Hidden("nothing is executed before it is wrong")
+        function = self.made.function.index
+        places = needed_when_compiled(self.asker, function)
+        followed = Instructions(self.asker.subject.case)
+        if len(places) != 1:
+            names = ", ".join(f"{followed.text(one)} ({one[0]}:{one[1]})" for one in places[:4])
+            raise Hidden(f"nothing is executed before it is wrong{f'; it needs {names}' if names else ''}")
+        how = "it shows when the module is compiled, and of what can be replaced it needs this one alone"
+        detail = one_line(self.asker.subject.dissent.detail, 200)
+        return Operation(*places[0], followed.text(places[0]), (), ("nothing of this",), (detail,), 0, how)
+
+    def _in_replayed(self, reason: str) -> Operation:
+        """With the values that are not to blame replaced, probes may show what they hide otherwise."""
+        places = self.places()
+        if not places:
+            raise Hidden(reason)
         followed = self.followed()
-        steps = [step for step in followed.run.steps if (step.func, step.at) == place]
-        how = "wrong when all other computed values are replaced by the reference's, right when its own is as well"
-        operands = followed.operands(steps[0]) if len(steps) == 1 else ()
-        return Operation(*place, followed.text(place), operands, (), (), 1 if len(steps) == 1 else 0, how)
+        names = ", ".join(f"{followed.text(one)} ({one[0]}:{one[1]})" for one in places[:4])
+        needs = f"{reason}. With all else replaced by what the reference computes, it still needs {names}"
+        others = frozenset(followed.executed) - frozenset(places)
+        made = replayed(followed, others, "multi_memory" in self.asker.features())
+        if made is None:
+            raise Hidden(reason)
+        try:
+            found = Finder(self.asker, Followed(replace(self.asker.subject, case=made.case))).operation()
+        except Hidden:
+            raise Hidden(needs) from None
+        position = made.origins[found.function][found.position] if found.position >= 0 else found.position
+        if position < 0 <= found.position:
+            raise Hidden(needs)
+        how = f"with what other places compute replaced by the reference's values: {found.how}"
+        return replace(found, position=position, how=how)
 
     def _compare(self, found: Operation) -> None:
         function = self.made.function
         if function is None:
             named = f"the first wrong operation is in it: {found.how}"
             self.made = replace(self.made, function=named_function(self.followed().module, found.function, named))
-        elif function.index != found.function and "call" not in found.text:
+        elif function.index != found.function and found.execution and "call" not in found.text:
             self.silent.append(
                 f"contradiction: the split names function {function.index}, the first wrong operation is in function "
                 f"{found.function}"
             )
         here = (found.function, found.position)
-        if self.places and here not in self.places and found.actual:
-            names = ", ".join(f"{self.followed().text(one)} ({one[0]}:{one[1]})" for one in self.places[:4])
+        if self._places and found.execution and here not in self._places and replayable(self.followed().op(here)):
+            names = ", ".join(f"{self.followed().text(one)} ({one[0]}:{one[1]})" for one in self._places[:4])
             self.silent.append(f"contradiction: it is right only if one of these is replaced: {names}")
 
     def stages(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from fuzz.explain.asking import Subject
-from fuzz.explain.probing import Probed
+from fuzz.explain.probing import Form, Probed
 from fuzz.explain.tracing import Expected, Step, expected, first_difference
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
@@ -30,7 +30,31 @@ class Hidden(Exception):
     """An instrument has no answer; the text says why."""
 
 
-class Followed:
+class Instructions:
+    """The instructions of a case's module by place. Raises ``Hidden`` for what is no module."""
+
+    def __init__(self, case: Case) -> None:
+        try:
+            self.module = decode(case.content)
+        except WasmError:
+            raise Hidden("it is no module") from None
+        self.first = len(self.module.imported(ExternKind.FUNC))
+        self._scope = Scope(self.module)
+
+    def op(self, place: At) -> Op:
+        """The row of the instruction at a place."""
+        return self.instr(place)[0]
+
+    def instr(self, place: At) -> Instr:
+        func, at = place
+        return self.module.funcs[func - self.first].body[at]
+
+    def text(self, place: At) -> str:
+        """An instruction in one line."""
+        return " ".join(BodyPrinter(self._scope, {}, {}).instr(self.instr(place)).split())[:200]
+
+
+class Followed(Instructions):
     """The case up to the call that is wrong, its module, and what the reference executes of it, in order of the first
     time (``executed``). Raises ``Hidden`` for what is no module, runs nothing, or runs too long."""
 
@@ -41,13 +65,8 @@ class Followed:
         calls = calls[: subject.step + 1] if subject.step >= 0 else calls
         self.subject = subject
         self.case = replace(subject.case, invocations=calls, sites=())
-        try:
-            self.module = decode(self.case.content)
-        except WasmError:
-            raise Hidden("it is no module") from None
+        super().__init__(self.case)
         self.graphs = ModuleGraphs(self.module)
-        self.first = len(self.module.imported(ExternKind.FUNC))
-        self._scope = Scope(self.module)
         self.takes = {
             (self.first + number, at): len(node.ins)
             for number in range(len(self.module.funcs))
@@ -62,21 +81,9 @@ class Followed:
             raise Hidden("no instruction is executed before it is wrong")
         self.executed = dict.fromkeys((step.func, step.at) for step in self.run.steps)
 
-    def op(self, place: At) -> Op:
-        """The row of the instruction at a place."""
-        return self.instr(place)[0]
-
-    def instr(self, place: At) -> Instr:
-        func, at = place
-        return self.module.funcs[func - self.first].body[at]
-
     def node(self, place: At) -> Node:
         func, at = place
         return self.graphs.graph(func - self.first).nodes[at]
-
-    def text(self, place: At) -> str:
-        """An instruction in one line."""
-        return " ".join(BodyPrinter(self._scope, {}, {}).instr(self.instr(place)).split())[:200]
 
     def operands(self, step: Step) -> tuple[str, ...]:
         """The operands of an executed instruction as the reference had them."""
@@ -98,7 +105,7 @@ class Way:
 
     words: str
     wanted: Callable[[int, int, Op], bool]
-    called: bool = False
+    form: Form = Form.INLINE
     operands: bool = False
     all_values: bool = False
 

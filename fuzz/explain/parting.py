@@ -11,10 +11,11 @@ from fuzz.explain.probing import PLUMBING, Place, Seen
 from fuzz.explain.tracing import Step
 from fuzz.records.explanation import Operation
 from oracles.judge.equality import show
-from wasm.embedding import Observation, Outcome, Returned
+from wasm.embedding import Observation, Outcome, Returned, Threw, Trapped
 
 _WAYS: Final = ("if", "br_if", "br_table", "br_on_", "call_indirect", "call_ref", "return_call", "throw", "select")
 """Instructions that choose where it goes on."""
+_EMPTY: Final = PLUMBING | {"nop", "block", "loop", "drop"}
 _TRAPPING: Final = frozenset({"unreachable", "throw", "throw_ref"})
 
 
@@ -26,7 +27,25 @@ class Parted:
     value: bool
 
 
-def part(followed: Followed, logged: Logged) -> Parted | str:
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A value that was right and is wrong where it is taken: one of ``between``, which were executed in the meantime,
+    has spoilt it, or what moves values has. ``words`` say which value, ``taken`` is the operation that takes it."""
+
+    words: str
+    between: tuple[At, ...]
+    taken: Operation
+
+    def spoilt_at(self, place: At, followed: Followed) -> Operation:
+        """The operation that spoils it, if it is known to be at that place."""
+        before = [step for step in followed.run.steps if (step.func, step.at) == place]
+        operands = followed.operands(before[0]) if len(before) == 1 else ()
+        one = self.taken
+        wanted, got = (tuple(f"{value} in {self.words}" for value in side) for side in (one.expected, one.actual))
+        return Operation(*place, followed.text(place), operands, wanted, got, max(1, len(before)), one.how)
+
+
+def part(followed: Followed, logged: Logged) -> Parted | Lost | str:
     """The operation to blame for the first difference; what is known instead where none can be named."""
     reading, at = _Reading(followed, logged), logged.first
     if at is None:
@@ -46,17 +65,58 @@ class _Reading:
 
     # Values
 
-    def wrong_value(self, at: int, bits: int) -> Parted | str:
+    def wrong_value(self, at: int, bits: int) -> Parted | Lost | str:
         """The engine has another value at the same place."""
         entry = self.entries[at]
         place = self.places[entry.place]
         wanted, got = (shown(place.type, entry.value),), (shown(place.type, bits),)
         if place.seen is Seen.OPERAND:
-            return f"operand {place.slot} of {self.followed.text((place.func, place.at))} is {got[0]} already"
+            maker = self.followed.node((place.func, place.at)).ins[place.slot].maker
+            return self._lost((place.func, maker), place, at, wanted, got)
         if place.seen is Seen.PARAMETER:
             return self._parameter(place, entry.steps, wanted, got)
         here = (place.func, place.at)
+        if place.seen is Seen.RESULT and self.followed.op(here).name == "local.get":
+            return self._lost(here, place, at, wanted, got)
         return Parted(self._operation(here, entry.steps, wanted, got, self._unseen(here)), True)
+
+    def _lost(
+        self, maker: At, place: Place, at: int, wanted: tuple[str, ...], got: tuple[str, ...]
+    ) -> Lost | str:  # fmt: skip
+        """The value that an instruction made, or that is in the local that it reads, is wrong where it is taken."""
+        here = (place.func, place.at)
+        if maker[1] < 0 or (not self.way.all_values and place.seen is Seen.RESULT):
+            return f"{self.followed.text(here)} has {got[0]}, and it is not known from where"
+        is_local = self.followed.op(maker).name == "local.get"
+        stop = self.entries[at].steps - (place.seen is Seen.RESULT)
+        start = self._last_right(maker, stop, is_local)
+        between = dict.fromkeys((step.func, step.at) for step in self.steps[start:stop] if step.func == place.func)
+        guilty = tuple(one for one in between if self.followed.op(one).name not in _EMPTY)
+        words = (
+            f"local {self.followed.instr(maker)[1]}"
+            if is_local
+            else f"the value of {self.followed.op(maker).name} ({maker[0]}:{maker[1]})"
+        )
+        what = f": {words} was right before and is wrong when {self.followed.text(here)} ({here[0]}:{here[1]}) takes it"
+        return Lost(words, guilty, self._operation(here, self.entries[at].steps, wanted, got, what))
+
+    def _last_right(self, maker: At, stop: int, is_local: bool) -> int:
+        """Behind which step the value was right: where it was made, or the local was set or read, or it began. A
+        constant may have been made anywhere in its function."""
+        func, _ = maker
+        anywhere = self.followed.op(maker).const and not is_local
+        for k in range(stop - 1, -1, -1):
+            step = self.steps[k]
+            if step.func != func:
+                continue
+            if (step.func, step.at) == maker and not is_local and not anywhere:
+                return k + 1
+            op, imm = self.followed.instr((func, step.at))
+            if is_local and op.name.startswith("local.") and imm == self.followed.instr(maker)[1] and k < stop - 1:
+                return k + 1
+            if step.at == 0:
+                return k
+        return 0
 
     def _unseen(self, place: At) -> str:
         """Words on the operands' makers that were not in the log: they may be wrong instead."""
@@ -111,7 +171,8 @@ class _Reading:
         wanted, got = self._end(self.logged.wanted.observation), self._end(self.logged.observation)
         stopped = not isinstance(_last(self.logged.observation), Returned)
         if at >= len(self.logged.got) and stopped and wanted != got:
-            able = [k for k in between if self._may_trap(self.steps[k])]
+            crashed = not isinstance(_last(self.logged.observation), Trapped | Threw)  # which any instruction may do
+            able = [k for k in between if (self._may_end(self.steps[k]) if crashed else self._may_trap(self.steps[k]))]
             return self._one(able, (wanted,), (got,), "the engine's log ends here")
         if at >= len(self.entries) and not isinstance(_last(self.logged.wanted.observation), Returned):
             return self._one([len(self.steps) - 1], (wanted,), (got,), "the reference stops here, the engine goes on")
@@ -131,6 +192,10 @@ class _Reading:
 
     def _op(self, step: Step) -> str:
         return self.followed.op((step.func, step.at)).name
+
+    def _may_end(self, step: Step) -> bool:
+        op = self.followed.op((step.func, step.at))
+        return op.name not in _EMPTY and op.name not in ("ref.null", "ref.func")
 
     def _may_trap(self, step: Step) -> bool:
         op = self.followed.op((step.func, step.at))

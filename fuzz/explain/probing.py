@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
-from wasm.fragment import Code, template
+from wasm.fragment import Code, code, template
 from wasm.isa import ADDR, OPS, Instr, MemArg, Op
 from wasm.module import Export, ExternKind, Func, Global, Module
 from wasm.rewrite.lift import ModuleGraphs
@@ -40,6 +40,12 @@ _READ: Final = {
 """How to read back what a store wrote."""
 _GET, _SET, _TEE = (template(f"local.{word} $local") for word in ("get", "set", "tee"))
 _GLOBAL_GET: Final = template("global.get $index")
+_GLOBAL_SET: Final = template("global.set $index")
+_PIECES: Final[dict[NumType, tuple[Code, ...]]] = {
+    I32: ((),), I64: ((),), F32: (code("i32.reinterpret_f32"),), F64: (code("i64.reinterpret_f64"),),
+    V128: (code("i64x2.extract_lane 0"), code("i64x2.extract_lane 1")),
+}  # fmt: skip
+"""What makes integers of a value, since not every host can read other globals."""
 _CONST: Final = {I32: template("i32.const $value"), I64: template("i64.const $value")}
 _BUMP: Final = {
     I32: template("global.get $end  i32.const $stride  i32.add  global.set $end"),
@@ -51,11 +57,22 @@ PLUMBING: Final = frozenset({
 """Instructions that only move values."""
 
 
+class Form(Enum):
+    """How entries are written: into the log by the code itself or by functions; or, each place for itself, into globals
+    that are exported, which need no memory and hold the latest value alone."""
+
+    INLINE = "inline"
+    CALLED = "called"
+    GLOBALS = "globals"
+
+
 class Seen(Enum):
-    """What of a place is in the log: a result, a parameter at a function's beginning, what was written, an operand."""
+    """What of a place is in the log: a result, a parameter at a function's beginning, what was written, an operand; or
+    where there is no number, that it came so far."""
 
     RESULT = "result"
     PARAMETER = "parameter"
+    ENTERED = "entered"
     WRITTEN = "written"
     OPERAND = "operand"
 
@@ -77,7 +94,8 @@ class Place:
 @dataclass(slots=True)
 class Probed:
     """The module with probes. ``places`` by number; ``marks`` says of the position (function, flat body) of each
-    instruction that writes a value to the log which place it is of, and ``origins`` where an instruction stood."""
+    instruction that writes a value to the log which place it is of, and ``origins`` where an instruction stood.
+    ``kept`` has the names of a place's globals: that it was reached, and the 64-bit pieces of its value."""
 
     module: Module
     export: str
@@ -85,6 +103,7 @@ class Probed:
     places: list[Place] = field(default_factory=list)
     marks: dict[tuple[int, int], int] = field(default_factory=dict)
     origins: dict[tuple[int, int], int] = field(default_factory=dict)
+    kept: list[tuple[str, ...]] = field(default_factory=list)
 
 
 Wanted = Callable[[int, int, Op], bool]
@@ -92,20 +111,23 @@ Wanted = Callable[[int, int, Op], bool]
 
 
 def probed(
-    module: Module, wanted: Wanted, *, pages: int = 16, called: bool = False, operands: bool = False,
+    module: Module, wanted: Wanted, *, pages: int = 16, form: Form = Form.INLINE, operands: bool = False,
     multi_memory: bool = False,
 ) -> Probed | None:  # fmt: skip
     """Put probes into a valid module, which is changed. None where there is no room for a log.
 
-    ``called``: entries are written by functions, for less code. ``operands``: numbers and vectors that the instruction
+    ``operands``: numbers and vectors that the instruction
     takes are in the log too.
     """
     graphs = ModuleGraphs(replace(module, funcs=list(module.funcs)))
-    log = make_log(module, pages, multi_memory)
+    if form is Form.GLOBALS:
+        log: tuple[Probed, int, NumType] | None = Probed(module, "", 0), 0, I32
+    else:
+        log = make_log(module, pages, multi_memory)
     if log is None:
         return None
     result, memory, address = log
-    writer = Writer(module, result, memory, address, called)
+    writer = Writer(module, result, memory, address, form)
     first = len(module.imported(ExternKind.FUNC))
     defined = list(module.funcs)
     for number, func in enumerate(defined):
@@ -145,16 +167,19 @@ def make_log(module: Module, pages: int, multi_memory: bool) -> tuple[Probed, in
 class Writer:
     """Makes the code of entries. New functions, globals and types go to the ends of their spaces."""
 
-    def __init__(self, module: Module, result: Probed, memory: int, address: NumType, called: bool) -> None:
-        self.module, self.result, self.memory, self.address = module, result, memory, address
-        self.end = len(module.global_types())
-        module.globals.append(Global(GlobalType(address, True), _CONST[address](result.base)))
-        self.called = called
+    def __init__(self, module: Module, result: Probed, memory: int, address: NumType, form: Form) -> None:
+        self.module, self.result, self.memory, self.address, self.form = module, result, memory, address, form
+        self.names = {export.name for export in module.exports}
         self.functions: dict[NumType, int] = {}
+        if form is not Form.GLOBALS:
+            self.end = len(module.global_types())
+            module.globals.append(Global(GlobalType(address, True), _CONST[address](result.base)))
 
     def entry(self, number: int, value: Code, type_: NumType) -> tuple[Code, int | None]:
         """The code that writes an entry, and where in it the value is stored."""
-        if self.called:
+        if self.form is Form.GLOBALS:
+            return self._globals(number, value, type_)
+        if self.form is Form.CALLED:
             function = self._function(type_)
             return (*value, *_CONST[I32](number + 1), (OPS["call"], function)), None
         head, tail = self._stores(_CONST[I32](number + 1), value, type_)
@@ -166,6 +191,25 @@ class Writer:
         head = (*end, *number, (OPS["i32.store"], MemArg(2, 0, self.memory)),
                 *end, *value, (_STORE[type_], MemArg(0, _VALUE, self.memory)))  # fmt: skip
         return head, _BUMP[self.address](end=self.end, stride=STRIDE)
+
+    def _globals(self, number: int, value: Code, type_: NumType) -> tuple[Code, None]:
+        """The value's pieces, and that the place was reached, in globals of the place's own."""
+        pieces = _PIECES[type_]
+        names = [f"probe{number}{letter}" for letter in "abc"[: 1 + len(pieces)]]
+        while self.names.intersection(names):
+            names = [f"{name}'" for name in names]
+        made: list[Instr] = []
+        for name, piece in zip(names[1:], pieces, strict=True):
+            made += (*value, *piece, *_GLOBAL_SET(self._global(name, I32 if type_ in (I32, F32) else I64)))
+        made += (*_CONST[I32](1), *_GLOBAL_SET(self._global(names[0], I32)))
+        self.result.kept.append(tuple(names))
+        return tuple(made), None
+
+    def _global(self, name: str, type_: NumType) -> int:
+        index = len(self.module.global_types())
+        self.module.globals.append(Global(GlobalType(type_, True), _CONST[type_](0)))
+        self.module.exports.append(Export(name, ExternKind.GLOBAL, index))
+        return index
 
     def replay(self, type_: NumType) -> Code:
         """The code that reads the value of the next entry and goes on to the one after it."""
@@ -201,9 +245,12 @@ class _Body:
     def written(self, wanted: Wanted) -> Func:
         nop = OPS["nop"]
         if wanted(self.index, -1, nop):
-            for slot, type_ in enumerate(self.graph.locals[: self.graph.param_count]):
+            types = self.graph.locals[: self.graph.param_count]
+            for slot, type_ in enumerate(types):
                 if isinstance(type_, NumType):
                     self._log(Place(self.index, -1, Seen.PARAMETER, slot, type_), _GET(slot))
+            if not any(isinstance(type_, NumType) for type_ in types):
+                self._log(Place(self.index, -1, Seen.ENTERED, 0, I32), _CONST[I32](0))
         reached = set(self.graph.reachable())
         last = len(self.func.body) - 1
         for at, instr in enumerate(self.func.body):
@@ -228,12 +275,15 @@ class _Body:
             self._store(at, instr, node)
         else:
             self._keep(at, instr)
-            self._results(at, node)
+            if not node.transfer:
+                self._results(at, node)
 
     def _results(self, at: int, node: Node) -> None:
-        """The values on top of the stack, which stay there."""
-        if not node.transfer:
-            self._values(at, Seen.RESULT, [slot.type for slot in node.outs])
+        """The values on top of the stack, which stay there; where there is no number, that it came here."""
+        number = len(self.writer.result.places)
+        self._values(at, Seen.RESULT, [slot.type for slot in node.outs])
+        if number == len(self.writer.result.places) and not node.control and node.op.name not in ("nop", "drop"):
+            self._log(Place(self.index, at, Seen.ENTERED, 0, I32), _CONST[I32](0))
 
     def _operands(self, at: int, node: Node) -> None:
         if not node.closes:
@@ -285,10 +335,10 @@ class _Body:
         result = self.writer.result
         number = len(result.places)
         result.places.append(place)
-        code, store = self.writer.entry(number, value, place.type)
+        made, store = self.writer.entry(number, value, place.type)
         where = len(self.body) + (len(value) if store is None else store)
         result.marks[self.index, where] = number
-        self.body += code
+        self.body += made
 
     def _local(self, type_: ValType, k: int) -> int:
         """A local of the function's own for the ``k``-th value of a place."""

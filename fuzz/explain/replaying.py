@@ -10,10 +10,11 @@ replaced is right by construction, whatever an engine makes of the rest, and its
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from fuzz.explain.followed import At, Followed, Hidden, Way
-from fuzz.explain.probing import STRIDE, Seen, Writer, make_log, probed
+from fuzz.explain.probing import STRIDE, Form, Seen, Writer, make_log, probed
 from fuzz.explain.tracing import expected
 from wasm.case import Case
 from wasm.decode import decode
@@ -30,8 +31,17 @@ def replayable(op: Op) -> bool:
     return op.pure is not None or (op.access is not None and op.access.kind == "load") or op.name in _MORE
 
 
-def replayed(followed: Followed, places: frozenset[At], multi_memory: bool) -> Case | None:
-    """The case with the instructions at these places replaced; None if none of them can be. Raises ``Hidden``."""
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The case with instructions replaced; ``origins`` gives by function where each of its instructions stood before,
+    -1 for those that take the place of others."""
+
+    case: Case
+    origins: dict[int, list[int]]
+
+
+def replayed(followed: Followed, places: frozenset[At], multi_memory: bool) -> Replayed | None:
+    """The instructions at these places are replaced; None if none of them can be. Raises ``Hidden``."""
     places = frozenset(place for place in places if place[1] >= 0 and _possible(followed, place))
     if not places:
         return None
@@ -43,7 +53,7 @@ def replayed(followed: Followed, places: frozenset[At], multi_memory: bool) -> C
     content = bytearray()
     for entry in run.entries:
         place = made.places[entry.place]
-        assert place.seen is Seen.RESULT
+        assert place.seen is Seen.RESULT  # only what gives numbers is replaced
         bits = entry.value & (1 << place.type.bits) - 1
         content += bytes(STRIDE // 2) + bits.to_bytes(STRIDE // 2, "little")
     if not run.whole or len(content) > _MOST:
@@ -60,25 +70,30 @@ def _possible(followed: Followed, place: At) -> bool:
     )  # fmt: skip
 
 
-def _written(followed: Followed, places: frozenset[At], content: bytes, multi_memory: bool) -> Case:
+def _written(followed: Followed, places: frozenset[At], content: bytes, multi_memory: bool) -> Replayed:
     module = decode(followed.case.content)
     log = make_log(module, len(content) // (1 << 16) + 1, multi_memory)
     assert log is not None
     result, memory, address = log
-    writer = Writer(module, result, memory, address, False)
+    writer = Writer(module, result, memory, address, Form.INLINE)
     offset = ((OPS[f"{address.name}.const"], result.base),)
     module.datas.append(Data(content, SegmentMode.ACTIVE, memory, offset))
+    origins: dict[int, list[int]] = {}
     for number, func in enumerate(module.funcs):
         body: list[Instr] = []
+        before: list[int] = []
         index = followed.first + number
         for at, instr in enumerate(func.body):
             if (index, at) not in places:
                 body.append(instr)
+                before.append(at)
                 continue
             node = followed.node((index, at))
             body += [OPS["drop"].bare] * len(node.ins)
             for slot in node.outs:
                 assert isinstance(slot.type, NumType)
                 body += writer.replay(slot.type)
+            before += [-1] * (len(body) - len(before))
+        origins[index] = before
         module.funcs[number] = Func(func.type_index, func.locals, body)
-    return followed.with_module(module)
+    return Replayed(followed.with_module(module), origins)

@@ -11,11 +11,12 @@ Three ways, the first that applies:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final
 
 from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden
 from fuzz.explain.minimal import fewest
+from fuzz.explain.probing import PLUMBING
 from fuzz.explain.replaying import replayed
 from fuzz.records.explanation import Guilty
 from oracles.engine import EngineId, adapter
@@ -23,21 +24,17 @@ from wasm.case import Case
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.errors import WasmError
-from wasm.isa import OPS
-from wasm.module import ExternKind, Func, Module
+from wasm.isa import OPS, Instr
+from wasm.module import ExternKind, Func, Global, Module
+from wasm.rewrite.lift import ModuleGraphs
+from wasm.rewrite.operands import Node
 from wasm.text import print_function
+from wasm.valtypes import F32, F64, I32, I64, V128, GlobalType, NumType
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The guilty function, and the places without which it is right; none where these were not asked for."""
-
-    function: Guilty
-    places: tuple[At, ...] = ()
-
-
-def guilty(asker: Asker, followed: Followed | None) -> Part:
-    """Raises ``Hidden`` where no single function can be named, and ``OutOfTime``."""
+def guilty(asker: Asker, followed: Followed | None) -> Guilty:
+    """The function. ``followed`` is None where its run cannot be. Raises ``Hidden`` where no single one can be named,
+    and ``OutOfTime``."""
     module = followed.module if followed is not None else _module(asker.subject.case)
     first = len(module.imported(ExternKind.FUNC))
     functions = [first + number for number in range(len(module.funcs))]
@@ -45,14 +42,12 @@ def guilty(asker: Asker, followed: Followed | None) -> Part:
         raise Hidden("the module defines no function")
     split = _by_settings(asker, functions, first)
     if split is not None:
-        return Part(named_function(module, split[0], split[1]))
+        return named_function(module, split[0], split[1])
     if followed is None:
         return _by_stubs(asker, module, functions)
     if len(functions) == 1:
-        return Part(
-            named_function(module, functions[0], "the module's only function"), _places(asker, followed, functions[0])
-        )
-    return _by_replaying(asker, followed, functions)
+        return named_function(module, functions[0], "the module's only function")
+    return _by_replaying(asker, followed)
 
 
 def _module(case: Case) -> Module:
@@ -97,7 +92,7 @@ def _by_settings(asker: Asker, functions: list[int], first: int) -> tuple[int, s
 # By replaying
 
 
-def _by_replaying(asker: Asker, followed: Followed, functions: list[int]) -> Part:
+def _by_replaying(asker: Asker, followed: Followed) -> Guilty:
     executed = list(dict.fromkeys(func for func, _ in followed.executed))
 
     def shows(left: frozenset[int]) -> bool:
@@ -112,13 +107,14 @@ def _by_replaying(asker: Asker, followed: Followed, functions: list[int]) -> Par
     alone = not _shows(asker, followed, rest)
     how = "wrong when the values of all others are replaced by the reference's, right when its own are as well"
     how += "; right when only its own are" if alone else ""
-    return Part(named_function(followed.module, left[0], how), _places(asker, followed, left[0]))
+    return named_function(followed.module, left[0], how)
 
 
-def _places(asker: Asker, followed: Followed, function: int) -> tuple[At, ...]:
-    """The fewest places of a function that must compute themselves; none where replaying does not make it right."""
-    mine = [place for place in followed.executed if place[0] == function]
-    others = frozenset(place for place in followed.executed if place[0] != function)
+def needed_places(asker: Asker, followed: Followed, function: int | None) -> tuple[At, ...]:
+    """The fewest places (of a function, or of all) that must compute themselves for it to show; none where it shows
+    anyway, or does not if other functions do not."""
+    mine = [place for place in followed.executed if function is None or place[0] == function]
+    others = frozenset(followed.executed) - frozenset(mine)
 
     def shows(left: frozenset[At]) -> bool:
         return _shows(asker, followed, others | (frozenset(mine) - left))
@@ -133,16 +129,16 @@ def _places(asker: Asker, followed: Followed, function: int) -> tuple[At, ...]:
 
 def _shows(asker: Asker, followed: Followed, places: frozenset[At]) -> bool:
     """Whether it shows with these places replayed."""
-    case = replayed(followed, places, "multi_memory" in asker.features())
-    return asker.ask(case or followed.case) is Answer.WRONG
+    made = replayed(followed, places, "multi_memory" in asker.features())
+    return asker.ask(made.case if made is not None else followed.case) is Answer.WRONG
 
 
 # By stubs
 
 
-def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Part:
+def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Guilty:
     """For what shows without running anything."""
-    if asker.subject.dissent.phase == "invoke":
+    if not asker.subject.compiling:
         raise Hidden("its run cannot be followed")
     first = functions[0]
 
@@ -159,6 +155,46 @@ def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Part:
     left = fewest(functions, shows)
     if len(left) > 1:
         raise Hidden(f"it needs {len(left)} functions: {', '.join(map(str, left))}")
-    return Part(
-        named_function(module, left[0], "it shows when all others have an empty body, and not when it has one too")
-    )
+    return named_function(module, left[0], "it shows when all others have an empty body, and not when it has one too")
+
+
+def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
+    """For what shows without running anything: the fewest places of a function whose instructions must stay. In place
+    of the others their operands go to globals, and values come from globals, of which a compiler knows nothing."""
+    case = asker.subject.case
+    graphs = ModuleGraphs(_module(case))
+    first = graphs.first
+    nodes = graphs.graph(function - first).nodes
+    reached = graphs.graph(function - first).reachable()
+    places = [(function, at) for at in reached if _replaceable(nodes[at])]
+
+    def shows(left: frozenset[At]) -> bool:
+        changed = _module(case)
+        func = changed.funcs[function - first]
+        globals_ = len(changed.global_types())
+        changed.globals += [Global(GlobalType(type_, True), ((OPS[f"{type_}.const"], 0),)) for type_ in _NUMBERS]
+        at_of = {type_: globals_ + k for k, type_ in enumerate(_NUMBERS)}
+        replaced = {at for _, at in places} - {at for _, at in left}
+        body: list[Instr] = []
+        for at, instr in enumerate(func.body):
+            if at not in replaced:
+                body.append(instr)
+                continue
+            for slot in reversed(nodes[at].ins):
+                body.append((OPS["global.set"], at_of[slot.type]) if slot.type in at_of else OPS["drop"].bare)
+            body += [(OPS["global.get"], at_of[slot.type]) for slot in nodes[at].outs if slot.type in at_of]
+        changed.funcs[function - first] = Func(func.type_index, func.locals, body)
+        return asker.ask(case.with_content(encode(changed))) is Answer.WRONG
+
+    if not places or not shows(frozenset(places)) or shows(frozenset()):
+        return ()
+    return tuple(fewest(places, shows))
+
+
+_NUMBERS: Final = (I32, I64, F32, F64, V128)
+
+
+def _replaceable(node: Node) -> bool:
+    """Whether globals can take an instruction's place."""
+    plain = not node.control and all(isinstance(slot.type, NumType) for slot in node.outs)
+    return plain and bool(node.ins) and node.op.name != "drop" and node.op.name not in PLUMBING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -100,6 +101,27 @@ def read_log(contents: dict[tuple[str, int], bytes], probed: Probed) -> list[tup
             return entries
         entries.append((number - 1, int.from_bytes(piece[16:], "little")))
         at += STRIDE
+
+
+def repeated(wanted: Expected) -> frozenset[int]:
+    """The places that are in the log more than once."""
+    count = Counter(entry.place for entry in wanted.entries)
+    return frozenset(place for place, times in count.items() if times > 1)
+
+
+def read_globals(observation: Observation, probed: Probed, wanted: Expected) -> list[tuple[int, int]]:
+    """The same of a module whose places have globals, each reached once at most: in the reference's order as far as the
+    engine reached them, and then what else it reached."""
+    values = {name: value.bits for name, value in observation.globals}
+    reached = {number: sum(values.get(name, 0) << 64 * k for k, name in enumerate(names[1:]))
+               for number, names in enumerate(probed.kept) if values.get(names[0])}  # fmt: skip
+    entries: list[tuple[int, int]] = []
+    for entry in wanted.entries:
+        if entry.place in reached:
+            entries.append((entry.place, reached.pop(entry.place)))
+        elif reached:
+            break
+    return [*entries, *reached.items()]
 
 
 def same_bits(raw: int, bits: int, width: int) -> bool:

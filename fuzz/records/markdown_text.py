@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from fuzz.records.printable import one_line
+from fuzz.records.printable import one_line, printable_lines
 
 _MARKDOWN: Final = re.compile(
     r"[\\`*\[\]<>|~&]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])"  # anywhere; an underscore inside a word is no emphasis
@@ -29,3 +29,10 @@ def code(text: str) -> str:
     fence = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
     space = " " if line.startswith("`") or line.endswith("`") or not line else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def code_block(text: str) -> str:
+    """Lines of text as a Markdown code block, which they cannot end."""
+    shown = printable_lines(text)
+    fence = "`" * max(3, max(map(len, _TICKS.findall(shown)), default=0) + 1)
+    return f"{fence}\n{shown}\n{fence}"

@@ -37,7 +37,8 @@ DEFAULTS: Final = {
     "checker": "on",
 }  # fmt: skip
 CHOICES: Final = {
-    "regalloc": REGALLOCS, "opt": OPTS, "skip": tuple(PASSES), "spill": ("all",), "fuel": ("on", "off"), "checker": ("on", "off"),
+    "regalloc": REGALLOCS, "opt": OPTS, "skip": tuple(PASSES), "spill": ("all",), "fuel": ("on", "off"),
+    "checker": ("on", "off"),
 }  # fmt: skip
 _KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker", "opt-fuel", "skip", "only")
 _NUMBERS: Final = re.compile(r"none|\d{1,6}(,\d{1,6})*\Z")
