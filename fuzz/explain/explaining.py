@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,8 +12,8 @@ from fuzz.explain.asking import Answer, Asker, OutOfTime, Subject
 from fuzz.explain.fingerprint import fingerprint
 from fuzz.explain.followed import At, Followed, Hidden, Instructions
 from fuzz.explain.operation import Finder
-from fuzz.explain.replaying import replayable, replayed
-from fuzz.explain.splitting import guilty, named_function, needed_places, needed_when_compiled
+from fuzz.explain.replaying import replayed
+from fuzz.explain.splitting import before, guilty, named_function, needed_when_compiled, turning
 from fuzz.records.explanation import Explanation, Operation
 from fuzz.records.printable import one_line
 from fuzz.trial.bench import OpenEngine
@@ -45,6 +46,10 @@ def explain(
     return replace(work.made, silent=tuple(work.silent), cpu_seconds=round(asker.cpu_seconds, 2))
 
 
+_BETWEEN: Final = re.compile(r"call|throw")
+"""What has to do with two functions: either may be compiled wrongly."""
+
+
 class _Work:
     """One explanation in the making."""
 
@@ -53,7 +58,8 @@ class _Work:
         self.id = EngineId.parse(asker.subject.engine)
         self.made = Explanation(asker.subject.engine)
         self.silent: list[str] = []
-        self._places: tuple[At, ...] | None = None
+        self._turn: At | None = None
+        self._asked_turn = False
         self._followed: Followed | None = None
 
     def run(self, name: str, step: Callable[[], None]) -> None:
@@ -85,12 +91,13 @@ class _Work:
                 followed = self.followed()
         self.made = replace(self.made, function=guilty(self.asker, followed))
 
-    def places(self) -> tuple[At, ...]:
-        """The places without which it is right, asked for when they are needed."""
-        if self._places is None:
-            function = self.made.function.index if self.made.function is not None else None
-            self._places = needed_places(self.asker, self.followed(), function)
-        return self._places
+    def turn(self) -> At | None:
+        """Where it turns right when values are replaced by the reference's, asked for when it is needed."""
+        if not self._asked_turn:
+            self._asked_turn = True
+            with suppress(Hidden):
+                self._turn = turning(self.asker, self.followed())
+        return self._turn
 
     def operation(self) -> None:
         """What probes say of the case, or else of the case with all replaced that the split can do without; and
@@ -99,7 +106,7 @@ class _Work:
             found = self._when_compiled()
         else:
             try:
-                found = Finder(self.asker, self.followed(), self.places).operation()
+                found = Finder(self.asker, self.followed(), self.turn).operation()
             except Hidden as hidden:
                 found = self._in_replayed(str(hidden))
         self.made = replace(self.made, operation=found)
@@ -111,34 +118,35 @@ class _Work:
             raise Hidden("nothing is executed before it is wrong")
         function = self.made.function.index
         places = needed_when_compiled(self.asker, function)
-        followed = Instructions(self.asker.subject.case)
-        if len(places) != 1:
-            names = ", ".join(f"{followed.text(one)} ({one[0]}:{one[1]})" for one in places[:4])
-            raise Hidden(f"nothing is executed before it is wrong{f'; it needs {names}' if names else ''}")
+        instructions = Instructions(self.asker.subject.case)
+        names = ", ".join(f"{instructions.text(one)} ({one[0]}:{one[1]})" for one in places[:4])
+        if not places or not instructions.takes_all(places[-1], places[:-1]):
+            raise Hidden(f"nothing is executed before it is wrong{f'; it needs {names}' if places else ''}")
         how = "it shows when the module is compiled, and of what can be replaced it needs this one alone"
+        if len(places) > 1:
+            how = f"it shows when the module is compiled, and of what can be replaced it needs {names}"
         detail = one_line(self.asker.subject.dissent.detail, 200)
-        return Operation(*places[0], followed.text(places[0]), (), ("nothing of this",), (detail,), 0, how)
+        return Operation(*places[-1], instructions.text(places[-1]), (), ("that it is compiled",), (detail,), 0, how)
 
     def _in_replayed(self, reason: str) -> Operation:
-        """With the values that are not to blame replaced, probes may show what they hide otherwise."""
-        places = self.places()
-        if not places:
+        """With all replaced that goes before where it turns right, probes may show what they hide otherwise."""
+        place = self.turn()
+        if place is None:
             raise Hidden(reason)
         followed = self.followed()
-        names = ", ".join(f"{followed.text(one)} ({one[0]}:{one[1]})" for one in places[:4])
-        needs = f"{reason}. With all else replaced by what the reference computes, it still needs {names}"
-        others = frozenset(followed.executed) - frozenset(places)
-        made = replayed(followed, others, "multi_memory" in self.asker.features())
+        where = f"{followed.text(place)} ({place[0]}:{place[1]})"
+        turns = f"{reason}. When values are replaced by the reference's in order, {where} is where it turns right"
+        made = replayed(followed, before(followed, place), "multi_memory" in self.asker.features())
         if made is None:
-            raise Hidden(reason)
+            raise Hidden(turns)
         try:
             found = Finder(self.asker, Followed(replace(self.asker.subject, case=made.case))).operation()
         except Hidden:
-            raise Hidden(needs) from None
+            raise Hidden(turns) from None
         position = made.origins[found.function][found.position] if found.position >= 0 else found.position
-        if position < 0 <= found.position:
-            raise Hidden(needs)
-        how = f"with what other places compute replaced by the reference's values: {found.how}"
+        if (found.function, position) != place:
+            raise Hidden(turns)
+        how = f"with all values before it replaced by the reference's: {found.how}"
         return replace(found, position=position, how=how)
 
     def _compare(self, found: Operation) -> None:
@@ -146,15 +154,16 @@ class _Work:
         if function is None:
             named = f"the first wrong operation is in it: {found.how}"
             self.made = replace(self.made, function=named_function(self.followed().module, found.function, named))
-        elif function.index != found.function and found.execution and "call" not in found.text:
+        elif function.index != found.function and found.execution and not _BETWEEN.search(found.text):
             self.silent.append(
                 f"contradiction: the split names function {function.index}, the first wrong operation is in function "
                 f"{found.function}"
             )
-        here = (found.function, found.position)
-        if self._places and found.execution and here not in self._places and replayable(self.followed().op(here)):
-            names = ", ".join(f"{self.followed().text(one)} ({one[0]}:{one[1]})" for one in self._places[:4])
-            self.silent.append(f"contradiction: it is right only if one of these is replaced: {names}")
+        place = self._turn
+        if place is not None and found.execution and place != (found.function, found.position):
+            where = f"{self.followed().text(place)} ({place[0]}:{place[1]})"
+            text = f"when values are replaced by the reference's in order, it is {where} where it turns right"
+            self.silent.append(f"contradiction: {text}")
 
     def stages(self) -> None:
         stages = getattr(adapter(self.id.name), "stages", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fuzz.explain.asking import Subject
@@ -15,7 +15,7 @@ from wasm.encode import encode
 from wasm.errors import WasmError
 from wasm.feature_use import required_features
 from wasm.isa import Instr, Op
-from wasm.module import ExternKind, Module
+from wasm.module import Module
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.rewrite.operands import Node
 from wasm.text.body import BodyPrinter
@@ -38,7 +38,8 @@ class Instructions:
             self.module = decode(case.content)
         except WasmError:
             raise Hidden("it is no module") from None
-        self.first = len(self.module.imported(ExternKind.FUNC))
+        self.graphs = ModuleGraphs(self.module)
+        self.first = self.graphs.first
         self._scope = Scope(self.module)
 
     def op(self, place: At) -> Op:
@@ -53,6 +54,20 @@ class Instructions:
         """An instruction in one line."""
         return " ".join(BodyPrinter(self._scope, {}, {}).instr(self.instr(place)).split())[:200]
 
+    def node(self, place: At) -> Node:
+        func, at = place
+        return self.graphs.graph(func - self.first).nodes[at]
+
+    def takes_all(self, place: At, others: Sequence[At]) -> bool:
+        """Whether an instruction's operands are made from all of these, directly or through others of them."""
+        rest, reached = set(others), [place]
+        while reached:
+            one = reached.pop()
+            makers = {(one[0], slot.maker) for slot in self.node(one).ins} & rest
+            rest -= makers
+            reached += makers
+        return not rest
+
 
 class Followed(Instructions):
     """The case up to the call that is wrong, its module, and what the reference executes of it, in order of the first
@@ -66,7 +81,6 @@ class Followed(Instructions):
         self.subject = subject
         self.case = replace(subject.case, invocations=calls, sites=())
         super().__init__(self.case)
-        self.graphs = ModuleGraphs(self.module)
         self.takes = {
             (self.first + number, at): len(node.ins)
             for number in range(len(self.module.funcs))
@@ -80,10 +94,6 @@ class Followed(Instructions):
         if not self.run.steps:
             raise Hidden("no instruction is executed before it is wrong")
         self.executed = dict.fromkeys((step.func, step.at) for step in self.run.steps)
-
-    def node(self, place: At) -> Node:
-        func, at = place
-        return self.graphs.graph(func - self.first).nodes[at]
 
     def operands(self, step: Step) -> tuple[str, ...]:
         """The operands of an executed instruction as the reference had them."""

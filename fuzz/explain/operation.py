@@ -36,9 +36,9 @@ class NoLog(Exception):
 class Finder:
     """Looks for the first wrong operation of an asker's finding."""
 
-    def __init__(self, asker: Asker, followed: Followed, suspects: Callable[[], tuple[At, ...]] = tuple) -> None:
-        """``suspects`` finds out the places without which it is right, none where that is not known."""
-        self.asker, self.followed, self.suspects = asker, followed, suspects
+    def __init__(self, asker: Asker, followed: Followed, turn: Callable[[], At | None] | None = None) -> None:
+        """``turn`` finds out where it turns right when values are replaced in order; None where that is not known."""
+        self.asker, self.followed, self.turn = asker, followed, turn
         self.asked = self.hidden = 0
 
     def operation(self) -> Operation:
@@ -175,8 +175,8 @@ class Finder:
         """What spoilt a value: the only instruction in the meantime, or the only one of these that it needs."""
         suspects = list(lost.between)
         if len(suspects) > 1:
-            needed = self.suspects()
-            suspects = [one for one in suspects if one in needed] or suspects
+            turn = self.turn() if self.turn is not None else None
+            suspects = [turn] if turn in suspects else suspects
         if len(suspects) == 1:
             return lost.spoilt_at(suspects[0], self.followed)
         if not lost.between and self.followed.op((lost.taken.function, lost.taken.position)).name == "local.get":

@@ -1,26 +1,25 @@
 """Replaying: a module some of whose instructions are replaced by what the reference saw them give.
 
-    local.get 0  local.get 1  i32.add   ->   local.get 0  local.get 1  drop  drop
-                                             global.get $next  i32.load offset=16
-                                             global.get $next  i32.const 32  i32.add  global.set $next
+    local.get 0  local.get 1  i32.add   ->   local.get 0  local.get 1  drop  drop  global.get $sum
 
-The values lie in memory as the log of probes has them (``probing``), in the order in which they are needed. So what is
-replaced is right by construction, whatever an engine makes of the rest, and its operands are still computed.
+An instruction that gave several values reads one after the other from memory, where they lie as the log of probes has
+them (``probing``). So what is replaced is right by construction, and its operands are still computed.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from fuzz.explain.followed import At, Followed, Hidden, Way
-from fuzz.explain.probing import STRIDE, Form, Seen, Writer, make_log, probed
+from fuzz.explain.probing import STRIDE, Form, Writer, make_log, probed
 from fuzz.explain.tracing import expected
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.isa import OPS, Instr, Op
-from wasm.module import Data, Func, SegmentMode
-from wasm.valtypes import NumType
+from wasm.module import Data, Func, Global, Module, SegmentMode
+from wasm.valtypes import GlobalType, NumType
 
 _MOST: Final = 1 << 20
 _MORE: Final = frozenset({"select", "select_t", "global.get", "memory.size", "table.size"})
@@ -42,58 +41,86 @@ class Replayed:
 
 def replayed(followed: Followed, places: frozenset[At], multi_memory: bool) -> Replayed | None:
     """The instructions at these places are replaced; None if none of them can be. Raises ``Hidden``."""
-    places = frozenset(place for place in places if place[1] >= 0 and _possible(followed, place))
-    if not places:
-        return None
+    places = frozenset(place for place in places if place[1] >= 0 and is_replayable(followed, place))
+    while places:
+        values, whole = _values(followed, places, multi_memory)
+        trapped = places - whole
+        if not trapped:
+            return _written(followed, values, multi_memory)
+        places -= trapped
+    return None
+
+
+def _values(
+    followed: Followed, places: frozenset[At], multi_memory: bool
+) -> tuple[list[tuple[At, int]], frozenset[At]]:
+    """What these places gave, in order, a value at a time; and those of them that always gave something."""
     way = Way("", lambda func, at, _op: (func, at) in places)
     made = probed(decode(followed.case.content), way.wanted, pages=1024, multi_memory=multi_memory)
     if made is None:
         raise Hidden("there is no room for values: the memory is imported, or there are several")
     run = expected(followed.with_module(made.module), made, followed.takes)
-    content = bytearray()
+    if not run.whole or len(run.entries) * STRIDE > _MOST:
+        raise Hidden("too many values are computed to be replayed")
+    values: list[tuple[At, int]] = []
+    count: Counter[At] = Counter()
     for entry in run.entries:
         place = made.places[entry.place]
-        assert place.seen is Seen.RESULT  # only what gives numbers is replaced
-        bits = entry.value & (1 << place.type.bits) - 1
-        content += bytes(STRIDE // 2) + bits.to_bytes(STRIDE // 2, "little")
-    if not run.whole or len(content) > _MOST:
-        raise Hidden("too many values are computed to be replayed")
-    return _written(followed, places, bytes(content), multi_memory)
+        at = place.func, place.at
+        values.append((at, entry.value & (1 << place.type.bits) - 1))
+        count[at] += place.slot == 0
+    executed = Counter((step.func, step.at) for step in followed.run.steps)
+    return values, frozenset(place for place in places if count[place] == executed[place])
 
 
-def _possible(followed: Followed, place: At) -> bool:
-    """Whether an instruction can be replaced: it gives numbers, does nothing else, and never traps in this run."""
+def is_replayable(followed: Followed, place: At) -> bool:
+    """Whether an instruction can be replaced: it gives numbers and does nothing else."""
     node = followed.node(place)
-    last = followed.run.steps[-1]
-    return replayable(node.op) and bool(node.outs) and all(isinstance(slot.type, NumType) for slot in node.outs) and (
-        (last.func, last.at) != place
-    )  # fmt: skip
+    return replayable(node.op) and bool(node.outs) and all(isinstance(slot.type, NumType) for slot in node.outs)
 
 
-def _written(followed: Followed, places: frozenset[At], content: bytes, multi_memory: bool) -> Replayed:
+def _written(followed: Followed, values: list[tuple[At, int]], multi_memory: bool) -> Replayed:
+    """What always gives the same reads it from a global of its own; the others read from memory what comes next."""
     module = decode(followed.case.content)
-    log = make_log(module, len(content) // (1 << 16) + 1, multi_memory)
-    assert log is not None
-    result, memory, address = log
-    writer = Writer(module, result, memory, address, Form.INLINE)
-    offset = ((OPS[f"{address.name}.const"], result.base),)
-    module.datas.append(Data(content, SegmentMode.ACTIVE, memory, offset))
+    always = dict(values)
+    several = {place for place, value in values if always[place] != value or len(followed.node(place).outs) > 1}
+    content = b"".join(bytes(STRIDE // 2) + value.to_bytes(STRIDE // 2, "little")
+                       for place, value in values if place in several)  # fmt: skip
+    writer = None
+    if content:
+        log = make_log(module, len(content) // (1 << 16) + 1, multi_memory)
+        assert log is not None
+        result, memory, address = log
+        writer = Writer(module, result, memory, address, Form.INLINE)
+        offset = ((OPS[f"{address.name}.const"], result.base),)
+        module.datas.append(Data(content, SegmentMode.ACTIVE, memory, offset))
     origins: dict[int, list[int]] = {}
     for number, func in enumerate(module.funcs):
         body: list[Instr] = []
         before: list[int] = []
         index = followed.first + number
         for at, instr in enumerate(func.body):
-            if (index, at) not in places:
+            place = (index, at)
+            if place not in always:
                 body.append(instr)
                 before.append(at)
                 continue
-            node = followed.node((index, at))
+            node = followed.node(place)
             body += [OPS["drop"].bare] * len(node.ins)
             for slot in node.outs:
                 assert isinstance(slot.type, NumType)
-                body += writer.replay(slot.type)
+                if place in several:
+                    assert writer is not None
+                    body += writer.replay(slot.type)
+                else:
+                    body.append((OPS["global.get"], _constant(module, slot.type, always[place])))
             before += [-1] * (len(body) - len(before))
         origins[index] = before
         module.funcs[number] = Func(func.type_index, func.locals, body)
     return Replayed(followed.with_module(module), origins)
+
+
+def _constant(module: Module, type_: NumType, value: int) -> int:
+    """A new global with a value, which a compiler cannot know: it might be set."""
+    module.globals.append(Global(GlobalType(type_, True), ((OPS[f"{type_.name}.const"], value),)))
+    return len(module.global_types()) - 1

@@ -4,8 +4,8 @@ Three ways, the first that applies:
 
 - the engine compiles some functions otherwise than others (``split`` of its adapter): as few as possible as the
   finding's setting does it, the rest as a setting in which it is right;
-- what instructions give is replaced by what the reference saw (``replaying``), everywhere but in as few functions, and
-  then at as few places, as possible;
+- what instructions give is replaced by what the reference saw (``replaying``), of more and more of them in the order of
+  execution, until it is right: there is one at which it turns;
 - a finding that shows when the module is compiled needs nothing executed: other functions get an empty body.
 """
 
@@ -17,7 +17,7 @@ from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden
 from fuzz.explain.minimal import fewest
 from fuzz.explain.probing import PLUMBING
-from fuzz.explain.replaying import replayed
+from fuzz.explain.replaying import is_replayable, replayed
 from fuzz.records.explanation import Guilty
 from oracles.engine import EngineId, adapter
 from wasm.case import Case
@@ -93,38 +93,35 @@ def _by_settings(asker: Asker, functions: list[int], first: int) -> tuple[int, s
 
 
 def _by_replaying(asker: Asker, followed: Followed) -> Guilty:
-    executed = list(dict.fromkeys(func for func, _ in followed.executed))
+    """The function of the place at which it turns right, if its own values alone make it right too."""
+    place = turning(asker, followed)
+    function = frozenset(one for one in followed.executed if one[0] == place[0])
+    if _shows(asker, followed, function):
+        raise Hidden("it takes values of several functions to be replaced by the reference's before it is right")
+    where = f"{followed.text(place)} ({place[0]}:{place[1]})"
+    how = (
+        f"right when its values alone are replaced by the reference's; of all in order, {where} is where it turns right"
+    )
+    return named_function(followed.module, place[0], how)
 
-    def shows(left: frozenset[int]) -> bool:
-        return _shows(asker, followed, frozenset(place for place in followed.executed if place[0] not in left))
 
-    if shows(frozenset()):
+def turning(asker: Asker, followed: Followed) -> At:
+    """The place at which it turns right when more and more values are replaced by the reference's, in the order of
+    execution: with all before it replaced it still shows. Raises ``Hidden`` where it shows with all replaced."""
+    places = [place for place in followed.executed if is_replayable(followed, place)]
+    if not places or _shows(asker, followed, frozenset(places)):
         raise Hidden("it shows though all values are replaced by the reference's: calls, branches or stores are wrong")
-    left = fewest(executed, shows)
-    if len(left) > 1:
-        raise Hidden(f"it needs what {len(left)} functions compute: {', '.join(map(str, left))}")
-    rest = frozenset(place for place in followed.executed if place[0] == left[0])
-    alone = not _shows(asker, followed, rest)
-    how = "wrong when the values of all others are replaced by the reference's, right when its own are as well"
-    how += "; right when only its own are" if alone else ""
-    return named_function(followed.module, left[0], how)
+    low, high = 0, len(places)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _shows(asker, followed, frozenset(places[:middle])) else (low, middle)
+    return places[low]
 
 
-def needed_places(asker: Asker, followed: Followed, function: int | None) -> tuple[At, ...]:
-    """The fewest places (of a function, or of all) that must compute themselves for it to show; none where it shows
-    anyway, or does not if other functions do not."""
-    mine = [place for place in followed.executed if function is None or place[0] == function]
-    others = frozenset(followed.executed) - frozenset(mine)
-
-    def shows(left: frozenset[At]) -> bool:
-        return _shows(asker, followed, others | (frozenset(mine) - left))
-
-    try:
-        if not shows(frozenset(mine)) or shows(frozenset()):
-            return ()
-        return tuple(fewest(mine, shows))
-    except Hidden:
-        return ()
+def before(followed: Followed, place: At) -> frozenset[At]:
+    """The places that are executed before one."""
+    places = list(followed.executed)
+    return frozenset(places[: places.index(place)])
 
 
 def _shows(asker: Asker, followed: Followed, places: frozenset[At]) -> bool:
@@ -180,8 +177,8 @@ def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
             if at not in replaced:
                 body.append(instr)
                 continue
-            for slot in reversed(nodes[at].ins):
-                body.append((OPS["global.set"], at_of[slot.type]) if slot.type in at_of else OPS["drop"].bare)
+            types = [slot.type for slot in reversed(nodes[at].ins)]
+            body += [(OPS["global.set"], at_of[type_]) if type_ in at_of else OPS["drop"].bare for type_ in types]
             body += [(OPS["global.get"], at_of[slot.type]) for slot in nodes[at].outs if slot.type in at_of]
         changed.funcs[function - first] = Func(func.type_index, func.locals, body)
         return asker.ask(case.with_content(encode(changed))) is Answer.WRONG
