@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from fuzz.trial.bench import OpenEngine
 from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, Session, UsageError
 from oracles.engines.interpreter import InterpreterEngine
 from oracles.interpreter import run_case
@@ -16,8 +17,16 @@ from wasm.decode import decode
 from wasm.embedding import Observation
 from wasm.encode import encode
 from wasm.features import DEFAULT, Feature
+from wasm.module import Module
 
 ID = "compiler"
+
+
+class Shy(Mistaken):
+    """Makes its mistakes only in modules without globals: anything that is written down hides them."""
+
+    def compiled(self, module: Module) -> Module:
+        return module if module.globals else super().compiled(module)
 
 
 @dataclass(slots=True)
@@ -53,10 +62,10 @@ class MistakenEngine:
         """There is nothing to end."""
 
 
-def opener(*mistakes: Mistake, multi_memory: bool = True):
+def opener(*mistakes: Mistake, multi_memory: bool = True, kind: type[Mistaken] = Mistaken) -> OpenEngine:
     """Opens the engine with these mistakes, whatever the settings are."""
 
     def opened(id: str, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001
-        return MistakenEngine(EngineId.parse(id), limits, Mistaken(mistakes), multi_memory)
+        return MistakenEngine(EngineId.parse(id), limits, kind(mistakes), multi_memory)
 
     return opened
