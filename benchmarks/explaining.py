@@ -50,7 +50,7 @@ AREAS = (Area.TRANSLATE, Area.SIMPLIFY, Area.LOWER, Area.ABI, Area.ALLOCATE, Are
 ANY = r".*"
 """A wrong move may hit any value."""
 CALLS = r"(return_)?call.*|the function's beginning|end|return|throw.*"
-BRANCHES = r"br.*|if|else|end|loop|block|select.*"
+BRANCHES = r"(br|if|else|end|loop|block|select).*"
 EXPECTED = {
     "i64x2-shr-s-of-constant": r"i64x2\.shr_s",
     "edge-moves-first-only": ANY,

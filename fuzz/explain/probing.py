@@ -171,6 +171,7 @@ class Writer:
         self.module, self.result, self.memory, self.address, self.form = module, result, memory, address, form
         self.names = {export.name for export in module.exports}
         self.functions: dict[NumType, int] = {}
+        self.imported_globals = len(module.imported(ExternKind.GLOBAL))
         if form is not Form.GLOBALS:
             self.end = len(module.global_types())
             module.globals.append(Global(GlobalType(address, True), _CONST[address](result.base)))
@@ -206,7 +207,7 @@ class Writer:
         return tuple(made), None
 
     def _global(self, name: str, type_: NumType) -> int:
-        index = len(self.module.global_types())
+        index = self.imported_globals + len(self.module.globals)
         self.module.globals.append(Global(GlobalType(type_, True), _CONST[type_](0)))
         self.module.exports.append(Export(name, ExternKind.GLOBAL, index))
         return index

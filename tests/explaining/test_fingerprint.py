@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fuzz.explain.asking import Answer, OutOfTime
@@ -29,6 +29,7 @@ def asking(wrong: Callable[[frozenset[str]], Answer], asked: dict[str, Answer]) 
     return ask
 
 
+@settings(deadline=None)
 @given(st.frozensets(st.sampled_from(FLAGS)), st.frozensets(st.sampled_from(FLAGS)))
 def test_what_is_needed_is_said_and_was_run(needed: frozenset[str], cannot: frozenset[str]) -> None:
     """A bug that needs some flags: exactly these are named, each was run, and no more was said than was run."""
@@ -51,6 +52,7 @@ def test_what_is_needed_is_said_and_was_run(needed: frozenset[str], cannot: froz
         assert off(least) == frozenset(FLAGS) - needed - cannot
 
 
+@settings(deadline=None)
 @given(st.sets(st.frozensets(st.sampled_from(FLAGS), min_size=1), min_size=1, max_size=4))
 def test_the_least_is_minimal(alternatives: set[frozenset[str]]) -> None:
     """A bug that any of several sets of flags makes: whatever is said to be all it needs is one of the minimal sets."""

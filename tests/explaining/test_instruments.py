@@ -83,7 +83,7 @@ def test_what_probes_hide_is_found_without_them_or_not_at_all() -> None:
 
 def test_what_all_probes_hide_is_said() -> None:
     """Nothing is asserted of a module that is right as soon as anything is written down."""
-    opened = opener((("i32.shl",), "i32.rotl"), kind=Shy)
+    opened = opener((("i32.shl",), "i32.rotr"), kind=Shy)
     asker = Asker(finding(ONE, opened), None, True, opened)
     with pytest.raises(Hidden, match="probes hide it: "):
         find_operation(asker)
