@@ -13,7 +13,8 @@ and, for ``fuzz explain`` (docs/explaining.md), as far as the engine allows it
     def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None    # of ``count`` functions that a
         # module defines, only these (from 0) are compiled as ``id`` does it; None where the engine cannot do that
     def stages(id: EngineId, ask: Ask) -> Iterator[str]    # lines on which stage of a compiler is to blame
-    def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]    # of a module's functions
+    def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]    # x86-64 code of functions, by
+        # their number among those that a module defines
 """
 
 from __future__ import annotations

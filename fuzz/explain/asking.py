@@ -112,6 +112,7 @@ class Asker:
         trial = bench.run_after(self.subject.before, case or self.subject.case)
         if bench.broken:
             self.reasons[engine] = next(iter(bench.broken.values()))
+            self._benches.pop(engine).close()  # the next question gets a new one
             return Answer.CANNOT, None
         return self._judged(trial, name), trial
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fuzz.explain.asking import Answer, Asker, OutOfTime, Subject
+from fuzz.explain.disassembly import difference
 from fuzz.explain.fingerprint import fingerprint
 from fuzz.explain.followed import At, Followed, Hidden, Instructions
 from fuzz.explain.operation import Finder
@@ -38,8 +39,8 @@ def explain(
     work = _Work(asker)
     try:
         for name, step in (("fingerprint", work.fingerprint), ("split", work.split), ("operation", work.operation),
-                           ("stages", work.stages)):  # fmt: skip
-            if name in wish.only or (name == "stages" and "fingerprint" in wish.only):
+                           ("stages", work.stages), ("code", work.code)):  # fmt: skip
+            if name in wish.only or (name in ("stages", "code") and "fingerprint" in wish.only):
                 work.run(name, step)
     finally:
         asker.close()
@@ -164,6 +165,19 @@ class _Work:
             where = f"{self.followed().text(place)} ({place[0]}:{place[1]})"
             text = f"when values are replaced by the reference's in order, it is {where} where it turns right"
             self.silent.append(f"contradiction: {text}")
+
+    def code(self) -> None:
+        """The function's machine code beside that of a right setting, where the engine gives it."""
+        function, settings = self.made.function, self.made.fingerprint
+        native = [id for id in settings.right if EngineId.parse(id).get("pulley") != "on"] if settings else []
+        if function is None or not native or not hasattr(adapter(self.id.name), "machine_code"):
+            return
+        content = self.asker.subject.case.content
+        number = function.index - Instructions(self.asker.subject.case).first
+        nearest = min(native, key=len)
+        self.made = replace(
+            self.made, code=difference(str(self.id), nearest, content, number, self.asker.offline)
+        )  # fmt: skip
 
     def stages(self) -> None:
         stages = getattr(adapter(self.id.name), "stages", None)

@@ -12,17 +12,20 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.remote.elf import NotElf, functions
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
 from wasm.errors import nearest
+from wasm.feature_use import features_of_bytes
 
 ORDER: Final = ("opt", "regalloc", "checker", "winch", "pulley", "features")
 VALUES: Final = {
@@ -34,6 +37,9 @@ VALUES: Final = {
     "features": ("max", "exact"),
 }
 DEFAULTS: Final = {"opt": "speed", "regalloc": "backtracking", "features": "max"}
+SERIALIZE: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_serialize.py")
+_SERIALIZE_SECONDS: Final = 60.0
+_SYMBOL: Final = re.compile(r"wasm\[0\]::function\[(\d+)\]|_wasm_function_(\d+)\Z")
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py")
 CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
@@ -142,6 +148,29 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     exact = id.get("features") == "exact"
     worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, loaded)
     return WorkerEngine(id, worker, limits)
+
+
+def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]:
+    """The machine code of a module's functions, by their number among those that it defines. Raises
+    ``EngineUnavailable`` where the release cannot give it."""
+    settings = {key: value for key, value in id.settings if key != "features"}
+    features = sorted(features_of_bytes(content))
+    config = {"package": _package(id, offline), "library": id.path, "settings": settings, "features": features}
+    argv = (sys.executable, "-I", "-S", SERIALIZE, json.dumps(config))
+    try:
+        done = subprocess.run(argv, input=content, capture_output=True, check=False, timeout=_SERIALIZE_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineUnavailable(f"{id}: it compiles nothing to be looked at: {error}") from None
+    if done.returncode:
+        raise EngineUnavailable(f"{id}: {done.stderr.decode('utf-8', 'replace').strip()[:200]}")
+    try:
+        named = functions(done.stdout)
+    except NotElf as error:
+        raise EngineUnavailable(f"{id}: {error}") from None
+    found = [(matched[1] or matched[2], code) for name, code in named.items() if (matched := _SYMBOL.match(name))]
+    # Old releases count all functions and new ones those that are defined: the first of them is number 0.
+    first = min((int(number) for number, _ in found), default=0)
+    return {int(number) - first: code for number, code in found}
 
 
 def installed_version() -> str:
