@@ -13,7 +13,7 @@ from typing import Final
 
 from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden, Logged, Way
-from fuzz.explain.parting import Lost, Parted, part
+from fuzz.explain.parting import Lost, OneOf, Parted, part
 from fuzz.explain.probing import PLUMBING, STRIDE, Form, Probed, probed
 from fuzz.explain.stopping import last_operation
 from fuzz.explain.tracing import Expected, blocks_of, expected, read_globals, read_log, repeated
@@ -56,6 +56,11 @@ class Finder:
                 return self._confirmed(parted)
             if isinstance(parted, Lost):
                 return self._spoilt(parted)
+            if isinstance(parted, OneOf):
+                found = self._turning(parted)
+                if found is not None:
+                    return found
+                parted = parted.words
             said.append(f"{way.words}: {parted}")
         if said:
             raise Hidden(said[0])
@@ -170,6 +175,17 @@ class Finder:
         several = "multi_memory" in self.asker.features()
         made = probed(module, way.wanted, pages=pages, form=way.form, operands=way.operands, multi_memory=several)
         return made if made is not None and made.places else None
+
+    def _turning(self, several: OneOf) -> Operation | None:
+        """That of several operations at which it turns right."""
+        turn = self.turn() if self.turn is not None else None
+        for one in several.operations:
+            if (one.function, one.position) == turn:
+                others = (
+                    f"one of {len(several.operations)}, and replaced by the reference's in order, it turns right here"
+                )
+                return replace(one, how=f"{one.how}, at {others}")
+        return None
 
     def _spoilt(self, lost: Lost) -> Operation:
         """What spoilt a value: the only instruction in the meantime, or the only one of these that it needs."""

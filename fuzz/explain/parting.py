@@ -45,7 +45,15 @@ class Lost:
         return Operation(*place, followed.text(place), operands, wanted, got, max(1, len(before)), one.how)
 
 
-def part(followed: Followed, logged: Logged) -> Parted | Lost | str:
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The engine stopped, or went another way, at one of several operations. ``words`` say so."""
+
+    words: str
+    operations: tuple[Operation, ...]
+
+
+def part(followed: Followed, logged: Logged) -> Parted | Lost | OneOf | str:
     """The operation to blame for the first difference; what is known instead where none can be named."""
     reading, at = _Reading(followed, logged), logged.first
     if at is None:
@@ -163,7 +171,7 @@ class _Reading:
 
     # Ways
 
-    def other_way(self, at: int) -> Parted | str:
+    def other_way(self, at: int) -> Parted | OneOf | str:
         """The engine went another way than the reference, trapped, or did not: which instruction decided it?"""
         start = self.entries[at - 1].steps if at else 0
         stop = self.entries[at].steps if at < len(self.entries) else len(self.steps)
@@ -181,14 +189,20 @@ class _Reading:
         there = self._entry_text(self.logged.got[at][0]) if at < len(self.logged.got) else "the end"
         return self._one(able, (f"goes on to {here}",), (f"goes on to {there}",), "another way is taken here")
 
-    def _one(self, able: Sequence[int], wanted: tuple[str, ...], got: tuple[str, ...], what: str) -> Parted | str:
+    def _one(
+        self, able: Sequence[int], wanted: tuple[str, ...], got: tuple[str, ...], what: str
+    ) -> Parted | OneOf | str:  # fmt: skip
         """The operation, if there is only one that it can be. ``able`` are numbers of steps."""
-        places = dict.fromkeys((self.steps[k].func, self.steps[k].at) for k in able)
-        if len(places) != 1:
-            names = ", ".join(f"{self.followed.text(one)} ({one[0]}:{one[1]})" for one in list(places)[:4])
-            return f"{what}, at one of {len(places)} instructions: {names}" if places else what
-        (place,) = places
-        return Parted(self._operation(place, able[-1] + 1, wanted, got, f": {what}{self._unseen(place)}"), False)
+        latest = {(self.steps[k].func, self.steps[k].at): k for k in able}
+        made = tuple(
+            self._operation(place, k + 1, wanted, got, f": {what}{self._unseen(place)}") for place, k in latest.items()
+        )
+        if not made:
+            return what
+        if len(made) == 1:
+            return Parted(made[0], False)
+        names = ", ".join(f"{one.text} ({one.function}:{one.position})" for one in made[:4])
+        return OneOf(f"{what}, at one of {len(made)} instructions: {names}", made)
 
     def _op(self, step: Step) -> str:
         return self.followed.op((step.func, step.at)).name
@@ -212,7 +226,7 @@ class _Reading:
 
     # Nothing
 
-    def nothing_differs(self) -> Parted | str:
+    def nothing_differs(self) -> Parted | OneOf | str:
         """All that was probed is right. Where a call's result is wrong all the same, returning it to the host is."""
         subject = self.followed.subject
         wanted, got = _last(self.logged.wanted.observation), _last(self.logged.observation)
@@ -224,9 +238,18 @@ class _Reading:
         if not self.way.all_values:
             return "no probed value is wrong; not all were probed"
         last = (self.steps[-1].func, self.steps[-1].at)
-        ends = (self._end(self.logged.wanted.observation),), (self._end(self.logged.observation),)
+        ends = self._results(wanted, got)
         what = ": all values are right, and what the call gives its caller is not"
         return Parted(self._operation(last, len(self.steps), *ends, what), False)
+
+    def _results(self, wanted: Outcome, got: Outcome) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The first result that differs, and whose place it is."""
+        assert isinstance(wanted, Returned)
+        assert isinstance(got, Returned)
+        for number, (one, other) in enumerate(zip(wanted.values, got.values, strict=False)):
+            if one != other and not any(nan.index == number for nan in wanted.free_nans):
+                return (f"{one} as result {number}",), (f"{other} as result {number}",)
+        return (show(wanted)[:200],), (show(got)[:200],)
 
 
 def _last(seen: Observation) -> Outcome:
