@@ -131,3 +131,20 @@ def test_engines_with_settings_say_which_matter() -> None:
         "v8",
         "wasmtime",
     }
+
+
+def test_functions_are_split_between_compilers() -> None:
+    """Of three functions the second one alone as the finding's setting compiles it."""
+
+    def split(id: str, count: int = 3) -> str:
+        parsed = EngineId.parse(id)
+        return str(adapter(parsed.name).split(parsed, frozenset({1}), count))
+
+    rest = "+flag.wasm-tiering-budget=1000000000"
+    assert split("v8:turbofan") == f"v8:flag.wasm-lazy-compilation=off+flag.wasm-tier-mask-for-testing=2{rest}"
+    assert (
+        split("v8@26.1.0:liftoff")
+        == f"v8@26.1.0:flag.wasm-lazy-compilation=off+flag.wasm-tier-mask-for-testing=5{rest}"
+    )
+    assert split("v8") == split("v8:turbofan", 32) == "None"
+    assert split("compiler:regs=6") == "compiler:regs=6+only=1"
