@@ -44,6 +44,7 @@ class Finder:
     def operation(self) -> Operation:
         """Raises ``Hidden`` where none is found, and ``OutOfTime``."""
         said: list[str] = []
+        crashes = _Crashes()
         for way in self._ways():
             try:
                 logged = self.logged(way)
@@ -52,16 +53,24 @@ class Finder:
             if logged is None:
                 continue
             parted = part(self.followed, logged)
-            if isinstance(parted, Parted):
-                return self._confirmed(parted)
             if isinstance(parted, Lost):
                 return self._spoilt(parted)
-            if isinstance(parted, OneOf):
-                found = self._turning(parted)
-                if found is not None:
-                    return found
-                parted = parted.words
-            said.append(f"{way.words}: {parted}")
+            if isinstance(parted, str):
+                said.append(f"{way.words}: {parted}")
+                continue
+            several = parted.operations if isinstance(parted, OneOf) else (parted.operation,)
+            if several[0].actual[0].startswith("crashed"):
+                crashes.add(several)
+                found = crashes.agreed() or self._turning(crashes.left)
+            elif isinstance(parted, OneOf):
+                found = self._turning(several)
+                said.append(f"{way.words}: {parted.words}")
+            else:
+                found = self._confirmed(parted)
+            if found is not None:
+                return found
+        if crashes.ways:
+            return crashes.only()
         if said:
             raise Hidden(said[0])
         raise Hidden(f"probes hide it: {self.hidden} probed modules were tried, and none is wrong in the same way")
@@ -176,14 +185,12 @@ class Finder:
         made = probed(module, way.wanted, pages=pages, form=way.form, operands=way.operands, multi_memory=several)
         return made if made is not None and made.places else None
 
-    def _turning(self, several: OneOf) -> Operation | None:
+    def _turning(self, several: Sequence[Operation]) -> Operation | None:
         """That of several operations at which it turns right."""
         turn = self.turn() if self.turn is not None else None
-        for one in several.operations:
+        for one in several if len(several) > 1 else ():
             if (one.function, one.position) == turn:
-                others = (
-                    f"one of {len(several.operations)}, and replaced by the reference's in order, it turns right here"
-                )
+                others = f"one of {len(several)}, and replaced by the reference's in order, it turns right here"
                 return replace(one, how=f"{one.how}, at {others}")
         return None
 
@@ -224,6 +231,35 @@ class Finder:
             if isinstance(again, Lost) and operands:
                 return self._spoilt(again)
         return replace(operation, how=f"{operation.how}; probed alone it does not show")
+
+
+class _Crashes:
+    """Where an engine crashed by each way of probing. What has spoilt its memory may have been executed long before, so
+    one way alone is not believed if another way contradicts it."""
+
+    def __init__(self) -> None:
+        self.ways = 0
+        self.all: dict[At, Operation] = {}
+        self.left: tuple[Operation, ...] = ()
+        """The operations that are possible by every way."""
+
+    def add(self, several: Sequence[Operation]) -> None:
+        places = {(one.function, one.position) for one in several}
+        before = self.left if self.ways else several
+        self.left = tuple(one for one in before if (one.function, one.position) in places)
+        self.all = {**{(one.function, one.position): one for one in several}, **self.all}
+        self.ways += 1
+
+    def agreed(self) -> Operation | None:
+        """The only one that two ways or more leave."""
+        return self.left[0] if len(self.left) == 1 and self.ways > 1 else None
+
+    def only(self) -> Operation:
+        """The only one that is left. Raises ``Hidden``."""
+        if len(self.left) == 1:
+            return self.left[0]
+        names = ", ".join(f"{one.text} ({one.function}:{one.position})" for one in self.all.values())
+        raise Hidden(f"the engine crashes, and where is not sure: {names}")
 
 
 def _without(way: Way, places: frozenset[At]) -> Way:

@@ -200,9 +200,24 @@ class _Reading:
         if not made:
             return what
         if len(made) == 1:
+            made += self._tail_call(made[0], max(able))
+        if len(made) == 1:
             return Parted(made[0], False)
         names = ", ".join(f"{one.text} ({one.function}:{one.position})" for one in made[:4])
         return OneOf(f"{what}, at one of {len(made)} instructions: {names}", made)
+
+    def _tail_call(self, found: Operation, step: int) -> tuple[Operation, ...]:
+        """Of a return in a function that was entered by a tail call, that call: it hands on where results go."""
+        if found.text.split()[0] not in ("end", "return"):
+            return ()
+        entered = next(
+            (k for k in range(step, 0, -1) if (self.steps[k].func, self.steps[k].at) == (found.function, 0)), 0
+        )
+        before = self.steps[entered - 1] if entered else None
+        if before is None or not self._op(before).startswith("return_call"):
+            return ()
+        what = f": {found.how.partition(': ')[2]}"
+        return (self._operation((before.func, before.at), entered, found.expected, found.actual, what),)
 
     def _op(self, step: Step) -> str:
         return self.followed.op((step.func, step.at)).name
@@ -237,10 +252,9 @@ class _Reading:
             return "no probed value is wrong, and yet the finding shows"
         if not self.way.all_values:
             return "no probed value is wrong; not all were probed"
-        last = (self.steps[-1].func, self.steps[-1].at)
         ends = self._results(wanted, got)
         what = ": all values are right, and what the call gives its caller is not"
-        return Parted(self._operation(last, len(self.steps), *ends, what), False)
+        return self._one([len(self.steps) - 1], *ends, what.removeprefix(": "))
 
     def _results(self, wanted: Outcome, got: Outcome) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The first result that differs, and whose place it is."""
