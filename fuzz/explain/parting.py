@@ -199,6 +199,8 @@ class _Reading:
         )
         if not made:
             return what
+        if len(made) == 1 and made[0].text.startswith("throw"):
+            return f"{what}: {made[0].text} or what should catch it, or a call in between, is wrong"
         if len(made) == 1:
             made += self._tail_call(made[0], max(able))
         if len(made) == 1:
