@@ -122,7 +122,7 @@ def _print(subject: Subject, made: Explanation, folder: Path | None) -> None:
     for line in lines(made):
         say(f"  {line}")
     if made.code:
-        say(f"  {'code':11}{made.code.count(chr(10))} lines of machine code that differ")
+        say(f"  {'code':11} {made.code.count(chr(10))} lines of machine code that differ")
     if folder is not None:
         say(
             f"{made.cpu_seconds:.1f} CPU seconds; {folder / PAGE} has all of it, {folder / learned.EXPLANATION} as JSON"
