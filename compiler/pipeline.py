@@ -8,7 +8,7 @@ Every stage's result can be seen by a ``Watcher``; every intermediate form is ve
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from compiler.machine import Allocations, MachineEnv, MachineFunc
 from compiler.machine_verify import assert_valid as assert_valid_machine
 from compiler.regalloc.checker import assert_allocated
 from compiler.regalloc.run import ALLOCATORS
-from compiler.simplify import simplify
+from compiler.simplify import PASSES, Fuel, simplify
 from compiler.spill_everywhere import spill_everywhere
 from compiler.translate import translate
 from compiler.x64.emission import emit_function
@@ -50,6 +50,10 @@ class Settings:
     lives in memory between instructions. ``order``: of blocks; ``seed`` belongs to ``random``. ``fuel``: count steps at
     function entries and loop heads. ``checker``: prove each allocation; ``verify``: verify SSA (before and after
     simplification; ``simplify`` can do it after each pass) and machine functions.
+
+    For explaining a wrong answer: ``opt_fuel`` is how many times a pass of simplification may change a function of the
+    module, in the order in which they are compiled, ``skip`` a pass that is left out, and with ``only`` all functions
+    but those (counted from 0 among the defined ones) are compiled plainly.
     """
 
     regalloc: str = "backtracking"
@@ -61,6 +65,13 @@ class Settings:
     fuel: bool = True
     checker: bool = True
     verify: bool = True
+    opt_fuel: int | None = None
+    skip: str = ""
+    only: tuple[int, ...] | None = None
+
+    def plain(self) -> Settings:
+        """With the least done to a function: no simplification, the plainer allocator, all registers."""
+        return replace(self, regalloc="single_pass", opt="none", regs=MAX_REGS, spill_all=False, order="rpo", seed=0)
 
 
 @lru_cache(maxsize=16)
@@ -70,15 +81,16 @@ def abi_of(regs: int) -> Abi:
 
 
 def compile_function(
-    module: Module, context: ModuleContext, index: int, settings: Settings, watch: Watcher | None = None
-) -> CompiledFunction:
+    module: Module, context: ModuleContext, index: int, settings: Settings, watch: Watcher | None = None,
+    fuel: Fuel | None = None,
+) -> CompiledFunction:  # fmt: skip
     """Compile defined function ``index`` (counting imports) of a valid module.
 
     Raises ``Unsupported`` for what is not compiled yet; ``AllocationError`` where there are too few registers. Anything
     else that it raises (``InvalidFunction``, ``InvalidMachineFunc``, ``CheckFailed``) is a bug.
     """
     function = translate(module, context, index, settings.fuel)
-    return compile_ssa(function, context, InstanceLayout.of(module), settings, watch, len(module.funcs))
+    return compile_ssa(function, context, InstanceLayout.of(module), settings, watch, len(module.funcs), fuel)
 
 
 def compile_ssa(
@@ -88,16 +100,18 @@ def compile_ssa(
     settings: Settings,
     watch: Watcher | None = None,
     defined: int = 0,
+    fuel: Fuel | None = None,
 ) -> CompiledFunction:
     """Compile an SSA function, which is changed on the way. ``context`` and ``layout`` are of its module, which defines
-    ``defined`` functions: only those are called directly.
+    ``defined`` functions: only those are called directly. ``fuel`` is used up by simplification.
     """
     watch = watch or _nobody
     if settings.verify:
         assert_valid_ssa(function)
     watch("ssa", function)
     if settings.opt != "none":
-        simplify(function)
+        passes = [name for name in PASSES if name != settings.skip]
+        simplify(function, passes, fuel=fuel or Fuel(settings.opt_fuel))
         if settings.verify:
             assert_valid_ssa(function)
         watch("simplified", function)

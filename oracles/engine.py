@@ -10,6 +10,15 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
 
 With ``RELEASES``, ``@VERSION`` may be unfinished (``wasmtime@33``), ``fuzz engines`` lists and installs releases,
 shells complete them, and ``fuzz bisect`` goes over them. ``oracles.provision.Registry`` is one over PyPI or npm.
+
+For ``fuzz explain`` (docs/explaining.md) an adapter may have, as far as the engine allows it,
+
+    def switches(id: EngineId) -> tuple[Switch, ...]    # the settings that a bug may depend on
+    def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None    # of ``count`` functions that a
+        # module defines, only these (from 0) are compiled as ``id`` does it; None where the engine cannot do that
+    def stages(id: EngineId, ask: Ask) -> Iterator[str]    # lines on which stage of a compiler is to blame
+    def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]    # x86-64 code of functions, by
+        # their number among those that a module defines
 """
 
 from __future__ import annotations
@@ -19,7 +28,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
@@ -81,6 +90,32 @@ class EngineId:
         return checked
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One change of an engine's settings that a bug may come or go with; ``fuzz explain`` tries each.
+
+    ``changes`` are settings by key, "" for one that is taken away. ``off`` names what it changes to, ``on`` what is so
+    without it: ``has_avx=false`` and ``has_avx``. ``plainer``: with it less goes on when a module is compiled, so that
+    a bug that is still there is told by fewer settings. A group changes several things that other switches change one
+    by one.
+    """
+
+    off: str
+    on: str
+    changes: tuple[tuple[str, str], ...]
+    plainer: bool = False
+    group: bool = False
+
+    def applied(self, id: EngineId) -> EngineId:
+        """The id with the change. Raises ``UsageError`` where the settings exclude each other."""
+        settings = dict(id.settings)
+        for key, value in self.changes:
+            settings.pop(key, None)
+            if value:
+                settings[key] = value
+        return EngineId.parse(str(id.with_settings(settings)))
+
+
 def _split(text: str) -> EngineId:
     head, _, tail = _cut_settings(text)
     name, at, place = head.partition("@")
@@ -125,6 +160,10 @@ def risk(id: EngineId) -> str:
         if not _PLAIN.match(value) or (flag != key and safe is not None and not safe.match(flag)):
             return f"the option {flag}={value}"
     return ""
+
+
+Ask: TypeAlias = Callable[[EngineId], tuple[bool | None, str]]
+"""Whether a finding is wrong on an engine with other settings; None and the reason where that is not known."""
 
 
 def engine_names() -> tuple[str, ...]:

@@ -27,11 +27,26 @@ ROUNDS: Final = 3
 """Rounds at most: each pass may give the others something to do, and gains fall off quickly."""
 
 
-def simplify(func: Function, passes: Iterable[str] = PASSES, verify: bool = False) -> None:
+class Fuel:
+    """How many times a pass may still change a function; None for any number."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int | None = None) -> None:
+        self.left = left
+
+    def burn(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+
+
+def simplify(
+    func: Function, passes: Iterable[str] = PASSES, verify: bool = False, fuel: Fuel | None = None
+) -> None:  # fmt: skip
     """Run the named passes until nothing changes, ``ROUNDS`` times at most.
 
     With ``verify``, the function is verified after each pass (tests and fuzzing do; it raises ``InvalidFunction``).
-    Raises ``KeyError`` for a pass that does not exist.
+    It ends early where ``fuel`` does. Raises ``KeyError`` for a pass that does not exist.
     """
     chosen = set(passes)
     unknown = chosen - set(PASSES)
@@ -41,7 +56,12 @@ def simplify(func: Function, passes: Iterable[str] = PASSES, verify: bool = Fals
         changed = False
         for name, run in PASSES.items():
             if name in chosen:
-                changed |= run(func)
+                if fuel is not None and fuel.left == 0:
+                    return
+                if run(func):
+                    changed = True
+                    if fuel is not None:
+                        fuel.burn()
                 if verify:
                     assert_valid(func)
         if not changed:

@@ -13,6 +13,7 @@ from typing import Final
 from compiler.emit import CompiledFunction
 from compiler.errors import Unsupported as NotCompiled
 from compiler.pipeline import Settings, compile_function
+from compiler.simplify import Fuel
 from wasm.context import ModuleContext
 from wasm.decode import decode
 from wasm.embedding import Crashed, Outcome, OutOfMemory, Phase, Rejected, Unsupported
@@ -47,11 +48,17 @@ def compile_module(module: Module, settings: Settings) -> Program:
     """Compile a valid module. Raises ``Refused``; with ``Crashed`` where the compiler failed, which is its bug."""
     context = ModuleContext.of(module)
     first = len(context.funcs) - len(module.funcs)
+    fuel = Fuel(settings.opt_fuel)
     with refusals():
         functions = {
-            index: compile_function(module, context, index, settings) for index in range(first, len(context.funcs))
+            index: compile_function(module, context, index, _of_function(settings, index - first), fuel=fuel)
+            for index in range(first, len(context.funcs))
         }
     return Program(module, context, functions)
+
+
+def _of_function(settings: Settings, number: int) -> Settings:
+    return settings if settings.only is None or number in settings.only else settings.plain()
 
 
 @contextmanager

@@ -49,7 +49,8 @@ class Worker:
     def __init__(self, config: dict[str, Any]) -> None:
         self.input, self.output, self.progress_fd = config["fds"]
         self.limits = Limits(config["steps"], config["seconds"])
-        settings = Settings(**config["settings"])
+        words = config["settings"]
+        settings = Settings(**words | {"only": None if words["only"] is None else tuple(words["only"])})
         self.programs = Programs(settings)
         self.machine = machine()
         self.trampolines = Trampolines(self.machine)

@@ -3,6 +3,8 @@
 Settings: ``regalloc=backtracking|single_pass``; ``opt=none|speed``; ``regs=N``, allocatable registers per class;
 ``spill=all``: every value lives in memory between instructions; ``order=rpo|reverse|random-SEED``, of blocks;
 ``fuel=off``: code without step counting, which only the deadline stops; ``checker=off``: allocations are not proved.
+To find out what is wrong: ``opt-fuel=N``, simplification ends after N changes; ``skip=PASS``, one of its passes is left
+out; ``only=0,2``, all functions but these (of those that the module defines) are compiled plainly.
 
 It passes the official suite at every setting; GC is not compiled yet (``Unsupported``).
 """
@@ -13,12 +15,14 @@ import json
 import platform
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from compiler.abi import MAX_REGS, MIN_REGS
 from compiler.pipeline import OPTS, REGALLOCS, Settings
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from compiler.simplify import PASSES
+from oracles.engine import Ask, Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
 from oracles.reference import REFERENCE
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
@@ -33,9 +37,12 @@ DEFAULTS: Final = {
     "checker": "on",
 }  # fmt: skip
 CHOICES: Final = {
-    "regalloc": REGALLOCS, "opt": OPTS, "spill": ("all",), "fuel": ("on", "off"), "checker": ("on", "off"),
+    "regalloc": REGALLOCS, "opt": OPTS, "skip": tuple(PASSES), "spill": ("all",), "fuel": ("on", "off"),
+    "checker": ("on", "off"),
 }  # fmt: skip
-_KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker")
+_KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker", "opt-fuel", "skip", "only")
+_NUMBERS: Final = re.compile(r"none|\d{1,6}(,\d{1,6})*\Z")
+_MOST_CHANGES: Final = 1 << 16
 _DEADLINE: Final = 0.8
 """Of the harness' limit of CPU time: the worker stops the code itself before it is stopped."""
 _ROOT: Final = str(Path(__file__).parents[2])
@@ -59,6 +66,13 @@ def check(id: EngineId) -> EngineId:
             if not value.isdecimal() or not MIN_REGS <= int(value) <= MAX_REGS:
                 raise UsageError(f"regs={value} is not possible: regs is {MIN_REGS} to {MAX_REGS}")
             settings[key] = str(int(value))
+        elif key == "opt-fuel":
+            if not value.isdecimal():
+                raise UsageError(f"opt-fuel={value} is not possible: opt-fuel is a number of changes")
+            settings[key] = str(int(value))
+        elif key == "only":
+            if not _NUMBERS.match(value):
+                raise UsageError(f"only={value} is not possible: only is none, or numbers of functions, as 0,2")
         elif key == "order":
             settings[key] = _order(value)
         else:
@@ -76,6 +90,20 @@ def _order(value: str) -> str:
     raise UsageError(f"order={value} is not possible: order is rpo, reverse or random-SEED")
 
 
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """Every setting one by one; of registers and orders of blocks, some others."""
+    has = {**DEFAULTS, "spill": "off", **dict(id.settings)}
+    plain = {"opt": "none", "regalloc": "single_pass", "regs": str(MAX_REGS), "order": "rpo", "fuel": "off",
+             "checker": "off", "spill": "off"}  # fmt: skip
+    others = {"opt": OPTS, "regalloc": REGALLOCS, "regs": (str(MIN_REGS), str(MAX_REGS)), "fuel": ("on", "off"),
+              "spill": ("off", "all"), "order": ("rpo", "reverse", "random-1"), "checker": ("on", "off")}  # fmt: skip
+    return tuple(
+        Switch(f"{key}={value}", f"{key}={has[key]}", ((key, "" if key == "spill" and value == "off" else value),),
+               value == plain[key])
+        for key, values in others.items() for value in values if value != has[key]
+    )  # fmt: skip
+
+
 def settings_of(id: EngineId) -> Settings:
     """The compiler's settings behind a canonical id."""
     order, _, seed = id.get("order", "rpo").partition("-")
@@ -88,7 +116,59 @@ def settings_of(id: EngineId) -> Settings:
         seed=int(seed or 0),
         fuel=id.get("fuel") != "off",
         checker=id.get("checker") != "off",
+        opt_fuel=int(id.get("opt-fuel")) if id.get("opt-fuel") else None,
+        skip=id.get("skip"),
+        only=_only(id.get("only")),
     )
+
+
+def _only(value: str) -> tuple[int, ...] | None:
+    return None if not value else tuple(int(number) for number in value.split(",") if number != "none")
+
+
+def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None:  # noqa: ARG001
+    """The other functions are compiled plainly."""
+    return check(id.with_settings({**dict(id.settings), "only": ",".join(map(str, sorted(functions))) or "none"}))
+
+
+def stages(id: EngineId, ask: Ask) -> Iterator[str]:
+    """Simplification by its fuel and its passes, the allocator by the other one and by the checker."""
+
+    def asked(**changes: str) -> tuple[bool | None, str]:
+        changed = {key.replace("_", "-"): value for key, value in changes.items()}
+        return ask(check(id.with_settings({**dict(id.settings), **changed})))
+
+    if id.get("opt", DEFAULTS["opt"]) != "none":
+        if asked(opt_fuel="0")[0] is False:
+            yield from _simplified(asked)
+        elif asked(opt="none")[0] is False:
+            yield "lowering: right with opt=none, and wrong with opt=speed without any simplification (opt-fuel=0)"
+    allocator = id.get("regalloc", DEFAULTS["regalloc"])
+    other = next(name for name in REGALLOCS if name != allocator)
+    if asked(regalloc=other)[0] is False:
+        yield f"allocation: right with regalloc={other}, wrong with regalloc={allocator}"
+    if id.get("checker") == "off":
+        wrong, said = asked(checker="on")
+        if wrong is None and "CheckFailed" in said:
+            yield f"allocation: the checker refuses it: {said[said.index('CheckFailed') :]}"
+
+
+def _simplified(asked: Callable[..., tuple[bool | None, str]]) -> Iterator[str]:
+    """It is right without simplification: how many changes does it take, and of which pass?"""
+    right, wrong = 0, 1
+    while asked(opt_fuel=str(wrong))[0] is False and wrong < _MOST_CHANGES:
+        right, wrong = wrong, 2 * wrong
+    while wrong - right > 1:
+        middle = (right + wrong) // 2
+        if asked(opt_fuel=str(middle))[0] is False:
+            right = middle
+        else:
+            wrong = middle
+    if asked(opt_fuel=str(wrong))[0]:
+        yield f"simplification: wrong from its change {wrong} on (opt-fuel={wrong}), right before (opt-fuel={right})"
+    for name in PASSES:
+        if asked(skip=name)[0] is False:
+            yield f"simplification: right without pass {name} (skip={name})"
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001

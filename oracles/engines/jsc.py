@@ -15,9 +15,18 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch
 from oracles.remote.confinement import empty_folder
-from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, releases, tier_of
+from oracles.remote.shells import (
+    Shell,
+    check_tiers,
+    find_shell,
+    flags_of,
+    open_shell,
+    releases,
+    tier_of,
+    tier_switches,
+)
 
 _THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
 TIERS: Final = {
@@ -45,11 +54,27 @@ ROUNDS: Final = {"omg": 2}
 """How often a case runs, where that is more than once."""
 _REFUSED: Final = re.compile(rf"invalid JSC environment variable\s+({PREFIX}\w+)=")
 _START_SECONDS: Final = 60.0
+_PASSES: Final = (
+    ("useAVX", "off"), ("useWasmFaultSignalHandler", "off"), ("useWasmTailCalls", "off"), ("useWasmFastMemory", "off"),
+    ("useB3TailDup", "off"), ("useB3HoistLoopInvariantValues", "off"), ("useB3CanonicalizePrePostIncrements", "off"),
+    ("airForceBriggsAllocator", "on"), ("airForceIRCAllocator", "on"),
+    ("airUseGreedyRegAlloc", "off"), ("useOMGInlining", "off"), ("useInliningForWasm", "off"),
+    ("defaultB3OptLevel", "0"), ("defaultB3OptLevel", "1"), ("wasmOMGOptimizationLevel", "0"),
+    ("wasmOMGOptimizationLevel", "1"),
+)  # fmt: skip
+"""Options of JavaScriptCore's compilers, each with what is not its default; a release knows some of them."""
 
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: the tier, then the flags by name."""
     return check_tiers(id, TIERS)
+
+
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """The other tiers, and options of the compilers one by one."""
+    found = [Switch(f"{name}={value}", f"{name} as it is", ((f"flag.{name}", value),)) for name, value in _PASSES
+             if id.get(f"flag.{name}") != value]  # fmt: skip
+    return (*tier_switches(id, TIERS), *found)
 
 
 def shell(id: EngineId, features: Collection[str]) -> Shell:

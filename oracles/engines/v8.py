@@ -11,8 +11,17 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from oracles.engine import Engine, EngineId, Limits
-from oracles.remote.shells import Shell, check_tiers, find_shell, flags_of, open_shell, releases, tier_of
+from oracles.engine import Engine, EngineId, Limits, Switch
+from oracles.remote.shells import (
+    Shell,
+    check_tiers,
+    find_shell,
+    flags_of,
+    open_shell,
+    releases,
+    tier_of,
+    tier_switches,
+)
 
 TIERS: Final = {
     "liftoff": ("--liftoff-only", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),
@@ -29,10 +38,43 @@ CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
 NOISE: Final = re.compile(r"CompileError: WebAssembly\.\w+\(\): |(?:Compiling function #\d+(?::\"[^\"]*\")? failed: )")
 """What it says of every module that it refuses."""
 
+_CPU: Final = ("avx2", "avx", "fma3", "bmi2", "bmi1", "lzcnt", "popcnt", "sse4-2", "sse4-1", "ssse3", "sse3", "sahf")
+_PASSES: Final = (
+    "wasm-loop-unrolling", "wasm-loop-peeling", "wasm-inlining", "wasm-inlining-call-indirect", "wasm-opt",
+    "wasm-load-elimination", "wasm-bulkmem-inlining", "turboshaft-wasm-load-elimination", "turboshaft-load-elimination",
+    "turbo-load-elimination", "turbo-cf-optimization", "turbo-loop-variable", "turbo-allocation-folding",
+    "turbo-instruction-scheduling", "turboshaft-csa", "experimental-wasm-simd-opt", "wasm-simd-opt", "wasm-gc-opt",
+)  # fmt: skip
+"""Flags of V8's compilers that are on unless taken away; a release knows some of them."""
+
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: the tier, then the flags by name."""
     return check_tiers(id, TIERS)
+
+
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """The other tiers, and the flags of the CPU and of passes one by one."""
+    names = [*(f"enable-{name}" for name in _CPU), *_PASSES]
+    found = [Switch(f"--no-{name}", f"--{name}", ((f"flag.{name}", "off"),), True) for name in names
+             if id.get(f"flag.{name}") != "off"]  # fmt: skip
+    return (*tier_switches(id, TIERS), *found)
+
+
+_MASK: Final = "flag.wasm-tier-mask-for-testing"
+_MASKED: Final = {"flag.wasm-lazy-compilation": "off", "flag.wasm-tiering-budget": "1000000000"}
+"""Without dynamic tiering V8 compiles everything a second time, by TurboFan; so its budget is never used up instead."""
+
+
+def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None:
+    """Between the two compilers, by a flag of V8's that has a bit for each of 31 functions that are TurboFan's."""
+    tier = tier_of(id, TIERS)
+    if not tier or count > 31:
+        return None
+    chosen = functions if tier == "turbofan" else frozenset(range(count)) - functions
+    rest = {key: value for key, value in id.settings if key != tier}
+    mask = sum(1 << number for number in chosen)
+    return check(id.with_settings({**rest, **_MASKED, **({_MASK: str(mask)} if mask else {})}))
 
 
 def shell(id: EngineId, features: Collection[str]) -> Shell:  # noqa: ARG001

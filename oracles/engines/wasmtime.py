@@ -12,17 +12,20 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.remote.elf import NotElf, functions
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
 from wasm.errors import nearest
+from wasm.feature_use import features_of_bytes
 
 ORDER: Final = ("opt", "regalloc", "checker", "winch", "pulley", "features")
 VALUES: Final = {
@@ -34,11 +37,30 @@ VALUES: Final = {
     "features": ("max", "exact"),
 }
 DEFAULTS: Final = {"opt": "speed", "regalloc": "backtracking", "features": "max"}
+SERIALIZE: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_serialize.py")
+_SERIALIZE_SECONDS: Final = 60.0
+_SYMBOL: Final = re.compile(r"wasm\[0\]::function\[(\d+)\]|_wasm_function_(\d+)\Z")
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py")
 CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
 )  # fmt: skip
 RELEASES: Final = provision.Registry("wasmtime", provision.wasmtime, package="wasmtime")
+
+_CPU: Final = (
+    "avx512bitalg", "avx512dq", "avx512f", "avx512vbmi", "avx512vl", "fma", "avx2", "avx", "bmi2", "bmi1", "lzcnt",
+    "popcnt", "sse42", "sse41", "ssse3", "sse3",
+)  # fmt: skip
+"""Cranelift's flags of an x86-64 CPU, without ``has_``, later ones first."""
+_CPU_GROUPS: Final = (
+    ("avx512bitalg", "avx512dq", "avx512f", "avx512vbmi", "avx512vl"), ("avx", "avx2", "fma"),
+    ("sse3", "ssse3", "sse41", "sse42"), ("bmi1", "bmi2", "lzcnt", "popcnt"),
+)  # fmt: skip
+_PASSES: Final = (
+    ("enable_alias_analysis", "false"), ("enable_heap_access_spectre_mitigation", "false"),
+    ("enable_table_access_spectre_mitigation", "false"), ("enable_jump_tables", "false"),
+    ("enable_nan_canonicalization", "true"), ("enable_pcc", "true"),
+)  # fmt: skip
+"""Other flags of Cranelift that change the code, each with what is not its default."""
 
 NOISE: Final = re.compile(
     r"failed to (?:parse|compile|validate)(?: WebAssembly module|: wasm\[\d+\]::function\[\d+\].*)?$|Caused by$|"
@@ -71,6 +93,48 @@ def check(id: EngineId) -> EngineId:
     return EngineId(id.name, id.version, id.path, tuple(order))
 
 
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """Other optimization levels, allocators and compilers, and every flag of the CPU and of passes one by one."""
+    flags = tuple((key, "") for key, _ in id.settings if key.startswith("flag."))
+    cranelift = (("opt", ""), ("regalloc", ""), ("checker", ""), *flags)
+    exact = Switch("features=exact", "features=max", (("features", "exact"),))
+    if id.get("winch"):
+        levels = [Switch(f"opt={value}", "winch", (("winch", ""), ("opt", value))) for value in ("speed", "none")]
+        return (*levels, exact)
+    has = f"opt={id.get('opt', DEFAULTS['opt'])}"
+    levels = [
+        Switch(f"opt={value}", has, (("opt", value),), value == "none")
+        for value in VALUES["opt"]
+        if has != f"opt={value}"
+    ]
+    allocator = id.get("regalloc", DEFAULTS["regalloc"])
+    other = next(value for value in VALUES["regalloc"] if value != allocator)
+    found = [
+        *levels,
+        Switch(f"regalloc={other}", f"regalloc={allocator}", (("regalloc", other),), other == "single_pass"),
+    ]
+    found.append(Switch("winch", "Cranelift", (("winch", "on"), ("pulley", ""), *cranelift)))
+    if id.get("pulley"):
+        found.append(Switch("machine code", "pulley", (("pulley", ""),)))
+    else:
+        without_cpu = tuple((key, "") for key, _ in flags if key.startswith("flag.has_"))
+        found.append(Switch("pulley", "machine code", (("pulley", "on"), *without_cpu)))
+        found += [_flag(f"has_{name}", "false", True) for name in _CPU if id.get(f"flag.has_{name}") != "false"]
+        found += [_flags([f"has_{name}" for name in group]) for group in _CPU_GROUPS]
+    found += [_flag(name, value) for name, value in _PASSES if id.get(f"flag.{name}") != value]
+    return (*found, exact)
+
+
+def _flag(name: str, value: str, plainer: bool = False) -> Switch:
+    is_now = name if value == "false" else f"{name}=false"
+    return Switch(f"{name}={value}", is_now, ((f"flag.{name}", value),), plainer)
+
+
+def _flags(names: list[str]) -> Switch:
+    changes = tuple((f"flag.{name}", "false") for name in names)
+    return Switch(f"{'+'.join(names)} all false", f"one of {'+'.join(names)}", changes, True, True)
+
+
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, installing the release if it is asked for and missing."""
     package = _package(id, offline)
@@ -85,6 +149,29 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     exact = id.get("features") == "exact"
     worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, loaded)
     return WorkerEngine(id, worker, limits)
+
+
+def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]:
+    """The machine code of a module's functions, by their number among those that it defines. Raises
+    ``EngineUnavailable`` where the release cannot give it."""
+    settings = {key: value for key, value in id.settings if key != "features"}
+    features = sorted(features_of_bytes(content))
+    config = {"package": _package(id, offline), "library": id.path, "settings": settings, "features": features}
+    argv = (sys.executable, "-I", "-S", SERIALIZE, json.dumps(config))
+    try:
+        done = subprocess.run(argv, input=content, capture_output=True, check=False, timeout=_SERIALIZE_SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineUnavailable(f"{id}: it compiles nothing to be looked at: {error}") from None
+    if done.returncode:
+        raise EngineUnavailable(f"{id}: {done.stderr.decode('utf-8', 'replace').strip()[:200]}")
+    try:
+        named = functions(done.stdout)
+    except NotElf as error:
+        raise EngineUnavailable(f"{id}: {error}") from None
+    found = [(matched[1] or matched[2], code) for name, code in named.items() if (matched := _SYMBOL.match(name))]
+    # Old releases count all functions and new ones those that are defined: the first of them is number 0.
+    first = min((int(number) for number, _ in found), default=0)
+    return {int(number) - first: code for number, code in found}
 
 
 def installed_version() -> str:

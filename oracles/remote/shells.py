@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
-from oracles.engine import EngineId, EngineUnavailable, Limits, Releases, UsageError
+from oracles.engine import EngineId, EngineUnavailable, Limits, Releases, Switch, UsageError
 from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
@@ -45,6 +45,14 @@ def check_tiers(id: EngineId, tiers: Collection[str]) -> EngineId:
 def tier_of(id: EngineId, tiers: Collection[str]) -> str:
     """The tier that an id names; "" for the engine's own tiering."""
     return next((key for key, _ in id.settings if key in tiers), "")
+
+
+def tier_switches(id: EngineId, tiers: Collection[str]) -> tuple[Switch, ...]:
+    """From an id's tier to each of the others."""
+    mine = tier_of(id, tiers)
+    others = [name for name in tiers if name != mine]
+    taken = ((mine, ""),) if mine else ()
+    return tuple(Switch(name, mine or "the engine's own tiering", ((name, "on"), *taken)) for name in others)
 
 
 def flags_of(id: EngineId) -> dict[str, str]:

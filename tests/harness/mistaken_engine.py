@@ -15,25 +15,28 @@ from wasm.errors import WasmError
 from wasm.features import DEFAULT
 
 LOUD = (("i64.mul",), "i64.add")
+SECOND = (LOUD, (("i32.ctz",), "i32.clz"), (("i32.xor",), "i32.or"))
+"""What the second release gets wrong: two mistakes are gone, one is new."""
 MISTAKES = (LOUD, (("i32.rotl",), "i32.rotr"), (("i32.ctz",), "i32.clz"), (("i64.shr_s",), "i64.shr_u"))
 
 
 @dataclass(slots=True)
 class MistakenEngine:
-    """``Engine`` for tests. With setting ``loud`` it has only the loud mistake."""
+    """``Engine`` for tests. With setting ``loud`` it has only the loud mistake; its releases are 1 and 2."""
 
     id: EngineId
     limits: Limits
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("1", DEFAULT, "mistaken")
+        return Capabilities(self.id.version or "1", DEFAULT, "mistaken")
 
     def start(self, case: Case) -> Immediate:
         return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
-        mistakes = Mistaken(MISTAKES[:1] if self.id.get("loud") else MISTAKES)
+        release = SECOND if self.id.version == "2" else MISTAKES
+        mistakes = Mistaken(release[:1] if self.id.get("loud") else release)
         try:
             module = mistakes.compiled(decode(case.content))
         except WasmError:

@@ -63,6 +63,11 @@ def print_wat_with_places(module: Module) -> tuple[str, dict[tuple[int, int], in
     return text, places
 
 
+def print_function(module: Module, index: int) -> str:
+    """The text of one function that the module defines, by its index in the function index space."""
+    return _ModulePrinter(module).function(index)
+
+
 class _ModulePrinter:
     def __init__(self, module: Module) -> None:
         self.module = module
@@ -101,6 +106,12 @@ class _ModulePrinter:
             self._custom(custom)
         self.out.append(")\n")
         return "\n".join(self.out)
+
+    def function(self, index: int) -> str:
+        """One function alone."""
+        self._next[ExternKind.FUNC] = index
+        self._func(self.module.funcs[index - len(self.module.imported(ExternKind.FUNC))])
+        return "\n".join(self.out) + "\n"
 
     def _add(self, text: str) -> None:
         self.out.append("  " + text)

@@ -1,0 +1,197 @@
+"""The function whose compilation makes the difference, and the instructions without which it makes none.
+
+Three ways, the first that applies:
+
+- the engine compiles some functions otherwise than others (``split`` of its adapter): as few as possible as the
+  finding's setting does it, the rest as a setting in which it is right;
+- what instructions give is replaced by what the reference saw (``replaying``), of more and more of them in the order of
+  execution, until it is right: there is one at which it turns;
+- a finding that shows when the module is compiled needs nothing executed: other functions get an empty body.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fuzz.explain.asking import Answer, Asker
+from fuzz.explain.followed import At, Followed, Hidden
+from fuzz.explain.minimal import fewest
+from fuzz.explain.probing import PLUMBING
+from fuzz.explain.replaying import is_replayable, replayed
+from fuzz.records.explanation import Guilty
+from oracles.engine import EngineId, adapter
+from wasm.case import Case
+from wasm.decode import decode
+from wasm.encode import encode
+from wasm.errors import WasmError
+from wasm.isa import OPS, Instr
+from wasm.module import ExternKind, Func, Global, Module
+from wasm.rewrite.lift import ModuleGraphs
+from wasm.rewrite.operands import Node
+from wasm.text import print_function
+from wasm.valtypes import F32, F64, I32, I64, V128, GlobalType, NumType
+
+
+def guilty(asker: Asker, followed: Followed | None) -> Guilty:
+    """The function. ``followed`` is None where its run cannot be. Raises ``Hidden`` where no single one can be named,
+    and ``OutOfTime``."""
+    module = followed.module if followed is not None else _module(asker.subject.case)
+    first = len(module.imported(ExternKind.FUNC))
+    functions = [first + number for number in range(len(module.funcs))]
+    if not functions:
+        raise Hidden("the module defines no function")
+    split = _by_settings(asker, functions, first)
+    if split is not None:
+        return named_function(module, split[0], split[1])
+    if followed is None:
+        return _by_stubs(asker, module, functions)
+    if len(functions) == 1:
+        return named_function(module, functions[0], "the module's only function")
+    return _by_replaying(asker, followed)
+
+
+def _module(case: Case) -> Module:
+    try:
+        return decode(case.content)
+    except WasmError:
+        raise Hidden("it is no module") from None
+
+
+def named_function(module: Module, index: int, how: str) -> Guilty:
+    """A function that is to blame, with its name and text."""
+    name = next((one.name for one in module.exports if one.kind is ExternKind.FUNC and one.index == index), "")
+    return Guilty(index, name, print_function(module, index), how)
+
+
+# By settings
+
+
+def _by_settings(asker: Asker, functions: list[int], first: int) -> tuple[int, str] | None:
+    """The function, and how that is known; None where the engine has no such settings, or they tell nothing."""
+    id = EngineId.parse(asker.subject.engine)
+    split = getattr(adapter(id.name), "split", None)
+    if split is None or len(functions) < 2:
+        return None
+
+    def shows(chosen: frozenset[int]) -> bool:
+        other = split(id, frozenset(index - first for index in chosen), len(functions))
+        return other is not None and asker.ask(None, str(other)) is Answer.WRONG
+
+    none = split(id, frozenset(), len(functions))
+    if none is None or asker.ask(None, str(none)) is not Answer.RIGHT or not shows(frozenset(functions)):
+        return None
+    left = fewest(functions, shows)
+    if len(left) > 1:
+        return None
+    rest = split(id, frozenset(range(len(functions))) - {left[0] - first}, len(functions))
+    alone = asker.ask(None, str(rest)) is Answer.RIGHT
+    words = f"wrong when this one alone is compiled as {id} does it, right with none ({none})"
+    return left[0], f"{words}{', and right with all others' if alone else ''}"
+
+
+# By replaying
+
+
+def _by_replaying(asker: Asker, followed: Followed) -> Guilty:
+    """The function of the place at which it turns right, if its own values alone make it right too."""
+    place = turning(asker, followed)
+    function = frozenset(one for one in followed.executed if one[0] == place[0])
+    if _shows(asker, followed, function):
+        raise Hidden("it takes values of several functions to be replaced by the reference's before it is right")
+    where = f"{followed.text(place)} ({place[0]}:{place[1]})"
+    how = (
+        f"right when its values alone are replaced by the reference's; of all in order, {where} is where it turns right"
+    )
+    return named_function(followed.module, place[0], how)
+
+
+def turning(asker: Asker, followed: Followed) -> At:
+    """The place at which it turns right when more and more values are replaced by the reference's, in the order of
+    execution: with all before it replaced it still shows. Raises ``Hidden`` where it shows with all replaced."""
+    places = [place for place in followed.executed if is_replayable(followed, place)]
+    if not places or _shows(asker, followed, frozenset(places)):
+        raise Hidden("it shows though all values are replaced by the reference's: calls, branches or stores are wrong")
+    low, high = 0, len(places)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _shows(asker, followed, frozenset(places[:middle])) else (low, middle)
+    return places[low]
+
+
+def before(followed: Followed, place: At) -> frozenset[At]:
+    """The places that are executed before one."""
+    places = list(followed.executed)
+    return frozenset(places[: places.index(place)])
+
+
+def _shows(asker: Asker, followed: Followed, places: frozenset[At]) -> bool:
+    """Whether it shows with these places replayed."""
+    made = replayed(followed, places, "multi_memory" in asker.features())
+    return asker.ask(made.case if made is not None else followed.case) is Answer.WRONG
+
+
+# By stubs
+
+
+def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Guilty:
+    """For what shows without running anything."""
+    if not asker.subject.compiling:
+        raise Hidden("its run cannot be followed")
+    first = functions[0]
+
+    def shows(left: frozenset[int]) -> bool:
+        changed = decode(asker.subject.case.content)
+        for index in functions:
+            if index not in left:
+                func = changed.funcs[index - first]
+                changed.funcs[index - first] = Func(func.type_index, [], [OPS["unreachable"].bare, OPS["end"].bare])
+        return asker.ask(asker.subject.case.with_content(encode(changed))) is Answer.WRONG
+
+    if shows(frozenset()):
+        raise Hidden("it shows without any function's body")
+    left = fewest(functions, shows)
+    if len(left) > 1:
+        raise Hidden(f"it needs {len(left)} functions: {', '.join(map(str, left))}")
+    return named_function(module, left[0], "it shows when all others have an empty body, and not when it has one too")
+
+
+def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
+    """For what shows without running anything: the fewest places of a function whose instructions must stay. In place
+    of the others their operands go to globals, and values come from globals, of which a compiler knows nothing."""
+    case = asker.subject.case
+    graphs = ModuleGraphs(_module(case))
+    first = graphs.first
+    nodes = graphs.graph(function - first).nodes
+    reached = graphs.graph(function - first).reachable()
+    places = [(function, at) for at in reached if _replaceable(nodes[at])]
+
+    def shows(left: frozenset[At]) -> bool:
+        changed = _module(case)
+        func = changed.funcs[function - first]
+        globals_ = len(changed.global_types())
+        changed.globals += [Global(GlobalType(type_, True), ((OPS[f"{type_}.const"], 0),)) for type_ in _NUMBERS]
+        at_of = {type_: globals_ + k for k, type_ in enumerate(_NUMBERS)}
+        replaced = {at for _, at in places} - {at for _, at in left}
+        body: list[Instr] = []
+        for at, instr in enumerate(func.body):
+            if at not in replaced:
+                body.append(instr)
+                continue
+            types = [slot.type for slot in reversed(nodes[at].ins)]
+            body += [(OPS["global.set"], at_of[type_]) if type_ in at_of else OPS["drop"].bare for type_ in types]
+            body += [(OPS["global.get"], at_of[slot.type]) for slot in nodes[at].outs if slot.type in at_of]
+        changed.funcs[function - first] = Func(func.type_index, func.locals, body)
+        return asker.ask(case.with_content(encode(changed))) is Answer.WRONG
+
+    if not places or not shows(frozenset(places)) or shows(frozenset()):
+        return ()
+    return tuple(fewest(places, shows))
+
+
+_NUMBERS: Final = (I32, I64, F32, F64, V128)
+
+
+def _replaceable(node: Node) -> bool:
+    """Whether globals can take an instruction's place."""
+    plain = not node.control and all(isinstance(slot.type, NumType) for slot in node.outs)
+    return plain and bool(node.ins) and node.op.name != "drop" and node.op.name not in PLUMBING
