@@ -17,7 +17,7 @@ import pytest
 from fuzz.archive import bundle
 from fuzz.archive.archive import Archive
 from fuzz.archive.bundles import read_findings
-from fuzz.archive.repro import script
+from fuzz.archive.repro import Shown, script
 from fuzz.cli.main import main
 from fuzz.cli.streams import Guarded, say
 from fuzz.records.finding import Finding
@@ -204,7 +204,7 @@ def test_a_report_holds_it(finding: Finding, text: str, tmp_path: Path) -> None:
 
 def test_a_script_runs_nothing_that_an_engines_name_says(finding: Finding, tmp_path: Path) -> None:
     name = "wasmtime@/x\ntouch owned\n#:opt=none"
-    text = script(finding.case, [(name, "33\ntouch owned", Kind.VALUE)])
+    text = script(finding.case, [Shown(name, "33\ntouch owned", Kind.VALUE)])
     assert "\ntouch" not in text
     (tmp_path / "repro.sh").write_text(text)
     subprocess.run(["sh", "repro.sh"], cwd=tmp_path, capture_output=True, check=False, env={"PATH": "/usr/bin:/bin"})

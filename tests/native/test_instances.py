@@ -200,7 +200,7 @@ def test_a_compiler_failure_is_a_crash_of_the_compiler(monkeypatch: pytest.Monke
     from oracles.compiled import program
     from wasm.embedding import Crashed
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise IndexError("of the compiler")
 
     monkeypatch.setattr(program, "compile_function", fails)
