@@ -16,11 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from compiler.pipeline import Settings, compile_function
 from fuzz.archive.disk import explained, write_file
 from fuzz.records.stats import size_range
 from fuzz.records.target_yield import measure
-from oracles.compiled.program import Refused, refusals
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load
 from wasm.case import Case, CaseKind
@@ -36,7 +34,6 @@ _LARGEST: Final = 8_000
 """Larger modules are not kept: every edit reads its function again."""
 
 
-_UNCHECKED: Final = Settings(checker=False, verify=False)
 _NEW: Final = "new"
 
 
@@ -69,6 +66,11 @@ def words_of(case: Case) -> frozenset[str]:
 
 def compiled_words(module: Module) -> set[str]:
     """What the compiler's stages did with a valid module, as far as they got. A failure there is for others to find."""
+    # Every run starts this file, few have feedback on, and the compiler is half of what there is to import.
+    from compiler.pipeline import Settings, compile_function
+    from oracles.compiled.program import Refused, refusals
+
+    unchecked = Settings(checker=False, verify=False)
     words: set[str] = set()
 
     def watch(stage: str, result: Any) -> None:
@@ -81,7 +83,7 @@ def compiled_words(module: Module) -> set[str]:
     first = len(context.funcs) - len(module.funcs)
     with suppress(Refused), refusals():
         for index in range(first, len(context.funcs)):
-            compile_function(module, context, index, _UNCHECKED, watch)
+            compile_function(module, context, index, unchecked, watch)
     return words
 
 
