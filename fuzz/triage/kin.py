@@ -76,14 +76,16 @@ def _same_shape(one: Essentials, other: Essentials) -> bool:
 def akin(one: Cause, other: Cause) -> bool:
     """Whether two causes of one family, kind and phase that some setting shows hang together: they differ in the width
     of what they are about, ask one question in two ways, or are about one load and whatever uses it. What was not
-    minimized to the end tells nothing.
+    minimized to the end tells nothing, unless it is a single instruction.
     """
     if (one.family, one.kind, one.phase) != (other.family, other.kind, other.phase):
         return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if mine.rough or theirs.rough or not (mine.specific and theirs.specific) or mine.shape or theirs.shape:
+    if any(about.shape or not about.specific or (about.rough and len(about.specific) > 1) for about in (mine, theirs)):
         return False
-    if not set(one.shown_by) & set(other.shown_by) or (one.kind != "value" and not set(one.faces) & set(other.faces)):
+    if not set(one.shown_by) & set(other.shown_by):
+        return False
+    if one.kind not in ("value", "trap") and not set(one.faces) & set(other.faces):
         return False
     first, second = _of_any_width(mine.specific), _of_any_width(theirs.specific)
     return first == second or _around_a_load(first, second)
