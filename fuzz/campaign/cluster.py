@@ -38,6 +38,7 @@ PATIENCE: Final = 60.0
 """Seconds without any worker, or any answer from the scheduler, after which the run ends."""
 
 _LOCAL: Final = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
+_ADDRESS: Final = re.compile(r"[a-z]+://[^\s/]+:\d+|(?!local:)[^\s/:]+:\d+")
 _QUIET: Final = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
@@ -65,7 +66,7 @@ def open_cluster(address: str, cpus: int) -> Cluster:
             "--cluster needs Dask: pip install 'wasm-codegen-fuzz[cluster]', here and on every worker"
         ) from None
     local = _LOCAL.fullmatch(address)
-    if local is None and not re.fullmatch(r"[a-z]+://[^\s/]+:\d+|[^\s/:]+:\d+", address):
+    if local is None and not _ADDRESS.fullmatch(address):
         raise UsageError(f"--cluster {address}: write the scheduler's address as tcp://HOST:8786, or local or local:N")
     here = None
     try:
@@ -74,7 +75,7 @@ def open_cluster(address: str, cpus: int) -> Cluster:
                 dask.config.set(_QUIET)
                 here = distributed.LocalCluster(
                     n_workers=int(local[1] or cpus), threads_per_worker=1, processes=True, memory_limit=0,
-                    dashboard_address=None, silence_logs=50,
+                    dashboard_address=":0", silence_logs=50,
                 )  # fmt: skip
             client = distributed.Client(here or address, timeout=CONNECT, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
