@@ -11,7 +11,10 @@ result of the task, so a finding is with the parent when its order has ended.
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import importlib
+import logging
 import re
 import threading
 import time
@@ -31,11 +34,14 @@ from oracles.engine import UsageError
 CONNECT: Final = 15.0
 """Seconds that a scheduler has to answer at first."""
 
-LOOK: Final = 1.0
+LOOK: Final = 2.0
 """Seconds between two looks at which workers there are."""
 
 PATIENCE: Final = 60.0
 """Seconds without any worker, or any answer from the scheduler, after which the run ends."""
+
+CASES: Final = 32
+"""Cases per order: a task costs some milliseconds of CPU here, in the scheduler and in the worker together."""
 
 _LOCAL: Final = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _ADDRESS: Final = re.compile(r"[a-z]+://[^\s/]+:\d+|(?!local:)[^\s/:]+:\d+")
@@ -44,6 +50,7 @@ _QUIET: Final = {
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.interval": "1s",
     "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.scheduler.work-stealing": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
@@ -65,6 +72,8 @@ def open_cluster(address: str, cpus: int) -> Cluster:
         raise UsageError(
             "--cluster needs Dask: pip install 'wasm-codegen-fuzz[cluster]', here and on every worker"
         ) from None
+    for name in ("distributed", "distributed.client"):  # what is wrong is said by us, once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     local = _LOCAL.fullmatch(address)
     if local is None and not _ADDRESS.fullmatch(address):
         raise UsageError(f"--cluster {address}: write the scheduler's address as tcp://HOST:8786, or local or local:N")
@@ -92,6 +101,8 @@ class Cluster:
     address: str
     client: Any
     here: Any = None
+    batch: int = CASES
+    complaint: str = ""
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
     busy: dict[str, _Remote] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
@@ -104,25 +115,29 @@ class Cluster:
     def start(self, plan: Plan, running: int) -> Runner | None:  # noqa: ARG002
         self._look()
         free = sorted(self.workers - self.busy.keys() - self.left_out)
-        if not free:
+        if not free or not self.connected:
             return None
         runner = self.busy[free[0]] = _Remote(self, plan, free[0])
         runner.begin()
         return runner
 
+    @property
+    def connected(self) -> bool:
+        return bool(self.client.status == "running")
+
     def _look(self) -> None:
         """See which workers there are, and tell the slots on those that have gone."""
         if time.monotonic() < self.looked + LOOK:
             return
+        self.looked = time.monotonic()
         try:
             self.workers = frozenset(self.client.nthreads())
             self.answered = time.monotonic()
-        except (OSError, TimeoutError, ValueError):
-            if time.monotonic() < self.answered + PATIENCE:
+        except Exception:  # Dask has many ways to say that nobody answers
+            if self.client.status != "closed" and time.monotonic() < self.answered + PATIENCE:
                 return
             self.workers = frozenset()
-        finally:
-            self.looked = time.monotonic()
+            self.complaint = f"the scheduler at {self.address} does not answer any more"
         for address in self.busy.keys() - self.workers:
             self.busy.pop(address).lost()
 
@@ -134,18 +149,22 @@ class Cluster:
     def ended(self, runner: _Remote, fate: Fate) -> None:
         """A slot has ended by itself: it may be started again where that does not happen all the time."""
         self.busy.pop(runner.address, None)
+        self.looked = 0.0
         self.deaths[runner.address] += fate.failure
         if self.deaths[runner.address] >= MAX_DEATHS or runner.refused:
             self.left_out.add(runner.address)
 
     def hopes(self) -> bool:
         """Whether a worker may still come: for a while, and not only those that are of no use."""
-        if self.workers and self.workers <= self.left_out:
+        if self.complaint or (self.workers and self.workers <= self.left_out):
             return False
         now = time.monotonic()
         if self.lonely_since is None or self.busy:
             self.lonely_since = now
-        return now < self.lonely_since + PATIENCE
+        if now < self.lonely_since + PATIENCE:
+            return True
+        self.complaint = f"the scheduler at {self.address} has had no worker for {PATIENCE:.0f} s"
+        return False
 
     def close(self) -> None:
         with suppress(Exception), shielded():
@@ -192,9 +211,11 @@ class _Remote:
                 order = self._next()
                 if order is None:
                     break
-        except (EOFError, OSError):
-            pass  # the run is over
+        except (EOFError, OSError, concurrent.futures.CancelledError, asyncio.CancelledError):
+            pass  # the run is over, or the worker or the scheduler has gone
         except Exception as error:
+            if not self.cluster.connected:
+                return
             told = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             self.refused = isinstance(error, ImportError | AttributeError)
             text = "does not have this project, or not all that it needs" if self.refused else "failed"

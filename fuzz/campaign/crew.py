@@ -17,6 +17,9 @@ from typing import Final, Protocol
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.slot import slot_main
 
+BATCH: Final = 8
+"""Cases per order: about a second's work, so that little is lost to a kill and the parent is rarely asked."""
+
 MAX_DEATHS: Final = 5
 """A slot that dies is a failure of the harness; after this many no other one is started."""
 
@@ -42,7 +45,11 @@ class Runner(Protocol):
 
 
 class Crew(Protocol):
-    """All slots of a run."""
+    """All slots of a run. An order has ``batch`` cases. The ``complaint`` says why there are no slots, where that is no
+    failure of one of them."""
+
+    batch: int
+    complaint: str
 
     def start(self, plan: Plan, running: int) -> Runner | None:
         """Start one more slot beside those that are running; None if there is nobody to run it just now."""
@@ -79,6 +86,8 @@ class Processes:
 
     most: int
     started: int = 0
+    batch: int = BATCH
+    complaint: str = ""
 
     def start(self, plan: Plan, running: int) -> Runner | None:
         if running >= self.most or self.started >= self.most + MAX_DEATHS - 1:

@@ -18,7 +18,7 @@ from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
 from fuzz.archive.done import Done
 from fuzz.archive.recorded import stored_findings
-from fuzz.campaign.crew import Crew, Processes, Runner
+from fuzz.campaign.crew import BATCH, Crew, Processes, Runner
 from fuzz.campaign.desk import Desk
 from fuzz.campaign.messages import (
     Batch,
@@ -45,9 +45,6 @@ from fuzz.records.stats import Stats
 from fuzz.records.summary import Now, Observer, Summary
 from fuzz.triage.known import KnownIssues
 from oracles.reference import REFERENCE
-
-BATCH: Final = 8
-"""Cases per order: about a second's work, so that little is lost to a kill and the parent is rarely asked."""
 
 TICK: Final = 0.25
 LAST_WORDS: Final = 5.0
@@ -203,7 +200,11 @@ class Campaign:
         """Whether anything is under way or left to do. Minimizing goes on after the deadline, within its own time."""
         self._fill()
         if not self.slots:
-            return self.crew.hopes() and not self._late()
+            if self.crew.hopes() and not self._late():
+                return True
+            if self.crew.complaint:
+                self._failed(self.crew.complaint)
+            return False
         self._hand_out()
         return any(not slot.idle for slot in self.slots)
 
@@ -261,7 +262,7 @@ class Campaign:
         if self.again:
             return (self.again.popleft(),)
         batch: list[int] = []
-        while len(batch) < BATCH:
+        while len(batch) < self.crew.batch:
             if self.peeked is None:
                 self.peeked = next(self.numbers, None)
             # All cases of a batch are steered by the same lessons.

@@ -31,6 +31,7 @@ needs_dask = pytest.mark.skipif(
 @contextmanager
 def cluster(workers: int) -> Iterator[Cluster]:
     opened = open_cluster(f"local:{workers}", workers)
+    opened.batch = 4
     try:
         yield opened
     finally:
@@ -65,6 +66,24 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(tmp_path: Path, monkeypa
     with Reader(tmp_path / "out") as reader:
         assert reader.done(SERIES).ranges == [(0, CASES - 1)]
         assert not reader.pending()
+
+
+@needs_dask
+def test_a_scheduler_that_goes_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a line, and with what was done until then."""
+    take = Campaign._take
+    with cluster(1) as opened:
+
+        def leaving(campaign: Campaign, slot: Any, report: Report) -> None:
+            take(campaign, slot, report)
+            if isinstance(report, Batch):
+                opened.client.close()
+
+        monkeypatch.setattr(Campaign, "_take", leaving)
+        summary = night(tmp_path / "out", by=opened, engines=("mistaken:loud",))
+    assert summary.errors == [f"the scheduler at {opened.address} does not answer any more"]
+    assert 0 < summary.stats.cases < CASES
+    assert summary.exit_code == 1
 
 
 def test_another_version_of_the_project_is_refused() -> None:
