@@ -40,7 +40,7 @@ LOOK: Final = 2.0
 PATIENCE: Final = 60.0
 """Seconds without any worker, or any answer from the scheduler, after which the run ends."""
 
-CASES: Final = 32
+CASES: Final = 48
 """Cases per order: a task costs some milliseconds of CPU here, in the scheduler and in the worker together."""
 
 _LOCAL: Final = re.compile(r"local(?::([1-9][0-9]{0,3}))?")

@@ -26,6 +26,9 @@ PACKAGES: Final = ("wasm", "compiler", "generators", "oracles", "fuzz")
 IDLE_SECONDS: Final = 1800.0
 """A slot that gets no order for so long belongs to a run that was killed."""
 
+LAST_SECONDS: Final = 2.0
+"""What an idle slot has to end its engines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -70,9 +73,12 @@ class _Held:
     def end(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
+        if self.lock.acquire(blocking=False):  # it is idle, and ends by itself when its pipe does
+            self.pipe.close()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(LAST_SECONDS)
         self.process.kill()
         self.process.wait()
-        self.pipe.close()
 
 
 _HELD: Final[dict[str, _Held]] = {}
@@ -85,6 +91,8 @@ def carry_out(
     run's time (its clock is another one)."""
     if version != code_version():
         return Refused(f"has this project in version {code_version()}, the run is of {version}: install the same")
+    if order is None:  # whoever had a slot here before has lost it
+        forget(run)
     held = _HELD.get(run)
     try:
         if held is None:
@@ -97,8 +105,7 @@ def carry_out(
                 held.timer.cancel()
             if isinstance(order, RunCases) and seconds is not None:
                 order = replace(order, deadline=time.monotonic() + seconds)
-            if order is not None:
-                held.pipe.send(order)
+            held.pipe.send(order)
             reports = held.reports()
             held.timer = threading.Timer(IDLE_SECONDS, forget, [run])
             held.timer.daemon = True
@@ -106,7 +113,7 @@ def carry_out(
             return reports
     except (EOFError, OSError):
         forget(run)
-        return Died(held.process.returncode if held is not None and held.process.returncode is not None else 0)
+        return Died(held.process.wait() if held is not None else 0)
 
 
 def stop(run: str) -> None:
