@@ -14,6 +14,10 @@
     Case numbers as ranges.
 ``bundles``
     The bundles on the disk beside the rows that speak of them: read, surveyed, set aside.
+``settling``
+    Which cause a finding gets, in a run and in a merge.
+``merging``
+    Several archives as one.
 ``takeover``
     Folders of the form before, with a ``journal.jsonl``.
 ``recorded``

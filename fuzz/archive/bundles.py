@@ -21,7 +21,7 @@ UNREADABLE: Final = "unreadable"
 UNSEEN: Final = "0"
 """The stamp of a row whose bundle has not been read yet: it is looked at whenever the folder is opened."""
 
-_CONTENT: Final = "finding.json"
+CONTENT: Final = "finding.json"
 
 
 class BundleError(ArchiveError):
@@ -56,7 +56,7 @@ def survey(folder: Path, stamps: Mapping[str, str]) -> Iterator[Surveyed]:
 def stamp(bundle: Path) -> str:
     """What changes when a bundle's data does; "" where there are none."""
     try:
-        status = os.stat(bundle / _CONTENT)
+        status = os.stat(bundle / CONTENT)
     except OSError:
         return ""
     return f"{status.st_mtime_ns}:{status.st_size}"
@@ -65,7 +65,7 @@ def stamp(bundle: Path) -> str:
 def changed_at(bundle: Path) -> float:
     """When a bundle's data were written; 0 where there are none."""
     try:
-        return os.stat(bundle / _CONTENT).st_mtime
+        return os.stat(bundle / CONTENT).st_mtime
     except OSError:
         return 0.0
 
@@ -89,9 +89,9 @@ def read_findings(folder: Path) -> Iterator[tuple[Path, Finding]]:
 def read_bundle(path: Path) -> Finding:
     """Read one bundle. Raises ``BundleError`` with the reason."""
     try:
-        content = path / _CONTENT
+        content = path / CONTENT
         if content.exists() and not content.is_file():
-            raise ValueError(f"{_CONTENT} is no regular file")
+            raise ValueError(f"{CONTENT} is no regular file")
         return Finding.from_json(json.loads(content.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         told = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)

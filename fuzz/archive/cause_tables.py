@@ -59,6 +59,10 @@ class CauseQueries:
         row = self.database.row("SELECT root FROM roots WHERE cause = ?", (id,))
         return int(row[0]) if row else self.get(id).id
 
+    def roots(self) -> dict[int, int]:
+        """What each cause is part of at last."""
+        return dict(self.database.rows("SELECT cause, root FROM roots"))
+
     def members(self, id: int) -> list[Cause]:
         """The causes that were merged into this one itself, oldest first."""
         rows = self.database.rows(f"SELECT {_COLUMNS} FROM causes WHERE merged_into = ? ORDER BY id", (id,))
@@ -82,6 +86,10 @@ class CauseQueries:
             (self.root(one), self.root(other)),
         )
         return row is not None
+
+    def apart(self) -> list[tuple[int, int]]:
+        """The pairs that are kept apart."""
+        return [(one, other) for one, other in self.database.rows("SELECT one, other FROM apart ORDER BY one, other")]
 
     def spoken_of(self, id: int) -> bool:
         """Whether this cause was merged with another or taken apart."""

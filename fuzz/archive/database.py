@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,9 @@ NAME: Final = "archive.sqlite"
 
 _WAIT: Final = 30.0
 """Seconds to wait for somebody who holds the file with another program."""
+
+_AT_ONCE: Final = 10_000
+"""Rows that are fetched at once where there may be millions."""
 
 _WAL_MAGIC: Final = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -50,6 +53,22 @@ class Database:
             first: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
             return first
 
+    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows one after the other, for more of them than memory should hold."""
+        with asking(self.path):
+            cursor = self._connection.execute(sql, values)
+        while True:
+            with asking(self.path):
+                some = cursor.fetchmany(_AT_ONCE)
+            if not some:
+                return
+            yield from some
+
+    def each_executed(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """One statement for each row of values."""
+        with asking(self.path):
+            self._connection.executemany(sql, rows)
+
     def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
         """Change something; gives the number of rows that it met."""
         with asking(self.path):
@@ -72,7 +91,10 @@ class Database:
 
     @contextmanager
     def transaction(self, durable: bool = False) -> Iterator[None]:
-        """All that is changed within happens at once, or not at all."""
+        """All that is changed within happens at once, or not at all; within another transaction, with all of that."""
+        if self._connection.in_transaction:
+            yield
+            return
         with asking(self.path):
             if durable != self._durable:
                 self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")

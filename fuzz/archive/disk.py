@@ -17,6 +17,9 @@ from wasm.errors import UserError
 TEMPORARY: Final = ".tmp-"
 """How names of things begin that are not whole yet; ``sweep`` removes them."""
 
+MERGING: Final = ".merging-"
+"""How the folder's name begins in which bundles of other archives wait for their places."""
+
 
 class ArchiveError(UserError):
     """The output folder cannot be used or written: one line that says why and what to do. Exit code 3."""
@@ -104,6 +107,8 @@ def sync_folder(path: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what an interrupted run left half-written, and bring back a folder that had stepped aside."""
+    for left in folder.glob(f"{MERGING}*"):
+        shutil.rmtree(left, ignore_errors=True)
     for left in folder.glob(f"{TEMPORARY}*"):
         if left.is_dir():
             for aside in left.iterdir():

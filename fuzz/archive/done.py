@@ -90,6 +90,17 @@ class Done:
             self._lasts.insert(at, last)
 
 
+def joined(ranges: Iterable[Range]) -> list[Range]:
+    """Ranges in any order, which may overlap and touch, as those that ``Done`` has."""
+    whole: list[Range] = []
+    for first, last in sorted(ranges):
+        if whole and first <= whole[-1][1] + 1:
+            whole[-1] = (whole[-1][0], max(whole[-1][1], last))
+        else:
+            whole.append((first, last))
+    return whole
+
+
 def _runs(numbers: Iterable[int]) -> Iterator[Range]:
     """Numbers in any order, some perhaps twice, as sorted ranges that do not touch."""
     ordered = iter(sorted(numbers))

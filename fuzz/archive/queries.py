@@ -140,6 +140,11 @@ class Queries:
         which, values = ("", ()) if cause is None else (f"AND cause IN {_MEMBERS}", (cause,))
         return self._findings(f"trouble = '' {which}", values)
 
+    def cause_of(self, bundle: str) -> int | None:
+        """The cause that a stored finding was given, which may be part of another one by now; None for none."""
+        row = self.database.row("SELECT cause FROM findings WHERE bundle = ?", (bundle,))
+        return row[0] if row else None
+
     def troubled(self) -> list[StoredFinding]:
         """The findings whose bundles are gone or could not be read."""
         return self._findings("trouble != ''")

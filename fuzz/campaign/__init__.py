@@ -7,6 +7,11 @@
     A slot: a process with engine workers of its own, which goes from a case's number to a finding by itself. Orders
     (``RunCases``, ``Minimize``) and reports (``Hello``, ``Batch``, ``Found``, ``Minimized``, ...) pass between
     the two, over a pipe.
+``crew``, ``cluster``
+    Who runs the slots: processes here, or workers of a Dask cluster, each of which holds a slot (``cluster_worker``,
+    ``slot_process``). The rest of the campaign knows no difference.
+``shards``
+    ``--shard I/N``: which cases are whose when several runs divide a series.
 ``messages``
     The orders and reports themselves.
 ``desk``

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.archive.archive import Archive
+from fuzz.archive.settling import Settling
 from fuzz.campaign.messages import Batch, Found, Knowledge, Minimize, Minimized, Reconsidered
 from fuzz.campaign.steering import BEFORE, EPOCH, Lesson, lesson_of, lessons_of_issues
 from fuzz.records.finding import Finding
 from fuzz.records.history import Cause, Ending, Minimization, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
-from fuzz.triage.causes import cause_of, is_bare, release_of, united
+from fuzz.triage.causes import cause_of, is_bare, release_of
 from fuzz.triage.essentials import Essentials
-from fuzz.triage.kin import akin, same_cause
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.signature import is_telling
 from wasm.case import Case
@@ -35,7 +35,7 @@ class Desk:
     ``numbers`` has by bundle the number of the case with which a finding that is worked on was met. ``smaller`` are
     findings of known causes that can be made smaller when there is nothing better to do. ``under_way`` are the tasks
     that slots have, by bundle, and ``died`` those whose slot died once. ``telling`` are the buckets that say much.
-    ``epoch`` is that of steering, 0 for none.
+    ``epoch`` is that of steering, 0 for none; unless it ``learns``, nothing steers but what was known before.
     """
 
     archive: Archive
@@ -55,17 +55,28 @@ class Desk:
     asked: set[SetAside] = field(default_factory=set)
     put_back: set[SetAside] = field(default_factory=set)
     telling: set[str] = field(default_factory=set)
-    causes: tuple[Cause, ...] = ()
-    roots: dict[int, int] = field(default_factory=dict)
     epoch: int = EPOCH
+    learns: bool = True
     by_issues: list[Lesson] = field(default_factory=list)
     by_causes: dict[int, Lesson] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     ready: bool = False
+    settling: Settling = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.settling = Settling(self.archive)
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return self.settling.causes
+
+    @property
+    def roots(self) -> dict[int, int]:
+        return self.settling.roots
 
     def open(self) -> None:
         """Take up what earlier runs in this folder left: unsorted disagreements, findings that could be smaller."""
-        self._refresh()
+        self.settling.refresh()
         self._recognise()
         if self.epoch:
             self.by_issues += lessons_of_issues(self.issues)
@@ -101,7 +112,7 @@ class Desk:
                 root = self.roots[row.cause]
                 if not self.archive.causes.get(root).known:
                     self.archive.causes.set_known(root, known, self.issues.link(known))
-        self._refresh()
+        self.settling.refresh()
 
     def greeted(self, engines: Mapping[str, str]) -> None:
         """The engines are known, with their releases: what earlier runs taught of these steers from the beginning. A
@@ -288,43 +299,22 @@ class Desk:
     def _settle(
         self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE, faces: tuple[str, ...] = ()
     ) -> None:
-        """Give a stored finding its cause: one that is known already, or a new one, which steers from then on.
-
-        One that has a cause and was minimized further keeps it where a person has spoken of that. Else it goes where it
-        belongs now: a cause that nothing else is known of than by this finding changes with it, and is part of the
-        other one if there is one. What an earlier run left teaches as if case 0 had: cases may be under way.
-        """
+        """Give a stored finding its cause (``Settling``), which steers from then on. What an earlier run left teaches
+        as if case 0 had: cases may be under way."""
         tables = self.archive.causes
         again = cause_of(finding, Essentials.of_words(words), faces)
         telling = is_telling(finding.signature)
         self.telling.update([finding.signature.bucket.key] if telling else ())
-        had = next((row.cause for row in self.archive.findings() if row.bundle == bundle), None)
-        known = next((cause for cause in self.causes if same_cause(cause, again, telling)), None)
-        if had is not None and (tables.spoken_of(had) or (known is None and self._alone(bundle, had))):
-            known = tables.get(had)
-            if is_bare(known) or not tables.spoken_of(had):
-                tables.update(had, essentials=again.essentials, name=again.name)
-                self._learn(had, max(0, number))
-        if known is None:
-            id = tables.add(again)
-            kin = next((cause for cause in self.causes if akin(cause, again)), None)
-            if kin is not None:
-                tables.merge(self.roots[kin.id], id)
+        settled = self.settling.settle(bundle, again, telling)
+        id, had = settled.cause, settled.had
+        if settled.taught or id in self.by_causes:
             self._learn(id, max(0, number))
-        else:
-            id = known.id
-            if id in self.by_causes:
-                self._learn(id, max(0, number))
-            changes = united(known, again, telling)
-            if changes:
-                tables.update(id, **changes)
         if id != had:
-            tables.give_finding(bundle, id)
-            self.examples[self.archive.causes.root(id)] += 1
+            self.examples[tables.root(id)] += 1
         if had is not None and tables.root(had) != tables.root(id):
             self.examples[tables.root(had)] -= 1
             self._left(had, id)
-        self._refresh()
+        self.settling.refresh()
 
     def _left(self, had: int, now: int) -> None:
         """Its last minimized finding has left a cause: what it was about was wrong. What else it was given to is looked
@@ -344,6 +334,8 @@ class Desk:
 
     def _learn(self, cause: int, number: int) -> None:
         """A cause steers by the least number of a case that shows it, in whatever order cases are run."""
+        if number > BEFORE and not self.learns:
+            return
         lesson = lesson_of(self.archive.causes.get(cause), number, self.epoch) if self.epoch else None
         if lesson is not None:
             known = self.by_causes.get(cause)
@@ -357,15 +349,6 @@ class Desk:
             if lesson is not None and seen.seed == series.seed and seen.target in series.targets:
                 number = seen.index * len(series.targets) + series.targets.index(seen.target)
                 self.by_causes[seen.cause or 0] = replace(lesson, number=min(number, lesson.number))
-
-    def _alone(self, bundle: str, cause: int) -> bool:
-        """Whether no other finding that was minimized has this cause."""
-        return not any(row.minimized and row.bundle != bundle for row in self.archive.findings(cause))
-
-    def _refresh(self) -> None:
-        """Parts of a cause are causes too: what a person has merged needs no second word when it is seen again."""
-        self.causes = tuple(self.archive.causes.all(merged=True))
-        self.roots = {cause.id: self.archive.causes.root(cause.id) for cause in self.causes}
 
     def _with_known(self, finding: Finding) -> Finding:
         return replace(finding, known=self.issues.match(finding.signature, _dissenters(finding)))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
-import signal
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
 from fuzz import VERSION
 from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
+from fuzz.archive.done import Done
 from fuzz.archive.recorded import stored_findings
+from fuzz.campaign.crew import BATCH, Crew, Processes, Runner
 from fuzz.campaign.desk import Desk
 from fuzz.campaign.histories import bisect_new
 from fuzz.campaign.messages import (
@@ -39,7 +38,7 @@ from fuzz.campaign.messages import (
     RunCases,
     Stop,
 )
-from fuzz.campaign.slot import slot_main
+from fuzz.campaign.shards import Shard
 from fuzz.campaign.steering import EPOCH
 from fuzz.records.history import SetAside
 from fuzz.records.printable import printable_lines
@@ -48,24 +47,19 @@ from fuzz.records.summary import Now, Observer, Summary
 from fuzz.triage.known import KnownIssues
 from oracles.reference import REFERENCE
 
-BATCH: Final = 8
-"""Cases per order: about a second's work, so that little is lost to a kill and the parent is rarely asked."""
-
 TICK: Final = 0.25
 LAST_WORDS: Final = 5.0
 """Seconds that an interrupted run waits for how far minimizing has come."""
-MAX_DEATHS: Final = 5
-"""A slot that dies is a failure of the harness; after this many the run ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How long and how wide to run. ``seconds`` or ``cases`` bounds it; ``minimize_seconds`` 0 minimizes nothing.
 
-    ``epoch`` is by how many case numbers steering goes (``fuzz.campaign.steering``), 0 for not at all.
-    ``bisect_seconds`` is for finding out which releases show what is new, at the end, 0 for not at all.
-    With ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new
-    ones.
+    ``epoch`` is by how many case numbers steering goes (``fuzz.campaign.steering``), 0 for not at all. With a ``shard``
+    only its part of the case numbers (of those below ``cases``) is run, and nothing steers but what was known before.
+    ``bisect_seconds`` is for finding out which releases show what is new, at the end, 0 for not at all. With
+    ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new ones.
     """
 
     seconds: float | None = 60.0
@@ -76,6 +70,7 @@ class Settings:
     epoch: int = EPOCH
     fail_on_any: bool = False
     bisect_seconds: float = 0.0
+    shard: Shard | None = None
 
 
 @dataclass(slots=True)
@@ -83,8 +78,7 @@ class _Slot:
     """The parent's side of a slot; ``numbers`` are the cases of the order under way, ``items`` those that it asks
     again, ``bundle`` what it minimizes; ``since`` is when it was given, ``triage`` whether it is about causes."""
 
-    process: BaseProcess
-    pipe: Connection
+    runner: Runner
     idle: bool = False
     since: float = 0.0
     triage: bool = False
@@ -93,22 +87,27 @@ class _Slot:
     items: tuple[SetAside, ...] = ()
     greeted: bool = False
 
+    @property
+    def pipe(self) -> Connection:
+        return self.runner.pipe
+
 
 @dataclass(slots=True)
 class Campaign:
-    """One run into one archive."""
+    """One run into one archive. Its slots are processes of this machine, unless others (``by``) run them."""
 
     plan: Plan
     settings: Settings
     archive: Archive
     known: KnownIssues
     observer: Observer
+    by: Crew | None = None
+    crew: Crew = field(init=False)
     summary: Summary = field(init=False)
     desk: Desk = field(init=False)
     slots: list[_Slot] = field(default_factory=list)
     again: deque[int] = field(default_factory=deque)
     doubted: set[int | SetAside] = field(default_factory=set)
-    deaths: int = 0
     deadline: float | None = None
     numbers: Iterator[int] = field(init=False)
     peeked: int | None = None
@@ -120,9 +119,10 @@ class Campaign:
         self.summary = Summary(series.targets, series.seed, series.version, self.archive.folder)
         self.summary.fail_on_any = self.settings.fail_on_any
         settings = self.settings
+        self.crew = self.by or Processes(settings.jobs)
         self.desk = Desk(
             self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series,
-            epoch=settings.epoch,
+            epoch=settings.epoch, learns=settings.shard is None,
         )  # fmt: skip
 
     def run(self) -> Summary:
@@ -131,7 +131,7 @@ class Campaign:
         done, stats = self.archive.begin(self.plan.series)
         self.summary.resumed = len(done)
         self.summary.stats.add(stats)
-        self.numbers = done.missing(self.settings.cases)
+        self.numbers = self._numbers(done)
         if self.settings.seconds is not None:
             self.deadline = time.monotonic() + self.settings.seconds
         before = time.process_time()
@@ -139,7 +139,6 @@ class Campaign:
             self.desk.open()
             self._collect()
             self.observer.started(self.summary)
-            self._start_slot()
             while self._busy():
                 self._step()
                 self.summary.wall_seconds = time.monotonic() - start
@@ -159,8 +158,15 @@ class Campaign:
         self.observer.finished(self.summary)
         return self.summary
 
+    def _numbers(self, done: Done) -> Iterator[int]:
+        """The numbers of the cases to run."""
+        shard, cases = self.settings.shard, self.settings.cases
+        return shard.missing(done, len(self.plan.series.targets), cases) if shard else done.missing(cases)
+
     def _now(self) -> Now:
-        cases = self.settings.cases
+        cases, shard = self.settings.cases, self.settings.shard
+        if cases is not None and shard is not None:
+            cases = shard.share(len(self.plan.series.targets), cases)
         return Now(
             starting=sum(not slot.greeted for slot in self.slots),
             running=sum(bool(slot.numbers) for slot in self.slots),
@@ -185,22 +191,23 @@ class Campaign:
 
     # --- slots -------------------------------------------------------------------------------------------------------
 
-    def _start_slot(self) -> None:
-        """Start one more slot. An interrupt from the terminal is for the parent, so slots start with it blocked."""
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
-            process = context.Process(target=slot_main, args=(theirs, self.plan), daemon=True)
-            process.start()
-            theirs.close()
-            self.slots.append(_Slot(process, ours))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+    def _fill(self) -> None:
+        """Start the slots that there may be. The first one has installed and checked every engine when it says hello;
+        only then do the others start."""
+        while not self.slots or any(slot.greeted for slot in self.slots):
+            runner = self.crew.start(self.plan, len(self.slots))
+            if runner is None:
+                return
+            self.slots.append(_Slot(runner))
 
     def _busy(self) -> bool:
         """Whether anything is under way or left to do. Minimizing goes on after the deadline, within its own time."""
+        self._fill()
         if not self.slots:
+            if self.crew.hopes() and not self._late():
+                return True
+            if self.crew.complaint:
+                self._failed(self.crew.complaint)
             return False
         self._hand_out()
         return any(not slot.idle for slot in self.slots)
@@ -259,7 +266,7 @@ class Campaign:
         if self.again:
             return (self.again.popleft(),)
         batch: list[int] = []
-        while len(batch) < BATCH:
+        while len(batch) < self.crew.batch:
             if self.peeked is None:
                 self.peeked = next(self.numbers, None)
             # All cases of a batch are steered by the same lessons.
@@ -277,13 +284,15 @@ class Campaign:
     def _may_begin(self, number: int) -> bool:
         """Whether all is known that a case is steered by: what the last epoch but one has taught."""
         before = (self._epoch(number) - 1) * self.settings.epoch
-        if before <= 0:
+        if before <= 0 or not self.desk.learns:
             return True
         running = any(slot.numbers and min(slot.numbers) < before for slot in self.slots)
         return not running and self.desk.settled_before(before)
 
     def _step(self) -> None:
         """Take what slots report; wait a little if there is nothing."""
+        if not self.slots:
+            time.sleep(TICK)
         pipes = {slot.pipe: slot for slot in self.slots}
         for ready in wait(list(pipes), TICK):
             slot = pipes[ready]  # type: ignore[index]
@@ -328,26 +337,26 @@ class Campaign:
 
     def _greet(self, slot: _Slot, hello: Hello) -> None:
         slot.greeted = True
-        self.summary.engines = {REFERENCE: VERSION, **dict(hello.engines)}
-        self.summary.notes = list(hello.notes)
+        self.summary.engines |= {REFERENCE: VERSION, **dict(hello.engines)}
+        self.summary.notes = list(dict.fromkeys((*self.summary.notes, *hello.notes)))
         for engine, release in self.summary.engines.items():
             self.archive.record_engine(engine, release)
-        self.desk.greeted(dict(hello.engines))
+        if hello.engines:
+            self.desk.greeted(dict(hello.engines))
         self._collect()
         for engine, reason in hello.broken:
             self._broken(engine, reason)
         if not hello.engines:
+            self.crew.useless(slot.runner)
             self._drop(slot)
-            return
-        # The first slot has installed and checked every engine; only now do the others start.
-        while len(self.slots) < self.settings.jobs and slot is self.slots[0]:
-            self._start_slot()
 
     def _died(self, slot: _Slot) -> None:
         self._drop(slot)
-        self.deaths += 1
-        slot.process.join(5)
-        self._failed(f"a slot died (exit code {slot.process.exitcode}) in cases {list(slot.numbers) or 'none'}")
+        fate = slot.runner.fate()
+        if fate.failure:
+            self._failed(f"{fate.text} in cases {list(slot.numbers) or 'none'}")
+        else:
+            self.observer.note(fate.text)
         for number in slot.numbers:
             if number in self.doubted:
                 given_up = Stats(discarded=Counter({"harness died": 1}))
@@ -363,8 +372,6 @@ class Campaign:
             alone = len(slot.items) == 1
             self.desk.give_back(slot.items, lost=alone and slot.items[0] in self.doubted)
             self.doubted.update(slot.items if alone else ())
-        if self.deaths < MAX_DEATHS:
-            self._start_slot()
 
     def _drop(self, slot: _Slot) -> None:
         self.slots.remove(slot)
@@ -384,12 +391,10 @@ class Campaign:
         """End the slots: closing the pipe ends an idle one, the others are killed; their workers see it and end."""
         for slot in self.slots:
             slot.pipe.close()
-            slot.process.join(1.0 if slot.idle else 0.0)
         for slot in self.slots:
-            if slot.process.is_alive():
-                slot.process.kill()
-            slot.process.join(5)
+            slot.runner.end(1.0 if slot.idle else 0.0)
         self.slots.clear()
+        self.crew.close()
 
     # --- findings ----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from fuzz.campaign.shards import Shard
 
 MOST_JOBS: Final = 1024
 _LARGEST: Final = 1 << 63
@@ -38,6 +41,16 @@ def jobs(text: str) -> int:
     if number > MOST_JOBS:
         raise argparse.ArgumentTypeError(f"{text} are too many: {MOST_JOBS} at most")
     return number
+
+
+def shard(text: str) -> Shard:
+    """A shard, as ``2/4``."""
+    from fuzz.campaign.shards import Shard
+
+    try:
+        return Shard.read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _number(text: str, least: int) -> int:

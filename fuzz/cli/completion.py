@@ -157,6 +157,7 @@ _COMPLETERS: Final[dict[str, Completer]] = {
     "id": engines,
     "case": _bundles,
     "dir": _folders,
+    "into": _folders,
     "fault": _faults,
     "format": _formats,
     "write": _several_formats,

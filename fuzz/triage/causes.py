@@ -93,6 +93,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
+    wrong = {*known.wrong_in, *again.wrong_in}
     learned = {
         "essentials": common.words()
         if common.specific != mine.specific and (common.specific or telling)
@@ -100,7 +101,8 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         "faces": tuple(dict.fromkeys((*known.faces, *again.faces))),
         "shown_by": tuple(sorted(shown)),
         "hidden_by": tuple(sorted({*known.hidden_by, *again.hidden_by} - shown)),
-        "wrong_in": tuple(sorted({*known.wrong_in, *again.wrong_in})),
+        "wrong_in": tuple(sorted(wrong)),
+        "right_in": tuple(sorted({*known.right_in, *again.right_in} - wrong)),
     }
     return {name: values for name, values in learned.items() if values != getattr(known, name)}
 

@@ -164,7 +164,7 @@ def test_a_slot_that_dies_minimizing_does_not_end_the_work(
         nonlocal left
         if left:
             left -= 1
-            os.kill(slot.process.pid, signal.SIGKILL)
+            os.kill(slot.runner.process.pid, signal.SIGKILL)
         order(campaign, slot, task)
 
     monkeypatch.setattr(Campaign, "_minimize", killing)

@@ -9,17 +9,18 @@ import shutil
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
 from fuzz.archive.archive import Archive
 from fuzz.campaign import feedback
+from fuzz.campaign.cluster import open_cluster
 from fuzz.campaign.loop import Campaign, Settings
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import EPOCH
-from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive
+from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive, shard
 from fuzz.cli.asked import asked_engines
 from fuzz.cli.names import listed
 from fuzz.records.history import Series
@@ -37,6 +38,8 @@ EXAMPLES: Final = (
     "run --target returns --time 10m",
     "run --target mixed,simd --cases 3000 --seed 7 --engine wasmtime@33 --engine v8:liftoff --out findings",
     "run --target calls --time 8h --out findings --known corpus/known/wasmtime.toml --json",
+    "run --target mixed --cases 100000 --seed 7 --shard 2/4 --out shard2",
+    "run --target mixed --time 8h --cluster tcp://scheduler:8786 --out findings",
 )
 EXITS: Final = {0: "no finding, or known ones only", 1: "new findings"}
 
@@ -51,7 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     budget.add_argument("--time", type=duration, metavar="T", help="how long, as 10m (default: 60s)")
     budget.add_argument("--cases", type=natural, metavar="N", help="how many cases")
     parser.add_argument("--seed", type=natural, metavar="N", help="the seed (default: random, and printed)")
-    parser.add_argument("--jobs", type=jobs, metavar="N", help="slots that run cases (default: the CPUs)")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=jobs, metavar="N", help="slots that run cases (default: the CPUs)")
+    words = "run the cases on the workers of a Dask scheduler, or of local:N that are started here (docs/scale.md)"
+    where.add_argument("--cluster", metavar="ADDRESS", help=words)
+    words = "only the I-th of N parts of the cases, to be merged later; steered by what was known before, nothing else"
+    parser.add_argument("--shard", type=shard, metavar="I/N", help=words)
     parser.add_argument("--out", type=path, metavar="DIR", help="where to record (default: a new folder in reports/)")
     parser.add_argument("--known", type=path, metavar="FILE", help="known issues (TOML)")
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
@@ -80,32 +88,44 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("the interpreter has nothing to be compared with: name another engine with --engine")
     issues = known.load(args.known) if args.known else known.none()
     seconds = args.time if args.time is not None else None if args.cases is not None else DEFAULT_SECONDS
+    _check(args)
+    cpus = len(os.sched_getaffinity(0))
     settings = Settings(
         seconds=seconds,
         cases=args.cases,
-        jobs=args.jobs or len(os.sched_getaffinity(0)),
+        jobs=args.jobs or cpus,
         max_per_signature=args.max_per_signature,
         minimize_seconds=0.0 if args.no_minimize else args.minimize_time,
         epoch=0 if args.no_steer else EPOCH,
         fail_on_any=args.fail_on == "any",
         bisect_seconds=args.bisect,
+        shard=args.shard,
     )
     if args.feedback is not None:
         feedback.begin(args.feedback)
     folder = args.out or _new_folder()
-    archive = Archive(folder)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
+    with ExitStack() as stack:
+        by = open_cluster(args.cluster, cpus) if args.cluster is not None else None
+        if by is not None:
+            stack.callback(by.close)
+        archive = Archive(folder)
+        stack.callback(archive.close)
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
         series = Series(targets, _seed(args.seed, archive, targets, version), version)
         plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback)
-        summary = Campaign(plan, settings, archive, issues, observer(args.json)).run()
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        archive.close()
+        summary = Campaign(plan, settings, archive, issues, observer(args.json), by).run()
     if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
         _forget(folder)
         print(f"fuzz: nothing was recorded, so {folder} is gone again", file=sys.stderr)
     return int(summary.exit_code)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What does not go together."""
+    if args.shard is not None and args.seed is None:
+        raise UsageError("--shard needs --seed: all shards are parts of one series")
+    if args.cluster is not None and args.feedback is not None:
+        raise UsageError("--feedback needs a folder that all slots have: it does not go with --cluster")
 
 
 def _forget(folder: Path) -> None:

@@ -1,0 +1,88 @@
+"""Which cause a minimized finding gets: one that the archive has already, or a new one, perhaps as a part of its kin.
+
+A run settles its findings with this, and so does merging archives: what is one cause on one machine is one on many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from fuzz.archive.archive import Archive
+from fuzz.records.history import Cause
+from fuzz.triage.causes import is_bare, united
+from fuzz.triage.kin import akin, same_cause
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The ``cause`` that a finding has now and the one that it ``had``. ``taught``: what the cause is about was not
+    known before."""
+
+    cause: int
+    had: int | None
+    taught: bool
+
+
+@dataclass(slots=True)
+class Settling:
+    """The causes of an archive, those that are parts of others among them, as they were when it was refreshed last."""
+
+    archive: Archive
+    causes: tuple[Cause, ...] = ()
+    roots: dict[int, int] = field(default_factory=dict)
+
+    def refresh(self) -> None:
+        """Parts of a cause are causes too: what a person has merged needs no second word when it is seen again."""
+        self.causes = tuple(self.archive.causes.all(merged=True))
+        self.roots = self.archive.causes.roots()
+
+    def settle(self, bundle: str, again: Cause, telling: bool) -> Settled:
+        """Give a stored finding its cause, which is ``again`` as far as the finding alone tells.
+
+        One that has a cause and was minimized further keeps it where a person has spoken of that. Else it goes where it
+        belongs now: a cause that nothing else is known of than by this finding changes with it.
+        """
+        tables = self.archive.causes
+        had = self.archive.cause_of(bundle)
+        known = self.find(again, telling)
+        taught = known is None
+        if had is not None and (tables.spoken_of(had) or (known is None and self.alone(had, (bundle,)))):
+            known = tables.get(had)
+            taught = is_bare(known) or not tables.spoken_of(had)
+            if taught:
+                tables.update(had, essentials=again.essentials, name=again.name)
+        if known is None:
+            id = tables.add(again)
+            self.join_kin(id, again)
+        else:
+            id = known.id
+            self.unite(known, again, telling)
+        if id != had:
+            tables.give_finding(bundle, id)
+        return Settled(id, had, taught)
+
+    def find(self, again: Cause, telling: bool, barred: Collection[int] = ()) -> Cause | None:
+        """The first cause that this is one more of, if there is one; none of those ``barred`` (ids)."""
+        found = (cause for cause in self.causes if cause.id not in barred and same_cause(cause, again, telling))
+        return next(found, None)
+
+    def unite(self, known: Cause, again: Cause, telling: bool) -> bool:
+        """Let a cause learn from being found again; whether there was anything to learn."""
+        changes = united(known, again, telling)
+        if changes:
+            self.archive.causes.update(known.id, **changes)
+        return bool(changes)
+
+    def join_kin(self, id: int, cause: Cause) -> None:
+        """Make a new cause part of what it hangs together with, unless somebody keeps the two apart."""
+        tables = self.archive.causes
+        for kin in self.causes:
+            if kin.id != id and akin(kin, cause) and not tables.is_apart(kin.id, id):
+                if tables.root(kin.id) != tables.root(id):
+                    tables.merge(kin.id, id)
+                return
+
+    def alone(self, cause: int, bundles: Collection[str]) -> bool:
+        """Whether no finding but these, of those that were minimized, has this cause."""
+        return not any(row.minimized and row.bundle not in bundles for row in self.archive.findings(cause))
