@@ -117,7 +117,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         series = self.plan.series
-        self.summary = Summary(series.targets, series.seed, series.version, self.archive.folder)
+        self.summary = Summary(series.names, series.seed, series.version, self.archive.folder)
         self.summary.fail_on_any = self.settings.fail_on_any
         settings = self.settings
         self.desk = Desk(

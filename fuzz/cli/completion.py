@@ -55,7 +55,7 @@ def attach(parser: argparse.ArgumentParser) -> None:
 def _targets(prefix: str, **_: Any) -> Iterator[str]:
     from generators.registry import target_names
 
-    yield from _listed(prefix, target_names())
+    yield from _listed(prefix, ("all", *target_names()))
 
 
 def _generators(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:

@@ -21,19 +21,21 @@ from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import EPOCH
 from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive
 from fuzz.cli.asked import asked_engines
+from fuzz.cli.chosen import ALL, chosen_targets
 from fuzz.cli.names import listed
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.trial.bench import default_engines
 from generators.peer import peer_names
-from generators.registry import kind_of, target_names, version_of
+from generators.registry import kind_of, version_of
 from oracles.engine import UsageError
 from oracles.reference import REFERENCE
 
 DEFAULT_SECONDS: Final = 60.0
 
 EXAMPLES: Final = (
+    "run --time 10m",
     "run --target returns --time 10m",
     "run --target mixed,simd --cases 3000 --seed 7 --engine wasmtime@33 --engine v8:liftoff --out findings",
     "run --target calls --time 8h --out findings --known corpus/known/wasmtime.toml --json",
@@ -42,8 +44,9 @@ EXITS: Final = {0: "no finding, or known ones only", 1: "new findings"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--target", metavar="T[,T...]", help="what to generate (see fuzz targets)")
+    what = parser.add_mutually_exclusive_group()
+    words = "what to generate (see fuzz targets), in turn (default: all, by their weights)"
+    what.add_argument("--target", metavar="T[,T...]", help=words)
     words = "take modules from other projects' generators instead: wasm-smith, wasm-smith:wide or ttf"
     what.add_argument("--generator", metavar="G[,G...]", help=words)
     add_engines(parser)
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a campaign; gives the exit code of its summary."""
     targets = _names(args)
     version = version_of(targets)
-    engines = asked_engines(args.engine or default_engines(map(kind_of, targets)), args.offline)
+    engines = asked_engines(args.engine or default_engines(map(kind_of, set(targets))), args.offline)
     if engines == [REFERENCE]:
         raise UsageError("the interpreter has nothing to be compared with: name another engine with --engine")
     issues = known.load(args.known) if args.known else known.none()
@@ -124,7 +127,7 @@ def _names(args: argparse.Namespace) -> tuple[str, ...]:
     """The targets, or the peers, to take cases from in turn."""
     if args.generator is not None:
         return listed(args.generator, "generator", peer_names())
-    return listed(args.target, "target", target_names())
+    return chosen_targets(ALL if args.target is None else args.target, args.engine or ())
 
 
 def _seed(given: int | None, archive: Archive, targets: tuple[str, ...], version: str) -> int:
