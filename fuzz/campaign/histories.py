@@ -9,6 +9,7 @@ from fuzz.archive.archive import Archive
 from fuzz.bisect.history import Bisected, Nobody, Options, bisect
 from fuzz.bisect.keeping import keep
 from fuzz.bisect.question import about
+from fuzz.campaign.deadline import TimeIsOver
 from fuzz.campaign.messages import Plan
 from fuzz.records.finding import Finding
 from fuzz.records.strip_text import words
@@ -44,6 +45,9 @@ def bisect_new(plan: Plan, archive: Archive, summary: Summary, seconds: float, o
             return
         try:
             _bisect(plan, archive, group[0], deadline, observer)
+        except TimeIsOver:
+            observer.note(f"the time for releases is over; not finished: {_name(group[0])}")
+            return
         except KeyboardInterrupt:
             summary.interrupted = True
             return

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fuzz.records.finding import Signature
+from fuzz.records.strip import State
 from oracles.judge.verdict import Dissent
 from wasm.case import Case
 
@@ -226,6 +227,23 @@ class Cause:
     link: str = ""
     merged_into: int | None = None
     night: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retest:
+    """A cause's smallest stored case, run again at the beginning of a night by one engine.
+
+    ``state`` is ``bad`` if it shows what was found (or is wrong in another way: ``shows`` tells), ``good`` if it did
+    what the reference does, ``cannot`` if it could not be asked; ``why`` is a line.
+    """
+
+    cause: int
+    bundle: str
+    engine: str
+    release: str
+    state: State
+    shows: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

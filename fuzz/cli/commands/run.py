@@ -6,13 +6,11 @@ import argparse
 import os
 import secrets
 import shutil
-import signal
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 from fuzz.archive.archive import Archive
 from fuzz.campaign import feedback
@@ -23,6 +21,7 @@ from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, p
 from fuzz.cli.asked import asked_engines
 from fuzz.cli.chosen import ALL, chosen_targets
 from fuzz.cli.names import listed
+from fuzz.cli.stopping import stoppable
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
@@ -97,13 +96,12 @@ def run(args: argparse.Namespace) -> int:
         feedback.begin(args.feedback)
     folder = args.out or _new_folder()
     archive = Archive(folder)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         series = Series(targets, _seed(args.seed, archive, targets, version), version)
         plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback)
-        summary = Campaign(plan, settings, archive, issues, observer(args.json)).run()
+        with stoppable():
+            summary = Campaign(plan, settings, archive, issues, observer(args.json)).run()
     finally:
-        signal.signal(signal.SIGTERM, previous)
         archive.close()
     if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
         _forget(folder)
@@ -116,11 +114,6 @@ def _forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):  # others are in it
         folder.parent.rmdir()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """A polite request to end is treated as an interrupt from the keyboard."""
-    raise KeyboardInterrupt
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
