@@ -156,6 +156,7 @@ _COMPLETERS: Final[dict[str, Completer]] = {
     "last": _releases,
     "id": engines,
     "case": _bundles,
+    "what": _bundles,
     "dir": _folders,
     "fault": _faults,
     "format": _formats,
