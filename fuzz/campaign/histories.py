@@ -38,6 +38,7 @@ def bisect_new(plan: Plan, archive: Archive, summary: Summary, seconds: float, o
     """
     deadline = time.monotonic() + seconds
     groups = [group for group in summary.by_cause() if group[0].fresh and not group[0].known]
+    groups.sort(key=lambda group: not group[0].cause)  # what nobody could minimize yet comes last
     for number, group in enumerate(groups):
         if time.monotonic() >= deadline:
             left = ", ".join(_name(others[0]) for others in groups[number:])
