@@ -39,13 +39,13 @@ COST: Final[dict[str, int]] = {
 """CPU milliseconds that a case takes with the default engines, the interpreter and the generator: as measured by
 ``fuzz run --target all --cases 570 --no-minimize --json`` (``targets_cpu_seconds`` by ``targets_cases``)."""
 
-_USUAL: Final = 35.0
+USUAL: Final = 35.0
 """What a target that nobody has measured is taken to cost."""
 
 
 def turns(names: Sequence[str]) -> tuple[str, ...]:
     """The targets in the order of their turns, those with more of them evenly between the others."""
-    wanted = {name: load_target(name).weight / COST.get(name, _USUAL) for name in names}
+    wanted = {name: load_target(name).weight / COST.get(name, USUAL) for name in names}
     whole = sum(wanted.values())
     counts = {name: max(1, round(LENGTH * share / whole)) for name, share in wanted.items()}
     places = [((turn + 0.5) / count, name) for name, count in counts.items() for turn in range(count)]

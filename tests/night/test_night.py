@@ -9,16 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from json_docs import documented
 from night_engines import open_new, open_old
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.morning import morning
 from fuzz.campaign.deadline import TimeIsOver, until
+from fuzz.cli.commands.night import _retested
 from fuzz.cli.main import main
 from fuzz.corpus.folder import entries
+from fuzz.night.retest import Retested
 from fuzz.night.running import Told, run_night
 from fuzz.night.settings import Night, shares
 from fuzz.records.exit_code import ExitCode
+from fuzz.records.history import Retest
 from fuzz.records.morning import News
 from fuzz.records.strip import State
 from fuzz.report.live import observer
@@ -141,6 +145,20 @@ def test_the_command_from_a_file_to_reports(tmp_path: Path, capsys: pytest.Captu
     assert [row["type"] for row in rows if row["type"] != "progress"] == ["start", "summary", "night"]
     assert rows[-1]["reports"] == [str(tmp_path / "o" / "report" / "report.jsonl")]
     assert rows[-1]["exit_code"] == 0
+    assert set(rows[-1]) == documented("fuzz night", "night")
+
+
+def test_old_causes_are_told_as_lines_too(first: tuple[Path, Told], capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = first
+    answer = Retest(1, "bundle", "planted", "1.0.0", State.BAD, True, "it is wrong")
+    with Reader(out / "findings") as reader:
+        one = Retested(reader.causes.get(1), (answer,))
+    _retested(one, True)
+    row = json.loads(capsys.readouterr().out)
+    assert row["state"] == "again"
+    assert set(row) == documented("fuzz night", "retested")
+    _retested(one, False)
+    assert "still in planted (1.0.0)" in capsys.readouterr().out
 
 
 def test_time_is_shared_from_the_end() -> None:

@@ -58,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--known", type=path, metavar="FILE", help="known issues (TOML)")
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
     parser.add_argument("--feedback", type=path, metavar="DIR", help=words)
+    words = "a corpus (fuzz corpus) that targets mutate and mixed start from"
+    parser.add_argument("--seeds", type=path, metavar="DIR", help=words)
     parser.add_argument(
         "--max-per-signature", type=positive, default=3, metavar="N", help="examples to store of one kind"
     )
@@ -94,11 +96,13 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.feedback is not None:
         feedback.begin(args.feedback)
+    if args.seeds is not None and not args.seeds.is_dir():
+        raise UsageError(f"there is no folder {args.seeds}: fuzz corpus makes one")
     folder = args.out or _new_folder()
     archive = Archive(folder)
     try:
         series = Series(targets, _seed(args.seed, archive, targets, version), version)
-        plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback)
+        plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback, seeds=args.seeds)
         with stoppable():
             summary = Campaign(plan, settings, archive, issues, observer(args.json)).run()
     finally:
