@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # the bundle has the project's packages beside this file
-sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
+sys.path.extend(map(str, Path(__file__).resolve().parents[2:3]))
 
 from fuzz.corpus.drivers import write_drivers
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,23 @@ def node() -> str:
 
 def ran(node: str, script: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([node, *flags, script], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_container_has_a_night_whose_folders_are_its_volume() -> None:
+    (line,) = re.findall(r"^RUN (sed .*) > /project/night.toml$", (CI / "Containerfile").read_text(), flags=re.M)
+    done = subprocess.run(["sh", "-c", line], cwd=PROJECT, capture_output=True, text=True, check=True)
+    night = tomllib.loads(done.stdout)
+    assert (night["out"], night["corpus"]) == ("/data/findings", "/data/findings-corpus")
+    assert all((PROJECT / name.removeprefix("/project/")).is_file() for name in night["known"])
+
+
+def test_the_bundle_for_clusterfuzz_runs_by_itself(tmp_path: Path) -> None:
+    shutil.copy(CI / "clusterfuzz" / "run.py", tmp_path)
+    for name in ("wasm", "compiler", "generators", "oracles", "fuzz", "corpus"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    words = ["--input_dir", "in", "--output_dir", "out", "--no_of_files", "1"]
+    subprocess.run([sys.executable, "run.py", *words], check=True, cwd=tmp_path)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["fuzz-0.js"]
 
 
 def test_programs_for_clusterfuzz_end_well_in_an_engine_that_is_right(tmp_path: Path, node: str) -> None:

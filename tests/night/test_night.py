@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import shutil
+import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +94,18 @@ def test_what_the_engines_did_is_on_record(first: tuple[Path, Told]) -> None:
         rows = [row for told in reader.retests(3).values() for row in told]
     assert cause.wrong_in == ("planted@1.0.0",)
     assert [(row.state, row.release) for row in rows] == [(State.GOOD, "2.0.0")]
+
+
+def test_an_archive_of_an_older_release_has_no_retests_yet(first: tuple[Path, Told], tmp_path: Path) -> None:
+    out, _ = first
+    shutil.copytree(out / "findings", tmp_path / "findings")
+    with contextlib.closing(sqlite3.connect(tmp_path / "findings" / "archive.sqlite")) as connection:
+        connection.execute("DROP TABLE retests")
+        connection.commit()
+    assert morning(tmp_path / "findings").causes
+    assert ran(night(tmp_path, cases=24), open_old).retested
+    with Reader(tmp_path / "findings") as reader:
+        assert reader.retests(reader.nights()[-1].id)
 
 
 def test_an_engine_that_hangs_does_not_hold_up_the_end(first: tuple[Path, Told]) -> None:
