@@ -6,7 +6,7 @@ import argparse
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,7 +118,7 @@ KEYS: Final[Mapping[str, _Key]] = {
     "bisect": _MAYBE,
     "examples": _COUNT,
     "steer": _BOOL,
-    "known": _TEXTS,
+    "known": _Key(lambda value: value == [] or _texts(value), 'a list of files, as ["known.toml"]'),
     "fail_on": _Key(lambda value: value in ("new", "any"), '"new" or "any"'),
     "seeds": _TEXT,
     "corpus": _TEXT,
@@ -160,6 +160,8 @@ def read_night(path: Path) -> Night:
         corpus=home / data["corpus"] if "corpus" in data else None,
         reports=tuple(_at(path, lambda: [one_of(name, "format", format_names()) for name in data.get("reports", [])])),
     )
+    if night.seeds is not None and night.seeds == night.corpus and not night.seeds.exists():
+        night = replace(night, seeds=None)  # the first night makes it
     if night.seeds is not None and not night.seeds.is_dir():
         raise UsageError(f"{path}: seeds is {night.seeds}, and there is no such folder: fuzz corpus makes one")
     _at(path, lambda: shares(night))

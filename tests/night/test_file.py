@@ -61,6 +61,13 @@ def test_releases_are_for_engines_without_one(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_corpus_may_feed_the_nights_that_make_it(tmp_path: Path) -> None:
+    path = written(tmp_path, START + 'seeds = "corpus"\ncorpus = "corpus"\nknown = []\n')
+    assert read_night(path).seeds is None
+    (tmp_path / "corpus").mkdir()
+    assert read_night(path).seeds == read_night(path).corpus == tmp_path / "corpus"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -79,7 +86,7 @@ def test_releases_are_for_engines_without_one(tmp_path: Path) -> None:
         (START + 'fail_on = "all"\n', '"new" or "any"'),
         (START + 'reports = ["htlm"]\n', r"no format 'htlm' \(did you mean html\?\)"),
         (START + 'seeds = "nowhere"\n', "there is no such folder"),
-        (START + 'known = "x.toml"\n', "known is a list of texts"),
+        (START + 'known = "x.toml"\n', "known is a list of files"),
         (START + '[releases]\nwasmtme = ["1"]\n', r"did you mean wasmtime\?"),
         (START + '[releases]\nwasmtime = "1"\n', "a list of releases"),
         (START + '[releases]\nv8 = ["20.0.0"]\n', "none of the engines is v8 without a release"),
