@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz.cli.main import main
@@ -86,6 +86,7 @@ KINDS = st.dictionaries(
 )
 
 
+@settings(deadline=None, derandomize=True, max_examples=50, suppress_health_check=list(HealthCheck))
 @given(KINDS)
 def test_distilled_has_every_word_and_nothing_to_spare_at_the_end(kinds: dict[str, frozenset[str]]) -> None:
     chosen = distilled(kinds, dict.fromkeys(kinds, 1))
@@ -134,6 +135,7 @@ def test_what_is_no_module_is_kept_and_is_no_seed(tmp_path: Path) -> None:
     assert [case.content for case in seeds(DEFAULT, tmp_path)] == [b"\0asm\1\0\0\0"]
 
 
+@settings(deadline=None, derandomize=True, max_examples=50, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=40), st.lists(st.integers(0, 2**32 - 1), max_size=3))
 def test_an_entry_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, numbers: list[int]

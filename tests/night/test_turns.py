@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz.cli.chosen import chosen_targets
@@ -16,6 +16,7 @@ from generators.schedule import COST, LENGTH, USUAL, turns
 NAMES = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40).map(tuple)
 
 
+@settings(deadline=None, derandomize=True, max_examples=100, suppress_health_check=list(HealthCheck))
 @given(NAMES)
 def test_cases_of_a_target_are_numbered_without_a_gap(targets: tuple[str, ...]) -> None:
     series = Series(targets, 1, "1")
