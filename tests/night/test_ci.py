@@ -73,9 +73,12 @@ def test_github_keeps_the_archive_also_of_a_red_night() -> None:
     job = _loaded("github-actions.yml")["jobs"]["night"]
     steps = job["steps"]
     at = next(i for i, step in enumerate(steps) if "fuzz night" in step.get("run", ""))
-    assert len(steps[at + 1 :]) == 4
+    assert len(steps[at + 1 :]) == 5
     assert all(step["if"] == "always()" for step in steps[at + 1 :])
-    assert any("cache/save" in step.get("uses", "") for step in steps[at + 1 :])
+    kept = [step["with"]["key"] for step in steps if "cache/save" in step.get("uses", "")]
+    taken = [step["with"]["key"] for step in steps if "cache/restore" in step.get("uses", "")]
+    assert sorted(kept) == sorted(taken)
+    assert len(kept) == 2
     assert 60 * job["timeout-minutes"] > read_night(CI / "night.toml").seconds + 600
 
 
