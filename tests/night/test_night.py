@@ -7,6 +7,8 @@ import io
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +176,19 @@ def test_old_causes_are_told_as_lines_too(first: tuple[Path, Told], capsys: pyte
     assert set(row) == documented("fuzz night", "retested")
     _retested(one, False)
     assert "still in planted (1.0.0)" in capsys.readouterr().out
+
+
+def test_a_release_that_is_still_being_fetched_does_not_hold_up_the_end() -> None:
+    program = (
+        "import threading, time\n"
+        "from fuzz.cli.commands.night import _leave\n"
+        "from fuzz.records.exit_code import ExitCode\n"
+        "threading.Thread(target=time.sleep, args=(60,), name='fetch_0').start()\n"
+        "print('all is said')\n"
+        "_leave(ExitCode.FINDINGS)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "all is said\n")
 
 
 def test_time_is_shared_from_the_end() -> None:
