@@ -22,7 +22,15 @@ def is_corpus(path: Path) -> bool:
     """Whether this is a folder of cases: none with a finding in it, and no output folder of runs."""
     if not path.is_dir() or (path / _BUNDLE).exists() or (path / NAME).exists():
         return False
-    return next(path.glob("*.json"), None) is not None
+    return any(_is_case(file) for file in path.glob("*.json"))
+
+
+def _is_case(file: Path) -> bool:
+    """Whether a file is meant as a case, whatever is wrong with it."""
+    try:
+        return file.is_file() and b'"content"' in file.read_bytes()
+    except OSError:
+        return False
 
 
 def is_output(path: Path) -> bool:
