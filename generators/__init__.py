@@ -14,6 +14,7 @@ From choices to a case:
 ``choices``             ``ChoiceSource``: where every decision comes from; smaller bytes are simpler
 ``config``              which features and sizes a generator may use, and how it draws a size
 ``registry``            targets by name, and case number ``index`` of a seed
+``schedule``            whose turn it is where all targets run
 ``hypothesis``          the same generators as strategies
 ``peer``, ``peers/``    other projects' generators, one file each, for comparing
 ``targets/``            the fuzz targets, one file each: what is in a case, in which proportions

@@ -54,7 +54,7 @@ from fuzz.archive.writing import (
     word,
 )
 from fuzz.records.finding import Finding
-from fuzz.records.history import Minimization, Series, SetAside, Sighting, StoredFinding
+from fuzz.records.history import Minimization, Retest, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
 
 _GONE: Final = "the bundle is gone"
@@ -125,6 +125,16 @@ class Archive(Queries):
             add_sightings_of(self.database, finding, self.night, when, cpu=cpu_flags() if here else "")
 
     # --- a night -----------------------------------------------------------------------------------------------------
+
+    def record_retests(self, retests: Iterable[Retest]) -> None:
+        """Note, before the night begins, what its engines did with old cases."""
+        with self.database.transaction(durable=True):
+            self.database.execute("DELETE FROM retests WHERE night >= ?", (self.night,))  # of a night that never began
+            for one in retests:
+                self.database.execute(
+                    "INSERT OR REPLACE INTO retests VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (self.night, one.cause, one.bundle, one.engine, one.release, one.state.value, one.shows, one.why),
+                )
 
     def begin(self, series: Series) -> tuple[Done, Stats]:
         """Start a night that begins a series or goes on with it; gives the cases already done, and their counts."""

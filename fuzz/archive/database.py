@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.archive.disk import TEMPORARY, ArchiveError, explained, no_space, sync_folder
-from fuzz.archive.schema import APPLICATION_ID, CHECKED, SCHEMA, TABLES, VERSION
+from fuzz.archive.schema import ADDED, APPLICATION_ID, CHECKED, SCHEMA, TABLES, VERSION
 
 NAME: Final = "archive.sqlite"
 
@@ -158,6 +158,7 @@ def open_to_write(path: Path) -> Database:
     try:
         _verify(database)
         database.rows("PRAGMA journal_mode = WAL")
+        database.execute(ADDED)
         database.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
@@ -182,7 +183,7 @@ def open_to_read(path: Path) -> Database:
 def in_memory(path: Path) -> Database:
     """An empty archive in memory, with ``path`` to be named in errors."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA)
+    connection.executescript(SCHEMA + ADDED)
     return Database(path, connection)
 
 

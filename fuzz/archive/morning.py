@@ -1,17 +1,17 @@
 """What a folder has to tell in the morning: its causes with what the last night says of them.
 
 new         first seen in the last night
-again       seen in the last night, and before
-gone        not seen in the last night, though it could have been: a setting that shows it ran there, on a release
-            at least as new as the oldest one that showed it, with a vote that counted on a case of a target that
-            it was seen with
+again       seen in the last night, and before; or its smallest case, run again then, still showed it
+gone        not seen in the last night, though it could have been: its smallest case was run again by a setting that
+            shows it, which did what the reference does; or such a setting ran, on a release at least as new as the
+            oldest one that showed it, with a vote that counted on a case of a target that it was seen with
 not seen    not seen in the last night, which could not have seen it
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,9 +20,10 @@ from fuzz.archive.archive import Reader
 from fuzz.archive.bundles import FINDINGS
 from fuzz.archive.examples import example
 from fuzz.archive.recorded import summarized
-from fuzz.records.history import Cause, Ending, EngineNight, StoredFinding
+from fuzz.records.history import Cause, Ending, EngineNight, Retest, StoredFinding
 from fuzz.records.morning import CauseNews, Group, Morning, News, NightNews
 from fuzz.records.stats import Stats
+from fuzz.records.strip import State
 from fuzz.triage.causes import setting_of
 from oracles.engine import EngineId, UsageError
 from oracles.provision import version_key
@@ -61,10 +62,11 @@ def _causes(reader: Reader, nights: tuple[NightNews, ...], stats: Stats) -> tupl
         else:
             found.setdefault(reader.causes.root(row.cause), []).append(row)
     seen, targets = reader.nights_seen(), reader.targets_seen()
-    told = [
-        _told(reader, cause, found.get(cause.id, []), seen.get(cause.id, {}), targets.get(cause.id, ()), nights, stats)
-        for cause in reader.causes.all()
-    ]
+    retests = reader.retests(nights[-1].night.id) if nights else {}
+    told = []
+    for cause in reader.causes.all():
+        about = found.get(cause.id, []), seen.get(cause.id, {}), targets.get(cause.id, ())
+        told.append(_told(reader, cause, *about, nights, stats, retests.get(cause.id, [])))
     of_buckets = reader.nights_of_buckets() if loose else {}
     told += [_loose(reader, rows, of_buckets.get(key, {}), nights, stats) for key, rows in loose.items()]
     return tuple(sorted(told, key=lambda news: (_GROUPS.index(news.group), not news.cause.id, news.cause.id)))
@@ -92,11 +94,12 @@ def _told(
     targets: tuple[str, ...],
     nights: tuple[NightNews, ...],
     stats: Stats,
+    retests: Sequence[Retest] = (),
 ) -> CauseNews:
     which = {"cause": cause.id} if cause.id else {"bucket": cause.faces[0]}
     on_record = {night: seen.get(night, 0) for night in {*seen, *(row.night for row in rows), cause.night} if night}
     times = max(reader.times_seen(**which), len(rows))
-    state, why = _state(cause, tuple(sorted(on_record)), targets, nights, stats)
+    state, why = _state(cause, tuple(sorted(on_record)), targets, nights, stats, retests)
     if state is News.GONE and (earlier := sum(one.night.cases for one in nights[:-1])):
         why += f"; before, it showed on {times} of {earlier} cases"
     first, last = reader.first_seen(**which), reader.last_seen(**which)
@@ -120,8 +123,9 @@ def _told(
 
 
 def _state(
-    cause: Cause, seen: tuple[int, ...], targets: tuple[str, ...], nights: tuple[NightNews, ...], stats: Stats
-) -> tuple[News, str]:
+    cause: Cause, seen: tuple[int, ...], targets: tuple[str, ...], nights: tuple[NightNews, ...], stats: Stats,
+    retests: Sequence[Retest],
+) -> tuple[News, str]:  # fmt: skip
     if not nights:
         return News.AGAIN, "no night is recorded"
     last = nights[-1].night.id
@@ -130,8 +134,30 @@ def _state(
         return (
             (News.NEW, "first seen in the last night") if first else (News.AGAIN, "seen in the last night and before")
         )
+    if retests and (told := _retested(cause, retests)) is not None:
+        return told
     could, why = _could_see(cause, targets, nights[-1].engines, stats)
     return (News.GONE if could else News.UNSEEN), why
+
+
+def _retested(cause: Cause, retests: Sequence[Retest]) -> tuple[News, str] | None:
+    """What the smallest case says that was run again in the last night; None if nobody who shows it could answer."""
+    showing = [one for one in retests if one.shows]
+    if showing:
+        who = ", ".join(f"{one.engine} ({one.release})" for one in showing)
+        return News.AGAIN, f"its smallest case was run again in the last night: {who} still shows it"
+    settings = set(cause.shown_by)
+    good = [
+        one
+        for one in retests
+        if one.state is State.GOOD
+        and _setting(one.engine) in settings
+        and _as_new(one.engine, one.release, cause.wrong_in)
+    ]
+    if not good:
+        return None
+    who = ", ".join(f"{one.engine} ({one.release})" for one in good)
+    return News.GONE, f"its smallest case was run again in the last night: {who} did what the reference does"
 
 
 def _could_see(
@@ -144,7 +170,7 @@ def _could_see(
     ran = [part for part in engines if part.release and not part.trouble and _setting(part.engine) in settings]
     if not ran:
         return False, f"the last night did not run {', '.join(sorted(settings)) or 'an engine that shows it'}"
-    able = [part for part in ran if _as_new(part, cause.wrong_in)]
+    able = [part for part in ran if _as_new(part.engine, part.release, cause.wrong_in)]
     if not able:
         older = ", ".join(f"{part.engine} {part.release}" for part in ran)
         return False, f"the last night ran only older releases than those that showed it: {older}"
@@ -158,12 +184,12 @@ def _could_see(
     return False, f"{able[0].engine} had no vote that counted on any case of the last night"
 
 
-def _as_new(part: EngineNight, wrong_in: Iterable[str]) -> bool:
+def _as_new(engine: str, release: str, wrong_in: Iterable[str]) -> bool:
     """Whether a release is at least as new as the oldest one of its engine that showed the cause."""
-    name = _name(part.engine)
+    name = _name(engine)
     pairs = (release.partition("@") for release in wrong_in)
-    shown = [version for engine, _, version in pairs if engine == name]
-    return not shown or version_key(part.release) >= min(map(version_key, shown))
+    shown = [version for other, _, version in pairs if other == name]
+    return not shown or version_key(release) >= min(map(version_key, shown))
 
 
 def _setting(engine: str) -> str:

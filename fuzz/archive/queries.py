@@ -20,6 +20,7 @@ from fuzz.records.history import (
     HarnessError,
     Minimization,
     Night,
+    Retest,
     SeenOn,
     Series,
     SetAside,
@@ -27,6 +28,7 @@ from fuzz.records.history import (
     StoredFinding,
 )
 from fuzz.records.stats import Stats
+from fuzz.records.strip import State
 
 _SIGHTING: Final = """
     SELECT target, seed, "index", version, key, engine, release, sightings.cause, time, flags, night
@@ -242,6 +244,24 @@ class Queries:
         for root, night, cases in rows:
             seen.setdefault(root, {})[night] = cases
         return seen
+
+    def retests(self, night: int) -> dict[int, list[Retest]]:
+        """By cause (the one that it is part of now), what a night's engines did with its smallest case."""
+        if self.database.row("SELECT 1 FROM sqlite_master WHERE name = 'retests'") is None:
+            return {}  # written by an older release, and read only since
+        rows = self.database.rows(
+            "SELECT root, bundle, engine, release, state, shows, why FROM retests JOIN roots USING (cause) "
+            "WHERE night = ? ORDER BY root, engine",
+            (night,),
+        )
+        told: dict[int, list[Retest]] = {}
+        for root, bundle, engine, release, state, shows, why in rows:
+            told.setdefault(root, []).append(Retest(root, bundle, engine, release, State(state), bool(shows), why))
+        return told
+
+    def last_retests(self) -> dict[int, int]:
+        """By cause, the last night at whose beginning its case was run again."""
+        return dict(self.database.rows("SELECT cause, max(night) FROM retests GROUP BY cause"))
 
     def nights_of_buckets(self) -> dict[str, dict[int, int]]:
         """By bucket and night, on how many cases it was seen then as far as nobody has given them a cause."""

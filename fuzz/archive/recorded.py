@@ -45,7 +45,7 @@ def summarized(reader: Reader) -> Summary:
     last = nights[-1].series if nights else Series((), 0, "")
     summary = Summary(targets, last.seed, last.version, folder, reader.stats())
     summary.series = [
-        SeriesCount(one.targets, one.seed, one.version, reader.stats(one).cases)
+        SeriesCount(one.names, one.seed, one.version, reader.stats(one).cases)
         for one in sorted(series, key=lambda one: one == last)
         if one in begun or reader.stats(one).cases  # steered cases that were set aside have series of their own
     ]

@@ -17,7 +17,7 @@ from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
 from oracles.provision import version_key
 from oracles.remote.shells import Shell
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Exhausted, Outcome, Rejected, Returned, Threw, Trapped, Value
 from wasm.errors import WasmError
@@ -173,7 +173,7 @@ def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str)
     )
 
 
-_JS: Final = """
+_JS_COMPARE: Final = """
 const view = new DataView(new ArrayBuffer(8));
 const bits = {
   i32: (v) => BigInt(v >>> 0), i64: (v) => BigInt.asUintN(64, v),
@@ -200,7 +200,10 @@ const judge = (name, [how, what], want) => {
   wrong = true;
   console.log("  expected", want[0], values.map(([type, bits]) => type + ":" + bits).join(" "));
 };
-for (let round = 0; round < ROUNDS; round++) {
+"""
+"""Runs a step (``ended``) and holds it against what is expected (``judge``), which sets ``wrong``."""
+
+_JS_FILE: Final = """for (let round = 0; round < ROUNDS; round++) {
   let instance;
   const start = ended(() => {
     const module = new WebAssembly.Module(require("fs").readFileSync(FILE));
@@ -210,6 +213,31 @@ for (let round = 0; round < ROUNDS; round++) {
   if (instance) for (const [name, args, want] of CALLS) judge(name, ended(() => instance.exports[name](...args)), want);
 }
 process.exit(wrong ? 10 : 0);
+"""
+
+_JS_HEAD: Final = """// A test case of wasm-codegen-fuzz: NAME.
+// It compares a module's calls with what a reference interpreter gives, and aborts, or throws, where they differ.
+if (typeof console === "undefined") globalThis.console = { log: print };
+"""
+_JS_ALONE: Final = """
+const source = new Uint8Array(BYTES);
+const stop = (text) => {
+  console.log(text);
+  try { new Function("text", "%AbortJS(text)")(text); } catch (e) {}
+  if (typeof process === "object" && process.env.FUZZ_NO_ABORT !== "1") process.abort();
+  throw new Error(text);
+};
+if (WebAssembly.validate(source)) {
+  for (let round = 0; round < 3; round++) {
+    let instance;
+    const start = ended(() => { instance = new WebAssembly.Instance(new WebAssembly.Module(source), {}); });
+    judge("instantiation", start, START);
+    if (instance) for (const [name, args, want] of CALLS) {
+      judge(name, ended(() => instance.exports[name](...args)), want);
+    }
+  }
+  if (wrong) stop("wasm-codegen-fuzz: DISAGREEMENT in NAME");
+} else console.log("this engine does not take the module");
 """
 
 
@@ -230,6 +258,24 @@ def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -
 
 def _js_program(shell: Shell, case: Case, expected: Sequence[Outcome]) -> str:
     """What the shell runs; "" where there are arguments or results that JavaScript cannot pass or tell apart."""
+    calls = _js_calls(case, expected)
+    constants = f"FILE = {_js_string(f'case{case.kind.suffix}')}, ROUNDS = {shell.rounds}"
+    return f"{calls}const {constants};{_JS_COMPARE}{_JS_FILE}" if calls else ""
+
+
+def driver(case: Case, expected: Sequence[Outcome], name: str) -> str:
+    """A program for any JavaScript shell that has all in it and ends by itself with a crash where a call is wrong; ""
+    where JavaScript cannot pass the arguments or tell the results apart. ``expected`` as for ``script``."""
+    calls = _js_calls(case, expected)
+    if not calls or case.kind is not CaseKind.WASM:
+        return ""
+    data = f"const BYTES = [{','.join(map(str, case.content))}];"
+    parts = (_JS_HEAD.replace("NAME", name), calls, data, _JS_COMPARE, _JS_ALONE.replace("NAME", name))
+    return "".join(parts)
+
+
+def _js_calls(case: Case, expected: Sequence[Outcome]) -> str:
+    """``CALLS`` and ``START``; "" where JavaScript cannot make or compare the calls."""
     simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
     wanted = [_js_expected(outcome) for outcome in expected]
     if _imports(case) or not simple or "" in wanted:
@@ -239,8 +285,7 @@ def _js_program(shell: Shell, case: Case, expected: Sequence[Outcome]) -> str:
         f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {want}]"
         for call, want in zip(case.invocations, wanted[1:], strict=False)
     ]
-    constants = f"FILE = {_js_string(f'case{case.kind.suffix}')}, START = {wanted[0]}, ROUNDS = {shell.rounds}"
-    return f"const CALLS = [{', '.join(calls)}], {constants};{_JS}"
+    return f"const CALLS = [{', '.join(calls)}], START = {wanted[0]};\n"
 
 
 def _js_expected(outcome: Outcome) -> str:

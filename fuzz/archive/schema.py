@@ -10,6 +10,7 @@
     causes      what findings and sightings share; ``roots`` follows ``merged_into`` to its end
     apart       pairs of causes that a person, or a proof, has told apart: nobody merges them by himself
     set_aside   disagreements that wait for their bucket's work to end
+    retests     what an engine did with a cause's smallest case at the beginning of a night
 
 Words that come again and again (engines, releases, CPU flags, buckets, targets) stand once in tables of their own. A
 seed is text: it may have more than 64 bits. Lists are JSON.
@@ -193,6 +194,21 @@ CREATE TABLE takeovers (
     time REAL NOT NULL
 );
 """
+
+ADDED: Final = """
+CREATE TABLE IF NOT EXISTS retests (
+    night INTEGER NOT NULL,
+    cause INTEGER NOT NULL,
+    bundle TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    release TEXT NOT NULL,
+    state TEXT NOT NULL,
+    shows INTEGER NOT NULL,
+    why TEXT NOT NULL,
+    PRIMARY KEY (night, cause, engine)
+) WITHOUT ROWID;
+"""
+"""Tables that archives of older releases do not have: whoever opens one to write makes them."""
 
 TABLES: Final = frozenset(
     line.split()[2] for line in SCHEMA.splitlines() if line.startswith("CREATE TABLE")

@@ -347,7 +347,7 @@ class Desk:
         for seen in sightings:
             lesson = self.by_causes.get(seen.cause or 0)
             if lesson is not None and seen.seed == series.seed and seen.target in series.targets:
-                number = seen.index * len(series.targets) + series.targets.index(seen.target)
+                number = series.number(seen.target, seen.index)
                 self.by_causes[seen.cause or 0] = replace(lesson, number=min(number, lesson.number))
 
     def _with_known(self, finding: Finding) -> Finding:

@@ -9,6 +9,7 @@ from fuzz.archive.archive import Archive
 from fuzz.bisect.history import Bisected, Nobody, Options, bisect
 from fuzz.bisect.keeping import keep
 from fuzz.bisect.question import about
+from fuzz.campaign.deadline import TimeIsOver
 from fuzz.campaign.messages import Plan
 from fuzz.records.finding import Finding
 from fuzz.records.strip_text import words
@@ -37,6 +38,7 @@ def bisect_new(plan: Plan, archive: Archive, summary: Summary, seconds: float, o
     """
     deadline = time.monotonic() + seconds
     groups = [group for group in summary.by_cause() if group[0].fresh and not group[0].known]
+    groups.sort(key=lambda group: not group[0].cause)  # what nobody could minimize yet comes last
     for number, group in enumerate(groups):
         if time.monotonic() >= deadline:
             left = ", ".join(_name(others[0]) for others in groups[number:])
@@ -44,6 +46,9 @@ def bisect_new(plan: Plan, archive: Archive, summary: Summary, seconds: float, o
             return
         try:
             _bisect(plan, archive, group[0], deadline, observer)
+        except TimeIsOver:
+            observer.note(f"the time for releases is over; not finished: {_name(group[0])}")
+            return
         except KeyboardInterrupt:
             summary.interrupted = True
             return

@@ -19,6 +19,7 @@ from fuzz.archive.disk import ArchiveError
 from fuzz.archive.done import Done
 from fuzz.archive.recorded import stored_findings
 from fuzz.campaign.crew import BATCH, Crew, Processes, Runner
+from fuzz.campaign.deadline import TimeIsOver, until
 from fuzz.campaign.desk import Desk
 from fuzz.campaign.histories import bisect_new
 from fuzz.campaign.messages import (
@@ -60,6 +61,9 @@ class Settings:
     only its part of the case numbers (of those below ``cases``) is run, and nothing steers but what was known before.
     ``bisect_seconds`` is for finding out which releases show what is new, at the end, 0 for not at all. With
     ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new ones.
+
+    ``stop_at`` is a hard end (by ``time.monotonic``): whatever slots do then is ended within ``LAST_WORDS``;
+    ``bisect_until`` is one for finding out about releases.
     """
 
     seconds: float | None = 60.0
@@ -71,6 +75,8 @@ class Settings:
     fail_on_any: bool = False
     bisect_seconds: float = 0.0
     shard: Shard | None = None
+    stop_at: float | None = None
+    bisect_until: float | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +122,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         series = self.plan.series
-        self.summary = Summary(series.targets, series.seed, series.version, self.archive.folder)
+        self.summary = Summary(series.names, series.seed, series.version, self.archive.folder)
         self.summary.fail_on_any = self.settings.fail_on_any
         settings = self.settings
         self.crew = self.by or Processes(settings.jobs)
@@ -144,6 +150,10 @@ class Campaign:
                 self.summary.wall_seconds = time.monotonic() - start
                 self.summary.now = self._now()
                 self.observer.tick(self.summary)
+                if self.settings.stop_at is not None and time.monotonic() >= self.settings.stop_at:
+                    self.observer.note("the time is over: what is under way goes on another night")
+                    self._keep_best()
+                    break
         except KeyboardInterrupt:
             self.summary.interrupted = True
             self._keep_best()
@@ -182,7 +192,8 @@ class Campaign:
         try:
             self._collect()
             if self.settings.bisect_seconds > 0 and not self.summary.interrupted:
-                bisect_new(self.plan, self.archive, self.summary, self.settings.bisect_seconds, self.observer)
+                with suppress(TimeIsOver), until(self.settings.bisect_until):
+                    bisect_new(self.plan, self.archive, self.summary, self.settings.bisect_seconds, self.observer)
             self._review_known()
             self.archive.end(int(self.summary.exit_code), self.summary.interrupted)
         except ArchiveError as error:

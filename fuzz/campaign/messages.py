@@ -17,7 +17,8 @@ from wasm.case import Case
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What all slots of a run have in common. ``feedback`` is the folder of ``fuzz.campaign.feedback``, if it is on.
+    """What all slots of a run have in common. ``feedback`` is the folder of ``fuzz.campaign.feedback``, if it is on;
+    ``seeds`` a folder of cases for ``mutate`` and ``mixed`` to start from where it is not (``fuzz.corpus``).
 
     ``opener`` opens engines; it is replaced in tests only.
     """
@@ -27,6 +28,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     offline: bool = False
     feedback: Path | None = None
+    seeds: Path | None = None
     opener: OpenEngine = open_engine
 
 

@@ -19,6 +19,8 @@ from typing import Final
 from fuzz.archive.done import Done, Range
 
 FIRST: Final = 8
+LONG: Final = 20
+"""A list of more targets (all of them, each as often as it has turns) begins with blocks that are that much shorter."""
 LONGEST: Final = 1024
 """Cases of each target in the first block, and at most in a later one (or what makes about as many of all targets)."""
 
@@ -43,7 +45,7 @@ class Shard:
 
     def blocks(self, targets: int, limit: int | None = None) -> Iterator[Range]:
         """The ranges of numbers that are this shard's, in order, below ``limit`` or without end."""
-        start, size = 0, FIRST
+        start, size = 0, max(1, FIRST * LONG // max(LONG, targets))
         for _ in count():
             length = size * targets
             first = start + (self.index - 1) * length

@@ -81,7 +81,7 @@ class _Slot:
         self.bench = Bench(plan.engines, plan.limits, plan.offline, plan.opener)
         self.told: set[str] = set(self.bench.broken)
         self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
-        self.config = replace(DEFAULT, seeds=plan.feedback)
+        self.config = replace(DEFAULT, seeds=plan.feedback or plan.seeds)
 
     def send(self, report: Report) -> None:
         self.pipe.send(report)

@@ -55,7 +55,7 @@ def attach(parser: argparse.ArgumentParser) -> None:
 def _targets(prefix: str, **_: Any) -> Iterator[str]:
     from generators.registry import target_names
 
-    yield from _listed(prefix, target_names())
+    yield from _listed(prefix, ("all", *target_names()))
 
 
 def _generators(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:
@@ -156,6 +156,7 @@ _COMPLETERS: Final[dict[str, Completer]] = {
     "last": _releases,
     "id": engines,
     "case": _bundles,
+    "what": _bundles,
     "dir": _folders,
     "into": _folders,
     "fault": _faults,

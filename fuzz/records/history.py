@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from fuzz.records.finding import Signature
+from fuzz.records.strip import State
 from oracles.judge.verdict import Dissent
 from wasm.case import Case
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What determines a run's cases: case ``n`` belongs to target ``targets[n % len(targets)]``, index ``n // len``."""
+    """What determines a run's cases: case ``n`` belongs to target ``targets[n % len(targets)]``.
+
+    A target may stand in ``targets`` several times (``generators.schedule``): its cases have the indices 0, 1, 2, ...
+    all the same.
+    """
 
     targets: tuple[str, ...]
     seed: int
@@ -34,7 +39,20 @@ class Series:
 
     def case(self, number: int) -> tuple[str, int]:
         """Target and index of case ``number``."""
-        return self.targets[number % len(self.targets)], number // len(self.targets)
+        round_, turn = divmod(number, len(self.targets))
+        target = self.targets[turn]
+        return target, round_ * self.targets.count(target) + self.targets[:turn].count(target)
+
+    def number(self, target: str, index: int) -> int:
+        """The number of a case; the inverse of ``case``."""
+        turns = [turn for turn, name in enumerate(self.targets) if name == target]
+        round_, which = divmod(index, len(turns))
+        return round_ * len(self.targets) + turns[which]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The targets, each once."""
+        return tuple(dict.fromkeys(self.targets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +227,23 @@ class Cause:
     link: str = ""
     merged_into: int | None = None
     night: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retest:
+    """A cause's smallest stored case, run again at the beginning of a night by one engine.
+
+    ``state`` is ``bad`` if it shows what was found (or is wrong in another way: ``shows`` tells), ``good`` if it did
+    what the reference does, ``cannot`` if it could not be asked; ``why`` is a line.
+    """
+
+    cause: int
+    bundle: str
+    engine: str
+    release: str
+    state: State
+    shows: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

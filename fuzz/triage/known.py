@@ -155,6 +155,17 @@ def none() -> KnownIssues:
     return KnownIssues((), datetime.date.today(), {})
 
 
+def together(files: Iterable[KnownIssues]) -> KnownIssues:
+    """The entries of several files. Raises ``KnownFileError`` where two have the same id."""
+    parts = list(files)
+    entries = tuple(entry for part in parts for entry in part.entries)
+    ids = [entry.id for entry in entries]
+    twice = next((id for id in ids if ids.count(id) > 1), None)
+    if twice is not None:
+        raise KnownFileError(f"known issue {twice} is in two files: leave out one of them")
+    return KnownIssues(entries, parts[0].today if parts else datetime.date.today(), {})
+
+
 def _entry(path: Path, number: int, table: Any) -> Known:
     where = f"{path}, entry {number}"
     if not isinstance(table, dict) or not {"id", "link"} <= table.keys() or not table.keys() & _SPECIFIC:

@@ -11,8 +11,11 @@ import corpus
 from generators.choices import ChoiceSource
 from generators.config import Config
 from generators.registry import load_target, target_names
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.decode import decode
+from wasm.errors import WasmError
+from wasm.features import ALL
+from wasm.validate import validate
 from wasm.valtypes import FuncType
 
 SEEDS: Final = Path(str(corpus.__file__)).resolve().parent / "seeds"
@@ -36,15 +39,26 @@ def drawn_case(source: ChoiceSource, config: Config) -> Case:
 
 @lru_cache(maxsize=4)
 def _seeds(folder: Path) -> tuple[tuple[Case, int, int], ...]:
-    """The seeds by file name, each with the most parameters and results of its function types."""
+    """The seeds by file name, each with the most parameters and results of its function types. What a corpus keeps
+    beside valid modules (``fuzz corpus``) is nothing to start from."""
     measured = []
     for path in sorted(folder.glob("*.json")):
         case = Case.from_json(json.loads(path.read_text(encoding="utf-8")))
+        if case.kind is not CaseKind.WASM or not _is_valid(case.content):
+            continue
         types = [sub.composite for sub in decode(case.content).flat_types()]
         funcs = [type_ for type_ in types if isinstance(type_, FuncType)]
         params = max((len(type_.params) for type_ in funcs), default=0)
         measured.append((case, params, max((len(type_.results) for type_ in funcs), default=0)))
     return tuple(measured)
+
+
+def _is_valid(content: bytes) -> bool:
+    try:
+        validate(decode(content), ALL)
+    except WasmError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)

@@ -278,6 +278,8 @@ class CasePending:
     def _failed(self, outcome: Outcome) -> None:
         assert self.process is not None
         phase, invocation = self.process.progress()
+        if phase >= len(PHASES):  # it wrote there whatever it liked: nobody knows how far it came
+            phase = invocation = 0
         self.engine.drop()
         name = str(self.engine.id)
         if self.failure is not None:

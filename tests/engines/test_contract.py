@@ -280,6 +280,18 @@ def test_a_worker_killed_in_mid_case_is_a_crash_and_the_next_case_runs(engine: E
     assert only(engine.run(wat(text, Invocation("seven")))) == Returned.of(values("i32:7"))
 
 
+def test_garbage_where_progress_belongs_says_nothing_of_it(engine: Engine, wat: Wat) -> None:
+    assert isinstance(engine, WorkerEngine)
+    case = wat('(module (func (export "loop") (loop (br 0))))', Invocation("loop"))
+    pending = engine.start(case)
+    process = engine.process()
+    while process.progress() != (3, 0):
+        time.sleep(0.01)
+    os.pwrite(process.progress_fd, b"\xfe" * 8, 0)
+    os.kill(process.process.pid, signal.SIGKILL)
+    assert pending.result().instantiation == Crashed(signal.SIGKILL)
+
+
 def test_two_hundred_cases_leave_nothing_behind(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
     text = """(module (import "env" "f" (func $f (param i32) (result i32)))

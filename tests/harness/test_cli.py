@@ -55,7 +55,7 @@ def add(tmp_path: Path) -> Path:
     [
         ([], "required: COMMAND"),
         (["fly"], "no 'fly'"),
-        (["run"], "--target"),
+        (["run", "--target", "all,returns"], "name no others"),
         (["run", "--target", "nope"], "no target 'nope'"),
         (["run", "--target", ","], "names nothing"),
         (["run", "--target", "returns", "--time", "soon"], "'soon' is no duration"),

@@ -1,4 +1,4 @@
-"""Makes the helpers of this folder, of ``tests/harness`` and ``tests/archive`` importable, also in the slots of campaigns."""
+"""Makes the helpers of this folder, of tests/harness and tests/archive importable, also in slots."""
 
 from __future__ import annotations
 

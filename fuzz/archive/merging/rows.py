@@ -10,6 +10,7 @@ from typing import Any, Final
 from fuzz.archive.database import Database
 from fuzz.archive.done import joined
 from fuzz.archive.writing import word
+from fuzz.records.history import Series
 from fuzz.records.stats import Stats
 
 _NIGHTS: Final = """
@@ -222,13 +223,18 @@ def finish(into: Database) -> None:
         "WHERE bucket = buckets.id)) + (SELECT coalesce(sum(cases), 0) FROM tallies WHERE bucket = buckets.id)"
     )
     # What waits on one machine was settled on another, or later on the same one: its sighting has a cause.
-    into.execute(
-        "DELETE FROM set_aside WHERE EXISTS (SELECT 1 FROM series JOIN origins ON origins.seed = series.seed "
-        "AND origins.version = series.version AND origins.target = json_extract(series.targets, "
-        "'$[' || (number % json_array_length(series.targets)) || ']') JOIN sightings ON origin = origins.id "
-        'AND "index" = number / json_array_length(series.targets) AND sightings.bucket = set_aside.bucket '
-        "WHERE series.id = set_aside.series AND sightings.cause IS NOT NULL)"
+    rows = into.rows(
+        "SELECT set_aside.series, number, bucket, targets, seed, version "
+        "FROM set_aside JOIN series ON series.id = set_aside.series"
     )
+    for id, number, bucket, targets, seed, version in rows:
+        target, index = Series(tuple(into.load(targets)), int(seed), version).case(number)
+        into.execute(
+            "DELETE FROM set_aside WHERE series = ? AND number = ? AND bucket = ? AND EXISTS (SELECT 1 FROM sightings "
+            "JOIN origins ON origins.id = origin WHERE target = ? AND seed = ? AND version = ? "
+            'AND "index" = ? AND bucket = ? AND cause IS NOT NULL)',
+            (id, number, bucket, target, seed, version, index, bucket),
+        )
 
 
 def night_keys(database: Database) -> list[tuple[Any, ...]]:

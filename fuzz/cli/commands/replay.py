@@ -11,16 +11,22 @@ from typing import Final
 
 from fuzz.bisect.question import Answer, Question, about, read, worst
 from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, path
+from fuzz.cli.asked import asked_engines
 from fuzz.cli.cases import Asked, load
 from fuzz.cli.parser import GIT_BISECT
 from fuzz.cli.replayed import Shown, print_json, print_text
+from fuzz.cli.streams import say
+from fuzz.corpus.folder import entries, is_corpus
+from fuzz.corpus.replay import replay
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.printable import one_line
 from fuzz.records.strip import State
+from fuzz.report.live import emit
 from fuzz.report.suite import print_suite
-from fuzz.trial.bench import Bench
+from fuzz.trial.bench import Bench, default_engines
 from fuzz.trial.compared import compared
 from fuzz.trial.instances import trials
+from fuzz.trial.limits import limits_for
 from oracles.engine import EngineUnavailable, UsageError, open_engine
 from oracles.judge.verdict import Disagree
 from oracles.suite.spectest import run_suite
@@ -28,6 +34,7 @@ from oracles.suite.spectest import run_suite
 EXAMPLES: Final = (
     "replay reports/NIGHT/findings/NAME",
     "replay case.wat --invoke 'f(i32:24, i32:1)' --engine interpreter --engine wasmtime@33:opt=none",
+    "replay corpus/night --engine wasmtime@33",
     "replay BUNDLE --git-bisect --engine wasmtime@/path/to/libwasmtime.so",
 )
 EXITS: Final = {
@@ -39,7 +46,8 @@ EXITS: Final = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "a bundle, or a file: a module (binary or text), a .wast script, a script with a module's bytes, a case's "
-    parser.add_argument("case", type=path, metavar="BUNDLE|FILE", help=words + ".json; packed or not")
+    words += ".json; packed or not; or a corpus (fuzz corpus), of which every case is run"
+    parser.add_argument("case", type=path, metavar="BUNDLE|FILE|DIR", help=words)
     add_engines(parser)
     add_trust(parser)
     add_calls(parser)
@@ -52,9 +60,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run each piece and compare: 1 if any shows a disagreement, 3 if of any nothing was compared, else 0."""
+    if is_corpus(args.case):
+        return _corpus(args)
     pieces = load(args)
     codes = [_script(asked, args) if asked.piece.script is not None else _case(asked, args) for asked in pieces]
     return next((code for code in (ExitCode.FINDINGS, ExitCode.UNUSABLE) if code in codes), ExitCode.CLEAN)
+
+
+def _corpus(args: argparse.Namespace) -> ExitCode:
+    """A folder of cases, a line each, on the same workers one after the other."""
+    if args.invoke or args.git_bisect:
+        raise UsageError(f"{args.case} is a corpus, whose cases bring their calls: name one file in it")
+    cases = entries(args.case)
+    engines = asked_engines(args.engine or default_engines({entry.case.kind for _, entry in cases}), args.offline)
+    size = max(len(entry.case.content) for _, entry in cases)
+    bench = Bench(engines, limits_for(size, args.cpu, args.memory, args.wall), args.offline)
+    wrong = compared = 0
+    try:
+        for one in replay(bench, cases):
+            wrong, compared = wrong + bool(one.wrong), compared + one.compared
+            if args.json:
+                row = {"type": "replayed", "version": 1, "file": str(one.path), "wrong": list(one.wrong)}
+                emit(sys.stdout, row | {"compared": one.compared})
+            else:
+                words = "; ".join(one.wrong) or ("as expected" if one.compared else "nothing compared")
+                say(f"{one.path.name}: {words}")
+        for reason in bench.broken.values():
+            print(f"fuzz: {one_line(reason)}", file=sys.stderr)
+    finally:
+        bench.close()
+    if not args.json:
+        say(f"{len(cases)} cases, {compared} compared, {wrong} wrong")
+    return ExitCode.FINDINGS if wrong else ExitCode.UNUSABLE if bench.broken or not compared else ExitCode.CLEAN
 
 
 def _case(asked: Asked, args: argparse.Namespace) -> ExitCode:

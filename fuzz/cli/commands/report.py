@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import pkgutil
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
-from fuzz.archive.disk import write_file
 from fuzz.archive.morning import morning
+from fuzz.archive.report_files import FOLDER, format_names, format_of, save, write_reports
 from fuzz.cli.arguments import path
 from fuzz.cli.names import listed, one_of
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.morning import CauseNews, Morning
-from fuzz.report import formats
 from fuzz.report.upstream import upstream
 from oracles.engine import UsageError
 
@@ -27,8 +23,6 @@ EXAMPLES: Final = (
     "report reports/NIGHT --write html,junit,sarif",
     "report reports/NIGHT --upstream 3",
 )
-_FOLDER: Final = "report"
-"""Where ``--write`` puts its files, in the folder that is reported on."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     words = "markdown (the default), html, junit, sarif, jsonl or github (docs/reports.md)"
     what.add_argument("--format", default="markdown", metavar="F", help=words)
-    words = f"several formats at once, as html,junit,sarif: files in DIR/{_FOLDER}, whose names are printed"
+    words = f"several formats at once, as html,junit,sarif: files in DIR/{FOLDER}, whose names are printed"
     what.add_argument("--write", metavar="F,F", help=words)
     words = (
         "a report on one cause for the engine's maintainers, as Markdown: its number ('fuzz causes DIR'), or a bundle"
@@ -48,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print or write what was asked for. In a job of GitHub Actions a report that is printed annotates the job besides,
     by standard error."""
-    names = sorted(item.name for item in pkgutil.iter_modules(formats.__path__))
+    names = format_names()
     if args.write is not None:
         if args.out is not None:
-            raise UsageError(f"--write names its files itself, in DIR/{_FOLDER}: leave out --out, or use --format")
+            raise UsageError(f"--write names its files itself, in DIR/{FOLDER}: leave out --out, or use --format")
         wanted = listed(args.write, "write", names, "format")
     else:
         wanted = (one_of(args.format, "format", names),)
@@ -61,16 +55,13 @@ def run(args: argparse.Namespace) -> int:
     if args.upstream is not None:
         _put(upstream(told, _cause(told, args.upstream)), args.out)
     elif args.write is not None:
-        _write(told, wanted, args.dir / _FOLDER)
+        for file in write_reports(told, wanted, args.dir / FOLDER):
+            print(file)
     else:
-        _put(_format(wanted[0]).render(told), args.out)
+        _put(format_of(wanted[0]).render(told), args.out)
         if os.environ.get("GITHUB_ACTIONS") == "true" and args.format != "github":
-            print(_format("github").render(told), end="", file=sys.stderr)
+            print(format_of("github").render(told), end="", file=sys.stderr)
     return ExitCode.CLEAN
-
-
-def _format(name: str) -> ModuleType:
-    return importlib.import_module(f"fuzz.report.formats.{name}")
 
 
 def _put(text: str, out: Path | None) -> None:
@@ -81,31 +72,7 @@ def _put(text: str, out: Path | None) -> None:
         raise UsageError(f"there is no folder {out.parent}: make it first")
     if out.is_dir():
         raise UsageError(f"{out} is a folder: name a file in it")
-    _save(out, text)
-
-
-def _write(told: Morning, names: tuple[str, ...], folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is in the way: move it, or use --format and --out")
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make {folder}: {error.strerror or error}: use --format and --out") from None
-    for name in names:
-        made = _format(name)
-        _save(folder / made.FILE, made.render(told))
-        print(folder / made.FILE)
-
-
-def _save(file: Path, text: str) -> None:
-    content = text.encode("utf-8", "backslashreplace")
-    if file.exists() and not file.is_file():  # a device or a pipe is written to, not replaced
-        try:
-            file.write_bytes(content)
-        except OSError as error:
-            raise UsageError(f"cannot write {file}: {error.strerror or error}") from None
-    else:
-        write_file(file, content)
+    save(out, text)
 
 
 def _cause(told: Morning, name: str) -> CauseNews:

@@ -6,13 +6,11 @@ import argparse
 import os
 import secrets
 import shutil
-import signal
 import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 from fuzz.archive.archive import Archive
 from fuzz.campaign import feedback
@@ -22,19 +20,22 @@ from fuzz.campaign.messages import Plan
 from fuzz.campaign.steering import EPOCH
 from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive, shard
 from fuzz.cli.asked import asked_engines
+from fuzz.cli.chosen import ALL, chosen_targets
 from fuzz.cli.names import listed
+from fuzz.cli.stopping import stoppable
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.trial.bench import default_engines
 from generators.peer import peer_names
-from generators.registry import kind_of, target_names, version_of
+from generators.registry import kind_of, version_of
 from oracles.engine import UsageError
 from oracles.reference import REFERENCE
 
 DEFAULT_SECONDS: Final = 60.0
 
 EXAMPLES: Final = (
+    "run --time 10m",
     "run --target returns --time 10m",
     "run --target mixed,simd --cases 3000 --seed 7 --engine wasmtime@33 --engine v8:liftoff --out findings",
     "run --target calls --time 8h --out findings --known corpus/known/wasmtime.toml --json",
@@ -45,8 +46,9 @@ EXITS: Final = {0: "no finding, or known ones only", 1: "new findings"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--target", metavar="T[,T...]", help="what to generate (see fuzz targets)")
+    what = parser.add_mutually_exclusive_group()
+    words = "what to generate (see fuzz targets), in turn (default: all, by their weights)"
+    what.add_argument("--target", metavar="T[,T...]", help=words)
     words = "take modules from other projects' generators instead: wasm-smith, wasm-smith:wide or ttf"
     what.add_argument("--generator", metavar="G[,G...]", help=words)
     add_engines(parser)
@@ -64,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--known", type=path, metavar="FILE", help="known issues (TOML)")
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
     parser.add_argument("--feedback", type=path, metavar="DIR", help=words)
+    words = "a corpus (fuzz corpus) that targets mutate and mixed start from"
+    parser.add_argument("--seeds", type=path, metavar="DIR", help=words)
     parser.add_argument(
         "--max-per-signature", type=positive, default=3, metavar="N", help="examples to store of one kind"
     )
@@ -83,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a campaign; gives the exit code of its summary."""
     targets = _names(args)
     version = version_of(targets)
-    engines = asked_engines(args.engine or default_engines(map(kind_of, targets)), args.offline)
+    engines = asked_engines(args.engine or default_engines(map(kind_of, set(targets))), args.offline)
     if engines == [REFERENCE]:
         raise UsageError("the interpreter has nothing to be compared with: name another engine with --engine")
     issues = known.load(args.known) if args.known else known.none()
@@ -103,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.feedback is not None:
         feedback.begin(args.feedback)
+    if args.seeds is not None and not args.seeds.is_dir():
+        raise UsageError(f"there is no folder {args.seeds}: fuzz corpus makes one")
     folder = args.out or _new_folder()
     with ExitStack() as stack:
         by = open_cluster(args.cluster, cpus) if args.cluster is not None else None
@@ -110,9 +116,9 @@ def run(args: argparse.Namespace) -> int:
             stack.callback(by.close)
         archive = Archive(folder)
         stack.callback(archive.close)
-        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _interrupt))
+        stack.enter_context(stoppable())
         series = Series(targets, _seed(args.seed, archive, targets, version), version)
-        plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback)
+        plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback, seeds=args.seeds)
         summary = Campaign(plan, settings, archive, issues, observer(args.json), by).run()
     if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
         _forget(folder)
@@ -135,16 +141,11 @@ def _forget(folder: Path) -> None:
         folder.parent.rmdir()
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
-    """A polite request to end is treated as an interrupt from the keyboard."""
-    raise KeyboardInterrupt
-
-
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
     """The targets, or the peers, to take cases from in turn."""
     if args.generator is not None:
         return listed(args.generator, "generator", peer_names())
-    return listed(args.target, "target", target_names())
+    return chosen_targets(ALL if args.target is None else args.target, args.engine or ())
 
 
 def _seed(given: int | None, archive: Archive, targets: tuple[str, ...], version: str) -> int:

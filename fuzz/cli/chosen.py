@@ -1,0 +1,33 @@
+"""The targets that a user names, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from fuzz.cli.names import listed
+from fuzz.trial.bench import MACHINE_ENGINES
+from generators.registry import kind_of, target_names
+from generators.schedule import turns
+from oracles.engine import EngineId, UsageError
+from wasm.case import CaseKind
+
+ALL: Final = "all"
+
+
+def chosen_targets(text: str, engines: Sequence[str]) -> tuple[str, ...]:
+    """``all`` as turns by weight (``generators.schedule``), or the named targets in turn. Raises ``UsageError``.
+
+    Of all, those are left out whose cases none of the engines takes; where none is named, the default ones do.
+    """
+    names = listed(text, "target", (ALL, *target_names()))
+    if ALL not in names:
+        return names
+    if len(names) > 1:
+        raise UsageError("--target all is every target: name no others beside it")
+    return turns([name for name in target_names() if _runs(kind_of(name), engines)])
+
+
+def _runs(kind: CaseKind, engines: Sequence[str]) -> bool:
+    machine = [EngineId.read(engine).name in MACHINE_ENGINES for engine in engines]
+    return not engines or (any(machine) if kind is CaseKind.MACHINE else not all(machine))
