@@ -10,11 +10,12 @@ from typing import Final
 
 from fuzz.explain.asking import Answer, Asker, OutOfTime, Subject
 from fuzz.explain.disassembly import difference
+from fuzz.explain.equivalent import CALLS, Needed, thrown
 from fuzz.explain.fingerprint import fingerprint
 from fuzz.explain.followed import At, Followed, Hidden, Instructions
 from fuzz.explain.operation import Finder
 from fuzz.explain.replaying import replayed
-from fuzz.explain.splitting import before, guilty, named_function, needed_when_compiled, turning
+from fuzz.explain.splitting import BY_SETTINGS, before, guilty, named_function, needed_when_compiled, turning
 from fuzz.records.explanation import Explanation, Operation
 from fuzz.records.printable import one_line
 from fuzz.trial.bench import OpenEngine
@@ -109,7 +110,7 @@ class _Work:
             try:
                 found = Finder(self.asker, self.followed(), self.turn).operation()
             except Hidden as hidden:
-                found = self._in_replayed(str(hidden))
+                found = self._otherwise(hidden)
         self.made = replace(self.made, operation=found)
         self._compare(found)
 
@@ -128,6 +129,45 @@ class _Work:
             how = f"it shows when the module is compiled, and of what can be replaced it needs {names}"
         detail = one_line(self.asker.subject.dissent.detail, 200)
         return Operation(*places[-1], instructions.text(places[-1]), (), ("that it is compiled",), (detail,), 0, how)
+
+    def _otherwise(self, hidden: Hidden) -> Operation:
+        """What else can be tried where probes do not say it."""
+        found = self._in_function(hidden)
+        if found is not None:
+            return found
+        try:
+            return self._needed(hidden)
+        except Hidden:
+            return self._in_replayed(str(hidden))
+
+    def _in_function(self, hidden: Hidden) -> Operation | None:
+        """Of the places at which it may crash, the only one in the function that alone is compiled wrongly."""
+        function = self._split_by_settings()
+        left = [one for one in hidden.suspects if one.function == function] if hidden.crashed else []
+        if len(left) != 1:
+            return None
+        how = f"the engine crashes at one of {len(hidden.suspects)} instructions, of which this one alone is in function"
+        lost = "; a value that lives across it may be lost" if left[0].text.startswith("call") else ""
+        return replace(left[0], how=f"{how} {function}{lost}")
+
+    def _split_by_settings(self) -> int | None:
+        """The function that alone is compiled wrongly, where the engine has settings to find that out."""
+        function = self.made.function
+        return function.index if function is not None and function.how.startswith(BY_SETTINGS) else None
+
+    def _needed(self, hidden: Hidden) -> Operation:
+        """The call or branch that makes it right if another instruction does the same. Raises ``Hidden``."""
+        followed, function = self.followed(), self._split_by_settings()
+        suspects = {(one.function, one.position) for one in hidden.suspects}
+        if thrown(followed):
+            suspects |= {place for place in followed.executed if followed.op(place).name in CALLS}
+        if hidden.crashed:  # what another instruction does otherwise to memory or registers may be chance
+            suspects = {place for place in suspects if place[0] == function}
+        found = Needed(self.asker, followed).one_of(suspects, "probes leave open where it is")
+        if function is None:
+            self.made = replace(self.made, function=None)  # replacing values says less than replacing the call itself
+        self._turn = None
+        return found
 
     def _in_replayed(self, reason: str) -> Operation:
         """With all replaced that goes before where it turns right, probes may show what they hide otherwise."""

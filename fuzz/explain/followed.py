@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fuzz.explain.asking import Subject
 from fuzz.explain.probing import Form, Probed
 from fuzz.explain.tracing import Expected, Step, expected, first_difference
+from fuzz.records.explanation import Operation
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Exhausted, Observation
@@ -27,7 +28,12 @@ At = tuple[int, int]
 
 
 class Hidden(Exception):
-    """An instrument has no answer; the text says why."""
+    """An instrument has no answer; the text says why. ``suspects`` are the operations of which it is one, where that is
+    known; ``crashed``: what the engine does there may be due to an earlier one."""
+
+    def __init__(self, text: str, suspects: Sequence[Operation] = (), crashed: bool = False) -> None:
+        super().__init__(text)
+        self.suspects, self.crashed = tuple(suspects), crashed
 
 
 class Instructions:

@@ -44,6 +44,7 @@ class Finder:
     def operation(self) -> Operation:
         """Raises ``Hidden`` where none is found, and ``OutOfTime``."""
         said: list[str] = []
+        possible: tuple[Operation, ...] = ()
         crashes = _Crashes()
         for way in self._ways():
             try:
@@ -64,6 +65,7 @@ class Finder:
                 found = crashes.agreed() or self._turning(crashes.left)
             elif isinstance(parted, OneOf):
                 found = self._turning(several)
+                possible = possible or several
                 said.append(f"{way.words}: {parted.words}")
             else:
                 found = self._confirmed(parted)
@@ -72,7 +74,7 @@ class Finder:
         if crashes.ways:
             return crashes.only()
         if said:
-            raise Hidden(said[0])
+            raise Hidden(said[0], possible)
         raise Hidden(f"probes hide it: {self.hidden} probed modules were tried, and none is wrong in the same way")
 
     def _ways(self) -> Iterator[Way]:
@@ -259,7 +261,8 @@ class _Crashes:
         if len(self.left) == 1:
             return self.left[0]
         names = ", ".join(f"{one.text} ({one.function}:{one.position})" for one in self.all.values())
-        raise Hidden(f"the engine crashes, and where is not sure: {names}")
+        suspects = self.left or tuple(self.all.values())
+        raise Hidden(f"the engine crashes, and where is not sure: {names}", suspects, True)
 
 
 def _without(way: Way, places: frozenset[At]) -> Way:
