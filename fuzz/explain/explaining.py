@@ -13,6 +13,7 @@ from fuzz.explain.disassembly import difference
 from fuzz.explain.equivalent import CALLS, Needed, thrown
 from fuzz.explain.fingerprint import fingerprint
 from fuzz.explain.followed import At, Followed, Hidden, Instructions
+from fuzz.explain.items import GuiltyItem, guilty_item
 from fuzz.explain.operation import Finder
 from fuzz.explain.replaying import replayed
 from fuzz.explain.splitting import BY_SETTINGS, before, guilty, named_function, needed_when_compiled, turning
@@ -63,6 +64,7 @@ class _Work:
         self._turn: At | None = None
         self._asked_turn = False
         self._followed: Followed | None = None
+        self._item: GuiltyItem | None = None
 
     def run(self, name: str, step: Callable[[], None]) -> None:
         try:
@@ -91,7 +93,21 @@ class _Work:
         if not self.asker.subject.compiling:
             with suppress(Hidden):
                 followed = self.followed()
-        self.made = replace(self.made, function=guilty(self.asker, followed))
+        try:
+            self.made = replace(self.made, function=guilty(self.asker, followed))
+        except Hidden as hidden:
+            self.made = replace(self.made, item=self._guilty_item(hidden).item)
+
+    def _guilty_item(self, hidden: Hidden) -> GuiltyItem:
+        """What is to blame where it is no function and nothing was called. Raises ``Hidden``."""
+        if self.asker.subject.step != -1:
+            raise hidden
+        if self._item is None:
+            try:
+                self._item = guilty_item(self.asker)
+            except Hidden as other:
+                raise Hidden(f"{hidden}; {other}") from None
+        return self._item
 
     def turn(self) -> At | None:
         """Where it turns right when values are replaced by the reference's, asked for when it is needed."""
@@ -102,17 +118,29 @@ class _Work:
         return self._turn
 
     def operation(self) -> None:
+        """What the function's instructions say, or else those of a segment or an initial value."""
+        try:
+            found = self._executed()
+        except Hidden as hidden:
+            if self.made.function is not None:
+                raise
+            item = self._guilty_item(hidden)
+            if item.operation is None:
+                raise
+            self.made = replace(self.made, item=item.item, operation=item.operation)
+        else:
+            self.made = replace(self.made, operation=found)
+            self._compare(found)
+
+    def _executed(self) -> Operation:
         """What probes say of the case, or else of the case with all replaced that the split can do without; and
         whether they contradict."""
         if self.asker.subject.compiling:
-            found = self._when_compiled()
-        else:
-            try:
-                found = Finder(self.asker, self.followed(), self.turn).operation()
-            except Hidden as hidden:
-                found = self._otherwise(hidden)
-        self.made = replace(self.made, operation=found)
-        self._compare(found)
+            return self._when_compiled()
+        try:
+            return Finder(self.asker, self.followed(), self.turn).operation()
+        except Hidden as hidden:
+            return self._otherwise(hidden)
 
     def _when_compiled(self) -> Operation:
         """The instruction that does it without being executed."""

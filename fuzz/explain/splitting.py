@@ -32,7 +32,6 @@ from wasm.rewrite.operands import Node
 from wasm.text import print_function
 from wasm.valtypes import F32, F64, I32, I64, V128, GlobalType, NumType
 
-
 BY_SETTINGS: Final = "wrong when this one alone is compiled"
 """How what is said of a function begins that was found by settings: other functions are compiled rightly."""
 
