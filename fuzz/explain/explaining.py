@@ -174,7 +174,7 @@ class _Work:
         left = [one for one in hidden.suspects if one.function == function] if hidden.crashed else []
         if len(left) != 1:
             return None
-        how = f"the engine crashes at one of {len(hidden.suspects)} instructions, of which this one alone is in function"
+        how = f"the engine crashes at one of {len(hidden.suspects)} instructions, and this one alone is in function"
         lost = "; a value that lives across it may be lost" if left[0].text.startswith("call") else ""
         return replace(left[0], how=f"{how} {function}{lost}")
 

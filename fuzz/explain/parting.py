@@ -192,7 +192,7 @@ class _Reading:
         return self._one(able, (f"goes on to {here}",), (f"goes on to {there}",), "another way is taken here")
 
     def _awaited(self, at: int, stop: int) -> list[int]:
-        """The step of a call of which the next entry would be: it came back wrongly, or what lives across it is lost."""
+        """The step of a call whose entry would be next: it came back wrongly, or what lives across it is lost."""
         place = self.places[self.entries[at].place] if at < len(self.entries) else None
         if place is None or place.at < 0 or "call" not in self.followed.op((place.func, place.at)).name:
             return []
