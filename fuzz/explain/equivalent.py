@@ -153,4 +153,3 @@ class Needed:
 def thrown(followed: Followed) -> bool:
     """Whether the run throws anything."""
     return any("throw" in followed.op(place).name for place in followed.executed)
-

@@ -198,13 +198,18 @@ def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Guilty:
 
 def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
     """For what shows without running anything: the fewest places of a function whose instructions must stay. In place
-    of the others their operands go to globals, and values come from globals, of which a compiler knows nothing."""
+    of the others their operands go to globals, and values come from globals, of which a compiler knows nothing.
+    Conditional branches are only left out where no other instructions make a difference."""
+    return _needed_when_compiled(asker, function, False) or _needed_when_compiled(asker, function, True)
+
+
+def _needed_when_compiled(asker: Asker, function: int, branches: bool) -> tuple[At, ...]:
     case = asker.subject.case
     graphs = ModuleGraphs(_module(case))
     first = graphs.first
     nodes = graphs.graph(function - first).nodes
     reached = graphs.graph(function - first).reachable()
-    places = [(function, at) for at in reached if _replaceable(nodes[at])]
+    places = [(function, at) for at in reached if _replaceable(nodes[at], branches)]
 
     def shows(left: frozenset[At]) -> bool:
         changed = _module(case)
@@ -234,7 +239,9 @@ def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
 _NUMBERS: Final = (I32, I64, F32, F64, V128)
 
 
-def _replaceable(node: Node) -> bool:
+def _replaceable(node: Node, branches: bool) -> bool:
     """Whether globals can take an instruction's place."""
-    plain = (not node.control or node.op.name == "br_if") and all(isinstance(slot.type, NumType) for slot in node.outs)
+    plain = (not node.control or (branches and node.op.name == "br_if")) and all(
+        isinstance(slot.type, NumType) for slot in node.outs
+    )
     return plain and bool(node.ins) and node.op.name != "drop" and node.op.name not in PLUMBING
