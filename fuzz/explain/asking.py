@@ -95,16 +95,19 @@ class Asker:
         """CPU time of this process and of the workers that have ended; complete after ``close``."""
         return time.process_time() + children_cpu() - self._started
 
-    def ask(self, case: Case | None = None, id: str | None = None) -> Answer:
-        """Whether a case (the finding's own by default) shows the finding on an engine (the finding's own)."""
-        return self.look(case, id)[0]
+    def ask(self, case: Case | None = None, id: str | None = None, offline: bool = False) -> Answer:
+        """Whether a case (the finding's own by default) shows the finding on an engine (the finding's own).
+        ``offline``: only if it is at hand."""
+        return self.look(case, id, offline)[0]
 
-    def look(self, case: Case | None = None, id: str | None = None) -> tuple[Answer, Trial | None]:
+    def look(
+        self, case: Case | None = None, id: str | None = None, offline: bool = False
+    ) -> tuple[Answer, Trial | None]:
         """``ask``, and the trial; None where there was none."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise OutOfTime
         engine = id or self.subject.engine
-        bench = self._bench(engine)
+        bench = self._bench(engine, offline)
         if not bench.seats or bench.broken:
             self.reasons[engine] = next(iter(bench.broken.values()), "it cannot be opened")
             return Answer.CANNOT, None
@@ -135,7 +138,7 @@ class Asker:
             return Answer.CANNOT
         return Answer.RIGHT
 
-    def _bench(self, engine: str) -> Bench:
+    def _bench(self, engine: str, offline: bool = False) -> Bench:
         bench = self._benches.get(engine)
         if bench is None:
             try:
@@ -145,7 +148,7 @@ class Asker:
             while len(self._benches) > _OPEN:
                 oldest = next(name for name in self._benches if name != self.subject.engine)
                 self._benches.pop(oldest).close()
-            bench = self._benches[engine] = Bench([engine], self._limits, self.offline, self._opener)
+            bench = self._benches[engine] = Bench([engine], self._limits, self.offline or offline, self._opener)
         self._benches.move_to_end(engine)
         return bench
 

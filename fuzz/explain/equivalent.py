@@ -129,14 +129,15 @@ class Needed:
 
     def _asked(self, places: Collection[At]) -> Answer:
         """What becomes of it with these places replaced."""
-        case = self._case(places)
+        case = self.replaced(places)
         before = self.followed.run.observation
         after = expected(case, Probed(self.followed.module, "", 0), {}).observation
         if (before.instantiation, before.outcomes) != (after.instantiation, after.outcomes):
             return Answer.CANNOT
         return self.asker.ask(case)
 
-    def _case(self, places: Collection[At]) -> Case:
+    def replaced(self, places: Collection[At]) -> Case:
+        """The case with these places replaced."""
         module = decode(self.followed.case.content)
         for number, func in enumerate(module.funcs):
             index = self.followed.first + number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,10 +27,12 @@ INSTRUMENTS: Final = ("fingerprint", "split", "operation")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which instruments, and for how many seconds of wall time in all."""
+    """Which instruments, and for how many seconds of wall time in all. ``releases``: some in which it is said to be
+    right, the nearest first; the machine code of one of them may be shown."""
 
     only: frozenset[str] = frozenset(INSTRUMENTS)
     seconds: float | None = None
+    releases: tuple[str, ...] = ()
 
 
 def explain(
@@ -38,7 +40,7 @@ def explain(
 ) -> Explanation:  # fmt: skip
     """Everything that the instruments find out; what has no answer is in ``silent`` with the reason."""
     asker = Asker(subject, limits, offline, opener, wish.seconds)
-    work = _Work(asker)
+    work = _Work(asker, wish.releases)
     try:
         for name, step in (("fingerprint", work.fingerprint), ("split", work.split), ("operation", work.operation),
                            ("stages", work.stages), ("code", work.code)):  # fmt: skip
@@ -56,8 +58,8 @@ _BETWEEN: Final = re.compile(r"call|throw")
 class _Work:
     """One explanation in the making."""
 
-    def __init__(self, asker: Asker) -> None:
-        self.asker = asker
+    def __init__(self, asker: Asker, releases: Sequence[str] = ()) -> None:
+        self.asker, self.releases = asker, releases
         self.id = EngineId.parse(asker.subject.engine)
         self.made = Explanation(asker.subject.engine)
         self.silent: list[str] = []
@@ -235,17 +237,26 @@ class _Work:
             self.silent.append(f"contradiction: {text}")
 
     def code(self) -> None:
-        """The function's machine code beside that of a right setting, where the engine gives it."""
+        """The function's machine code beside that of a right setting, or else of a right release, where the engine
+        gives it."""
         function, settings = self.made.function, self.made.fingerprint
-        native = [id for id in settings.right if EngineId.parse(id).get("pulley") != "on"] if settings else []
-        if function is None or not native or not hasattr(adapter(self.id.name), "machine_code"):
+        if function is None or not hasattr(adapter(self.id.name), "machine_code"):
             return
-        content = self.asker.subject.case.content
-        number = function.index - Instructions(self.asker.subject.case).first
-        nearest = min(native, key=len)
-        self.made = replace(
-            self.made, code=difference(str(self.id), nearest, content, number, self.asker.offline)
-        )  # fmt: skip
+        native = [id for id in settings.right if EngineId.parse(id).get("pulley") != "on"] if settings else []
+        nearest = min(native, key=len) if native else self._right_release()
+        if nearest:
+            content = self.asker.subject.case.content
+            number = function.index - Instructions(self.asker.subject.case).first
+            offline = self.asker.offline or not native
+            self.made = replace(self.made, code=difference(str(self.id), nearest, content, number, offline))
+
+    def _right_release(self) -> str:
+        """The first of the releases in which it is said to be right that is at hand and is; "" if there is none."""
+        for release in self.releases:
+            id = str(replace(self.id, version=release, path=""))
+            if id != str(self.id) and self.asker.ask(None, id, offline=True) is Answer.RIGHT:
+                return id
+        return ""
 
     def stages(self) -> None:
         stages = getattr(adapter(self.id.name), "stages", None)

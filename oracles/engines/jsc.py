@@ -111,7 +111,7 @@ def shell(id: EngineId, features: Collection[str]) -> Shell:
     if _RANGE in options:
         options[_RANGE] = options[_RANGE].replace("-", ":")
     env = {f"{PREFIX}{name}": value for name, value in options.items()}
-    rounds = 2 if f"{PREFIX}{_RANGE}" in env else ROUNDS.get(tier, 1)
+    rounds = ROUNDS.get(tier, 1) + (_RANGE in options)  # the first call is in the interpreter then
     return Shell("bun", "JavaScriptCore", tier or "ipint", (), env, rounds)
 
 
