@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from fuzz.records.finding import Signature
+from fuzz.records.printable import one_line
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench, OpenEngine, Trial
 from fuzz.trial.children import children_cpu
@@ -23,6 +24,9 @@ from wasm.semantics.relaxed import RelaxedProfile
 _OPEN: Final = 2
 """Benches that are kept open besides the finding's own."""
 _INVOKE: Final = re.compile(r"invoke (\d+)\Z")
+
+
+_SIDES: Final = re.compile(r"expected: (.*?); got: (.*)", re.DOTALL)
 
 
 class Answer(Enum):
@@ -60,6 +64,12 @@ class Subject:
             return -1
         matched = _INVOKE.match(self.dissent.where)
         return int(matched[1]) if matched else len(self.case.invocations)
+
+    def sides(self, wanted: str) -> tuple[tuple[str], tuple[str]]:
+        """What was expected and what came, a line each; ``wanted`` where the finding has no word on the former."""
+        matched = _SIDES.fullmatch(self.dissent.detail)
+        expected, got = matched.groups() if matched else (wanted, self.dissent.detail)
+        return (one_line(expected, 200),), (one_line(got, 200),)
 
 
 def subject_of(trial: Trial, engine: str, before: Sequence[Case] = ()) -> Subject | None:

@@ -21,7 +21,6 @@ from fuzz.explain.minimal import fewest
 from fuzz.explain.probing import Probed
 from fuzz.explain.tracing import expected
 from fuzz.records.explanation import Operation
-from fuzz.records.printable import one_line
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.isa import OPS, Instr
@@ -123,9 +122,9 @@ class Needed:
         if others:
             how += f", and wrong with it as it is and {others} other calls or branches replaced like this"
         operands = self.followed.operands(steps[0]) if len(steps) == 1 else ()
-        detail = one_line(self.asker.subject.dissent.detail, 200)
+        sides = self.asker.subject.sides(f"the same as {words}")
         text = self.followed.text(place)
-        return Operation(*place, text, operands, (f"the same as {words}",), (detail,), len(steps), how)
+        return Operation(*place, text, operands, *sides, len(steps), how)
 
     def _asked(self, places: Collection[At]) -> Answer:
         """What becomes of it with these places replaced."""

@@ -18,7 +18,6 @@ from fuzz.explain.operation import Finder
 from fuzz.explain.replaying import replayed
 from fuzz.explain.splitting import BY_SETTINGS, before, guilty, named_function, needed_when_compiled, turning
 from fuzz.records.explanation import Explanation, Operation
-from fuzz.records.printable import one_line
 from fuzz.trial.bench import OpenEngine
 from oracles.engine import EngineId, Limits, adapter, open_engine
 
@@ -157,8 +156,8 @@ class _Work:
         how = "it shows when the module is compiled, and of what can be replaced it needs this one alone"
         if len(places) > 1:
             how = f"it shows when the module is compiled, and of what can be replaced it needs {names}"
-        detail = one_line(self.asker.subject.dissent.detail, 200)
-        return Operation(*places[-1], instructions.text(places[-1]), (), ("that it is compiled",), (detail,), 0, how)
+        sides = self.asker.subject.sides("that it is compiled")
+        return Operation(*places[-1], instructions.text(places[-1]), (), *sides, 0, how)
 
     def _otherwise(self, hidden: Hidden) -> Operation:
         """What else can be tried where probes do not say it."""

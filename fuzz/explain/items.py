@@ -18,7 +18,6 @@ from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import Hidden, shown
 from fuzz.explain.minimal import fewest
 from fuzz.records.explanation import Item, Operation
-from fuzz.records.printable import one_line
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.encode import encode
@@ -215,9 +214,8 @@ class _Expressions:
 
     def _made(self, position: int, text: str, operands: tuple[str, ...], how: str) -> Operation:
         subject = self.asker.subject
-        wanted = "that it is compiled" if subject.compiling else "that it is instantiated"
-        detail = one_line(subject.dissent.detail, 200)
-        return Operation(-1, position, text, operands, (wanted,), (detail,), 0 if subject.compiling else 1, how)
+        sides = subject.sides("that it is compiled" if subject.compiling else "that it is instantiated")
+        return Operation(-1, position, text, operands, *sides, 0 if subject.compiling else 1, how)
 
     def _line(self, instr: Instr) -> str:
         return " ".join(BodyPrinter(Scope(self.module), {}, {}).instr(instr).split())[:200]
