@@ -28,6 +28,7 @@ from wasm.module import Func
 
 CALLS: Final = frozenset({"call_indirect", "call_ref", "return_call", "return_call_indirect", "return_call_ref"})
 BRANCHES: Final = frozenset({"if", "br_if", "br_table"})
+_HANDLERS: Final = frozenset({"try_table", "try"})
 _DROP: Final = OPS["drop"].bare
 _MOST: Final = 400
 """Instructions at most that are tried."""
@@ -60,7 +61,9 @@ def equivalents(followed: Followed) -> dict[At, Edit]:
         way = next(iter(seen))
         if len(seen) == 1 and way is not None:
             is_call = followed.op(place).name in CALLS
-            found[place] = _call(followed, place, way) if is_call else _branch(followed, place, way)
+            made = _call(followed, place, way) if is_call else _branch(followed, place, way)
+            if made.instrs != (followed.instr(place),):
+                found[place] = made
     return found
 
 
@@ -71,14 +74,21 @@ def _way(followed: Followed, place: At, value: int) -> int:
 
 
 def _call(followed: Followed, place: At, callee: int) -> Edit:
-    """A direct call of the function, which is no tail call."""
+    """A direct call of the function, which is no tail call but where handlers around it would catch more then."""
     name = followed.op(place).name
-    made: list[Instr] = [] if name == "return_call" else [_DROP]
-    made.append((OPS["call"], callee))
+    before = () if name == "return_call" else (_DROP,)
     if name.startswith("return_"):
-        made.append(OPS["return"].bare)
-    words = f"call {callee}{' and return' if name.startswith('return_') else ''}"
-    return Edit(tuple(made), words)
+        if _is_tried(followed, place):
+            return Edit((*before, (OPS["return_call"], callee)), f"return_call {callee}")
+        return Edit((*before, (OPS["call"], callee), OPS["return"].bare), f"call {callee} and return")
+    return Edit((*before, (OPS["call"], callee)), f"call {callee}")
+
+
+def _is_tried(followed: Followed, place: At) -> bool:
+    """Whether handlers of its function are around a place."""
+    graph = followed.graphs.graph(place[0] - followed.first)
+    openers = [frame for frame in graph.frames if frame.opener >= 0 and graph.nodes[frame.opener].op.name in _HANDLERS]
+    return any(frame.opener < place[1] < frame.end for frame in openers)
 
 
 def _branch(followed: Followed, place: At, way: int) -> Edit:

@@ -65,7 +65,7 @@ class _Work:
         self._turn: At | None = None
         self._asked_turn = False
         self._followed: Followed | None = None
-        self._item: GuiltyItem | None = None
+        self._item: GuiltyItem | Hidden | None = None
 
     def run(self, name: str, step: Callable[[], None]) -> None:
         try:
@@ -107,7 +107,9 @@ class _Work:
             try:
                 self._item = guilty_item(self.asker)
             except Hidden as other:
-                raise Hidden(f"{hidden}; {other}") from None
+                self._item = other
+        if isinstance(self._item, Hidden):
+            raise Hidden(f"{hidden}; {self._item}")
         return self._item
 
     def turn(self) -> At | None:

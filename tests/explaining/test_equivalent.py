@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,12 +99,28 @@ def test_everything_that_can_be_replaced_does_the_same() -> None:
     assert sorted(names) == ["br_if", "br_table", "if", "if", "return_call", "return_call_indirect"]
     for chosen in (list(needed.edits), *([place] for place in needed.edits)):
         case = needed.replaced(chosen)
-        again = Followed(Subject(case, subject.engine, subject.bucket, subject.dissent))
+        again = Followed(replace(subject, case=case))
         assert again.run.observation.outcomes == followed.run.observation.outcomes
     last = needed.replaced(list(needed.edits))
-    left = {op.name for func in Followed(Subject(last, subject.engine, subject.bucket, subject.dissent)).module.funcs
-            for op, _ in func.body}  # fmt: skip
+    left = {op.name for func in Followed(replace(subject, case=last)).module.funcs for op, _ in func.body}
     assert not left & {"br_table", "return_call", "return_call_indirect", "call_indirect"}
+
+
+def test_a_tail_call_leaves_its_handlers() -> None:
+    """In the place of one with handlers around it is a tail call: they would catch what a plain call throws."""
+    wat = """(module (type $t (func)) (tag $e) (table funcref (elem $throw))
+      (func $throw throw $e)
+      (func $tail block try_table (catch_all 0) i32.const 0 return_call_indirect (type $t) end end)
+      (func (export "f") (param i32) (result i32)
+        block try_table (catch_all 0) call $tail end local.get 0 return end
+        local.get 0 i32.const 1 i32.add))"""
+    opened = opener((("i32.add",), "i32.sub"))
+    subject = finding(wat, opened)
+    followed = Followed(subject)
+    needed = Needed(Asker(subject, None, True, opened), followed)
+    assert [edit.words for edit in needed.edits.values()] == ["return_call 0"]
+    again = Followed(replace(subject, case=needed.replaced(list(needed.edits))))
+    assert again.run.observation.outcomes == followed.run.observation.outcomes
 
 
 def test_javascriptcore_loses_an_exception() -> None:
