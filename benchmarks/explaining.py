@@ -75,6 +75,8 @@ EXPECTED = {
     "min-of-nan": r"f\d\d(x\d)?\.(p?min|p?max)",
     "br-table-first-edge": r"br_table.*",
     "inverse-condition-wrong": BRANCHES + r"|i(32|64)\.[gl][et]_[su]|.*trunc.*",
+    "division-trap-kind": r"i(32|64)\.(div|rem)_[su]",
+    "swizzle-out-of-range": r"i8x16\.(relaxed_)?swizzle",
     "shuffle-blend-mirrored": r"i8x16\.shuffle.*",
 }
 """Which instructions a fault is about, by hand."""
