@@ -231,8 +231,13 @@ class _Work:
                 f"contradiction: the split names function {function.index}, the first wrong operation is in function "
                 f"{found.function}"
             )
+            if self._split_by_settings() is None:  # what was seen says more than what replaced values did
+                self.made = replace(
+                    self.made, function=named_function(self.followed().module, found.function, found.how)
+                )
         place = self._turn
-        if place is not None and found.execution and place != (found.function, found.position):
+        constant = found.text.split()[0].endswith(".const")  # which is never replaced: it turns right where it is taken
+        if place is not None and not constant and found.execution and place != (found.function, found.position):
             where = f"{self.followed().text(place)} ({place[0]}:{place[1]})"
             text = f"when values are replaced by the reference's in order, it is {where} where it turns right"
             self.silent.append(f"contradiction: {text}")

@@ -65,14 +65,25 @@ class Instructions:
         return self.graphs.graph(func - self.first).nodes[at]
 
     def takes_all(self, place: At, others: Sequence[At]) -> bool:
-        """Whether an instruction's operands are made from all of these, directly or through others of them."""
-        rest, reached = set(others), [place]
+        """Whether an instruction's operands are made from all of these, directly, through others or through locals."""
+        seen: set[At] = set()
+        reached = [place]
         while reached:
             one = reached.pop()
-            makers = {(one[0], slot.maker) for slot in self.node(one).ins} & rest
-            rest -= makers
-            reached += makers
-        return not rest
+            makers = {(one[0], slot.maker) for slot in self.node(one).ins} - seen
+            for op, imm in [self.instr(maker) for maker in makers if maker[1] >= 0]:
+                if op.name == "local.get":
+                    makers |= self._sets(one[0], imm)
+            seen |= makers
+            reached += [maker for maker in makers if maker[1] >= 0]
+        return seen >= set(others)
+
+    def _sets(self, func: int, local: int) -> set[At]:
+        """Where a function sets a local."""
+        body = self.module.funcs[func - self.first].body
+        return {
+            (func, at) for at, (op, imm) in enumerate(body) if op.name in ("local.set", "local.tee") and imm == local
+        }
 
 
 class Followed(Instructions):

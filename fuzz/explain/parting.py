@@ -84,7 +84,8 @@ class _Reading:
         if place.seen is Seen.PARAMETER:
             return self._parameter(place, entry.steps, wanted, got)
         here = (place.func, place.at)
-        if place.seen is Seen.RESULT and self.followed.op(here).name == "local.get":
+        op = self.followed.op(here)
+        if place.seen is Seen.RESULT and (op.name == "local.get" or (op.const and op.name in PLUMBING)):
             return self._lost(here, place, at, wanted, got)
         return Parted(self._operation(here, entry.steps, wanted, got, self._unseen(here)), True)
 
@@ -106,6 +107,8 @@ class _Reading:
             else f"the value of {self.followed.op(maker).name} ({maker[0]}:{maker[1]})"
         )
         what = f": {words} was right before and is wrong when {self.followed.text(here)} ({here[0]}:{here[1]}) takes it"
+        if maker == here and not is_local:
+            what = f": {words} is not what it is there"
         return Lost(words, guilty, self._operation(here, self.entries[at].steps, wanted, got, what))
 
     def _last_right(self, maker: At, stop: int, is_local: bool) -> int:
