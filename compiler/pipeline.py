@@ -53,7 +53,7 @@ class Settings:
 
     For explaining a wrong answer: ``opt_fuel`` is how many times a pass of simplification may change a function of the
     module, in the order in which they are compiled, ``skip`` a pass that is left out, and with ``only`` all functions
-    but those (counted from 0 among the defined ones) are compiled plainly.
+    but those (counted from 0 among the defined ones) are compiled plainly, by the allocator ``rest``.
     """
 
     regalloc: str = "backtracking"
@@ -68,10 +68,12 @@ class Settings:
     opt_fuel: int | None = None
     skip: str = ""
     only: tuple[int, ...] | None = None
+    rest: str = "single_pass"
 
     def plain(self) -> Settings:
-        """With the least done to a function: no simplification, the plainer allocator, all registers."""
-        return replace(self, regalloc="single_pass", opt="none", regs=MAX_REGS, spill_all=False, order="rpo", seed=0)
+        """With the least done to a function: no simplification, the plainer allocator (or ``rest``), all
+        registers."""
+        return replace(self, regalloc=self.rest, opt="none", regs=MAX_REGS, spill_all=False, order="rpo", seed=0)
 
 
 @lru_cache(maxsize=16)

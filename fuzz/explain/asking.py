@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final
 
 from fuzz.records.finding import Signature
+from fuzz.records.printable import one_line
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench, OpenEngine, Trial
 from fuzz.trial.children import children_cpu
@@ -23,6 +24,9 @@ from wasm.semantics.relaxed import RelaxedProfile
 _OPEN: Final = 2
 """Benches that are kept open besides the finding's own."""
 _INVOKE: Final = re.compile(r"invoke (\d+)\Z")
+
+
+_SIDES: Final = re.compile(r"expected: (.*?); got: (.*)", re.DOTALL)
 
 
 class Answer(Enum):
@@ -61,6 +65,12 @@ class Subject:
         matched = _INVOKE.match(self.dissent.where)
         return int(matched[1]) if matched else len(self.case.invocations)
 
+    def sides(self, wanted: str) -> tuple[tuple[str], tuple[str]]:
+        """What was expected and what came, a line each; ``wanted`` where the finding has no word on the former."""
+        matched = _SIDES.fullmatch(self.dissent.detail)
+        expected, got = matched.groups() if matched else (wanted, self.dissent.detail)
+        return (one_line(expected, 200),), (one_line(got, 200),)
+
 
 def subject_of(trial: Trial, engine: str, before: Sequence[Case] = ()) -> Subject | None:
     """The finding of one engine in a trial; None if it does not dissent."""
@@ -95,16 +105,19 @@ class Asker:
         """CPU time of this process and of the workers that have ended; complete after ``close``."""
         return time.process_time() + children_cpu() - self._started
 
-    def ask(self, case: Case | None = None, id: str | None = None) -> Answer:
-        """Whether a case (the finding's own by default) shows the finding on an engine (the finding's own)."""
-        return self.look(case, id)[0]
+    def ask(self, case: Case | None = None, id: str | None = None, offline: bool = False) -> Answer:
+        """Whether a case (the finding's own by default) shows the finding on an engine (the finding's own).
+        ``offline``: only if it is at hand."""
+        return self.look(case, id, offline)[0]
 
-    def look(self, case: Case | None = None, id: str | None = None) -> tuple[Answer, Trial | None]:
+    def look(
+        self, case: Case | None = None, id: str | None = None, offline: bool = False
+    ) -> tuple[Answer, Trial | None]:
         """``ask``, and the trial; None where there was none."""
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise OutOfTime
         engine = id or self.subject.engine
-        bench = self._bench(engine)
+        bench = self._bench(engine, offline)
         if not bench.seats or bench.broken:
             self.reasons[engine] = next(iter(bench.broken.values()), "it cannot be opened")
             return Answer.CANNOT, None
@@ -135,7 +148,7 @@ class Asker:
             return Answer.CANNOT
         return Answer.RIGHT
 
-    def _bench(self, engine: str) -> Bench:
+    def _bench(self, engine: str, offline: bool = False) -> Bench:
         bench = self._benches.get(engine)
         if bench is None:
             try:
@@ -145,7 +158,7 @@ class Asker:
             while len(self._benches) > _OPEN:
                 oldest = next(name for name in self._benches if name != self.subject.engine)
                 self._benches.pop(oldest).close()
-            bench = self._benches[engine] = Bench([engine], self._limits, self.offline, self._opener)
+            bench = self._benches[engine] = Bench([engine], self._limits, self.offline or offline, self._opener)
         self._benches.move_to_end(engine)
         return bench
 

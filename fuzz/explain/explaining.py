@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from fuzz.explain.asking import Answer, Asker, OutOfTime, Subject
 from fuzz.explain.disassembly import difference
+from fuzz.explain.equivalent import CALLS, Needed, thrown
 from fuzz.explain.fingerprint import fingerprint
 from fuzz.explain.followed import At, Followed, Hidden, Instructions
+from fuzz.explain.items import GuiltyItem, guilty_item
 from fuzz.explain.operation import Finder
 from fuzz.explain.replaying import replayed
-from fuzz.explain.splitting import before, guilty, named_function, needed_when_compiled, turning
+from fuzz.explain.splitting import BY_SETTINGS, before, guilty, named_function, needed_when_compiled, turning
 from fuzz.records.explanation import Explanation, Operation
-from fuzz.records.printable import one_line
 from fuzz.trial.bench import OpenEngine
 from oracles.engine import EngineId, Limits, adapter, open_engine
 
@@ -25,10 +26,12 @@ INSTRUMENTS: Final = ("fingerprint", "split", "operation")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which instruments, and for how many seconds of wall time in all."""
+    """Which instruments, and for how many seconds of wall time in all. ``releases``: some in which it is said to be
+    right, the nearest first; the machine code of one of them may be shown."""
 
     only: frozenset[str] = frozenset(INSTRUMENTS)
     seconds: float | None = None
+    releases: tuple[str, ...] = ()
 
 
 def explain(
@@ -36,7 +39,7 @@ def explain(
 ) -> Explanation:  # fmt: skip
     """Everything that the instruments find out; what has no answer is in ``silent`` with the reason."""
     asker = Asker(subject, limits, offline, opener, wish.seconds)
-    work = _Work(asker)
+    work = _Work(asker, wish.releases)
     try:
         for name, step in (("fingerprint", work.fingerprint), ("split", work.split), ("operation", work.operation),
                            ("stages", work.stages), ("code", work.code)):  # fmt: skip
@@ -54,14 +57,15 @@ _BETWEEN: Final = re.compile(r"call|throw")
 class _Work:
     """One explanation in the making."""
 
-    def __init__(self, asker: Asker) -> None:
-        self.asker = asker
+    def __init__(self, asker: Asker, releases: Sequence[str] = ()) -> None:
+        self.asker, self.releases = asker, releases
         self.id = EngineId.parse(asker.subject.engine)
         self.made = Explanation(asker.subject.engine)
         self.silent: list[str] = []
         self._turn: At | None = None
         self._asked_turn = False
         self._followed: Followed | None = None
+        self._item: GuiltyItem | Hidden | None = None
 
     def run(self, name: str, step: Callable[[], None]) -> None:
         try:
@@ -90,7 +94,23 @@ class _Work:
         if not self.asker.subject.compiling:
             with suppress(Hidden):
                 followed = self.followed()
-        self.made = replace(self.made, function=guilty(self.asker, followed))
+        try:
+            self.made = replace(self.made, function=guilty(self.asker, followed))
+        except Hidden as hidden:
+            self.made = replace(self.made, item=self._guilty_item(hidden).item)
+
+    def _guilty_item(self, hidden: Hidden) -> GuiltyItem:
+        """What is to blame where it is no function and nothing was called. Raises ``Hidden``."""
+        if self.asker.subject.step != -1:
+            raise hidden
+        if self._item is None:
+            try:
+                self._item = guilty_item(self.asker)
+            except Hidden as other:
+                self._item = other
+        if isinstance(self._item, Hidden):
+            raise Hidden(f"{hidden}; {self._item}")
+        return self._item
 
     def turn(self) -> At | None:
         """Where it turns right when values are replaced by the reference's, asked for when it is needed."""
@@ -101,17 +121,29 @@ class _Work:
         return self._turn
 
     def operation(self) -> None:
+        """What the function's instructions say, or else those of a segment or an initial value."""
+        try:
+            found = self._executed()
+        except Hidden as hidden:
+            if self.made.function is not None:
+                raise
+            item = self._guilty_item(hidden)
+            if item.operation is None:
+                raise
+            self.made = replace(self.made, item=item.item, operation=item.operation)
+        else:
+            self.made = replace(self.made, operation=found)
+            self._compare(found)
+
+    def _executed(self) -> Operation:
         """What probes say of the case, or else of the case with all replaced that the split can do without; and
         whether they contradict."""
         if self.asker.subject.compiling:
-            found = self._when_compiled()
-        else:
-            try:
-                found = Finder(self.asker, self.followed(), self.turn).operation()
-            except Hidden as hidden:
-                found = self._in_replayed(str(hidden))
-        self.made = replace(self.made, operation=found)
-        self._compare(found)
+            return self._when_compiled()
+        try:
+            return Finder(self.asker, self.followed(), self.turn).operation()
+        except Hidden as hidden:
+            return self._otherwise(hidden)
 
     def _when_compiled(self) -> Operation:
         """The instruction that does it without being executed."""
@@ -126,8 +158,47 @@ class _Work:
         how = "it shows when the module is compiled, and of what can be replaced it needs this one alone"
         if len(places) > 1:
             how = f"it shows when the module is compiled, and of what can be replaced it needs {names}"
-        detail = one_line(self.asker.subject.dissent.detail, 200)
-        return Operation(*places[-1], instructions.text(places[-1]), (), ("that it is compiled",), (detail,), 0, how)
+        sides = self.asker.subject.sides("that it is compiled")
+        return Operation(*places[-1], instructions.text(places[-1]), (), *sides, 0, how)
+
+    def _otherwise(self, hidden: Hidden) -> Operation:
+        """What else can be tried where probes do not say it."""
+        found = self._in_function(hidden)
+        if found is not None:
+            return found
+        try:
+            return self._needed(hidden)
+        except Hidden:
+            return self._in_replayed(str(hidden))
+
+    def _in_function(self, hidden: Hidden) -> Operation | None:
+        """Of the places at which it may crash, the only one in the function that alone is compiled wrongly."""
+        function = self._split_by_settings()
+        left = [one for one in hidden.suspects if one.function == function] if hidden.crashed else []
+        if len(left) != 1:
+            return None
+        how = f"the engine crashes at one of {len(hidden.suspects)} instructions, and this one alone is in function"
+        lost = "; a value that lives across it may be lost" if left[0].text.startswith("call") else ""
+        return replace(left[0], how=f"{how} {function}{lost}")
+
+    def _split_by_settings(self) -> int | None:
+        """The function that alone is compiled wrongly, where the engine has settings to find that out."""
+        function = self.made.function
+        return function.index if function is not None and function.how.startswith(BY_SETTINGS) else None
+
+    def _needed(self, hidden: Hidden) -> Operation:
+        """The call or branch that makes it right if another instruction does the same. Raises ``Hidden``."""
+        followed, function = self.followed(), self._split_by_settings()
+        suspects = {(one.function, one.position) for one in hidden.suspects}
+        if thrown(followed):
+            suspects |= {place for place in followed.executed if followed.op(place).name in CALLS}
+        if hidden.crashed:  # what another instruction does otherwise to memory or registers may be chance
+            suspects = {place for place in suspects if place[0] == function}
+        found = Needed(self.asker, followed).one_of(suspects, "probes leave open where it is")
+        if function is None:
+            self.made = replace(self.made, function=None)  # replacing values says less than replacing the call itself
+        self._turn = None
+        return found
 
     def _in_replayed(self, reason: str) -> Operation:
         """With all replaced that goes before where it turns right, probes may show what they hide otherwise."""
@@ -160,24 +231,38 @@ class _Work:
                 f"contradiction: the split names function {function.index}, the first wrong operation is in function "
                 f"{found.function}"
             )
+            if self._split_by_settings() is None:  # what was seen says more than what replaced values did
+                self.made = replace(
+                    self.made, function=named_function(self.followed().module, found.function, found.how)
+                )
         place = self._turn
-        if place is not None and found.execution and place != (found.function, found.position):
+        constant = found.text.split()[0].endswith(".const")  # which is never replaced: it turns right where it is taken
+        if place is not None and not constant and found.execution and place != (found.function, found.position):
             where = f"{self.followed().text(place)} ({place[0]}:{place[1]})"
             text = f"when values are replaced by the reference's in order, it is {where} where it turns right"
             self.silent.append(f"contradiction: {text}")
 
     def code(self) -> None:
-        """The function's machine code beside that of a right setting, where the engine gives it."""
+        """The function's machine code beside that of a right setting, or else of a right release, where the engine
+        gives it."""
         function, settings = self.made.function, self.made.fingerprint
-        native = [id for id in settings.right if EngineId.parse(id).get("pulley") != "on"] if settings else []
-        if function is None or not native or not hasattr(adapter(self.id.name), "machine_code"):
+        if function is None or not hasattr(adapter(self.id.name), "machine_code"):
             return
-        content = self.asker.subject.case.content
-        number = function.index - Instructions(self.asker.subject.case).first
-        nearest = min(native, key=len)
-        self.made = replace(
-            self.made, code=difference(str(self.id), nearest, content, number, self.asker.offline)
-        )  # fmt: skip
+        native = [id for id in settings.right if EngineId.parse(id).get("pulley") != "on"] if settings else []
+        nearest = min(native, key=len) if native else self._right_release()
+        if nearest:
+            content = self.asker.subject.case.content
+            number = function.index - Instructions(self.asker.subject.case).first
+            offline = self.asker.offline or not native
+            self.made = replace(self.made, code=difference(str(self.id), nearest, content, number, offline))
+
+    def _right_release(self) -> str:
+        """The first of the releases in which it is said to be right that is at hand and is; "" if there is none."""
+        for release in self.releases:
+            id = str(replace(self.id, version=release, path=""))
+            if id != str(self.id) and self.asker.ask(None, id, offline=True) is Answer.RIGHT:
+                return id
+        return ""
 
     def stages(self) -> None:
         stages = getattr(adapter(self.id.name), "stages", None)

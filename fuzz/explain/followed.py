@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fuzz.explain.asking import Subject
 from fuzz.explain.probing import Form, Probed
 from fuzz.explain.tracing import Expected, Step, expected, first_difference
+from fuzz.records.explanation import Operation
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Exhausted, Observation
@@ -27,7 +28,12 @@ At = tuple[int, int]
 
 
 class Hidden(Exception):
-    """An instrument has no answer; the text says why."""
+    """An instrument has no answer; the text says why. ``suspects`` are the operations of which it is one, where that is
+    known; ``crashed``: what the engine does there may be due to an earlier one."""
+
+    def __init__(self, text: str, suspects: Sequence[Operation] = (), crashed: bool = False) -> None:
+        super().__init__(text)
+        self.suspects, self.crashed = tuple(suspects), crashed
 
 
 class Instructions:
@@ -59,14 +65,25 @@ class Instructions:
         return self.graphs.graph(func - self.first).nodes[at]
 
     def takes_all(self, place: At, others: Sequence[At]) -> bool:
-        """Whether an instruction's operands are made from all of these, directly or through others of them."""
-        rest, reached = set(others), [place]
+        """Whether an instruction's operands are made from all of these, directly, through others or through locals."""
+        seen: set[At] = set()
+        reached = [place]
         while reached:
             one = reached.pop()
-            makers = {(one[0], slot.maker) for slot in self.node(one).ins} & rest
-            rest -= makers
-            reached += makers
-        return not rest
+            makers = {(one[0], slot.maker) for slot in self.node(one).ins} - seen
+            for op, imm in [self.instr(maker) for maker in makers if maker[1] >= 0]:
+                if op.name == "local.get":
+                    makers |= self._sets(one[0], imm)
+            seen |= makers
+            reached += [maker for maker in makers if maker[1] >= 0]
+        return seen >= set(others)
+
+    def _sets(self, func: int, local: int) -> set[At]:
+        """Where a function sets a local."""
+        body = self.module.funcs[func - self.first].body
+        return {
+            (func, at) for at, (op, imm) in enumerate(body) if op.name in ("local.set", "local.tee") and imm == local
+        }
 
 
 class Followed(Instructions):

@@ -15,6 +15,7 @@ from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden, Logged, Way
 from fuzz.explain.parting import Lost, OneOf, Parted, part
 from fuzz.explain.probing import PLUMBING, STRIDE, Form, Probed, probed
+from fuzz.explain.replaying import is_replayable
 from fuzz.explain.stopping import last_operation
 from fuzz.explain.tracing import Expected, blocks_of, expected, read_globals, read_log, repeated
 from fuzz.records.explanation import Operation
@@ -44,6 +45,7 @@ class Finder:
     def operation(self) -> Operation:
         """Raises ``Hidden`` where none is found, and ``OutOfTime``."""
         said: list[str] = []
+        possible: tuple[Operation, ...] = ()
         crashes = _Crashes()
         for way in self._ways():
             try:
@@ -64,6 +66,7 @@ class Finder:
                 found = crashes.agreed() or self._turning(crashes.left)
             elif isinstance(parted, OneOf):
                 found = self._turning(several)
+                possible = possible or several
                 said.append(f"{way.words}: {parted.words}")
             else:
                 found = self._confirmed(parted)
@@ -72,7 +75,7 @@ class Finder:
         if crashes.ways:
             return crashes.only()
         if said:
-            raise Hidden(said[0])
+            raise Hidden(said[0], possible)
         raise Hidden(f"probes hide it: {self.hidden} probed modules were tried, and none is wrong in the same way")
 
     def _ways(self) -> Iterator[Way]:
@@ -195,18 +198,35 @@ class Finder:
         return None
 
     def _spoilt(self, lost: Lost) -> Operation:
-        """What spoilt a value: the only instruction in the meantime, or the only one of these that it needs."""
-        suspects = list(lost.between)
+        """What spoilt a value: the only instruction in the meantime, or the one of these at which it turns right. A
+        constant may be made wrongly itself."""
+        taken = (lost.taken.function, lost.taken.position)
+        name = self.followed.op(taken).name
+        if name.endswith(".const"):
+            suspects = [place for place in lost.between if self._may_spoil(place, taken)]
+            if not suspects:
+                return lost.taken
+        else:
+            suspects = list(lost.between)
         if len(suspects) > 1:
             turn = self.turn() if self.turn is not None else None
             suspects = [turn] if turn in suspects else suspects
         if len(suspects) == 1:
             return lost.spoilt_at(suspects[0], self.followed)
-        if not lost.between and self.followed.op((lost.taken.function, lost.taken.position)).name == "local.get":
+        if not lost.between and name == "local.get":
             return lost.taken
         names = ", ".join(f"{self.followed.text(one)} ({one[0]}:{one[1]})" for one in suspects[:4])
         spoilers = f", spoilt by one of {len(suspects)} instructions: {names}" if suspects else ""
         raise Hidden(f"{lost.taken.how}{spoilers}")
+
+    def _may_spoil(self, place: At, constant: At) -> bool:
+        """Whether an instruction may be what makes a constant wrong: not if it shows with its values replaced by the
+        reference's, as all before where it turns right are."""
+        turn = self.turn() if self.turn is not None else None
+        if turn is None or place == turn or not is_replayable(self.followed, place):
+            return True
+        order = list(self.followed.executed)
+        return order.index(place) > order.index(turn) or order.index(turn) < order.index(constant)
 
     def _confirmed(self, parted: Parted) -> Operation:
         """The same by a module in which this instruction alone is probed, if that shows it."""
@@ -259,7 +279,8 @@ class _Crashes:
         if len(self.left) == 1:
             return self.left[0]
         names = ", ".join(f"{one.text} ({one.function}:{one.position})" for one in self.all.values())
-        raise Hidden(f"the engine crashes, and where is not sure: {names}")
+        suspects = self.left or tuple(self.all.values())
+        raise Hidden(f"the engine crashes, and where is not sure: {names}", suspects, True)
 
 
 def _without(way: Way, places: frozenset[At]) -> Way:

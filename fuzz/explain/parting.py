@@ -84,7 +84,8 @@ class _Reading:
         if place.seen is Seen.PARAMETER:
             return self._parameter(place, entry.steps, wanted, got)
         here = (place.func, place.at)
-        if place.seen is Seen.RESULT and self.followed.op(here).name == "local.get":
+        op = self.followed.op(here)
+        if place.seen is Seen.RESULT and (op.name == "local.get" or (op.const and op.name in PLUMBING)):
             return self._lost(here, place, at, wanted, got)
         return Parted(self._operation(here, entry.steps, wanted, got, self._unseen(here)), True)
 
@@ -106,6 +107,8 @@ class _Reading:
             else f"the value of {self.followed.op(maker).name} ({maker[0]}:{maker[1]})"
         )
         what = f": {words} was right before and is wrong when {self.followed.text(here)} ({here[0]}:{here[1]}) takes it"
+        if maker == here and not is_local:
+            what = f": {words} is not what it is there"
         return Lost(words, guilty, self._operation(here, self.entries[at].steps, wanted, got, what))
 
     def _last_right(self, maker: At, stop: int, is_local: bool) -> int:
@@ -181,6 +184,8 @@ class _Reading:
         if at >= len(self.logged.got) and stopped and wanted != got:
             crashed = not isinstance(_last(self.logged.observation), Trapped | Threw)  # which any instruction may do
             able = [k for k in between if (self._may_end(self.steps[k]) if crashed else self._may_trap(self.steps[k]))]
+            if crashed:
+                able += self._awaited(at, stop)
             return self._one(able, (wanted,), (got,), "the engine's log ends here")
         if at >= len(self.entries) and not isinstance(_last(self.logged.wanted.observation), Returned):
             return self._one([len(self.steps) - 1], (wanted,), (got,), "the reference stops here, the engine goes on")
@@ -188,6 +193,14 @@ class _Reading:
         here = self._entry_text(self.entries[at].place) if at < len(self.entries) else "the end"
         there = self._entry_text(self.logged.got[at][0]) if at < len(self.logged.got) else "the end"
         return self._one(able, (f"goes on to {here}",), (f"goes on to {there}",), "another way is taken here")
+
+    def _awaited(self, at: int, stop: int) -> list[int]:
+        """The step of a call whose entry would be next: it came back wrongly, or what lives across it is lost."""
+        place = self.places[self.entries[at].place] if at < len(self.entries) else None
+        if place is None or place.at < 0 or "call" not in self.followed.op((place.func, place.at)).name:
+            return []
+        here = (place.func, place.at)
+        return [k for k in range(stop - 1, -1, -1) if (self.steps[k].func, self.steps[k].at) == here][:1]
 
     def _one(
         self, able: Sequence[int], wanted: tuple[str, ...], got: tuple[str, ...], what: str
@@ -201,8 +214,9 @@ class _Reading:
             return what
         if len(made) == 1 and made[0].text.startswith("throw"):
             return f"{what}: {made[0].text} or what should catch it, or a call in between, is wrong"
-        if len(made) == 1:
-            made += self._tail_call(made[0], max(able))
+        crashed = got[0].startswith("crashed")
+        for one, k in zip(made, latest.values(), strict=True) if crashed or len(made) == 1 else ():
+            made += self._tail_call(one, k)
         if len(made) == 1:
             return Parted(made[0], False)
         names = ", ".join(f"{one.text} ({one.function}:{one.position})" for one in made[:4])

@@ -24,12 +24,16 @@ from wasm.case import Case
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.errors import WasmError
+from wasm.fragment import template
 from wasm.isa import OPS, Instr
 from wasm.module import ExternKind, Func, Global, Module
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.rewrite.operands import Node
 from wasm.text import print_function
 from wasm.valtypes import F32, F64, I32, I64, V128, GlobalType, NumType
+
+BY_SETTINGS: Final = "wrong when this one alone is compiled"
+"""How what is said of a function begins that was found by settings: other functions are compiled rightly."""
 
 
 def guilty(asker: Asker, followed: Followed | None) -> Guilty:
@@ -42,7 +46,7 @@ def guilty(asker: Asker, followed: Followed | None) -> Guilty:
         raise Hidden("the module defines no function")
     split = _by_settings(asker, functions, first)
     if split is not None:
-        return named_function(module, split[0], split[1])
+        return named_function(module, *split)
     if followed is None:
         return _by_stubs(asker, module, functions)
     if len(functions) == 1:
@@ -82,11 +86,48 @@ def _by_settings(asker: Asker, functions: list[int], first: int) -> tuple[int, s
         return None
     left = fewest(functions, shows)
     if len(left) > 1:
-        return None
+        return _by_pressure(asker, left, len(functions), first)
     rest = split(id, frozenset(range(len(functions))) - {left[0] - first}, len(functions))
     alone = asker.ask(None, str(rest)) is Answer.RIGHT
-    words = f"wrong when this one alone is compiled as {id} does it, right with none ({none})"
+    words = f"{BY_SETTINGS} as {id} does it, right with none ({none})"
     return left[0], f"{words}{', and right with all others' if alone else ''}"
+
+
+def _by_pressure(asker: Asker, left: list[int], count: int, first: int) -> tuple[int, str] | None:
+    """Of several functions that it takes, the one that is wrong alone if all others use all registers: the others are
+    needed to change a register then."""
+    id = EngineId.parse(asker.subject.engine)
+    split = adapter(id.name).split
+    none = str(split(id, frozenset(), count))
+    found: list[int] = []
+    for index in left if len(left) <= _MOST_PRESSED else ():
+        case = asker.subject.case.with_content(encode(_pressed(_module(asker.subject.case), index - first)))
+        alone = str(split(id, frozenset([index - first]), count))
+        if asker.ask(case, alone) is Answer.WRONG and asker.ask(case, none) is not Answer.WRONG:
+            found.append(index)
+    if len(found) != 1:
+        return None
+    words = f"{BY_SETTINGS} as {id} does it and all others use all registers, not with none ({none})"
+    return found[0], f"{words}; as it is, it takes {', '.join(map(str, left))}, and of these it is the only one"
+
+
+_MOST_PRESSED: Final = 8
+_LIVE: Final = 24
+"""Values that live at once: more than there are registers."""
+_PUSH: Final = template("global.get $index  i32.const $number  i32.xor")
+_KEPT: Final = template("global.set $index")
+
+
+def _pressed(module: Module, but: int) -> Module:
+    """The module, with code at the beginning of all functions but one that needs all integer registers."""
+    used = len(module.global_types())
+    module.globals.append(Global(GlobalType(I32, True), ((OPS["i32.const"], 1),)))
+    code: list[Instr] = [instr for number in range(_LIVE) for instr in _PUSH(index=used, number=number)]
+    code += [*[OPS["i32.add"].bare] * (_LIVE - 1), *_KEPT(index=used)]
+    for number, func in enumerate(module.funcs):
+        if number != but:
+            module.funcs[number] = Func(func.type_index, func.locals, [*code, *func.body])
+    return module
 
 
 # By replaying
@@ -157,13 +198,18 @@ def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Guilty:
 
 def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
     """For what shows without running anything: the fewest places of a function whose instructions must stay. In place
-    of the others their operands go to globals, and values come from globals, of which a compiler knows nothing."""
+    of the others their operands go to globals, and values come from globals, of which a compiler knows nothing.
+    Conditional branches are only left out where no other instructions make a difference."""
+    return _needed_when_compiled(asker, function, False) or _needed_when_compiled(asker, function, True)
+
+
+def _needed_when_compiled(asker: Asker, function: int, branches: bool) -> tuple[At, ...]:
     case = asker.subject.case
     graphs = ModuleGraphs(_module(case))
     first = graphs.first
     nodes = graphs.graph(function - first).nodes
     reached = graphs.graph(function - first).reachable()
-    places = [(function, at) for at in reached if _replaceable(nodes[at])]
+    places = [(function, at) for at in reached if _replaceable(nodes[at], branches)]
 
     def shows(left: frozenset[At]) -> bool:
         changed = _module(case)
@@ -177,9 +223,11 @@ def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
             if at not in replaced:
                 body.append(instr)
                 continue
-            types = [slot.type for slot in reversed(nodes[at].ins)]
+            taken = nodes[at].ins[nodes[at].passed :]
+            types = [slot.type for slot in reversed(taken)]
             body += [(OPS["global.set"], at_of[type_]) if type_ in at_of else OPS["drop"].bare for type_ in types]
-            body += [(OPS["global.get"], at_of[slot.type]) for slot in nodes[at].outs if slot.type in at_of]
+            given = nodes[at].outs[nodes[at].passed :]
+            body += [(OPS["global.get"], at_of[slot.type]) for slot in given if slot.type in at_of]
         changed.funcs[function - first] = Func(func.type_index, func.locals, body)
         return asker.ask(case.with_content(encode(changed))) is Answer.WRONG
 
@@ -191,7 +239,9 @@ def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
 _NUMBERS: Final = (I32, I64, F32, F64, V128)
 
 
-def _replaceable(node: Node) -> bool:
+def _replaceable(node: Node, branches: bool) -> bool:
     """Whether globals can take an instruction's place."""
-    plain = not node.control and all(isinstance(slot.type, NumType) for slot in node.outs)
+    plain = (not node.control or (branches and node.op.name == "br_if")) and all(
+        isinstance(slot.type, NumType) for slot in node.outs
+    )
     return plain and bool(node.ins) and node.op.name != "drop" and node.op.name not in PLUMBING

@@ -12,7 +12,6 @@ from __future__ import annotations
 from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden
 from fuzz.records.explanation import Operation
-from fuzz.records.printable import one_line
 from wasm.decode import decode
 from wasm.fragment import template
 from wasm.isa import Instr
@@ -42,9 +41,10 @@ def last_operation(asker: Asker, followed: Followed) -> Operation:
     stop = next((k for k, step in enumerate(steps) if (step.func, step.at) == behind), len(steps))
     if stop - start > 1:
         raise Hidden(f"the engine ends in a loop, at {followed.text(place)} ({place[0]}:{place[1]}) or an earlier one")
-    detail = one_line(asker.subject.dissent.detail, 200)
     how = "the engine does not end if it is stopped before this instruction, and does if it is stopped behind it"
-    return Operation(*place, followed.text(place), followed.operands(steps[start]), ("no end here",), (detail,), 1, how)
+    return Operation(
+        *place, followed.text(place), followed.operands(steps[start]), *asker.subject.sides("no end here"), 1, how
+    )
 
 
 def _ends(asker: Asker, followed: Followed, place: At) -> Answer:

@@ -23,6 +23,8 @@ def lines(made: Explanation) -> list[str]:
     if made.function is not None:
         name = f' "{made.function.name}"' if made.function.name else ""
         told.append(("function", f"{made.function.index}{name}: {made.function.how}"))
+    if made.item is not None:
+        told.append((made.item.kind, f"{made.item.index}: {made.item.how}"))
     if made.operation is not None:
         told += [("operation", operation_words(made.operation)), ("", made.operation.how)]
     told += [("stage", line) for line in made.stages]
@@ -34,7 +36,9 @@ def lines(made: Explanation) -> list[str]:
 
 def operation_words(operation: Operation) -> str:
     """``i32.or at 0:6 of (i32:0x18, i32:0x1): expected i32:0x19, got i32:0x1``."""
-    where = f"{operation.text} at {operation.function}:{operation.position}"
+    where = operation.text
+    if operation.function >= 0:
+        where += f" at {operation.function}:{operation.position}"
     if operation.operands:
         where += f" of ({_values(operation.operands)})"
     if operation.execution > 1:
@@ -58,6 +62,8 @@ def _section(made: Explanation) -> str:
     parts = [f"# {one_line(made.engine)}", fenced("\n".join(lines(made)))]
     if made.function is not None:
         parts += ["## The function", fenced(made.function.text.rstrip())]
+    if made.item is not None:
+        parts += [f"## The {made.item.kind}", fenced(made.item.text)]
     if made.fingerprint is not None:
         parts.append("## Settings that were run")
         for word, ids in (("wrong", made.fingerprint.wrong), ("right", made.fingerprint.right),

@@ -31,10 +31,23 @@ class Guilty:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """The part of a module that makes the difference before any function runs: ``kind`` as the text format calls it
+    (elem, data, global, table, memory, start, export, func, type), its index, its text, and how that is known."""
+
+    kind: str
+    index: int
+    text: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """The first operation whose operands are right and whose result is wrong.
 
-    ``function`` and ``position`` (in the flat body) say where it stands, ``text`` is the instruction. Values are
+    ``function`` and ``position`` (in the flat body) say where it stands, ``text`` is the instruction. ``function`` is
+    -1 for what instantiation executes of the explanation's item: ``position`` counts in its constant expression, and is
+    -1 for the ``memory.init`` or ``table.init`` that an active segment means. Values are
     written as ``type:0xbits``. ``execution`` counts from 1 how often the place had been run.
     ``how`` says how that is known.
     """
@@ -55,6 +68,7 @@ class Explanation:
 
     ``stages`` has lines on which of the compiler's stages is to blame (for ``compiler``); ``code`` is disassembly side
     by side, as text; ``silent`` says for each instrument that had no answer why not. ``cpu_seconds`` is what it cost.
+    ``item`` is named where no function is to blame; explanations of before it was looked for have none.
     """
 
     engine: str
@@ -65,6 +79,7 @@ class Explanation:
     code: str = ""
     silent: tuple[str, ...] = ()
     cpu_seconds: float = 0.0
+    item: Item | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -82,6 +97,7 @@ class Explanation:
             data["code"],
             tuple(data["silent"]),
             data["cpu_seconds"],
+            Item(**item) if (item := data.get("item")) is not None else None,
         )
         need_type(made, Explanation, "explanation")
         return made

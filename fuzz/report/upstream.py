@@ -148,6 +148,8 @@ def _explained(example: Example) -> Iterator[str]:
         done, parts = told.operation, []
         if told.fingerprint is not None:
             parts.append(f"- {markdown(told.fingerprint.words)}")
+        if told.item is not None:
+            parts.append(f"- {code(f'{told.item.kind} {told.item.index}')}: {markdown(told.item.how)}")
         if done is not None:
             parts.append(f"- First wrong operation: {code(done.text)} of {code(', '.join(done.operands))} gives "
                          f"{code(', '.join(done.actual))}, expected {code(', '.join(done.expected))}; "

@@ -4,7 +4,8 @@ Settings: ``regalloc=backtracking|single_pass``; ``opt=none|speed``; ``regs=N``,
 ``spill=all``: every value lives in memory between instructions; ``order=rpo|reverse|random-SEED``, of blocks;
 ``fuel=off``: code without step counting, which only the deadline stops; ``checker=off``: allocations are not proved.
 To find out what is wrong: ``opt-fuel=N``, simplification ends after N changes; ``skip=PASS``, one of its passes is left
-out; ``only=0,2``, all functions but these (of those that the module defines) are compiled plainly.
+out; ``only=0,2``, all functions but these (of those that the module defines) are compiled plainly, with ``rest`` as
+their allocator.
 
 It passes the official suite at every setting; GC is not compiled yet (``Unsupported``).
 """
@@ -34,13 +35,13 @@ FAMILY: Final = "compiler"
 VERSION: Final = "1"
 DEFAULTS: Final = {
     "regalloc": Settings().regalloc, "opt": "speed", "regs": str(MAX_REGS), "order": "rpo", "fuel": "on",
-    "checker": "on",
+    "checker": "on", "rest": "single_pass",
 }  # fmt: skip
 CHOICES: Final = {
     "regalloc": REGALLOCS, "opt": OPTS, "skip": tuple(PASSES), "spill": ("all",), "fuel": ("on", "off"),
-    "checker": ("on", "off"),
+    "checker": ("on", "off"), "rest": REGALLOCS,
 }  # fmt: skip
-_KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker", "opt-fuel", "skip", "only")
+_KEYS: Final = ("regalloc", "opt", "regs", "spill", "order", "fuel", "checker", "opt-fuel", "skip", "only", "rest")
 _NUMBERS: Final = re.compile(r"none|\d{1,6}(,\d{1,6})*\Z")
 _MOST_CHANGES: Final = 1 << 16
 _DEADLINE: Final = 0.8
@@ -119,6 +120,7 @@ def settings_of(id: EngineId) -> Settings:
         opt_fuel=int(id.get("opt-fuel")) if id.get("opt-fuel") else None,
         skip=id.get("skip"),
         only=_only(id.get("only")),
+        rest=id.get("rest", DEFAULTS["rest"]),
     )
 
 
@@ -127,8 +129,11 @@ def _only(value: str) -> tuple[int, ...] | None:
 
 
 def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None:  # noqa: ARG001
-    """The other functions are compiled plainly."""
-    return check(id.with_settings({**dict(id.settings), "only": ",".join(map(str, sorted(functions))) or "none"}))
+    """The other functions are compiled plainly; or, where the id is about the plain allocator, by the other one."""
+    changed = {**dict(id.settings), "only": ",".join(map(str, sorted(functions))) or "none"}
+    if id.get("regalloc") == "single_pass":
+        changed["rest"] = DEFAULTS["regalloc"]
+    return check(id.with_settings(changed))
 
 
 def stages(id: EngineId, ask: Ask) -> Iterator[str]:

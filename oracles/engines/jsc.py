@@ -77,14 +77,42 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
     return (*tier_switches(id, TIERS), *found)
 
 
+_RANGE: Final = "wasmFunctionIndexRangeToCompile"
+_AT_ONCE: Final = ("BBQOptimizeAfterWarmUp", "BBQOptimizeSoon")
+
+
+def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None:
+    """Between a compiler and the interpreter, by an option of JavaScriptCore's with the functions that it may compile:
+    a range of those that the module defines, or all but a range. They are compiled when they are first called."""
+    tier = tier_of(id, TIERS)
+    wanted = _range(sorted(functions), count)
+    if tier not in ("bbq", "omg") or wanted is None or f"flag.{_RANGE}" in dict(id.settings):
+        return None
+    flags = {"useWasmIPInt": "on", **{f"thresholdFor{name}": "0" for name in _AT_ONCE}, _RANGE: wanted}
+    return check(id.with_settings({**dict(id.settings), **{f"flag.{name}": value for name, value in flags.items()}}))
+
+
+def _range(chosen: list[int], count: int) -> str | None:
+    """``first-last``, or ``!first-last`` for all others; None for what is neither. A colon, which JavaScriptCore wants,
+    has another meaning in an id."""
+    rest = [number for number in range(count) if number not in chosen]
+    for numbers, word in ((chosen, ""), (rest, "!")):
+        if numbers and len(numbers) == numbers[-1] - numbers[0] + 1:
+            return f"{word}{numbers[0]}-{numbers[-1]}"
+    return None
+
+
 def shell(id: EngineId, features: Collection[str]) -> Shell:
     """How it is run for cases of these features."""
     tier = tier_of(id, TIERS)
     options = {name: value for feature in features for name, value in _WHERE_KNOWN.get(feature, {}).items()}
     options |= {**COMMON, **TIERS.get(tier, {})}
     options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
+    if _RANGE in options:
+        options[_RANGE] = options[_RANGE].replace("-", ":")
     env = {f"{PREFIX}{name}": value for name, value in options.items()}
-    return Shell("bun", "JavaScriptCore", tier or "ipint", (), env, ROUNDS.get(tier, 1))
+    rounds = ROUNDS.get(tier, 1) + (_RANGE in options)  # the first call is in the interpreter then
+    return Shell("bun", "JavaScriptCore", tier or "ipint", (), env, rounds)
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:

@@ -38,9 +38,10 @@ def test_every_function_is_compiled_by_its_tier(tier: str, compiler: str, wat: W
 FUNCTIONS = 12
 
 
-def _compiled(tier: str, wat: Wat, tmp_path: Path) -> list[tuple[str, int]]:
-    """(compiler, function) for each code that JavaScriptCore makes in one run of a module, as the worker runs it."""
-    open_or_skip(f"jsc:{tier}").close()
+def _compiled(id: str, wat: Wat, tmp_path: Path) -> list[tuple[str, int]]:
+    """(compiler, function) for each code that JavaScriptCore makes before the round of a case that counts."""
+    open_or_skip(id).close()
+    shell = jsc.shell(EngineId.parse(id), ())
     functions = " ".join(
         f'(func (export "f{i}") (param i32) (result i32) (i32.mul (local.get 0) (i32.const {i})))'
         for i in range(FUNCTIONS)
@@ -49,28 +50,48 @@ def _compiled(tier: str, wat: Wat, tmp_path: Path) -> list[tuple[str, int]]:
     script = tmp_path / "call.mjs"
     script.write_text(
         f"import fs from 'node:fs'; const m = new WebAssembly.Module(fs.readFileSync({str(tmp_path / 'm.wasm')!r}));"
-        "for (const f of Object.values(new WebAssembly.Instance(m).exports)) f(1);"
+        f"for (let round = 1; round < {max(2, shell.rounds)}; round++)"
+        "  for (const f of Object.values(new WebAssembly.Instance(m).exports)) f(1);"
     )
     bun = find_shell("bun", EngineId("jsc"), offline=True)
     dumps = {"dumpBBQDisassembly": "1", "dumpOMGDisassembly": "1"}
-    env = {f"{jsc.PREFIX}{name}": value for name, value in {**jsc.COMMON, **jsc.TIERS[tier], **dumps}.items()}
+    env = {**shell.env, **{f"{jsc.PREFIX}{name}": value for name, value in dumps.items()}}
     ran = subprocess.run([bun, str(script)], env=env, capture_output=True, text=True, check=True, timeout=60)
     found = re.findall(r"Generated (\w+) functionIndexSpace:\((\d+)\)", ran.stdout + ran.stderr)
     return [(compiler, int(index)) for compiler, index in found]
 
 
 def test_bbq_compiles_every_function_and_nothing_else_does(wat: Wat, tmp_path: Path) -> None:
-    assert set(_compiled("bbq", wat, tmp_path)) == {("BBQ", index) for index in range(FUNCTIONS)}
+    assert set(_compiled("jsc:bbq", wat, tmp_path)) == {("BBQ", index) for index in range(FUNCTIONS)}
 
 
 def test_ipint_compiles_nothing(wat: Wat, tmp_path: Path) -> None:
-    assert _compiled("ipint", wat, tmp_path) == []
+    assert _compiled("jsc:ipint", wat, tmp_path) == []
 
 
 def test_omg_has_every_function_after_one_call(wat: Wat, tmp_path: Path) -> None:
     """So that the second round of a case, which counts, runs OMG's code."""
-    found = _compiled("omg", wat, tmp_path)
+    found = _compiled("jsc:omg", wat, tmp_path)
     assert {index for compiler, index in found if compiler == "OMG"} == set(range(FUNCTIONS))
+
+
+@pytest.mark.parametrize("tier", ["bbq", "omg"])
+@pytest.mark.parametrize("chosen", [{0}, {3, 4, 5}, set(range(FUNCTIONS)) - {7}, set(range(FUNCTIONS)), set()])
+def test_some_functions_are_compiled_and_the_others_interpreted(
+    tier: str, chosen: set[int], wat: Wat, tmp_path: Path
+) -> None:
+    """What ``fuzz explain`` needs to find the function: which ones are compiled, JavaScriptCore says itself."""
+    id = jsc.split(EngineId.parse(f"jsc:{tier}"), frozenset(chosen), FUNCTIONS)
+    assert id is not None
+    assert EngineId.parse(str(id)) == id
+    found = _compiled(str(id), wat, tmp_path)
+    assert {index for compiler, index in found if compiler == tier.upper()} == chosen
+    assert {index for _, index in found} == chosen
+
+
+def test_what_is_no_range_and_what_is_no_compiler() -> None:
+    assert jsc.split(EngineId.parse("jsc:bbq"), frozenset({1, 3}), FUNCTIONS) is None
+    assert jsc.split(EngineId.parse("jsc:ipint"), frozenset({1}), FUNCTIONS) is None
 
 
 def test_an_option_that_a_release_does_not_have_is_named() -> None:

@@ -43,14 +43,33 @@ def known() -> Capabilities:
         engine.close()
 
 
-def explained(fault: str, wat: str, arg: Value, known: Capabilities, *only: str) -> Explanation:
+PLAIN = "compiler:regalloc=single_pass+opt=none+checker=off"
+LOST = """(module (global (mut i32) (i32.const 0)) (table funcref (elem $none)) (type $t (func))
+  (func $none) (func $tail i32.const 0 return_call_indirect (type $t))
+  (func (export "f") (param i64) call $tail global.get 0 global.set 0))"""
+HANDED_ON = """(module (type $f (func)) (type $ten (func (result f32 f32 f32 f32 f32 f32 f32 f32 f32 f32)))
+  (type $two (func (param (ref func) (ref null $f)) (result f32 f32 f32 f32 f32 f32 f32 f32 f32 f32)))
+  (global (mut i32) (i32.const 0)) (elem declare func $none $zeros)
+  (func $none)
+  (func $zeros (type $two) f32.const 0 f32.const 0 f32.const 0 f32.const 0 f32.const 0
+    f32.const 0 f32.const 0 f32.const 0 f32.const 0 f32.const 0)
+  (func $tail (type $ten) ref.func $none ref.func $none ref.func $zeros return_call_ref $two)
+  (func (export "f") (param i64) call $tail
+    drop drop drop drop drop drop drop drop drop drop i32.const 0 global.set 0))"""
+LOOP = """(module (func (export "f") (param i64) (result f32) (local i32)
+  loop (result f32) f32.const 0 i32.const 0 local.tee 1 br_if 0 end))"""
+
+
+def explained(
+    fault: str, wat: str, arg: Value, known: Capabilities, *only: str, engine: str = "compiler"
+) -> Explanation:
     def opened(id: str, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001
         parsed = EngineId.parse(id)
         return WorkerEngine(parsed, worker_of(parsed, limits, (WORKER, fault)), limits, known)
 
     case = Case(bytes(wat2wasm(wat)), (Invocation("f", (arg,)),))
-    bench = Bench(["compiler"], LIMITS, True, opened)
-    subject = subject_of(bench.run(case), "compiler")
+    bench = Bench([engine], LIMITS, True, opened)
+    subject = subject_of(bench.run(case), engine)
     bench.close()
     assert subject is not None
     return explain(subject, Wish(frozenset(only)), LIMITS, True, opened)
@@ -83,7 +102,30 @@ def test_a_wrong_lowering(known: Capabilities) -> None:
     assert made.silent == ()
 
 
-@pytest.mark.parametrize("setting", ["opt-fuel=2", "skip=gvn", "only=0,2", "only=none"])
+@pytest.mark.parametrize(
+    ("fault", "wat", "function", "text"),
+    [
+        ("clobbers-ignored-single-pass", LOST, 2, "call $tail"),
+        ("tail-call-area-lost", HANDED_ON, 2, "return_call_ref $two"),
+    ],
+)
+def test_what_spoils_registers_and_memory(fault: str, wat: str, function: int, text: str, known: Capabilities) -> None:
+    """The engine crashes later, and in another function. The other allocator compiles the other functions rightly."""
+    made = explained(fault, wat, Value("i64", 5), known, "split", "operation", engine=PLAIN)
+    assert made.function is not None
+    assert made.function.index == function
+    assert "rest=backtracking" in made.function.how
+    assert made.operation is not None
+    assert (made.operation.function, made.operation.text) == (function, text)
+
+
+def test_a_branch_that_is_refused(known: Capabilities) -> None:
+    made = explained("branch-arity-of-loop", LOOP, Value("i64", 5), known, "split", "operation")
+    assert made.operation is not None
+    assert made.operation.text.startswith("br_if 0")
+
+
+@pytest.mark.parametrize("setting", ["only=0+rest=backtracking", "opt-fuel=2", "skip=gvn", "only=0,2", "only=none"])
 @pytest.mark.usefixtures("known")  # which skips where the compiler is none for this machine
 def test_settings_for_explaining_compile_right_code(setting: str) -> None:
     case = Case(bytes(wat2wasm(SHIFTED)), (Invocation("f", (Value("i64", 5),)),))
@@ -96,7 +138,7 @@ def test_settings_for_explaining_compile_right_code(setting: str) -> None:
         bench.close()
 
 
-@pytest.mark.parametrize("setting", ["opt-fuel=x", "skip=none", "only=a", "only="])
+@pytest.mark.parametrize("setting", ["opt-fuel=x", "skip=none", "only=a", "only=", "rest=plain"])
 def test_settings_that_are_none(setting: str) -> None:
     with pytest.raises(UsageError):
         EngineId.parse(f"compiler:{setting}")

@@ -31,10 +31,13 @@ ONE = """(module
     local.get 0 i32.const 5 i32.mul local.get 0 i32.shl local.get 0 i32.mul i32.const 1 i32.xor))"""
 
 
+def case_of(wat: str, *calls: Invocation) -> Case:
+    return Case(bytes(wat2wasm(wat)), calls or (Invocation("f", (Value("i32", 9),)),))
+
+
 def finding(wat: str, opened: OpenEngine, *calls: Invocation) -> Subject:
-    case = Case(bytes(wat2wasm(wat)), calls or (Invocation("f", (Value("i32", 9),)),))
     bench = Bench([ID], None, True, opened)
-    subject = subject_of(bench.run(case), ID)
+    subject = subject_of(bench.run(case_of(wat, *calls)), ID)
     assert subject is not None
     return subject
 

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from fuzz.records.explanation import Explanation, Fingerprint, Guilty, Operation
+from fuzz.records.explanation import Explanation, Fingerprint, Guilty, Item, Operation
 from fuzz.records.finding import Signature
 from fuzz.records.history import Cause, Ending, EngineNight, Minimization, Night, SeenOn, Series
 from fuzz.records.morning import CauseNews, Command, Example, Line, Morning, News, NightNews, Side, Step
@@ -56,6 +56,7 @@ EXPLANATION = Explanation(
     "0: d3 c0  rol eax, cl",
     ("stages: only our own compiler has them",),
     3.5,
+    Item("data", 1, '(data (i32.const 8) "")', "it shows with this one alone"),
 )
 
 

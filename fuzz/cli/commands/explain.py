@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +21,11 @@ from fuzz.explain.words import lines, page
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.explanation import Explanation
 from fuzz.records.printable import one_line
+from fuzz.records.strip import State
 from fuzz.report.live import emit
 from fuzz.trial.bench import Bench
 from fuzz.trial.compared import compared
-from oracles.engine import EngineUnavailable, UsageError
+from oracles.engine import EngineId, EngineUnavailable, UsageError
 from oracles.judge.verdict import Disagree
 from oracles.reference import REFERENCE
 
@@ -55,9 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Explain the first engine that is wrong; a bundle keeps what was found out."""
-    wish = Wish(_only(args.only), args.time)
+    only = _only(args.only)
     asked = load_one(args)
     subject = _subject(asked, args.offline)
+    wish = Wish(only, args.time, _right_releases(args.case, subject.engine))
     made = explain(subject, wish, asked.limits, args.offline)
     folder: Path = args.case
     kept = folder.is_dir() and asked.piece.finding is not None
@@ -78,9 +81,21 @@ def _only(text: str) -> frozenset[str]:
     return names
 
 
+def _right_releases(folder: Path, engine: str) -> tuple[str, ...]:
+    """Those in which `fuzz bisect` found the bundle's case right, the nearest to the wrong one first."""
+    id = EngineId.parse(engine)
+    without = str(replace(id, version="", path=""))
+    for strip in learned.strips(folder) if folder.is_dir() else ():
+        if str(EngineId.parse(strip.engine)) == without:
+            good = [one.release for one in strip.tried if one.state is State.GOOD]
+            here = strip.offered.index(id.version) if id.version in strip.offered else len(strip.offered)
+            return tuple(sorted(good, key=lambda release: abs(strip.offered.index(release) - here)))
+    return ()
+
+
 def is_explained(made: Explanation) -> bool:
     """Whether any instrument had an answer."""
-    return bool(made.fingerprint or made.function or made.operation or made.stages)
+    return bool(made.fingerprint or made.function or made.item or made.operation or made.stages)
 
 
 def _subject(asked: Asked, offline: bool) -> Subject:
