@@ -10,8 +10,10 @@
 ``crew``, ``cluster``
     Who runs the slots: processes here, or workers of a Dask cluster, each of which holds a slot (``cluster_worker``,
     ``slot_process``). The rest of the campaign knows no difference.
-``shards``
-    ``--shard I/N``: which cases are whose when several runs divide a series.
+``numbers``, ``shards``
+    Which cases are next, and with ``--shard I/N`` which are whose when several runs divide a series.
+``settings``, ``deadline``
+    How long and how wide a run is; an end that nothing may go beyond.
 ``messages``
     The orders and reports themselves.
 ``desk``
@@ -21,6 +23,8 @@
 ``steering``
     ``Steering``: how often the generators write the rows that known causes hang on; the last of the cases go on as if
     nothing were known.
+``histories``
+    ``--bisect``: at the end, which releases show each new cause.
 ``feedback``
     ``--feedback``: a folder of cases that executed something new, from which some targets draw.
 

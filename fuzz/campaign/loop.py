@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,8 +39,8 @@ from fuzz.campaign.messages import (
     RunCases,
     Stop,
 )
-from fuzz.campaign.shards import Shard
-from fuzz.campaign.steering import EPOCH
+from fuzz.campaign.numbers import Numbers
+from fuzz.campaign.settings import LAST_WORDS, Settings
 from fuzz.records.history import SetAside
 from fuzz.records.printable import printable_lines
 from fuzz.records.stats import Stats
@@ -49,34 +49,6 @@ from fuzz.triage.known import KnownIssues
 from oracles.reference import REFERENCE
 
 TICK: Final = 0.25
-LAST_WORDS: Final = 5.0
-"""Seconds that an interrupted run waits for how far minimizing has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How long and how wide to run. ``seconds`` or ``cases`` bounds it; ``minimize_seconds`` 0 minimizes nothing.
-
-    ``epoch`` is by how many case numbers steering goes (``fuzz.campaign.steering``), 0 for not at all. With a ``shard``
-    only its part of the case numbers (of those below ``cases``) is run, and nothing steers but what was known before.
-    ``bisect_seconds`` is for finding out which releases show what is new, at the end, 0 for not at all. With
-    ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new ones.
-
-    ``stop_at`` is a hard end (by ``time.monotonic``): whatever slots do then is ended within ``LAST_WORDS``;
-    ``bisect_until`` is one for finding out about releases.
-    """
-
-    seconds: float | None = 60.0
-    cases: int | None = None
-    jobs: int = 1
-    max_per_signature: int = 3
-    minimize_seconds: float = 60.0
-    epoch: int = EPOCH
-    fail_on_any: bool = False
-    bisect_seconds: float = 0.0
-    shard: Shard | None = None
-    stop_at: float | None = None
-    bisect_until: float | None = None
 
 
 @dataclass(slots=True)
@@ -112,11 +84,9 @@ class Campaign:
     summary: Summary = field(init=False)
     desk: Desk = field(init=False)
     slots: list[_Slot] = field(default_factory=list)
-    again: deque[int] = field(default_factory=deque)
     doubted: set[int | SetAside] = field(default_factory=set)
     deadline: float | None = None
-    numbers: Iterator[int] = field(init=False)
-    peeked: int | None = None
+    numbers: Numbers = field(init=False)
     triage_seconds: float = 0.0
     case_seconds: float = 0.0
 
@@ -137,7 +107,7 @@ class Campaign:
         done, stats = self.archive.begin(self.plan.series)
         self.summary.resumed = len(done)
         self.summary.stats.add(stats)
-        self.numbers = self._numbers(done)
+        self.numbers = Numbers(self._numbers(done), self.settings.epoch)
         if self.settings.seconds is not None:
             self.deadline = time.monotonic() + self.settings.seconds
         before = time.process_time()
@@ -274,27 +244,11 @@ class Campaign:
     def _next_numbers(self) -> tuple[int, ...]:
         if self.deadline is not None and time.monotonic() >= self.deadline:
             return ()
-        if self.again:
-            return (self.again.popleft(),)
-        batch: list[int] = []
-        while len(batch) < self.crew.batch:
-            if self.peeked is None:
-                self.peeked = next(self.numbers, None)
-            # All cases of a batch are steered by the same lessons.
-            if self.peeked is None or (batch and self._epoch(self.peeked) > self._epoch(batch[0])):
-                break
-            if not batch and not self._may_begin(self.peeked):
-                break
-            batch.append(self.peeked)
-            self.peeked = None
-        return tuple(batch)
-
-    def _epoch(self, number: int) -> int:
-        return number // self.settings.epoch if self.settings.epoch else 0
+        return self.numbers.batch(self.crew.batch, self._may_begin)
 
     def _may_begin(self, number: int) -> bool:
         """Whether all is known that a case is steered by: what the last epoch but one has taught."""
-        before = (self._epoch(number) - 1) * self.settings.epoch
+        before = (self.numbers.epoch_of(number) - 1) * self.settings.epoch
         if before <= 0 or not self.desk.learns:
             return True
         running = any(slot.numbers and min(slot.numbers) < before for slot in self.slots)
@@ -376,7 +330,7 @@ class Campaign:
                 continue
             if len(slot.numbers) == 1 and slot.greeted:
                 self.doubted.add(number)
-            self.again.append(number)
+            self.numbers.again.append(number)
         if slot.bundle:
             self.desk.minimizer_died(slot.bundle)
         if slot.items:

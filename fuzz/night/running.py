@@ -13,8 +13,9 @@ from fuzz.archive.disk import ArchiveError
 from fuzz.archive.morning import morning
 from fuzz.archive.report_files import FOLDER, write_reports
 from fuzz.campaign.deadline import TimeIsOver, until
-from fuzz.campaign.loop import LAST_WORDS, Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import LAST_WORDS, Settings
 from fuzz.campaign.steering import EPOCH
 from fuzz.corpus.folder import add, entries_of_output
 from fuzz.night.retest import Retested, retest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from fuzz.campaign.loop import LAST_WORDS
+from fuzz.campaign.settings import LAST_WORDS
 from oracles.engine import UsageError
 
 _LEAST_REPORT: Final = 5.0

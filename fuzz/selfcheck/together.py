@@ -15,8 +15,9 @@ from pathlib import Path
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.bundles import FINDINGS, read_bundle
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.campaign.steering import EPOCH
 from fuzz.records.finding import Finding
 from fuzz.records.history import Series

@@ -15,8 +15,9 @@ from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.learned import RELEASES, strips
 from fuzz.bisect.question import about, tries_for
 from fuzz.campaign import histories
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.records.finding import Finding
 from fuzz.records.history import Series
 from fuzz.report.live import Plain

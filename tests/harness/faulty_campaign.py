@@ -10,8 +10,9 @@ from faulty_engine import open_faulty
 
 from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known

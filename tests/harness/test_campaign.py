@@ -18,8 +18,9 @@ from fuzz.archive.archive import Archive
 from fuzz.archive.bundles import read_bundle, read_findings
 from fuzz.archive.morning import morning
 from fuzz.archive.recorded import recorded
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.history import Series
 from fuzz.records.summary import Summary

@@ -12,8 +12,9 @@ import pytest
 from mistaken_engine import MISTAKES, open_mistaken
 
 from fuzz.archive.archive import Archive, Reader
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.campaign.steering import Lesson, avoid_for, lesson_of
 from fuzz.cli.main import main
 from fuzz.records.exit_code import ExitCode

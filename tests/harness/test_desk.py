@@ -15,8 +15,9 @@ from stateful_engine import open_stateful
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.recorded import recorded
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Batch, Knowledge, Minimize, Plan, RunCases
+from fuzz.campaign.settings import Settings
 from fuzz.campaign.slot import _Slot
 from fuzz.records.history import Cause, Ending, Series, SetAside
 from fuzz.records.stats import Stats

@@ -9,8 +9,9 @@ from mistaken_engine import open_mistaken
 
 from fuzz.archive.archive import Archive
 from fuzz.archive.morning import morning
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.cli.main import main
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.history import Series

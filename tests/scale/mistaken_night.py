@@ -9,8 +9,9 @@ from mistaken_engine import open_mistaken
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.campaign.crew import Crew
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.campaign.shards import Shard
 from fuzz.records.history import Series
 from fuzz.records.summary import Summary

@@ -15,8 +15,9 @@ from typing import Final
 from fuzz.archive.archive import Archive
 from fuzz.campaign import feedback
 from fuzz.campaign.cluster import open_cluster
-from fuzz.campaign.loop import Campaign, Settings
+from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
+from fuzz.campaign.settings import Settings
 from fuzz.campaign.steering import EPOCH
 from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive, shard
 from fuzz.cli.asked import asked_engines
