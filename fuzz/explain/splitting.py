@@ -140,6 +140,11 @@ def _by_replaying(asker: Asker, followed: Followed) -> Guilty:
     if _shows(asker, followed, function):
         raise Hidden("it takes values of several functions to be replaced by the reference's before it is right")
     where = f"{followed.text(place)} ({place[0]}:{place[1]})"
+    times = [number for number, step in enumerate(followed.run.steps) if (step.func, step.at) == place]
+    if any(step.func != place[0] for step in followed.run.steps[times[0] : times[-1]]):
+        raise Hidden(
+            f"it turns right at {where}, which is executed again behind other functions and may make up for them"
+        )
     how = (
         f"right when its values alone are replaced by the reference's; of all in order, {where} is where it turns right"
     )

@@ -113,6 +113,21 @@ def test_where_it_turns_right() -> None:
     assert turning(Asker(subject, None, True, opened), Followed(subject)) == (0, 2)
 
 
+def test_what_makes_up_for_another_function_is_not_named() -> None:
+    """``mix`` is called before and behind ``bad``: its values replaced, the result is right whatever ``bad`` does."""
+    wat = """(module
+      (func $mix (param i32) (result i32) local.get 0 i32.const 3 i32.mul)
+      (func $bad (param i32) (result i32) local.get 0 i32.const 7 i32.add)
+      (func (export "f") (param i32) (result i32)
+        local.get 0 call $mix drop local.get 0 call $bad call $mix))"""
+    made = explained(wat, opener(ADD), "split")
+    assert made.function is None
+    assert made.silent[0].endswith("which is executed again behind other functions and may make up for them")
+    made = explained(wat, opener(ADD))
+    assert made.function is not None
+    assert made.function.index == 1
+
+
 def test_a_contradiction_is_said() -> None:
     made = Explanation(
         ID, silent=("contradiction: the split names function 1, the first wrong operation is in function 0",)
