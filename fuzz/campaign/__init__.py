@@ -10,7 +10,7 @@
 ``crew``, ``cluster``
     Who runs the slots: processes here, or workers of a Dask cluster, each of which holds a slot (``cluster_worker``,
     ``slot_process``). The rest of the campaign knows no difference.
-``numbers``, ``shards``
+``numbering``, ``shards``
     Which cases are next, and with ``--shard I/N`` which are whose when several runs divide a series.
 ``settings``, ``deadline``
     How long and how wide a run is; an end that nothing may go beyond.

@@ -39,7 +39,7 @@ from fuzz.campaign.messages import (
     RunCases,
     Stop,
 )
-from fuzz.campaign.numbers import Numbers
+from fuzz.campaign.numbering import Numbers
 from fuzz.campaign.settings import LAST_WORDS, Settings
 from fuzz.records.history import SetAside
 from fuzz.records.printable import printable_lines
