@@ -53,6 +53,7 @@ time = "8h"
 retest = "10m"                        # try the known causes again first, for so long at most; false: do not
 minimize = "60s"                      # for each finding; false: store findings as they are
 bisect = false                        # "30m": find out which releases show each new cause, for so long in all
+explain = false                       # "10m", or true for a twentieth of time: why each new cause is wrong
 #examples = 3                         # findings to store of one cause
 #steer = true                         # make most cases without what known causes need
 
@@ -116,6 +117,7 @@ KEYS: Final[Mapping[str, _Key]] = {
     "retest": _MAYBE,
     "minimize": _MAYBE,
     "bisect": _MAYBE,
+    "explain": _Key(lambda value: isinstance(value, bool) or _is_time(value), 'a duration, as "10m", true or false'),
     "examples": _COUNT,
     "steer": _BOOL,
     "known": _Key(lambda value: value == [] or _texts(value), 'a list of files, as ["known.toml"]'),
@@ -151,6 +153,7 @@ def read_night(path: Path) -> Night:
         minimize=_seconds(data.get("minimize"), min(_MINIMIZE, seconds / 10)),
         retest=_seconds(data.get("retest"), min(_RETEST, seconds / 10)),
         bisect=_seconds(data.get("bisect"), 0.0),
+        explain=_seconds(None if data.get("explain") is True else data.get("explain", False), seconds / 20),
         examples=data.get("examples", 3),
         steer=data.get("steer", True),
         fail_on_any=data.get("fail_on") == "any",

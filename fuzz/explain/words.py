@@ -9,6 +9,9 @@ from fuzz.records.explanation import Explanation, Operation
 from fuzz.records.markdown_text import fenced
 from fuzz.records.printable import one_line
 
+PAGE: Final = "explanation.md"
+"""The page's file in a bundle."""
+
 _WIDTH: Final = 11
 _MOST_VALUES: Final = 6
 _MOST_LINE: Final = 400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fuzz.campaign.messages import Plan
 from fuzz.campaign.settings import LAST_WORDS, Settings
 from fuzz.campaign.steering import EPOCH
 from fuzz.corpus.folder import add, entries_of_output
+from fuzz.night.explaining import explain_new
 from fuzz.night.retest import Retested, retest
 from fuzz.night.settings import Night, Shares, shares
 from fuzz.records.exit_code import ExitCode
@@ -70,6 +72,10 @@ def run_night(
         series = Series(night.targets, _seed(night, archive, version), version)
         plan = Plan(night.engines, series, offline=night.offline, seeds=night.seeds, opener=opener)
         told = Told(Campaign(plan, _settings(night, ends, started), archive, issues, observer).run(), done, left)
+        if night.explain and not told.summary.interrupted:
+            over = started + ends.explaining
+            with suppress(TimeIsOver), until(over):
+                explain_new(night, told.summary, min(over, time.monotonic() + night.explain), observer, opener)
     finally:
         archive.close()
     try:

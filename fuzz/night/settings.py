@@ -21,7 +21,7 @@ _OVERHEAD: Final = LAST_WORDS + 2.0
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """A night. Times are seconds; ``minimize``, ``retest`` and ``bisect`` may be 0 for not at all.
+    """A night. Times are seconds; ``minimize``, ``retest``, ``bisect`` and ``explain`` may be 0 for not at all.
 
     ``targets`` are those of a ``Series``. ``known`` are files. ``seeds`` is a corpus that ``mutate`` starts from,
     ``corpus`` the one that minimized causes are added to. ``reports`` names formats, written to ``out/report``.
@@ -37,6 +37,7 @@ class Night:
     minimize: float = 60.0
     retest: float = 0.0
     bisect: float = 0.0
+    explain: float = 0.0
     examples: int = 3
     steer: bool = True
     fail_on_any: bool = False
@@ -55,18 +56,21 @@ class Shares:
     cases: float
     minimizing: float
     bisecting: float
+    explaining: float
     report: float
 
 
 def shares(night: Night) -> Shares:
-    """The time is shared from the end: reports, releases, minimizing; the rest is for old causes and new cases. Raises
-    ``UsageError`` where nothing is left for cases."""
+    """The time is shared from the end: reports, explaining, releases, minimizing; the rest is for old causes and new
+    cases. Raises ``UsageError`` where nothing is left for cases."""
     report = min(_MOST_REPORT, max(_LEAST_REPORT, _SHARE * night.seconds)) if night.reports else 0.0
-    bisecting = night.seconds - report
+    explaining = night.seconds - report
+    bisecting = explaining - night.explain
     minimizing = bisecting - night.bisect
     cases = minimizing - _OVERHEAD - min(night.minimize, _TAIL * night.seconds)
     if cases <= 0 or night.retest >= cases:
-        parts = {"retest": night.retest, "minimize": night.minimize, "bisect": night.bisect, "the reports": report}
+        parts = {"retest": night.retest, "minimize": night.minimize, "bisect": night.bisect}
+        parts |= {"explain": night.explain, "the reports": report}
         told = ", ".join(f"{seconds:.0f} s for {name}" for name, seconds in parts.items() if seconds)
         raise UsageError(f"time is {night.seconds:.0f} s, which leaves nothing for cases: {told}; give it more")
-    return Shares(night.retest, cases, minimizing, bisecting, night.seconds)
+    return Shares(night.retest, cases, minimizing, bisecting, explaining, night.seconds)

@@ -32,7 +32,7 @@ from fuzz.records.morning import News
 from fuzz.records.strip import State
 from fuzz.report.live import observer
 from fuzz.trial.bench import OpenEngine
-from oracles.engine import UsageError
+from oracles.engine import UsageError, releases_of
 
 
 def night(out: Path, **changes: object) -> Night:
@@ -189,6 +189,22 @@ def test_a_release_that_is_still_being_fetched_does_not_hold_up_the_end() -> Non
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (1, "all is said\n")
+
+
+def test_new_causes_are_explained(tmp_path: Path) -> None:
+    releases = releases_of("wasmtime")
+    if releases is None or "33.0.0" not in releases.at_hand():
+        pytest.skip("no Wasmtime 33.0.0 at hand: fuzz engines install wasmtime@33.0.0")
+    stream = io.StringIO()
+    settings = night(
+        tmp_path, targets=("arith",), seed=105, cases=1, engines=("interpreter", "wasmtime@33.0.0:opt=none"),
+        seconds=120.0, explain=30.0, retest=0.0, reports=(),
+    )  # fmt: skip
+    told = run_night(settings, observer(True, stream), time.monotonic())
+    (stored,) = told.summary.findings
+    assert (stored.path / "explanation.md").read_text()
+    notes = [json.loads(line)["text"] for line in stream.getvalue().splitlines() if '"type":"note"' in line]
+    assert any(note.startswith(f"cause {stored.cause}: operation") for note in notes), notes
 
 
 def test_time_is_shared_from_the_end() -> None:

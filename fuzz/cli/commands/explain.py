@@ -17,7 +17,7 @@ from fuzz.cli.names import one_of
 from fuzz.cli.streams import say
 from fuzz.explain.asking import Subject, subject_of
 from fuzz.explain.explaining import INSTRUMENTS, Wish, explain
-from fuzz.explain.words import lines, page
+from fuzz.explain.words import PAGE, lines, page
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.explanation import Explanation
 from fuzz.records.printable import one_line
@@ -38,7 +38,6 @@ EXITS: Final = {
     1: "nothing could be explained",
     3: "it could not be run: an engine or standard output cannot be used",
 }
-PAGE: Final = "explanation.md"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -94,6 +94,7 @@ def _plan(night: Night) -> Iterator[str]:
     each = f"{night.minimize:.0f} s each, until second {ends.minimizing:.0f}"
     yield f"  minimizing: {each if night.minimize else 'no'}"
     yield f"  releases of new causes: {f'until second {ends.bisecting:.0f}' if night.bisect else 'not asked'}"
+    yield f"  explaining new causes: {f'until second {ends.explaining:.0f}' if night.explain else 'no'}"
     reports = f"{', '.join(night.reports)}, until second {ends.report:.0f}"
     yield f"  reports: {reports if night.reports else 'none'}"
     issues = known.together([known.load(file) for file in night.known])
