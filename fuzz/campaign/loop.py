@@ -314,6 +314,7 @@ class Campaign:
         if not hello.engines:
             self.crew.useless(slot.runner)
             self._drop(slot)
+        self._fill()
 
     def _died(self, slot: _Slot) -> None:
         self._drop(slot)

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from fuzz.campaign.cluster_worker import Refused, carry_out, code_version
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Batch, Plan, Report
 from fuzz.cli.main import main
+from fuzz.records.history import Ending
 
 needs_dask = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="Dask is not here: pip install 'wasm-codegen-fuzz[cluster]'"
@@ -84,6 +86,28 @@ def test_a_scheduler_that_goes_ends_the_run(tmp_path: Path, monkeypatch: pytest.
     assert summary.errors == [f"the scheduler at {opened.address} does not answer any more"]
     assert 0 < summary.stats.cases < CASES
     assert summary.exit_code == 1
+
+
+@needs_dask
+def test_an_interrupt_keeps_what_minimizing_on_a_worker_has_come_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is told to end what it has under way, and tells how far it came."""
+    step = Campaign._step
+
+    def impatient(campaign: Campaign) -> None:
+        step(campaign)
+        if any(slot.bundle and time.monotonic() > slot.since + 0.3 for slot in campaign.slots):
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Campaign, "_step", impatient)
+    with cluster(1) as opened:
+        summary = night(tmp_path / "out", by=opened)
+    assert summary.interrupted
+    assert not summary.errors
+    with Reader(tmp_path / "out") as reader:
+        assert Ending.INTERRUPTED in [tried.ending for tried in reader.minimizations()]
 
 
 def test_another_version_of_the_project_is_refused() -> None:

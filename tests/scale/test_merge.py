@@ -354,6 +354,34 @@ def test_a_failure_at_the_end_changes_nothing(base: Path, monkeypatch: pytest.Mo
     assert merge(folders, into).findings == 2
 
 
+def test_a_kill_before_the_rows_are_written_is_put_right(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundles are in their places then: whoever opens the folder takes them in, and the merge gives them causes."""
+    into = one_machine(base / "old", (2, ("i32.shl",)), first=20)
+    one = one_machine(base / "1", (0, ("i32.rotl",)), (1, ("i32.ctz",)), first=30)
+    put = merging.Bundles.put
+
+    def killed(bundles: merging.Bundles) -> None:
+        put(bundles)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(merging.Bundles, "put", killed)
+    monkeypatch.setattr(merging.Bundles, "undo", lambda _: None)
+    monkeypatch.setattr(merging.Bundles, "close", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        merge([one], into)
+    monkeypatch.undo()
+    Archive(into).close()
+    with Reader(into) as reader:
+        assert [row.cause for row in reader.findings()].count(None) == 2
+    merged = merge([one], into)
+    assert (merged.nights, merged.cases, merged.causes) == (1, 10, 2)
+    with Reader(into) as reader:
+        assert len(reader.findings()) == 3
+        assert all(row.cause is not None for row in reader.findings())
+        assert all(it.cause is not None for it in reader.sightings(bucket=BUCKET))
+    assert not [path for path in into.iterdir() if path.name.startswith(".")]
+
+
 def test_a_bundle_that_cannot_be_read_is_left_where_it_is(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = one_machine(base / "1", (0, ("i32.rotl",)), (1, ("i32.ctz",)))
     (bundle, _) = sorted((one / "findings").iterdir())

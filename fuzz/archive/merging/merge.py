@@ -144,8 +144,8 @@ def _finding(archive: Archive, rows: Rows, row: StoredFinding, one: Arrived, cau
         put_finding(database, one.name, one.finding, stamp(one.path), night, when, given)
         if not row.id:  # nobody has taken it in there
             add_sightings_of(database, one.finding, night, when, given, cpu="")
-    elif cause is not None:
-        database.execute("UPDATE findings SET cause = ? WHERE bundle = ? AND cause IS NULL", (cause, one.name))
+    elif cause is not None and archive.cause_of(one.name) is None:
+        archive.causes.give_finding(one.name, cause)
 
 
 def _sightings(archive: Archive) -> int:
