@@ -50,8 +50,9 @@ time = "8h"
 #seed = 1                             # without it: that of the last night in the folder, or a random one
 #offline = false                      # install nothing
 
-retest = "10m"                        # try the known causes again first, for so long at most; false: do not
-minimize = "60s"                      # for each finding; false: store findings as they are
+#retest = "10m"                       # try the known causes again first, for so long at most; false: do not
+#minimize = "60s"                     # for each finding; false: store findings as they are
+# Without these two lines it is that, or a tenth of time if that is less.
 bisect = false                        # "30m": find out which releases show each new cause, for so long in all
 explain = false                       # "10m", or true for a twentieth of time: why each new cause is wrong
 #examples = 3                         # findings to store of one cause

@@ -36,6 +36,9 @@ def test_init_writes_what_can_be_read_and_overwrites_nothing(
     assert set(night.targets) == set(target_names())
     assert main(["night", "night.toml", "--check"]) == 0
     assert "cases: until second" in capsys.readouterr().out
+    # A first try is short: nothing but the time has to be changed for that.
+    written(tmp_path, TEMPLATE.replace('time = "8h"', 'time = "2m"'))
+    assert main(["night", "night.toml", "--check"]) == 0
     assert main(["night", "--init"]) == ExitCode.USAGE
     assert main(["night"]) == ExitCode.USAGE
 
