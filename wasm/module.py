@@ -176,6 +176,15 @@ class Module:
         """The types by index."""
         return [sub for group in self.types for sub in group]
 
+    def type_index(self, type_: FuncType) -> int:
+        """The index of a function type, which is added as a group of its own where it is not there yet."""
+        types = self.flat_types()
+        wanted = SubType(type_)
+        if wanted in types:
+            return types.index(wanted)
+        self.types.append((wanted,))
+        return len(types)
+
     def imported(self, kind: ExternKind) -> list[Import]:
         """The imports of one kind, in index order."""
         wanted = _IMPORT_CLASS[kind]

@@ -25,7 +25,7 @@ from wasm.isa import ADDR, OPS, Instr, MemArg, Op
 from wasm.module import Export, ExternKind, Func, Global, Module
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.rewrite.operands import Graph, Node
-from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, GlobalType, Limits, MemType, NumType, SubType, ValType
+from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, GlobalType, Limits, MemType, NumType, ValType
 
 STRIDE: Final = 32
 _VALUE: Final = 16
@@ -221,16 +221,10 @@ class Writer:
         if type_ not in self.functions:
             self.functions[type_] = len(self.module.imported(ExternKind.FUNC)) + len(self.module.funcs)
             head, tail = self._stores(_GET(1), _GET(0), type_)
-            self.module.funcs.append(Func(self._type(FuncType((type_, I32), ())), [], [*head, *tail, OPS["end"].bare]))
+            self.module.funcs.append(
+                Func(self.module.type_index(FuncType((type_, I32), ())), [], [*head, *tail, OPS["end"].bare])
+            )
         return self.functions[type_]
-
-    def _type(self, type_: FuncType) -> int:
-        types = self.module.flat_types()
-        wanted = SubType(type_)
-        if wanted in types:
-            return types.index(wanted)
-        self.module.types.append((wanted,))
-        return len(types)
 
 
 class _Body:

@@ -11,7 +11,7 @@ from fuzz.triage.equivalent import Equivalents, has_equivalent
 from wasm.fragment import Code, code, template
 from wasm.isa import ADDR, OPS, Instr, MemArg, Op
 from wasm.module import ExternKind, Func, Global, Module
-from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, GlobalType, NumType, SubType, ValType
+from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, GlobalType, NumType, ValType
 
 MOST: Final = 256
 """A function of the called form knows so many operands (a load: executions) and leaves the rest to the instruction."""
@@ -123,7 +123,7 @@ class _Writer:
         key = (type_, tuple(body))
         if key not in self.written:
             self.written[key] = len(self.module.imported(ExternKind.FUNC)) + len(self.module.funcs)
-            self.module.funcs.append(Func(self._type_index(type_), [], [*body, *_END]))
+            self.module.funcs.append(Func(self.module.type_index(type_), [], [*body, *_END]))
         return ((OPS["call"], self.written[key]),)
 
     def called(self, instr: Instr, runs: Sequence[Run]) -> Iterable[Instr]:
@@ -173,7 +173,7 @@ class _Writer:
             body += [one for local in range(len(params)) for one in _LOCAL(local)]
             body.append(instr)
         locals_: list[tuple[int, ValType]] = [(1, I32)] if counting else []
-        return Func(self._type_index(FuncType(params, results)), locals_, [*body, *_END])
+        return Func(self.module.type_index(FuncType(params, results)), locals_, [*body, *_END])
 
     def _counted(self, now: int) -> Code:
         """The number of this execution in local ``now``: a load's results depend on when it is executed."""
@@ -230,14 +230,6 @@ class _Writer:
             tuple(address if type_ == ADDR else type_ for type_ in side) for side in (op.params or (), op.results or ())
         ]
         return resolved[0], resolved[1]  # type: ignore[return-value]  # neutralizable rows have numbers only
-
-    def _type_index(self, type_: FuncType) -> int:
-        types = self.module.flat_types()
-        wanted = SubType(type_)
-        if wanted in types:
-            return types.index(wanted)
-        self.module.types.append((wanted,))
-        return len(types)
 
 
 def _constants(types: Sequence[Any], values: Sequence[int]) -> list[Instr]:
