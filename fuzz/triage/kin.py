@@ -81,14 +81,20 @@ def akin(one: Cause, other: Cause) -> bool:
     if (one.family, one.kind, one.phase) != (other.family, other.kind, other.phase):
         return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if any(about.shape or not about.specific or (about.rough and len(about.specific) > 1) for about in (mine, theirs)):
+    if any(about.shape or not about.rows or (about.rough and len(about.rows) > 1) for about in (mine, theirs)):
         return False
     if not set(one.shown_by) & set(other.shown_by):
         return False
     if one.kind not in ("value", "trap") and not set(one.faces) & set(other.faces):
         return False
-    first, second = _of_any_width(mine.specific), _of_any_width(theirs.specific)
+    first, second = _of_any_width(mine.rows), _of_any_width(theirs.rows)
+    if not (mine.specific and theirs.specific):
+        # Calls and references cannot be neutralized: what is left of them is not known to be needed.
+        return first == second == {_ENTRY}
     return first == second or _around_a_load(first, second)
+
+
+_ENTRY: Final = "entry of a table"
 
 
 _WIDTHS: Final = (
@@ -100,7 +106,7 @@ _WIDTHS: Final = (
     (re.compile(r"(?<=\.)ne$"), "eq"),
     (re.compile(r"(?<=\.)(?:lt|gt|le|ge)(?=$|_)"), "order"),
     (re.compile(r"^return_call"), "call"),
-    (re.compile(r"^(?:table\.get|table\.set|call_indirect)$"), "entry of a table"),
+    (re.compile(r"^(?:table\.get|table\.set|call_indirect)$"), _ENTRY),
     (re.compile(r"^(?:table|memory|array)\.(?:copy|fill|init|init_data|init_elem)$"), "bulk"),
 )
 """Words for what one rule of a compiler, or one routine of its runtime, serves as a rule."""

@@ -177,6 +177,15 @@ def test_causes_that_hang_together(one: set[str], other: set[str], kin: bool) ->
     assert akin(first, cause_about(Essentials(frozenset(other), rough=True))) is (kin and len(other) == 1)
 
 
+def test_of_what_cannot_be_neutralized_only_entries_of_tables_hang_together() -> None:
+    def about(name: str) -> Cause:
+        return cause_about(Essentials(fixed=frozenset({name})))
+
+    assert akin(about("call_indirect"), about("return_call_indirect"))
+    assert akin(about("call_indirect"), cause_about(Essentials(frozenset({"table.set"}))))
+    assert not akin(about("call"), about("return_call"))
+
+
 CRASH = Signature("mistaken", "compile", "crash", "index out of bounds: the len is N", "regalloc2/src/ion/moves.rs")
 REFUSAL = Signature("mistaken", "compile", "reject", "invalid memory offset")
 
