@@ -19,12 +19,12 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from fuzz import VERSION
 from fuzz.archive import bundle
 from fuzz.archive.bundles import (
     FINDINGS,
+    GONE,
     UNSEEN,
     BundleError,
     Surveyed,
@@ -56,8 +56,6 @@ from fuzz.archive.writing import (
 from fuzz.records.finding import Finding
 from fuzz.records.history import Minimization, Retest, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
-
-_GONE: Final = "the bundle is gone"
 
 
 class Archive(Queries):
@@ -113,7 +111,7 @@ class Archive(Queries):
         """Bring a row in line with its bundle. One that nobody knew, a killed run or a person has left there."""
         path = self.bundles / change.name
         if not change.stamp:
-            self.database.execute("UPDATE findings SET stamp = '', trouble = ? WHERE bundle = ?", (_GONE, change.name))
+            self.database.execute("UPDATE findings SET stamp = '', trouble = ? WHERE bundle = ?", (GONE, change.name))
             return
         finding = self._read(path)
         if finding is None:

@@ -21,6 +21,9 @@ UNREADABLE: Final = "unreadable"
 UNSEEN: Final = "0"
 """The stamp of a row whose bundle has not been read yet: it is looked at whenever the folder is opened."""
 
+GONE: Final = "the bundle is gone"
+"""The trouble of a row whose bundle somebody took away."""
+
 CONTENT: Final = "finding.json"
 
 

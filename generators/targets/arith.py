@@ -31,6 +31,7 @@ from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
 NEEDS: Final[frozenset[Feature]] = frozenset()
 BASE: Final = True
 WEIGHT: Final = 7.0
+COST: Final = 16.0
 
 _SCALARS: Final = weighted((I32, 32), (I64, 30), (F64, 22), (F32, 16))
 _FUNCTIONS: Final = weighted((1, 50), (2, 35), (3, 15))

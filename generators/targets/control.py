@@ -31,6 +31,7 @@ from wasm.valtypes import I32, I64, NumType, ValType
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
 WEIGHT: Final = 2.0
+COST: Final = 61.0
 
 _CONSTRUCTS: Final = weighted(
     ("loop", 60), ("merge", 44), ("table", 56), ("if", 32), ("machine", 24), ("statements", 30), ("nest", 10)

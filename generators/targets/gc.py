@@ -30,6 +30,7 @@ NEEDS: Final = frozenset(
         Feature.GC,
     }
 )
+COST: Final = 57.0
 BASE: Final = True
 
 _COUNTS: Final = tuple(round(14 ** (i / 255)) for i in range(256))

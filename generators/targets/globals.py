@@ -37,6 +37,7 @@ from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, GlobalTy
 NEEDS: Final[frozenset[Feature]] = frozenset()
 BASE: Final = True
 WEIGHT: Final = 0.5
+COST: Final = 28.0
 
 PARTS: Final = (
     Part("global_update", frozenset(), update),

@@ -32,6 +32,7 @@ from wasm.valtypes import F32, F64, I32, I64, NumType, ValType
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
 WEIGHT: Final = 0.5
+COST: Final = 25.0
 
 
 def _logarithmic(low: int, high: int, count: int) -> list[int]:

@@ -28,6 +28,7 @@ from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
 NEEDS: Final[frozenset[Feature]] = frozenset()
 BASE: Final = True
 WEIGHT: Final = 2.5
+COST: Final = 29.0
 
 _TYPES: Final = weighted((I32, 28), (I64, 26), (F64, 26), (F32, 16), (V128, 10))
 _SCALARS: Final = weighted((I32, 28), (I64, 26), (F64, 28), (F32, 18))

@@ -39,6 +39,7 @@ from wasm.valtypes import I32, I64, FuncType, RefType, ValType
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
 WEIGHT: Final = 4.0
+COST: Final = 30.0
 
 PARTS: Final = (ATOMICS,)
 

@@ -23,6 +23,7 @@ from wasm.features import Feature
 from wasm.module import Module
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
+COST: Final = 6.0
 KIND: Final = CaseKind.BYTES
 
 _BASES: Final = weighted(("declared", 170), ("drawn", 86))

@@ -32,6 +32,7 @@ from wasm.module import ExternKind, Func, Module
 from wasm.validate import validate
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
+COST: Final = 35.0
 
 _EDITS: Final = weighted((0, 8), (1, 40), (2, 60), (4, 80), (8, 60), (16, 8))
 _FUNCTIONS: Final = 3

@@ -25,6 +25,7 @@ from wasm.features import Feature
 from wasm.valtypes import F32, F64, I32, I64, V128, FuncType, NumType, ValType
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
+COST: Final = 24.0
 BASE: Final = True
 
 _FEW: Final = (0, 1, 2, 3, 4, 6, 8, 10)

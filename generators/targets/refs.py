@@ -21,6 +21,7 @@ from wasm.features import Feature
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.REFERENCE_TYPES})
 BASE: Final = True
 WEIGHT: Final = 1.0
+COST: Final = 66.0
 
 _WITHOUT: Final[tuple[tuple[Feature, ...], ...]] = shares(
     ((), 9), ((Feature.GC,), 5), ((Feature.GC, Feature.FUNCTION_REFERENCES), 2)

@@ -16,6 +16,7 @@ from wasm.features import Feature
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
 WEIGHT: Final = 6.0
+COST: Final = 15.0
 KIND: Final = CaseKind.MACHINE
 
 

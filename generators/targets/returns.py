@@ -17,6 +17,7 @@ from wasm.features import Feature
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
 WEIGHT: Final = 2.5
+COST: Final = 54.0
 
 _SHAPE: Final = Shape(
     results=WIDE,

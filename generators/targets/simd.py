@@ -29,6 +29,7 @@ from wasm.valtypes import I32, I64, V128, FuncType, NumType, ValType
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.SIMD})
 BASE: Final = True
 WEIGHT: Final = 7.0
+COST: Final = 24.0
 
 _PUSH: Final = template("local.get $at")
 _ARGUMENT: Final = code("local.get 0")

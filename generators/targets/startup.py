@@ -53,6 +53,7 @@ from wasm.valtypes import (
 NEEDS: Final[frozenset[Feature]] = frozenset({Feature.BULK_MEMORY})
 BASE: Final = True
 WEIGHT: Final = 0.5
+COST: Final = 23.0
 
 _ROOM: Final = 12
 """The size of expressions in statements on globals."""

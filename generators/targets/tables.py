@@ -25,6 +25,7 @@ from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, Limits, TableT
 NEEDS: Final[frozenset[Feature]] = frozenset()
 BASE: Final = True
 WEIGHT: Final = 3.0
+COST: Final = 40.0
 
 
 def _part(step: Step) -> Emit:

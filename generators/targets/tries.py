@@ -53,6 +53,7 @@ from wasm.valtypes import EXNREF, I32, I64, FuncType, NumType, TagType, ValType
 NEEDS: Final = frozenset({Feature.MULTI_VALUE, Feature.EXCEPTIONS})
 BASE: Final = True
 WEIGHT: Final = 1.5
+COST: Final = 133.0
 
 _ROLES: Final = weighted(("results", 110), ("payload", 80), ("both", 36), ("params", 30))
 _TAGS: Final = weighted((1, 60), (2, 90), (3, 66), (4, 40))

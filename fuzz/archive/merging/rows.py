@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from fuzz.archive.bundles import GONE
 from fuzz.archive.database import Database
 from fuzz.archive.done import joined
 from fuzz.archive.writing import word
@@ -24,7 +25,6 @@ _SIGHTINGS: Final = """
     night = CASE WHEN excluded.time < time THEN excluded.night ELSE night END
     WHERE excluded.time < time OR (cause IS NULL AND excluded.cause IS NOT NULL)
 """
-_GONE: Final = "the bundle is gone"
 _ROUNDED: Final = 0.01
 _WORDS: Final = {
     "series": ("targets", "seed", "version"),
@@ -195,7 +195,7 @@ class Rows:
             if row["bundle"] in found:
                 continue
             row |= {"bucket": buckets[row["bucket"]], "origin": origins[row["origin"]], "cause": causes[row["cause"]]}
-            row |= {"night": self.night(row["night"]), "trouble": row["trouble"] or _GONE}
+            row |= {"night": self.night(row["night"]), "trouble": row["trouble"] or GONE}
             marks = ", ".join("?" * len(row))
             self.into.execute(
                 f"INSERT OR IGNORE INTO findings ({columns}, stamp) VALUES ({marks}, '')", [*row.values()]
