@@ -3,13 +3,14 @@ one command at a time for an upstream report."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fuzz.archive.repro_wheel import NUMBERS, bits_of, python_program
+from fuzz.archive.repro_wheel import python_program, wanted_of
 from fuzz.archive.stand_ins import stand_ins
 from fuzz.records.morning import Command
 from fuzz.records.printable import printable
@@ -19,7 +20,7 @@ from oracles.provision import version_key
 from oracles.remote.shells import Shell
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
-from wasm.embedding import Exhausted, Outcome, Rejected, Returned, Threw, Trapped, Value
+from wasm.embedding import Outcome, Trapped, Value
 from wasm.errors import WasmError
 
 _HEAD: Final = """#!/bin/sh
@@ -277,35 +278,14 @@ def driver(case: Case, expected: Sequence[Outcome], name: str) -> str:
 def _js_calls(case: Case, expected: Sequence[Outcome]) -> str:
     """``CALLS`` and ``START``; "" where JavaScript cannot make or compare the calls."""
     simple = all(arg.type in ("i32", "i64") for call in case.invocations for arg in call.args)
-    wanted = [_js_expected(outcome) for outcome in expected]
-    if _imports(case) or not simple or "" in wanted:
+    wanted = wanted_of(case, expected)
+    if _imports(case) or not simple or wanted is None:
         return ""
-    wanted += ["null"] * (1 + len(case.invocations) - len(wanted))
     calls = [
-        f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {want}]"
-        for call, want in zip(case.invocations, wanted[1:], strict=False)
+        f"[{_js_string(call.export)}, [{', '.join(map(_js_number, call.args))}], {json.dumps(want)}]"
+        for call, want in zip(case.invocations, wanted[1:], strict=True)
     ]
-    return f"const CALLS = [{', '.join(calls)}], START = {wanted[0]};\n"
-
-
-def _js_expected(outcome: Outcome) -> str:
-    """An outcome for the script to compare with: ``null`` for one that is not compared, "" for one that it cannot."""
-    match outcome:
-        case Returned():
-            if any(value.type not in NUMBERS for value in outcome.values):
-                return ""
-            values = ", ".join(f'["{value.type}", "{bits_of(value)}"]' for value in outcome.values)
-            return f'["returned", [{values}]]'
-        case Trapped():
-            return '["trapped"]'
-        case Threw():
-            return '["threw"]'
-        case Rejected():
-            return '["rejected"]'
-        case Exhausted(what="stack"):
-            return '["exhausted"]'
-        case _:
-            return "null"
+    return f"const CALLS = [{', '.join(calls)}], START = {json.dumps(wanted[0])};\n"
 
 
 def _js_number(value: Value) -> str:

@@ -77,7 +77,7 @@ for name, args, types, want in CALLS if kept else ():
     def call():
         got = func(store, *[number(*arg) for arg in args])
         got = [] if got is None else got if isinstance(got, list) else [got]
-        return [[type, bits(type, value)] for type, value in zip(types, got)]
+        return [[type, str(bits(type, value))] for type, value in zip(types, got)]
     judge(name, ended(call), want)
 sys.exit(10 if wrong else 0)
 """
@@ -91,10 +91,9 @@ def python_program(case: Case, settings: Mapping[str, str], expected: Sequence[O
     arguments = [arg for call in case.invocations for arg in call.args]
     if set(settings) - {"opt"} or any(arg.type not in NUMBERS for arg in arguments):
         return None
-    wanted = [_wanted(outcome) for outcome in expected[: 1 + len(case.invocations)]]
-    if "" in wanted:
+    wanted = wanted_of(case, expected)
+    if wanted is None:
         return None
-    wanted += [None] * (1 + len(case.invocations) - len(wanted))
     calls: list[Any] = []
     for call, want in zip(case.invocations, wanted[1:], strict=True):
         types = [type_ for type_, _ in want[1]] if want and len(want) > 1 else []
@@ -108,13 +107,22 @@ def python_program(case: Case, settings: Mapping[str, str], expected: Sequence[O
     return _PROGRAM.replace("import wasmtime\n", "import wasmtime\n\n" + "\n".join(lines) + "\n", 1).lstrip()
 
 
+def wanted_of(case: Case, expected: Sequence[Outcome]) -> list[Any] | None:
+    """What a program compares with, the instantiation's outcome first: None for one that is not compared; a word, and
+    for results a list of [type, bits in decimal]. None at all if there is one that it could not compare."""
+    wanted = [_wanted(outcome) for outcome in expected[: 1 + len(case.invocations)]]
+    if "" in wanted:
+        return None
+    return wanted + [None] * (1 + len(case.invocations) - len(wanted))
+
+
 def _wanted(outcome: Outcome) -> Any:
-    """An outcome to compare with: None for one that is not compared, "" for one that cannot be."""
+    """One outcome; "" for one that cannot be compared."""
     match outcome:
         case Returned():
             if any(value.type not in NUMBERS for value in outcome.values):
                 return ""
-            return ["returned", [[value.type, bits_of(value)] for value in outcome.values]]
+            return ["returned", [[value.type, _bits_of(value)] for value in outcome.values]]
         case Trapped():
             return ["trapped"]
         case Threw():
@@ -127,8 +135,9 @@ def _wanted(outcome: Outcome) -> Any:
             return None
 
 
-def bits_of(value: Value) -> int | str:
-    """A number's bits; "nan" for a NaN, whose bits neither the package nor JavaScript keeps."""
+def _bits_of(value: Value) -> str:
+    """A number's bits in decimal, as a word that JavaScript loses nothing of; "nan" for a NaN, whose bits neither the
+    package nor JavaScript keeps."""
     infinity = {"f32": 0x7F800000, "f64": 0x7FF0000000000000}.get(value.type)
     magnitude = value.bits & ((1 << (31 if value.type == "f32" else 63)) - 1)
-    return "nan" if infinity is not None and magnitude > infinity else value.bits
+    return "nan" if infinity is not None and magnitude > infinity else str(value.bits)

@@ -40,7 +40,7 @@ FILE = json.loads("\"case.wasm\"")
 OPT = json.loads("\"none\"")
 FEATURES = json.loads("[\"multi_value\"]")
 START = json.loads("[\"returned\", []]")
-CALLS = json.loads("[[\"a\", [], [], [\"returned\", []]], [\"b\", [], [\"i32\"], [\"returned\", [[\"i32\", 1]]]]]")
+CALLS = json.loads("[[\"a\", [], [], [\"returned\", []]], [\"b\", [], [\"i32\"], [\"returned\", [[\"i32\", \"1\"]]]]]")
 
 def bits(type, value):
     if type == "i32": return value & 0xFFFFFFFF
@@ -102,7 +102,7 @@ for name, args, types, want in CALLS if kept else ():
     def call():
         got = func(store, *[number(*arg) for arg in args])
         got = [] if got is None else got if isinstance(got, list) else [got]
-        return [[type, bits(type, value)] for type, value in zip(types, got)]
+        return [[type, str(bits(type, value))] for type, value in zip(types, got)]
     judge(name, ended(call), want)
 sys.exit(10 if wrong else 0)
 '
