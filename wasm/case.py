@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final
@@ -84,6 +85,12 @@ class Case:
         """The same case around changed content (the reducer's step); call sites no longer hold and are dropped."""
         kept = self.invocations if invocations is None else invocations
         return replace(self, content=content, invocations=kept, sites=())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of kind, content and calls: the same for what runs the same, whoever made it."""
+        calls = "\n".join(f"{call} {call.entry.value}" for call in self.invocations)
+        return hashlib.sha256(b"\0".join((self.kind.value.encode(), self.content, calls.encode()))).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -49,7 +49,7 @@ def keep(folder: Path, found: Finding, result: Bisected, archive: Archive | None
 
 def _teach(archive: Archive, name: str, result: Bisected) -> None:
     """A cause is wrong in the releases that show the finding, and right in the good ones that nothing showed it in."""
-    cause = next((row.cause for row in archive.findings() if row.bundle == name), None)
+    cause = archive.cause_of(name)
     if cause is None:
         return
     strip = result.strip

@@ -53,14 +53,9 @@ class Question:
     @property
     def key(self) -> str:
         """What two questions have in common that have the same answers on this machine, whoever made the case."""
-
-        def of(case: Case) -> list[object]:
-            calls = [invocation.to_json() for invocation in case.invocations]
-            return [case.kind.value, hashlib.sha256(case.content).hexdigest(), calls]
-
         limits = self.limits
         parts = [
-            of(self.case), [of(one) for one in self.before], self.bucket.key if self.bucket else "", self.where,
+            self.case.digest, [one.digest for one in self.before], self.bucket.key if self.bucket else "", self.where,
             self.tries, [limits.cpu_seconds, limits.memory_bytes, limits.wall_seconds, limits.steps], cpu_flags(),
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

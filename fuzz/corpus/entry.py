@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -34,9 +33,7 @@ class Entry:
     @property
     def digest(self) -> str:
         """The same for the same content and calls, whoever made them."""
-        calls = [call.to_json() for call in self.case.invocations]
-        head = json.dumps([self.case.kind.value, calls], sort_keys=True).encode()
-        return hashlib.sha256(head + b"\0" + self.case.content).hexdigest()[:16]
+        return self.case.digest[:16]
 
     @property
     def file(self) -> str:

@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from fuzz.archive.archive import Reader
-from fuzz.archive.bundles import FINDINGS, read_bundle
+from fuzz.archive.bundles import CONTENT, FINDINGS, read_bundle
 from fuzz.archive.database import NAME
 from fuzz.archive.disk import explained
 from fuzz.corpus.entry import Entry, entry_of_finding, read_entry
 from fuzz.records.history import StoredFinding
 from oracles.engine import UsageError
 
-_BUNDLE: Final = "finding.json"
-
 
 def is_corpus(path: Path) -> bool:
     """Whether this is a folder of cases: none with a finding in it, and no output folder of runs."""
-    if not path.is_dir() or (path / _BUNDLE).exists() or (path / NAME).exists():
+    if not path.is_dir() or (path / CONTENT).exists() or (path / NAME).exists():
         return False
     return any(_is_case(file) for file in path.glob("*.json"))
 

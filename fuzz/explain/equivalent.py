@@ -17,10 +17,10 @@ from typing import Final
 
 from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden
-from fuzz.explain.minimal import fewest
 from fuzz.explain.probing import Probed
 from fuzz.explain.tracing import expected
 from fuzz.records.explanation import Operation
+from fuzz.trial.ddmin import fewest
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.isa import OPS, Instr

@@ -36,14 +36,19 @@ class Hidden(Exception):
         self.suspects, self.crashed = tuple(suspects), crashed
 
 
+def module_of(case: Case) -> Module:
+    """A case's module. Raises ``Hidden`` for what is none."""
+    try:
+        return decode(case.content)
+    except WasmError:
+        raise Hidden("it is no module") from None
+
+
 class Instructions:
     """The instructions of a case's module by place. Raises ``Hidden`` for what is no module."""
 
     def __init__(self, case: Case) -> None:
-        try:
-            self.module = decode(case.content)
-        except WasmError:
-            raise Hidden("it is no module") from None
+        self.module = module_of(case)
         self.graphs = ModuleGraphs(self.module)
         self.first = self.graphs.first
         self._scope = Scope(self.module)

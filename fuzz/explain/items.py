@@ -15,13 +15,11 @@ from itertools import accumulate
 from typing import Final
 
 from fuzz.explain.asking import Answer, Asker
-from fuzz.explain.followed import Hidden, shown
-from fuzz.explain.minimal import fewest
+from fuzz.explain.followed import Hidden, module_of, shown
 from fuzz.records.explanation import Item, Operation
-from wasm.case import Case
+from fuzz.trial.ddmin import fewest
 from wasm.decode import decode
 from wasm.encode import encode
-from wasm.errors import WasmError
 from wasm.isa import OPS, Instr
 from wasm.module import Data, Elem, Expr, ExternKind, Func, Global, Module, SegmentMode, Table
 from wasm.rewrite.lift import ModuleGraphs
@@ -47,7 +45,7 @@ class GuiltyItem:
 
 def guilty_item(asker: Asker) -> GuiltyItem:
     """The item that the finding needs. Raises ``Hidden`` where it is no single one, and ``OutOfTime``."""
-    module = _module(asker.subject.case)
+    module = module_of(asker.subject.case)
     for keys, words in ((_executed(module), "instantiation executes"), (_declared(module), "are declared")):
         if not keys or _shows(asker, keys):
             continue  # none of these is needed
@@ -66,19 +64,12 @@ def guilty_item(asker: Asker) -> GuiltyItem:
 
 def _shows(asker: Asker, neutral: Sequence[Key]) -> bool:
     """Whether it shows with these items neutralized."""
-    changed = _module(asker.subject.case)
+    changed = module_of(asker.subject.case)
     for kind, index in neutral:
         if kind != "export":
             _NEUTRAL[kind](changed, index)
     changed.exports = [one for number, one in enumerate(changed.exports) if ("export", number) not in neutral]
     return _asked(asker, changed)
-
-
-def _module(case: Case) -> Module:
-    try:
-        return decode(case.content)
-    except WasmError:
-        raise Hidden("it is no module") from None
 
 
 def _asked(asker: Asker, changed: Module) -> bool:

@@ -11,19 +11,18 @@ Three ways, the first that applies:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from fuzz.explain.asking import Answer, Asker
-from fuzz.explain.followed import At, Followed, Hidden
-from fuzz.explain.minimal import fewest
+from fuzz.explain.followed import At, Followed, Hidden, module_of
 from fuzz.explain.probing import PLUMBING
 from fuzz.explain.replaying import is_replayable, replayed
 from fuzz.records.explanation import Guilty
+from fuzz.trial.ddmin import fewest
 from oracles.engine import EngineId, adapter
-from wasm.case import Case
 from wasm.decode import decode
 from wasm.encode import encode
-from wasm.errors import WasmError
 from wasm.fragment import template
 from wasm.isa import OPS, Instr
 from wasm.module import ExternKind, Func, Global, Module
@@ -39,7 +38,7 @@ BY_SETTINGS: Final = "wrong when this one alone is compiled"
 def guilty(asker: Asker, followed: Followed | None) -> Guilty:
     """The function. ``followed`` is None where its run cannot be. Raises ``Hidden`` where no single one can be named,
     and ``OutOfTime``."""
-    module = followed.module if followed is not None else _module(asker.subject.case)
+    module = followed.module if followed is not None else module_of(asker.subject.case)
     first = len(module.imported(ExternKind.FUNC))
     functions = [first + number for number in range(len(module.funcs))]
     if not functions:
@@ -52,13 +51,6 @@ def guilty(asker: Asker, followed: Followed | None) -> Guilty:
     if len(functions) == 1:
         return named_function(module, functions[0], "the module's only function")
     return _by_replaying(asker, followed)
-
-
-def _module(case: Case) -> Module:
-    try:
-        return decode(case.content)
-    except WasmError:
-        raise Hidden("it is no module") from None
 
 
 def named_function(module: Module, index: int, how: str) -> Guilty:
@@ -77,12 +69,12 @@ def _by_settings(asker: Asker, functions: list[int], first: int) -> tuple[int, s
     if split is None or len(functions) < 2:
         return None
 
-    def shows(chosen: frozenset[int]) -> bool:
+    def shows(chosen: Sequence[int]) -> bool:
         other = split(id, frozenset(index - first for index in chosen), len(functions))
         return other is not None and asker.ask(None, str(other)) is Answer.WRONG
 
     none = split(id, frozenset(), len(functions))
-    if none is None or asker.ask(None, str(none)) is not Answer.RIGHT or not shows(frozenset(functions)):
+    if none is None or asker.ask(None, str(none)) is not Answer.RIGHT or not shows(functions):
         return None
     left = fewest(functions, shows)
     if len(left) > 1:
@@ -101,7 +93,7 @@ def _by_pressure(asker: Asker, left: list[int], count: int, first: int) -> tuple
     none = str(split(id, frozenset(), count))
     found: list[int] = []
     for index in left if len(left) <= _MOST_PRESSED else ():
-        case = asker.subject.case.with_content(encode(_pressed(_module(asker.subject.case), index - first)))
+        case = asker.subject.case.with_content(encode(_pressed(module_of(asker.subject.case), index - first)))
         alone = str(split(id, frozenset([index - first]), count))
         if asker.ask(case, alone) is Answer.WRONG and asker.ask(case, none) is not Answer.WRONG:
             found.append(index)
@@ -185,7 +177,7 @@ def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Guilty:
         raise Hidden("its run cannot be followed")
     first = functions[0]
 
-    def shows(left: frozenset[int]) -> bool:
+    def shows(left: Sequence[int]) -> bool:
         changed = decode(asker.subject.case.content)
         for index in functions:
             if index not in left:
@@ -193,7 +185,7 @@ def _by_stubs(asker: Asker, module: Module, functions: list[int]) -> Guilty:
                 changed.funcs[index - first] = Func(func.type_index, [], [OPS["unreachable"].bare, OPS["end"].bare])
         return asker.ask(asker.subject.case.with_content(encode(changed))) is Answer.WRONG
 
-    if shows(frozenset()):
+    if shows(()):
         raise Hidden("it shows without any function's body")
     left = fewest(functions, shows)
     if len(left) > 1:
@@ -210,14 +202,14 @@ def needed_when_compiled(asker: Asker, function: int) -> tuple[At, ...]:
 
 def _needed_when_compiled(asker: Asker, function: int, branches: bool) -> tuple[At, ...]:
     case = asker.subject.case
-    graphs = ModuleGraphs(_module(case))
+    graphs = ModuleGraphs(module_of(case))
     first = graphs.first
     nodes = graphs.graph(function - first).nodes
     reached = graphs.graph(function - first).reachable()
     places = [(function, at) for at in reached if _replaceable(nodes[at], branches)]
 
-    def shows(left: frozenset[At]) -> bool:
-        changed = _module(case)
+    def shows(left: Sequence[At]) -> bool:
+        changed = module_of(case)
         func = changed.funcs[function - first]
         globals_ = len(changed.global_types())
         changed.globals += [Global(GlobalType(type_, True), ((OPS[f"{type_}.const"], 0),)) for type_ in _NUMBERS]
@@ -236,7 +228,7 @@ def _needed_when_compiled(asker: Asker, function: int, branches: bool) -> tuple[
         changed.funcs[function - first] = Func(func.type_index, func.locals, body)
         return asker.ask(case.with_content(encode(changed))) is Answer.WRONG
 
-    if not places or not shows(frozenset(places)) or shows(frozenset()):
+    if not places or not shows(places) or shows(()):
         return ()
     return tuple(fewest(places, shows))
 

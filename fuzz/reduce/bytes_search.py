@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from fuzz.reduce.cache import Answers
-from fuzz.reduce.engine import Meter, PassStats, Predicate, Progress, digest_of
+from fuzz.reduce.engine import Meter, PassStats, Predicate, Progress
 from wasm.case import Case, CaseKind
 from wasm.feature_use import features_of_bytes
 
@@ -80,7 +80,7 @@ class ByteSearch:
 
     def ask(self, case: Case) -> bool:
         """The predicate's answer, from the cache or by a run. Raises ``OutOfBudget``."""
-        digest = digest_of(case)
+        digest = case.digest
         known = self.answers.get(digest)
         if known is not None:
             self.meter.cached += 1

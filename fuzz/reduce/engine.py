@@ -7,7 +7,6 @@ the input is.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -88,12 +87,6 @@ class Meter:
             raise OutOfBudget
 
 
-def digest_of(case: Case) -> str:
-    """The content hash by which answers are kept: of the content and of the calls."""
-    calls = "\n".join(f"{call} {call.entry.value}" for call in case.invocations)
-    return hashlib.sha256(case.content + b"\0" + calls.encode()).hexdigest()
-
-
 class Search:
     """The best subject so far, and the way to a better one.
 
@@ -130,7 +123,7 @@ class Search:
 
     def ask(self, case: Case) -> bool:
         """The predicate's answer, from the cache or by a run. Raises ``OutOfBudget``."""
-        digest = digest_of(case)
+        digest = case.digest
         known = self.answers.get(digest)
         if known is None:
             self.meter.check()
@@ -173,7 +166,7 @@ class Search:
         if key >= self.key:
             stats.larger += 1
             return None
-        digest = digest_of(self.case_of(subject, content))
+        digest = self.case_of(subject, content).digest
         if digest in self.invalid:
             return None
         if self.valid and self.answers.get(digest) is None:

@@ -10,7 +10,7 @@ from typing import Final
 from compiler.machine_text import parse_case
 from fuzz.reduce.bytes_search import ByteSearch, reduce_bytes
 from fuzz.reduce.cache import Answers
-from fuzz.reduce.engine import Budget, Meter, OutOfBudget, PassStats, Predicate, Progress, Search, digest_of
+from fuzz.reduce.engine import Budget, Meter, OutOfBudget, PassStats, Predicate, Progress, Search
 from fuzz.reduce.errors import NotInteresting, TooEasy, Unreadable, UnreadableMachine, Unsteady
 from fuzz.reduce.machine import SMALLEST, search_machine
 from fuzz.reduce.schedule import Pass, all_passes, run_passes
@@ -68,7 +68,7 @@ def reduce_case(
     ``ReduceError``).
     """
     meter = Meter(budget)
-    answers = Answers(cache, f"{cache_key}:{digest_of(case)}")
+    answers = Answers(cache, f"{cache_key}:{case.digest}")
     try:
         run = _Run(case, is_interesting, meter, answers, on_progress, jobs)
         match case.kind:

@@ -13,8 +13,8 @@ from fuzz.records.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
 from fuzz.triage.signature import may_hold, refined, split
 from fuzz.trial.bench import Bench
+from fuzz.trial.ddmin import fewest
 from fuzz.trial.retry import finding as finding_of
-from fuzz.trial.sequence import fewest
 from oracles.interpreter import Budget as Steps
 from oracles.interpreter import run_case
 from oracles.judge.verdict import Disagree

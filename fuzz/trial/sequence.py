@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from fuzz.trial.bench import Bench, Trial
+from fuzz.trial.ddmin import fewest
 from wasm.case import Case
 
 SURE: Final = 2
@@ -43,22 +44,3 @@ def _shortest_end(history: Sequence[Case], holds: Holds, deadline: float) -> Seq
             return history[-length:]
         length *= 2
     return history
-
-
-def fewest(before: Sequence[Case], holds: Holds, deadline: float) -> list[Case]:
-    """ddmin: a subset of ``before``, in order, from which no single case can be taken, if there is time for it."""
-    kept, parts = list(before), 2
-    while len(kept) > 1 and time.monotonic() < deadline:
-        size = -(-len(kept) // parts)
-        for start in range(0, len(kept), size):
-            rest = kept[:start] + kept[start + size :]
-            if time.monotonic() >= deadline:
-                return kept
-            if rest and holds(rest):
-                kept, parts = rest, max(parts - 1, 2)
-                break
-        else:
-            if size == 1:
-                return kept
-            parts = min(len(kept), 2 * parts)
-    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,12 +11,12 @@ from wasmtime import wat2wasm
 from fuzz.explain.asking import Asker, Subject, subject_of
 from fuzz.explain.explaining import Wish, explain
 from fuzz.explain.followed import Followed, Hidden
-from fuzz.explain.minimal import fewest
 from fuzz.explain.operation import find_operation
 from fuzz.explain.splitting import turning
 from fuzz.explain.words import lines
 from fuzz.records.explanation import Explanation
 from fuzz.trial.bench import Bench, OpenEngine
+from fuzz.trial.ddmin import fewest
 from tests.explaining.engine import ID, Shy, opener
 from tests.triage.mistaken import Mistake
 from wasm.case import Case
@@ -136,11 +137,11 @@ def test_a_contradiction_is_said() -> None:
 
 
 def test_fewest() -> None:
-    asked = []
+    asked: list[Sequence[int]] = []
 
-    def shows(left: frozenset[int]) -> bool:
+    def shows(left: Sequence[int]) -> bool:
         asked.append(left)
-        return {3, 11} <= left
+        return {3, 11} <= set(left)
 
     assert fewest(range(16), shows) == [3, 11]
     assert all(left for left in asked)

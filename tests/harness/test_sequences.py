@@ -13,9 +13,9 @@ from fuzz.archive import bundle
 from fuzz.records.finding import Finding
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench
+from fuzz.trial.ddmin import fewest
 from fuzz.trial.minimize import minimized
 from fuzz.trial.retry import TRIES, confirm
-from fuzz.trial.sequence import fewest
 from generators.registry import make_case
 from oracles.engine import open_engine
 from oracles.judge.verdict import Disagree
