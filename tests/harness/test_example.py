@@ -32,6 +32,8 @@ ENGINE = "wasmtime@33.0.0:opt=none"
 @pytest.fixture(scope="module")
 def stored() -> tuple[Path, Finding]:
     (only,) = read_findings(EXAMPLE)
+    used = sorted({file.name for file in only[0].iterdir()} - bundle.files(only[1]).keys())
+    assert not used, f"reports/example was worked with ({', '.join(used)} came): git clean -fd reports/example"
     return only
 
 
