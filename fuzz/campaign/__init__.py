@@ -23,8 +23,8 @@
 ``steering``
     ``Steering``: how often the generators write the rows that known causes hang on; the last of the cases go on as if
     nothing were known.
-``histories``
-    ``--bisect``: at the end, which releases show each new cause.
+``afterwards``, ``histories``
+    What is found out about new causes when the cases are over; ``--bisect``: which releases show each.
 ``feedback``
     ``--feedback``: a folder of cases that executed something new, from which some targets draw.
 

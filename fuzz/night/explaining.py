@@ -7,6 +7,7 @@ import time
 from fuzz.archive import learned
 from fuzz.archive.bundles import read_bundle
 from fuzz.archive.disk import write_file
+from fuzz.campaign.afterwards import for_each_new
 from fuzz.explain.asking import subject_of
 from fuzz.explain.explaining import Wish, explain
 from fuzz.explain.words import PAGE, lines, page
@@ -15,25 +16,13 @@ from fuzz.records.summary import Observer, Stored, Summary
 from fuzz.trial.bench import Bench, OpenEngine
 from fuzz.trial.limits import limits_for
 from oracles.engine import open_engine
-from wasm.errors import UserError
 
 
 def explain_new(
     night: Night, summary: Summary, deadline: float, observer: Observer, opener: OpenEngine = open_engine
 ) -> None:
-    """Explain the smallest finding of each new cause and keep that in its bundle. Whatever goes wrong is told."""
-    groups = [group for group in summary.by_cause() if group[0].fresh and not group[0].known and group[0].cause]
-    for number, group in enumerate(groups):
-        if time.monotonic() >= deadline:
-            left = ", ".join(f"cause {others[0].cause}" for others in groups[number:])
-            observer.note(f"the time for explaining is over; not reached: {left}")
-            return
-        name = f"cause {group[0].cause}"
-        try:
-            for line in _explained(night, group[0], deadline, opener):
-                observer.note(f"{name}: {line}")
-        except UserError as error:
-            observer.note(f"{name} is not explained: {error}")
+    """Explain the smallest finding of each new cause and keep that in its bundle."""
+    for_each_new(summary, deadline, "reasons", observer, lambda new: _explained(night, new, deadline, opener))
 
 
 def _explained(night: Night, stored: Stored, deadline: float, opener: OpenEngine) -> list[str]:

@@ -204,7 +204,21 @@ def test_new_causes_are_explained(tmp_path: Path) -> None:
     (stored,) = told.summary.findings
     assert (stored.path / "explanation.md").read_text()
     notes = [json.loads(line)["text"] for line in stream.getvalue().splitlines() if '"type":"note"' in line]
-    assert any(note.startswith(f"cause {stored.cause}: operation") for note in notes), notes
+    assert any(note.startswith(f"reasons of cause {stored.cause}: operation") for note in notes), notes
+
+
+def test_what_fails_after_the_cases_ends_no_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr("fuzz.night.explaining.explain", fails)
+    monkeypatch.setattr("fuzz.night.explaining.subject_of", lambda *_: object())
+    stream = io.StringIO()
+    settings = night(tmp_path, explain=5.0, seconds=120.0, retest=0.0, reports=("markdown",))
+    told = run_night(settings, observer(True, stream), time.monotonic(), open_old)
+    assert told.summary.findings
+    assert [path.name for path in told.reports] == ["report.md"]
+    assert ": failed: RuntimeError: no such thing" in stream.getvalue()
 
 
 def test_time_is_shared_from_the_end() -> None:
