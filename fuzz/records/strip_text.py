@@ -42,6 +42,14 @@ def words(strip: Strip) -> Iterator[str]:
     yield from (f"{one.release} is {one.why}" for one in others[:_NAMED])
 
 
+def in_short(strip: Strip) -> str:
+    """Where it is bad, in a sentence that names the engine; "" where no release gave an answer."""
+    told = [line for one in strip.ranges() for line in _range(strip, one)]
+    if not told and any(one.state is State.GOOD for one in strip.tried):
+        told = [next(words(strip))]
+    return f"{strip.engine}: {'; '.join(told)}." if told else ""
+
+
 def _count(number: int, strip: Strip) -> str:
     return f"of {len(strip.offered)} releases {len(strip.tried)} were asked, {number} of them are"
 

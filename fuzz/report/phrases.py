@@ -11,7 +11,7 @@ from typing import Final
 from fuzz.records.history import Night
 from fuzz.records.morning import CauseNews, Example, Group, Morning
 from fuzz.records.printable import one_line
-from fuzz.records.strip import Range, State, Strip
+from fuzz.records.strip_text import in_short
 
 FAULTS: Final = {
     "value": "computes a wrong value",
@@ -123,7 +123,7 @@ def sentence(news: CauseNews) -> str:
     """``brief``, and what was found out since: releases, the first wrong operation, settings."""
     parts = [brief(news)]
     if news.example:
-        parts += [words for strip in news.example.strips if (words := strip_words(strip))]
+        parts += [words for strip in news.example.strips if (words := in_short(strip))]
         parts += list(_explained(news.example))
     return " ".join(parts)
 
@@ -158,27 +158,6 @@ def _explained(example: Example) -> Iterator[str]:
                    f"({', '.join(done.actual)}), not ({', '.join(done.expected)}).")  # fmt: skip
         if told.fingerprint is not None:
             yield capital(one_line(told.fingerprint.words, 300)).rstrip(".") + "."
-
-
-def strip_words(strip: Strip) -> str:
-    """What was found out about releases, and no more than that: ``wasmtime: wrong from 33.0.0 to 40.0.1, ...``."""
-    ranges = strip.ranges()
-    if not ranges:
-        good = [one.release for one in strip.tried if one.state is State.GOOD]
-        return f"{strip.engine}: right in all {len(good)} releases that were asked." if good else ""
-    return f"{strip.engine}: {'; '.join(_range_words(strip, one) for one in ranges)}."
-
-
-def _range_words(strip: Strip, stretch: Range) -> str:
-    first, last = (strip.offered.index(release) for release in (stretch.first_bad, stretch.last_bad))
-    within = strip.offered[first : last + 1]
-    bad = [one.release for one in strip.tried if one.release in within and one.state is State.BAD]
-    words = f"wrong in {listed(bad)}" if len(bad) < 3 else f"wrong from {bad[0]} to {bad[-1]}"
-    if 3 <= len(bad) < len(within):
-        words = f"wrong in the {len(bad)} releases that could be asked from {bad[0]} to {bad[-1]}"
-    words += f", still right in {stretch.last_good}" if stretch.last_good else ", the oldest that could be asked"
-    words += f", right again in {stretch.first_fixed}" if stretch.first_fixed else ", the newest that could be asked"
-    return words if stretch.exact else f"{words} (not every release beside these was asked)"
 
 
 def since(news: CauseNews, morning: Morning) -> str:

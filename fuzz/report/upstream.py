@@ -9,7 +9,8 @@ from typing import Final
 from fuzz.records.markdown_text import code, fenced, markdown
 from fuzz.records.morning import CauseNews, Command, Example, Morning, Step
 from fuzz.records.strip import State, Strip
-from fuzz.report.phrases import FAULTS, count, listed, named_with_release, strip_words
+from fuzz.records.strip_text import in_short
+from fuzz.report.phrases import FAULTS, count, listed, named_with_release
 from wasm.isa import OPS
 from wasm.isa.sections import Section, section
 
@@ -113,7 +114,7 @@ def _releases(example: Example) -> Iterator[str]:
     yield from ("## Affected versions", "")
     asked = [strip for strip in example.strips if any(one.state is not State.CANNOT for one in strip.tried)]
     for strip in asked:
-        yield f"- {markdown(strip_words(strip))}"
+        yield f"- {markdown(in_short(strip))}"
         yield f"  Asked: {markdown(_asked(strip))}."
     if not asked:
         engines = dict.fromkeys(dissent.engine for dissent in example.dissents)

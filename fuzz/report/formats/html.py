@@ -15,6 +15,7 @@ from markupsafe import Markup
 from fuzz import VERSION
 from fuzz.records.morning import Group, Morning
 from fuzz.records.printable import printable_lines
+from fuzz.records.strip_text import in_short
 from fuzz.report import phrases, plots
 from fuzz.report.strip_cells import cells
 from fuzz.report.upstream import upstream
@@ -44,7 +45,7 @@ def _environment() -> Environment:
         loader=PackageLoader("fuzz.report"), autoescape=True, finalize=_visible, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.globals.update(phrases=phrases, percent=percent, cells=cells)
+    made.globals.update(phrases=phrases, percent=percent, cells=cells, in_short=in_short)
     return made
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from fuzz.records.markdown_text import code, fenced, markdown
 from fuzz.records.morning import CauseNews, Example, Group, Morning
 from fuzz.records.printable import one_line, printable
+from fuzz.records.strip_text import in_short
 from fuzz.report.phrases import (
     brief,
     commands,
@@ -23,7 +24,6 @@ from fuzz.report.phrases import (
     moment,
     sentence,
     since,
-    strip_words,
     to_do,
 )
 from fuzz.report.words import percent
@@ -126,7 +126,7 @@ def _example(example: Example) -> Iterator[str]:
     if example.trouble:
         yield f"- {markdown(one_line(example.trouble, 500))}"
         return
-    yield from (f"- {markdown(one_line(words, 500))}" for strip in example.strips if (words := strip_words(strip)))
+    yield from (f"- {markdown(one_line(words, 500))}" for strip in example.strips if (words := in_short(strip)))
     yield ""
     shown = (line.text[:160] + ("   ;; <-- here" if line.guilty else "") for line in example.lines[:_MOST_LINES])
     yield fenced("\n".join(map(printable, shown)), "wasm")
