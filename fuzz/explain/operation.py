@@ -14,7 +14,7 @@ from typing import Final
 from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden, Logged, Way
 from fuzz.explain.parting import Lost, OneOf, Parted, part
-from fuzz.explain.probing import PLUMBING, STRIDE, Form, Probed, probed
+from fuzz.explain.probing import MOVES, STRIDE, Form, Probed, probed
 from fuzz.explain.replaying import is_replayable
 from fuzz.explain.stopping import last_operation
 from fuzz.explain.tracing import Expected, blocks_of, expected, read_globals, read_log, repeated
@@ -86,7 +86,7 @@ class Finder:
             return func in functions
 
         def computed(func: int, _at: int, op: Op) -> bool:
-            return func in functions and op.name not in PLUMBING
+            return func in functions and op.name not in MOVES
 
         yield Way("every value probed", executed, all_values=True)
         yield Way("every computed value probed", computed)
@@ -107,7 +107,7 @@ class Finder:
         """All places, those that compute first."""
         functions = dict.fromkeys(func for func, _ in self.followed.executed)
         places = [*self.followed.executed, *((func, -1) for func in functions)]
-        return sorted(places, key=lambda place: place[1] < 0 or self.followed.op(place).name in PLUMBING)
+        return sorted(places, key=lambda place: place[1] < 0 or self.followed.op(place).name in MOVES)
 
     def _together(self, form: Form) -> list[At]:
         """As many places as can be probed without hiding it, half by half."""

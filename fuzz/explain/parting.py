@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fuzz.explain.followed import At, Followed, Logged, shown
-from fuzz.explain.probing import PLUMBING, Place, Seen
+from fuzz.explain.probing import MOVES, Place, Seen
 from fuzz.explain.tracing import Step
 from fuzz.records.explanation import Operation
 from oracles.judge.equality import show
@@ -15,7 +15,7 @@ from wasm.embedding import Observation, Outcome, Returned, Threw, Trapped
 
 _WAYS: Final = ("if", "br_if", "br_table", "br_on_", "call_indirect", "call_ref", "return_call", "throw", "select")
 """Instructions that choose where it goes on."""
-_EMPTY: Final = PLUMBING | {"nop", "block", "loop", "drop"}
+_EMPTY: Final = MOVES | {"nop", "block", "loop", "drop"}
 _TRAPPING: Final = frozenset({"unreachable", "throw", "throw_ref"})
 
 
@@ -85,7 +85,7 @@ class _Reading:
             return self._parameter(place, entry.steps, wanted, got)
         here = (place.func, place.at)
         op = self.followed.op(here)
-        if place.seen is Seen.RESULT and (op.name == "local.get" or (op.const and op.name in PLUMBING)):
+        if place.seen is Seen.RESULT and (op.name == "local.get" or (op.const and op.name in MOVES)):
             return self._lost(here, place, at, wanted, got)
         return Parted(self._operation(here, entry.steps, wanted, got, self._unseen(here)), True)
 
@@ -147,7 +147,7 @@ class _Reading:
             op = self.followed.op(maker)
             if self.way.wanted(*maker, op):
                 continue
-            if op.name not in PLUMBING:
+            if op.name not in MOVES:
                 found.append(maker)
             found += self._unseen_makers(maker, known)
         return found

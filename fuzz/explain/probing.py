@@ -51,9 +51,7 @@ _BUMP: Final = {
     I32: template("global.get $end  i32.const $stride  i32.add  global.set $end"),
     I64: template("global.get $end  i64.const $stride  i64.add  global.set $end"),
 }
-PLUMBING: Final = frozenset({
-    "local.get", "local.set", "local.tee", "i32.const", "i64.const", "f32.const", "f64.const", "v128.const",
-})  # fmt: skip
+MOVES: Final = frozenset(name for name in OPS if name.startswith("local.") or name.endswith(".const"))
 """Instructions that only move values."""
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from fuzz.explain.asking import Answer, Asker
 from fuzz.explain.followed import At, Followed, Hidden, module_of
-from fuzz.explain.probing import PLUMBING
+from fuzz.explain.probing import MOVES
 from fuzz.explain.replaying import is_replayable, replayed
 from fuzz.records.explanation import Guilty
 from fuzz.trial.ddmin import fewest
@@ -241,4 +241,4 @@ def _replaceable(node: Node, branches: bool) -> bool:
     plain = (not node.control or (branches and node.op.name == "br_if")) and all(
         isinstance(slot.type, NumType) for slot in node.outs
     )
-    return plain and bool(node.ins) and node.op.name != "drop" and node.op.name not in PLUMBING
+    return plain and bool(node.ins) and node.op.name != "drop" and node.op.name not in MOVES
