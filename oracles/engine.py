@@ -312,7 +312,7 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """One engine with its settings. Not thread-safe; closed by ``close``, which ends its worker."""
+    """One engine with its settings. Not thread-safe."""
 
     @property
     def id(self) -> EngineId: ...
@@ -332,7 +332,11 @@ class Engine(Protocol):
 
     def open_script(self) -> Session: ...
 
-    def close(self) -> None: ...
+    def renew(self, from_scratch: bool = False) -> None:
+        """End the worker: the next case meets a new process, and one that was not forked if it is ``from_scratch``."""
+
+    def close(self) -> None:
+        """End whatever runs; the next case starts anew."""
 
 
 def open_engine(id: EngineId | str, limits: Limits | None = None, offline: bool = False) -> Engine:

@@ -188,19 +188,23 @@ class Bench:
         """The release of an engine of this bench, by its canonical id; the reference's is the project's."""
         return VERSION if engine == REFERENCE else self.seats[engine].capabilities.version
 
-    def run_after(self, before: Sequence[Case], case: Case, only: Collection[str] | None = None) -> Trial:
-        """``run``, but where there are cases ``before`` it, in new processes that have run these and nothing else."""
-        if before:
-            self.fresh()
+    def run_after(
+        self, before: Sequence[Case], case: Case, only: Collection[str] | None = None, from_scratch: bool = False
+    ) -> Trial:
+        """``run``, but where there are cases ``before`` it, in new processes that have run these and nothing else; so
+        too if they are to be started ``from_scratch``."""
+        if before or from_scratch:
+            self.fresh(from_scratch)
             for earlier in before:
                 self.run(earlier, only)
         return self.run(case, only)
 
-    def fresh(self) -> None:
-        """End all workers: the next case meets new processes."""
+    def fresh(self, from_scratch: bool = False) -> None:
+        """End all workers: the next case meets new processes, started from the programs' beginning if they are wanted
+        ``from_scratch``."""
         self.history.clear()
         for engine in self.engines.values():
-            engine.close()
+            engine.renew(from_scratch)
 
     def patient(self, factor: int, only: Collection[str]) -> Bench:
         """Another bench with some of the engines and ``factor`` times the limits on time and memory."""

@@ -1,8 +1,8 @@
 """The worker of our own compiler: ``python -m oracles.compiled.worker_main CONFIG``, in a process that may be lost.
 
 CONFIG is a JSON object: ``settings`` (of ``compiler.pipeline.Settings``), ``steps`` and ``seconds`` (per case or script
-step), ``fds`` (requests, replies, progress). The protocol is in ``oracles/remote/protocol.py``; unlike the workers of
-foreign engines this one makes imports by itself, so that their peer modules are not needed.
+step), ``fds`` (requests, replies, progress), ``nursery``. The protocol is in ``oracles/remote/protocol.py``; unlike the
+workers of foreign engines this one makes imports by itself, so that their peer modules are not needed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import Any, Final
 
 import compiler.pipeline
@@ -23,7 +24,9 @@ from oracles.compiled.machine import machine
 from oracles.compiled.program import Programs, Refused
 from oracles.compiled.store import Extern, Global, Instance, Store
 from oracles.compiled.trampolines import Trampolines
+from oracles.modules.probes import BASIC
 from oracles.remote.protocol import FRAME, PARTS, PHASES, PROGRESS, TIMES, VERSION
+from oracles.workers.nursery import descriptors
 from wasm.embedding import Outcome, Phase, Returned
 from wasm.module import Import
 
@@ -44,14 +47,12 @@ class Script:
 
 
 class Worker:
-    """Answers requests; compiles with one setting."""
+    """Answers requests on ``fds`` (requests, replies, progress); compiles with one setting."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.input, self.output, self.progress_fd = config["fds"]
-        self.limits = Limits(config["steps"], config["seconds"])
-        words = config["settings"]
-        settings = Settings(**words | {"only": None if words["only"] is None else tuple(words["only"])})
-        self.programs = Programs(settings)
+    def __init__(self, programs: Programs, limits: Limits, fds: list[int]) -> None:
+        self.input, self.output, self.progress_fd = fds
+        self.limits = limits
+        self.programs = programs
         self.machine = machine()
         self.trampolines = Trampolines(self.machine)
         self.cpu: dict[str, float] = {}
@@ -202,10 +203,15 @@ which go by their counts: looking every 700 took a sixth of the time."""
 
 
 def main() -> None:
-    worker = Worker(json.loads(sys.argv[1]))
-    gc.freeze()
+    config = json.loads(sys.argv[1])
+    words = config["settings"]
+    programs = Programs(Settings(**words | {"only": None if words["only"] is None else tuple(words["only"])}))
+    limits = Limits(config["steps"], config["seconds"])
     gc.set_threshold(_YOUNG)
-    worker.serve()
+    with suppress(Exception):
+        programs.get(BASIC)  # every worker is asked to: what it takes is imported and made once in a nursery
+    gc.freeze()
+    Worker(programs, limits, descriptors(config)).serve()
 
 
 if __name__ == "__main__":

@@ -88,6 +88,9 @@ class AllocatorsEngine:
     def open_script(self) -> Session:
         raise UsageError("the allocators run no modules: choose another engine")
 
+    def renew(self, from_scratch: bool = False) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
         """There is nothing to end."""
 

@@ -194,7 +194,7 @@ def worker_of(id: EngineId, limits: Limits, command: tuple[str, ...] = ("oracles
         "steps": limits.steps,
         "seconds": limits.cpu_seconds * _DEADLINE,
     }
-    text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}]}'
+    text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}], "nursery": {nursery}}'
     argv = (sys.executable, "-m", *command, text)
 
     def loaded(_hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -72,6 +72,9 @@ class InterpreterEngine:
     def open_script(self) -> InterpreterSession:
         return InterpreterSession(budget_of(self.limits))
 
+    def renew(self, from_scratch: bool = False) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
         """There is nothing to end."""
 

@@ -140,7 +140,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     package = _package(id, offline)
     settings = {key: value for key, value in id.settings if key != "features"}
     config = f'{{"package": {json.dumps(package)}, "library": {json.dumps(id.path)}, "settings": {json.dumps(settings)}'
-    argv = (sys.executable, "-I", "-S", WORKER, config + ', "fds": [{in}, {out}, {progress}]}')
+    argv = (sys.executable, "-I", "-S", WORKER, config + ', "fds": [{in}, {out}, {progress}], "nursery": {nursery}}')
     family = "winch" if "winch" in settings else "cranelift"
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from oracles.remote.confinement import launcher, limit_cpu
+from oracles.remote.nursery import Forked, Nursery, can_fork, filled
 from oracles.remote.protocol import PROGRESS, Reply
 
 NOISE_LIMIT: Final = 64 << 10
@@ -42,10 +43,17 @@ def file_hash(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start a worker. ``argv`` may hold ``{in}``, ``{out}``, ``{progress}`` for descriptor numbers."""
+    """How to start a worker. ``argv`` may hold ``{in}``, ``{out}``, ``{progress}`` for descriptor numbers, and has
+    ``{nursery}`` if the worker can be one (``oracles/workers/nursery.py``)."""
 
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
+
+    def nursery(self, memory_bytes: int) -> Nursery | None:
+        """A nursery of such workers, where there can be one."""
+        if not any("{nursery}" in part for part in self.argv) or not can_fork():
+            return None
+        return Nursery(list(self.argv), {**os.environ, **self.env}, memory_bytes)
 
 
 class Noise:
@@ -73,28 +81,18 @@ class WorkerProcess:
     """A started worker. Every method is quick; waiting is done by ``wait_any`` over several of them.
 
     On Linux the worker is killed when the thread that started it ends. ``memory_bytes`` is what its resident set may be
-    (whoever watches it sees to that): the kernel's limits are set by it.
+    (whoever watches it sees to that): the kernel's limits are set by it. It is forked by ``nursery``, if there is one
+    that is alive.
     """
 
-    def __init__(self, launch: Launch, memory_bytes: int = 2 << 30) -> None:
+    def __init__(self, launch: Launch, memory_bytes: int = 2 << 30, nursery: Nursery | None = None) -> None:
         requests, self.requests = os.pipe()
         self.replies, replies = os.pipe()
         self.noise_fd, noise = os.pipe()
         self.progress_fd = _shared_file()
-        numbers = {"in": requests, "out": replies, "progress": self.progress_fd}
-        argv = list(launch.argv)
-        for word, number in numbers.items():
-            argv = [part.replace("{" + word + "}", str(number)) for part in argv]
+        forked = nursery.fork(requests, replies, self.progress_fd, noise) if nursery else None
         try:
-            self.process = subprocess.Popen(
-                [*launcher(memory_bytes), *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=noise,
-                stderr=noise,
-                env={**os.environ, **launch.env},
-                pass_fds=tuple(numbers.values()),
-                start_new_session=True,
-            )
+            self.process = forked or _started(launch, memory_bytes, requests, replies, self.progress_fd, noise)
         finally:
             for fd in (requests, replies, noise):
                 os.close(fd)
@@ -198,7 +196,23 @@ class WorkerProcess:
         self._finalizer()
 
 
-def _end(process: subprocess.Popen[bytes], fds: tuple[int, ...]) -> None:
+def _started(
+    launch: Launch, memory_bytes: int, requests: int, replies: int, progress: int, noise: int
+) -> subprocess.Popen[bytes]:
+    """A new process, from the program's beginning."""
+    numbers = {"in": requests, "out": replies, "progress": progress, "nursery": -1}
+    return subprocess.Popen(
+        [*launcher(memory_bytes), *filled(list(launch.argv), numbers)],
+        stdin=subprocess.DEVNULL,
+        stdout=noise,
+        stderr=noise,
+        env={**os.environ, **launch.env},
+        pass_fds=(requests, replies, progress),
+        start_new_session=True,
+    )
+
+
+def _end(process: subprocess.Popen[bytes] | Forked, fds: tuple[int, ...]) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

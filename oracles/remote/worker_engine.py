@@ -14,6 +14,7 @@ from oracles.modules.relaxed_question import relaxed_answers, relaxed_question
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.crash import read_crash
 from oracles.remote.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
+from oracles.remote.nursery import Nursery
 from oracles.remote.process import TICK, Died, Launch, WorkerProcess, file_hash, wait_any
 from oracles.remote.protocol import (
     PHASES,
@@ -73,6 +74,8 @@ class WorkerEngine:
     def __init__(self, id: EngineId, worker: Worker, limits: Limits, known: Capabilities | None = None) -> None:
         self._id, self._worker, self._limits = id, worker, limits
         self._process: WorkerProcess | None = None
+        self._nursery: Nursery | None = None
+        self._from_scratch = True
         self._capabilities = known
         self._state: Any = None
 
@@ -93,7 +96,9 @@ class WorkerEngine:
     def process(self) -> WorkerProcess:
         """The running worker; starts one and hears its hello if there is none. Raises ``EngineUnavailable``."""
         if self._process is None:
-            process = WorkerProcess(self._worker.launch, self._limits.memory_bytes)
+            memory = self._limits.memory_bytes
+            process = WorkerProcess(self._worker.launch, memory, self._mother())
+            self._from_scratch = False
             try:
                 self._greet(process)
             except BaseException:
@@ -101,6 +106,15 @@ class WorkerEngine:
                 raise
             self._process = process
         return self._process
+
+    def _mother(self) -> Nursery | None:
+        """Who forks the next worker; nobody for the first one, or for one that was wanted from scratch. Many engines
+        never need a second one."""
+        if self._from_scratch:
+            return None
+        if self._nursery is None:
+            self._nursery = self._worker.launch.nursery(self._limits.memory_bytes)
+        return self._nursery
 
     def _greet(self, process: WorkerProcess) -> None:
         blobs = [BASIC, *PROBES.values()]
@@ -152,7 +166,7 @@ class WorkerEngine:
             try:
                 process.send(frame, self._limits.cpu_seconds)
             except Died:
-                self.drop()
+                self.renew()
             else:
                 return process
         raise EngineUnavailable(f"{self._id}: the worker keeps dying before it reads a case")
@@ -161,11 +175,11 @@ class WorkerEngine:
         """Whether this is the engine's present worker."""
         return self._process is process
 
-    def drop(self) -> None:
-        """End the worker; the next case starts another."""
+    def renew(self, from_scratch: bool = False) -> None:
         if self._process is not None:
             self._process.close()
             self._process = None
+        self._from_scratch = self._from_scratch or from_scratch
 
     @property
     def limits(self) -> Limits:
@@ -187,7 +201,10 @@ class WorkerEngine:
         return Script(self, self._worker.flavour)
 
     def close(self) -> None:
-        self.drop()
+        self.renew(from_scratch=True)
+        if self._nursery is not None:
+            self._nursery.close()
+            self._nursery = None
 
 
 class CasePending:
@@ -280,7 +297,7 @@ class CasePending:
         phase, invocation = self.process.progress()
         if phase >= len(PHASES):  # it wrote there whatever it liked: nobody knows how far it came
             phase = invocation = 0
-        self.engine.drop()
+        self.engine.renew()
         name = str(self.engine.id)
         if self.failure is not None:
             earlier = (Unsupported("lost with the worker"),) * len(self.case.invocations)
@@ -386,7 +403,7 @@ class Script:
 
     def _fail(self, outcome: Outcome) -> Outcome:
         self.lost = True
-        self.engine.drop()
+        self.engine.renew()
         return outcome
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 Run as ``python -I -S wasmtime_worker.py CONFIG`` with CONFIG a JSON object: ``package`` (folder that holds the
 ``wasmtime`` package whose bindings are used), ``library`` (a development library to load in its place, or ""),
-``settings`` and ``fds`` (requests, replies, progress). The protocol is in ``oracles/remote/protocol.py``.
+``settings``, ``fds`` (requests, replies, progress) and ``nursery``. The protocol is in ``oracles/remote/protocol.py``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import ModuleType
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wasmtime_api as api
+from nursery import descriptors
 from wasmtime_hosts import link, merged_log
 from wasmtime_state import read_state
 from wasmtime_store import COMPILE, INSTANTIATE, INVOKE, Failed, Progress, Store
@@ -28,10 +29,10 @@ COMPILE_PART, INSTANTIATE_PART, INVOKE_PART, STATE_PART = range(4)
 
 
 class Worker:
-    def __init__(self, config: dict) -> None:
-        self.input, self.output, progress = config["fds"]
-        self.settings: dict[str, str] = config["settings"]
-        self.lib: ModuleType | None = None
+    def __init__(self, settings: dict[str, str], lib: ModuleType | None, fds: list[int]) -> None:
+        self.input, self.output, progress = fds
+        self.settings = settings
+        self.lib = lib
         self.progress = Progress(progress)
         self.engines: dict[frozenset[str], object] = {}
         self.features: frozenset[str] = frozenset()
@@ -324,12 +325,15 @@ def loaded_library() -> str:
 def main() -> None:
     config = json.loads(sys.argv[1])
     sys.setrecursionlimit(50_000)
-    worker = Worker(config)
+    lib, why = None, ""
     try:
-        worker.lib = api.load(config["package"], config["library"])
+        lib = api.load(config["package"], config["library"])
     except Exception as error:
+        why = f"the library cannot be loaded: {error}"
+    worker = Worker(config["settings"], lib, descriptors(config))
+    if lib is None:
         worker.receive()
-        worker.reply({"refused": f"the library cannot be loaded: {error}"})
+        worker.reply({"refused": why})
         return
     worker.serve()
 

@@ -107,6 +107,9 @@ class Sold:
     def open_script(self) -> Session:
         raise EngineUnavailable("it runs no scripts")
 
+    def renew(self, from_scratch: bool = False) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
         """There is nothing to end."""
 

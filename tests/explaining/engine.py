@@ -58,6 +58,9 @@ class MistakenEngine:
     def open_script(self) -> Session:
         raise UsageError("no scripts here")
 
+    def renew(self, from_scratch: bool = False) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
         """There is nothing to end."""
 

@@ -63,6 +63,9 @@ class Faulty:
     def open_script(self) -> Session:
         raise EngineUnavailable("the faulty engine runs no scripts")
 
+    def renew(self, from_scratch: bool = False) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
         """There is nothing to end."""
 

@@ -50,6 +50,9 @@ class MistakenEngine:
     def open_script(self) -> Session:
         raise EngineUnavailable("the mistaken engine runs no scripts")
 
+    def renew(self, from_scratch: bool = False) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
         """There is nothing to end."""
 

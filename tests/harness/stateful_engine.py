@@ -46,6 +46,9 @@ class StatefulEngine:
     def open_script(self) -> Session:
         raise EngineUnavailable("the stateful engine runs no scripts")
 
+    def renew(self, from_scratch: bool = False) -> None:  # noqa: ARG002
+        self.seen.clear()
+
     def close(self) -> None:
         self.seen.clear()
 

@@ -45,6 +45,9 @@ class Planted:
     def open_script(self) -> Session:
         raise EngineUnavailable("it runs no scripts")
 
+    def renew(self, from_scratch: bool = False) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
         """There is nothing to end."""
 
