@@ -214,7 +214,7 @@ class _Slot:
     def minimize(self, order: Minimize) -> None:
         from fuzz.triage.essentials import essentials
         from fuzz.trial.faces import other_faces
-        from fuzz.trial.minimize import minimized, same_finding
+        from fuzz.trial.minimize import minimized, same_finding, wrong_likewise
 
         finding, work, about = order.finding, None, None
         faces: tuple[str, ...] = ()
@@ -232,8 +232,9 @@ class _Slot:
             elif work is not None and finding.minimized is not None:
                 dead = finding.signature.phase in RUNS_NOTHING
                 found = essentials(
-                    finding.minimized, same_finding(self.bench, finding), dead=dead, seconds=max(10.0, order.seconds)
-                )
+                    finding.minimized, same_finding(self.bench, finding), dead=dead,
+                    seconds=max(10.0, order.seconds), wrong=wrong_likewise(self.bench, finding),
+                )  # fmt: skip
                 faces = other_faces(self.bench, finding, found, dead)
                 # Sizes that the reducer had no time to lower are nobody's.
                 about = (found if ending is Ending.FIXPOINT else replace(found, shape=(), rough=True)).words()

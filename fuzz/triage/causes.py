@@ -63,7 +63,8 @@ def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = ()) -> Ca
 def name_of(bucket: Signature, about: Essentials) -> str:
     """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
     rows = sorted(about.rows)
-    words = [*rows[:3], *(["..."] if len(rows) > 3 else []), *(f"{name} >= {least}" for name, least in about.shape)]
+    words = [*rows[:3], *(["..."] if len(rows) > 3 else []), *(["with a constant"] if about.constant else []),
+             *(f"{name} >= {least}" for name, least in about.shape)]  # fmt: skip
     if not words:
         said = " ".join(bucket.message.split()[:10])
         words = [*([f'"{said}"'] if said else []), *([f"at {bucket.place}"] if bucket.place else [])]
@@ -91,6 +92,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     common = Essentials(
         mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
+        mine.alone and theirs.alone, mine.constant and theirs.constant,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}

@@ -9,6 +9,10 @@ more. Of
 
 with a wrong ``i32.rotl``, ``i32.ctz`` and ``i64.extend_i32_u`` are incidental: with their values written in, the
 answer is as wrong as before.
+
+What makes operands may hide from that: a load that is folded into its user, a value that is a constant once it is
+written in. So each instruction that is left then is tried by itself on the operands that it gets
+(``fuzz.triage.isolated``): one that is wrong alone is all that the case is about.
 """
 
 from __future__ import annotations
@@ -16,11 +20,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from fuzz.records.target_yield import measure
+from fuzz.triage.isolated import Alone, alone
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
@@ -32,6 +37,8 @@ from wasm.isa import OPS
 WIDE: Final = 16
 """A size that the reducer left above this is part of what a finding is about."""
 
+_ALONE: Final = "alone"
+_CONSTANT: Final = "with a constant"
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
 
 
@@ -40,7 +47,8 @@ class Essentials:
     """``specific``: rows that were tried and cannot be missed. ``fixed``: rows that cannot be neutralized (calls,
     control, stores, references), so that nothing is known of them but that the reducer could not remove them.
     ``incidental``: rows without which it still shows. ``shape``: the sizes above ``WIDE``, each the least to show it.
-    ``rough``: the reduction did not come to its end, so that less may be needed.
+    ``rough``: the reduction did not come to its end, so that less may be needed. ``alone``: the one specific row is
+    wrong by itself; ``constant``: only where an operand is a constant.
     """
 
     specific: frozenset[str] = frozenset()
@@ -48,6 +56,8 @@ class Essentials:
     incidental: frozenset[str] = frozenset()
     shape: tuple[tuple[str, int], ...] = ()
     rough: bool = False
+    alone: bool = False
+    constant: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
@@ -63,8 +73,9 @@ class Essentials:
         ones. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
+        alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
-        return (*sorted(self.specific), *shape, *rest, *rough)
+        return (*sorted(self.specific), *alone, *shape, *rest, *rough)
 
     @staticmethod
     @lru_cache(maxsize=1024)
@@ -74,7 +85,7 @@ class Essentials:
         shape = []
         for word in words:
             name, at_least, size = word.partition(" >= ")
-            if word == "?":
+            if word in ("?", _ALONE, _CONSTANT):
                 continue
             if at_least:
                 shape.append((name, int(size)))
@@ -84,16 +95,22 @@ class Essentials:
                 incidental.add(word[1:])
             else:
                 specific.add(word)
-        return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words)
+        return Essentials(
+            frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
+            _ALONE in words or _CONSTANT in words, _CONSTANT in words,
+        )  # fmt: skip
 
 
 def essentials(
-    case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False, seconds: float = math.inf
-) -> Essentials:
-    """Ask of each row of a minimized case whether it can be missed. ``still_shows`` is the reducer's predicate.
+    case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False, seconds: float = math.inf,
+    wrong: Callable[[Case], bool] | None = None,
+) -> Essentials:  # fmt: skip
+    """Ask of each row of a minimized case whether it can be missed. ``still_shows`` is the reducer's predicate, and
+    ``wrong`` says of any other case whether the engine is as wrong on it, in whatever way.
 
-    ``dead``: it shows without running anything (a crash of a compiler). At most two questions a row. Rows that
-    ``seconds`` of wall time were too short for count as ``fixed``: nothing is known of them.
+    ``dead``: it shows without running anything (a crash of a compiler). At most two questions a row, and two more for
+    those that cannot be missed. Rows that ``seconds`` of wall time were too short for count as ``fixed``: nothing is
+    known of them.
     """
     if case.kind is CaseKind.MACHINE:
         return Essentials()
@@ -116,7 +133,22 @@ def essentials(
             incidental.add(name)
         else:
             specific.add(name)
-    return Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape)
+    about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape)
+    return about if wrong is None else _by_itself(case, about, wrong)
+
+
+def _by_itself(case: Case, about: Essentials, wrong: Callable[[Case], bool]) -> Essentials:
+    """About one row only, if one is wrong by itself; if one is always wrong so, about that."""
+    ways = {name: alone(case, name, wrong) for name in sorted(about.specific)}
+    for way in (Alone.ALWAYS, Alone.WITH_CONSTANT):
+        for name in ways:
+            if ways[name] is way:
+                rest = about.incidental | (about.specific - {name})
+                return replace(
+                    about, specific=frozenset({name}), incidental=rest, alone=True,
+                    constant=way is Alone.WITH_CONSTANT,
+                )  # fmt: skip
+    return about
 
 
 def without(case: Case, name: str, dead: bool) -> list[Case]:

@@ -7,6 +7,7 @@ hang together all the same, so that one is recorded as part of the other (and a 
     f32.eq | f32.ne                             or for an instruction and its negation
     table.get | return_call_indirect            or for all that looks up an entry of a table
     f32.load f32.ceil | f32.load f32.floor      one load that is folded into whatever uses it
+    i32.add, i64.le_u with a constant           one form that machines have for a constant operand
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return False
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
-    return _same_rows(mine, theirs) and _same_shape(mine, theirs)
+    return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
 
 
 _OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")
@@ -91,9 +92,13 @@ def akin(one: Cause, other: Cause) -> bool:
     if not (mine.specific and theirs.specific):
         # Calls and references cannot be neutralized: what is left of them is not known to be needed.
         return first == second == {_ENTRY}
+    if mine.constant or theirs.constant:
+        return mine.constant and theirs.constant and (first == second or first | second <= _IMMEDIATE)
     return first == second or _around_a_load(first, second)
 
 
+_IMMEDIATE: Final = frozenset({"i.add", "i.sub", "i.and", "i.or", "i.xor", "i.eq", "i.order_s", "i.order_u"})
+"""What machines have in one form, with a constant in the instruction."""
 _ENTRY: Final = "entry of a table"
 
 

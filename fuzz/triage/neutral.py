@@ -54,7 +54,7 @@ def _gives_values(op: Op) -> bool:
     return numeric and (op.pure is not None or (op.access is not None and op.access.kind == "load"))
 
 
-class _Recorder:
+class Recorder:
     """Takes down operands and results of the wanted rows, by place: (function index, position in the flat body)."""
 
     def __init__(self, wanted: Collection[Op]) -> None:
@@ -98,7 +98,7 @@ def executed_rows(case: Case, *, static: bool = False) -> frozenset[str]:
         return frozenset()
     if static or case.kind is CaseKind.BYTES:
         return present_rows(module)
-    recorder = _Recorder(())
+    recorder = Recorder(())
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
     return frozenset(op.name for op in recorder.executed)
 
@@ -123,7 +123,7 @@ def neutralized(case: Case, names: Collection[str], form: Form, *, dead: bool = 
         return None
     if not any(op in wanted for func in module.funcs for op, _ in func.body):
         return None
-    recorder = _Recorder([op for op in wanted if _gives_values(op)])
+    recorder = Recorder([op for op in wanted if _gives_values(op)])
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
     if not with_values(module, wanted, recorder.seen, form, dead):
         return None

@@ -75,6 +75,27 @@ def _may_show(bench: Bench, before: Sequence[Case], case: Case, signature: Signa
     return isinstance(verdict, Disagree) and may_hold(verdict, signature)
 
 
+_ANSWERS: Final = frozenset({"value", "trap", "exception", "state", "host_calls"})
+
+
+def wrong_likewise(bench: Bench, found: Finding) -> Callable[[Case], bool]:
+    """Whether an engine that dissents on a finding is as wrong on another case: it gives a wrong answer of whatever
+    kind there as here, or else shows the same bucket."""
+    bucket = found.signature.bucket
+    engines = [min(dissent.engine for dissent in found.verdict.dissents)]
+    dissents = set(engines) & set(bench.seats)
+
+    def wrong(case: Case) -> bool:
+        verdict = bench.run_after(found.before, case, engines).verdict if dissents else None
+        if not isinstance(verdict, Disagree):
+            return False
+        if bucket.kind not in _ANSWERS:
+            return may_hold(verdict, bucket)
+        return any(key.kind in _ANSWERS for key, _ in split(verdict))
+
+    return wrong
+
+
 def minimized(
     bench: Bench, found: Finding, seconds: float, start: Case | None = None, stop: Callable[[], bool] | None = None
 ) -> tuple[Finding, Reduction | None]:

@@ -1,0 +1,114 @@
+"""An instruction by itself: one that is wrong alone is all that a finding is about, whatever made its operands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fuzz.triage.essentials import Essentials, essentials
+from fuzz.triage.isolated import Alone, alone
+from fuzz.triage.kin import akin, same_cause
+from oracles.interpreter import run_case
+from tests.triage.mistaken import Mistake, Mistaken
+from tests.triage.test_causes import case_of, cause_about
+from wasm.case import Case
+from wasm.decode import decode
+from wasm.encode import encode
+from wasm.fragment import code
+from wasm.isa import OPS
+from wasm.module import Data, SegmentMode
+from wasm.valtypes import Limits, MemType
+
+DIVIDE: Mistake = (("f32.div",), "f32.mul")
+MULTIPLY_ADD: Mistake = (("i32.mul", "i32.add"), "i32.sub")
+ADD_OF_CONSTANT: Mistake = (("i32.const", "i32.add"), "i32.sub")
+XOR_OF_CONSTANT: Mistake = (("i64.const", "i64.xor"), "i64.or")
+LANE: Mistake = (("i8x16.extract_lane_s",), "i8x16.extract_lane_u")
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake", "name", "how"),
+    [
+        ("f32.const 0  f32.const 0  f32.div  i32.reinterpret_f32", DIVIDE, "f32.div", Alone.ALWAYS),
+        ("f32.const 0  f32.const 0  f32.div  i32.reinterpret_f32", DIVIDE, "i32.reinterpret_f32", Alone.NO),
+        ("i32.const 1  local.get 0  local.get 0  i32.mul  i32.add", MULTIPLY_ADD, "i32.add", Alone.NO),
+        ("local.get 0  i32.const 128  i32.add", ADD_OF_CONSTANT, "i32.add", Alone.WITH_CONSTANT),
+        ("local.get 0  i8x16.splat  i8x16.extract_lane_s 3", LANE, "i8x16.extract_lane_s", Alone.ALWAYS),
+        ("i32.const 8  i32.load8_s", (("i32.load8_s",), "i32.load8_u"), "i32.load8_s", Alone.NO),  # it has a memory
+    ],
+)
+def test_an_instruction_alone(text: str, mistake: Mistake, name: str, how: Alone) -> None:
+    case = case_of(text, -3) if "load" not in text else _with_memory(text)
+    assert Mistaken((mistake,)).wrong(case)
+    assert alone(case, name, Mistaken((mistake,)).wrong) is how
+
+
+def _with_memory(text: str) -> Case:
+    case = case_of("local.get 0", 1)
+    module = decode(case.content)
+    module.memories.append(MemType(Limits(1)))
+    module.datas.append(Data(b"\x80" * 32, SegmentMode.ACTIVE, 0, ((OPS["i32.const"], 0),)))
+    module.funcs[0].body = [*code(text), OPS["end"].bare]
+    return replace(case, content=encode(module))
+
+
+def test_the_operands_are_those_that_the_reference_saw() -> None:
+    """Place by place in the order of execution, each once, with each immediate."""
+    asked: list[Case] = []
+    case = case_of("local.get 0  i8x16.splat  i8x16.extract_lane_s 3  local.get 0  i8x16.splat  i8x16.extract_lane_s 5"
+                   "  i32.add", 200, 200, 7)  # fmt: skip
+    assert alone(case, "i8x16.extract_lane_s", lambda one: bool(asked.append(one))) is Alone.NO
+    always, constant = asked
+    assert [str(call) for call in always.invocations] == [
+        "f0(v128:0xc8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8)", "f0(v128:0x7070707070707070707070707070707)",
+        "f1(v128:0xc8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8)", "f1(v128:0x7070707070707070707070707070707)",
+    ]  # fmt: skip
+    assert [str(call) for call in constant.invocations] == ["f0()", "f1()", "f2()", "f3()"]
+    for one in asked:
+        assert not any(hasattr(outcome, "message") for outcome in run_case(one).outcomes)
+
+
+def test_essentials_are_one_row_where_that_is_wrong_alone() -> None:
+    """Folding a constant into the comparison hides it: neutralized, the division that makes a NaN seems needed."""
+    equal: Mistake = (("f32.div", "f32.eq"), "f32.ne")  # what a compiler does with a product that it can see
+    plain: Mistake = (("local.get", "f32.eq"), "f32.ne")
+    mistaken = Mistaken((equal, plain))
+    case = case_of("f32.const 1  f32.const 0  f32.const 0  f32.div  f32.eq", 1)
+    without = essentials(case, mistaken.wrong)
+    assert without.specific == {"f32.div", "f32.eq"}
+    about = essentials(case, mistaken.wrong, wrong=mistaken.wrong)
+    assert about == Essentials(frozenset({"f32.eq"}), incidental=frozenset({"f32.div"}), alone=True)
+    assert Essentials.of_words(about.words()) == about
+    assert about.words() == ("f32.eq", "alone", "~f32.div")
+
+
+def test_a_constant_is_part_of_what_it_is_about() -> None:
+    case = case_of("local.get 0  i32.const 128  i32.add  i32.clz", 5)
+    mistaken = Mistaken((ADD_OF_CONSTANT,))
+    about = essentials(case, mistaken.wrong, wrong=mistaken.wrong)
+    assert about.words() == ("i32.add", "with a constant", "~i32.clz")
+    assert Essentials.of_words(about.words()) == about
+    assert cause_about(about).name == "mistaken: wrong value, i32.add with a constant"
+
+
+def about(row: str, *, constant: bool = False) -> Essentials:
+    return Essentials(frozenset({row}), alone=True, constant=constant)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same", "kin"),
+    [
+        (about("i32.add"), about("i32.add"), True, True),
+        (about("i32.add", constant=True), about("i32.add", constant=True), True, True),
+        (about("i32.add"), about("i32.add", constant=True), False, False),  # that one would be wrong with any operand
+        (about("i32.add", constant=True), about("i64.le_u", constant=True), False, True),
+        (about("i32.add"), about("i64.le_u"), False, False),
+        (about("i32.add", constant=True), about("i32.mul", constant=True), False, False),
+        (about("i32.rotl", constant=True), about("i64.rotl", constant=True), False, True),
+    ],
+)
+def test_what_needs_a_constant_is_another_cause(one: Essentials, other: Essentials, same: bool, kin: bool) -> None:
+    first, second = cause_about(one), cause_about(other, 2)
+    assert same_cause(first, second) is same_cause(second, first) is same
+    assert akin(first, second) is akin(second, first) is kin
