@@ -75,18 +75,20 @@ def _same_shape(one: Essentials, other: Essentials) -> bool:
 
 
 def akin(one: Cause, other: Cause) -> bool:
-    """Whether two causes of one family, kind and phase that some setting shows hang together: they differ in the width
+    """Whether two causes of one family and phase that some setting shows hang together: they differ in the width
     of what they are about, ask one question in two ways, or are about one load and whatever uses it. What was not
     minimized to the end tells nothing, unless it is a single instruction.
     """
-    if (one.family, one.kind, one.phase) != (other.family, other.kind, other.phase):
-        return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if (one.family, one.phase) != (other.family, other.phase):
+        return False
+    if one.kind != other.kind and not (mine.alone and theirs.alone and {one.kind, other.kind} <= _ANSWERS):
+        return False  # a value that is wrong is wrong wherever it is looked at, in a result or in memory
     if any(about.shape or not about.rows or (about.rough and len(about.rows) > 1) for about in (mine, theirs)):
         return False
     if not set(one.shown_by) & set(other.shown_by):
         return False
-    if one.kind not in ("value", "trap") and not set(one.faces) & set(other.faces):
+    if not {one.kind, other.kind} <= _ANSWERS and not set(one.faces) & set(other.faces):
         return False
     first, second = _of_any_width(mine.rows), _of_any_width(theirs.rows)
     if not (mine.specific and theirs.specific):
@@ -97,6 +99,7 @@ def akin(one: Cause, other: Cause) -> bool:
     return first == second or _around_a_load(first, second)
 
 
+_ANSWERS: Final = frozenset({"value", "trap", "state", "exception", "host_calls"})
 _IMMEDIATE: Final = frozenset({"i.add", "i.sub", "i.and", "i.or", "i.xor", "i.eq", "i.order_s", "i.order_u"})
 """What machines have in one form, with a constant in the instruction."""
 _ENTRY: Final = "entry of a table"
