@@ -38,7 +38,8 @@ from oracles.remote.worker_engine import WorkerEngine
 class Together:
     """How to look: cases of these targets from ``seed`` on, for ``seconds`` of CPU time (of all processes, making
     findings smaller included) or a number of ``cases``, with ``minimize`` seconds of wall time for each finding, with
-    steering or without, in so many slots. ``first``: only until the first finding is minimized."""
+    steering or without, in so many slots. ``first``: only until the first finding is minimized. ``each``: so many
+    findings of a cause are stored."""
 
     faults: tuple[str, ...]
     targets: tuple[str, ...]
@@ -49,6 +50,7 @@ class Together:
     steer: bool = True
     jobs: int = 1
     first: bool = False
+    each: int = 3
 
 
 @dataclass(slots=True)
@@ -70,7 +72,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Watch:
+class Watch:
     """An observer that ends the run, as an interrupt would, when its time is over."""
 
     how: Together
@@ -123,8 +125,9 @@ def look(how: Together, capabilities: Mapping[str, Capabilities], folder: Path |
         series = Series(how.targets, how.seed, version_of(how.targets))
         opener = partial(open_faulty, "+".join(how.faults), capabilities)
         plan = Plan(tuple(capabilities), series, LIMITS, offline=True, opener=opener)
-        settings = Settings(None, how.cases, how.jobs, minimize_seconds=how.minimize, epoch=EPOCH if how.steer else 0)
-        watch = _Watch(how)
+        epoch = EPOCH if how.steer else 0
+        settings = Settings(None, how.cases, how.jobs, how.each, how.minimize, epoch)
+        watch = Watch(how)
         summary = Campaign(plan, settings, archive, known.none(), watch).run()
     finally:
         archive.close()
