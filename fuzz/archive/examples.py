@@ -102,7 +102,7 @@ def _guilty(
             and (at := places.get((one.operation.function, one.operation.position))) is not None
         ):
             return {at}, "the first operation whose operands are right and whose result is wrong"
-    plain = [word for word in cause.essentials if not word.startswith(("~", "?"))]
+    plain = [word for word in cause.essentials if not word.startswith(("~", "?", "!"))]
     specific = {word for word in plain if not word.startswith("(")}
     names = specific or {word.strip("()") for word in plain}
     words = {OPS[name].mnemonic for name in names if name in OPS}  # one word may be several rows: select

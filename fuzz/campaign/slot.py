@@ -237,7 +237,8 @@ class _Slot:
                 )  # fmt: skip
                 faces = other_faces(self.bench, finding, found, dead)
                 # Sizes that the reducer had no time to lower are nobody's.
-                about = (found if ending is Ending.FIXPOINT else replace(found, shape=(), rough=True)).words()
+                sure = ending is Ending.FIXPOINT or found.alone
+                about = (found if sure else replace(found, shape=(), rough=True)).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception:  # the finding is worth more than its minimized form

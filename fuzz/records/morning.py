@@ -172,7 +172,7 @@ class CauseNews:
     @property
     def essentials(self) -> tuple[str, ...]:
         """The instructions and sizes without which it goes away."""
-        return tuple(word for word in self.cause.essentials if not word.startswith(("~", "?", "(")))
+        return tuple(word for word in self.cause.essentials if not word.startswith(("~", "?", "(", "!")))
 
     @property
     def link(self) -> str:

@@ -11,8 +11,8 @@ with a wrong ``i32.rotl``, ``i32.ctz`` and ``i64.extend_i32_u`` are incidental: 
 answer is as wrong as before.
 
 What makes operands may hide from that: a load that is folded into its user, a value that is a constant once it is
-written in. So each instruction that is left then is tried by itself on the operands that it gets
-(``fuzz.triage.isolated``): one that is wrong alone is all that the case is about.
+written in. So instructions are tried by themselves on the operands that they get first (``fuzz.triage.isolated``): one
+that is wrong alone is all that the case is about.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from fuzz.records.target_yield import measure
-from fuzz.triage.isolated import Alone, alone
+from fuzz.triage.isolated import Alone, alone, wrong_use
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
@@ -37,8 +37,8 @@ from wasm.isa import OPS
 WIDE: Final = 16
 """A size that the reducer left above this is part of what a finding is about."""
 
-_ALONE: Final = "alone"
-_CONSTANT: Final = "with a constant"
+_ALONE: Final = "!alone"
+_CONSTANT: Final = "a constant operand"
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
 
 
@@ -70,7 +70,7 @@ class Essentials:
 
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
-        ones. ``of_words`` reads them back."""
+        ones, ``!alone``, ``a constant operand``, ``?`` for rough. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else ()
@@ -109,8 +109,8 @@ def essentials(
     ``wrong`` says of any other case whether the engine is as wrong on it, in whatever way.
 
     ``dead``: it shows without running anything (a crash of a compiler). At most two questions a row, and two more for
-    those that cannot be missed. Rows that ``seconds`` of wall time were too short for count as ``fixed``: nothing is
-    known of them.
+    those that cannot be missed; few where one row is wrong alone, which no size is part of. Rows that ``seconds`` of
+    wall time were too short for count as ``fixed``: nothing is known of them.
     """
     if case.kind is CaseKind.MACHINE:
         return Essentials()
@@ -122,8 +122,11 @@ def essentials(
     rows = frozenset(name for name in present_rows(module) if not is_plumbing(name))
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
-    specific, fixed, incidental = set(), set(), set()
     deadline = time.monotonic() + seconds
+    use = wrong_use(case, wrong) if wrong is not None else None
+    if use is not None and _goes_away(without(case, use[0].name, dead), still_shows):
+        return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True)
+    specific, fixed, incidental = set(), set(), set()
     for name in sorted(rows):
         late = time.monotonic() > deadline
         changed = [] if late or not neutralizable(OPS[name]) else without(case, name, dead)
@@ -134,21 +137,22 @@ def essentials(
         else:
             specific.add(name)
     about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape)
-    return about if wrong is None else _by_itself(case, about, wrong)
+    return about if wrong is None else _with_constants(case, about, wrong)
 
 
-def _by_itself(case: Case, about: Essentials, wrong: Callable[[Case], bool]) -> Essentials:
-    """About one row only, if one is wrong by itself; if one is always wrong so, about that."""
-    ways = {name: alone(case, name, wrong) for name in sorted(about.specific)}
-    for way in (Alone.ALWAYS, Alone.WITH_CONSTANT):
-        for name in ways:
-            if ways[name] is way:
-                rest = about.incidental | (about.specific - {name})
-                return replace(
-                    about, specific=frozenset({name}), incidental=rest, alone=True,
-                    constant=way is Alone.WITH_CONSTANT,
-                )  # fmt: skip
+def _with_constants(case: Case, about: Essentials, wrong: Callable[[Case], bool]) -> Essentials:
+    """About one row only, if one is wrong by itself where an operand is a constant."""
+    for name in sorted(about.specific):
+        way = alone(case, name, wrong)
+        if way is not Alone.NO:
+            rest = about.incidental | (about.specific - {name})
+            constant = way is Alone.WITH_CONSTANT
+            return Essentials(frozenset({name}), incidental=rest, alone=True, constant=constant)
     return about
+
+
+def _goes_away(changed: list[Case], still_shows: Callable[[Case], bool]) -> bool:
+    return bool(changed) and not any(still_shows(one) for one in changed)
 
 
 def without(case: Case, name: str, dead: bool) -> list[Case]:

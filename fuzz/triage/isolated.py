@@ -1,6 +1,6 @@
 """An instruction by itself, on the operands that the reference saw it get in a case.
 
-If it is wrong alone, it is what a finding is about, and whatever else the reducer left only brought it its operands:
+If it is wrong alone, it is what a finding is about, and whatever else the case has only brought it its operands:
 
     (func (param f32 f32) (result i32) (f32.eq (local.get 0) (local.get 1)))
 
@@ -13,7 +13,7 @@ That goes for instructions that make numbers and vectors from numbers and vector
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -25,15 +25,16 @@ from wasm.decode import decode
 from wasm.embedding import Invocation, Value
 from wasm.encode import encode
 from wasm.errors import WasmError
-from wasm.isa import OPS, Op
+from wasm.isa import Op
 from wasm.module import ExternKind
 from wasm.valtypes import NumType
 
 MOST: Final = 64
-"""Tuples of operands that are tried."""
+"""Tuples of operands of a row that are tried."""
 
-Operands: TypeAlias = tuple[Any, tuple[int, ...]]
-"""An instruction's immediate, and its operands as bit patterns."""
+Use: TypeAlias = tuple[Op, Any, tuple[int, ...]]
+"""A row, the immediate that it stands with, and operands as bit patterns."""
+Question: TypeAlias = Callable[[Case], bool]
 
 
 class Alone(Enum):
@@ -44,64 +45,88 @@ class Alone(Enum):
     WITH_CONSTANT = "with a constant"
 
 
-def alone(case: Case, name: str, wrong: Callable[[Case], bool]) -> Alone:
+def alone(case: Case, name: str, wrong: Question) -> Alone:
     """Whether a row is wrong by itself on the operands that it gets in a case. ``wrong`` runs a case."""
-    op = OPS[name]
-    if case.kind is not CaseKind.WASM or op.pure is None or not op.params:
+    uses = operands_in(case, (name,)).get(name)
+    if not uses:
         return Alone.NO
-    if not all(isinstance(type_, NumType) for type_ in (*op.params, *(op.results or ()))):
-        return Alone.NO
-    operands = _operands(case, op)
-    if not operands:
-        return Alone.NO
-    if wrong(_case(case, op, operands, [()])):
+    if wrong(isolated(case, uses)):
         return Alone.ALWAYS
-    places = range(len(op.params))
+    places = range(len(uses[0][2]))
     constants = [(place,) for place in places] + ([tuple(places)] if len(places) > 1 else [])
-    return Alone.WITH_CONSTANT if wrong(_case(case, op, operands, constants)) else Alone.NO
+    return Alone.WITH_CONSTANT if wrong(isolated(case, uses, constants)) else Alone.NO
 
 
-def _operands(case: Case, op: Op) -> list[Operands]:
-    """What the row's instructions were executed on, each once, place by place in the order of execution."""
+def wrong_use(case: Case, wrong: Question, barred: Collection[str] = ()) -> Use | None:
+    """A use of a row that is wrong by itself, with parameters for operands, if a case executes one; of none of the rows
+    ``barred``. One question where there is none, else as many as halving takes."""
+    met = operands_in(case)
+    uses = [use for name in sorted(met) if name not in barred for use in met[name]]
+    if not uses or not wrong(isolated(case, uses)):
+        return None
+    while len(uses) > 1:
+        half = uses[: len(uses) // 2]
+        uses = half if wrong(isolated(case, half)) else uses[len(half) :]
+    return uses[0] if wrong(isolated(case, uses)) else None
+
+
+def operands_in(case: Case, names: Collection[str] | None = None) -> dict[str, list[Use]]:
+    """What the rows of these names (all, by default) that can stand alone were executed on, by name: each once, place
+    by place in the order of execution, at most ``MOST``."""
+    if case.kind is not CaseKind.WASM:
+        return {}
     try:
         module = decode(case.content)
     except WasmError:
-        return []
-    recorder = Recorder([op])
+        return {}
+    present = {op for func in module.funcs for op, _ in func.body if names is None or op.name in names}
+    wanted = [op for op in present if _can_stand_alone(op)]
+    if not wanted:
+        return {}
+    recorder = Recorder(wanted)
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
     imported = len(module.imported(ExternKind.FUNC))
-    met: dict[Operands, None] = {}
+    met: dict[str, dict[Use, None]] = {}
     for (func, at), seen in recorder.seen.items():
-        imm = module.funcs[func - imported].body[at][1]
+        op, imm = module.funcs[func - imported].body[at]
+        mine = met.setdefault(op.name, {})
         for operands, _ in seen.runs:
-            met.setdefault((imm, operands))
-            if len(met) >= MOST:
-                return list(met)
-    return list(met)
+            if len(mine) < MOST:
+                mine.setdefault((op, imm, operands))
+    return {name: list(uses) for name, uses in met.items()}
 
 
-def _case(case: Case, op: Op, operands: Iterable[Operands], constants: Sequence[tuple[int, ...]]) -> Case:
-    """A module with the instruction by itself and calls of it: for each of ``constants`` a function whose operands at
-    these places are constants and the others parameters."""
+def _can_stand_alone(op: Op) -> bool:
+    if op.pure is None or not op.params or not op.results:
+        return False
+    return all(isinstance(type_, NumType) for type_ in (*op.params, *op.results))
+
+
+def isolated(case: Case, uses: Iterable[Use], constants: Sequence[tuple[int, ...]] = ((),)) -> Case:
+    """A module with each instruction by itself, and calls of these: for each of ``constants`` a function whose operands
+    at these places are constants and the others parameters."""
     builder = ModuleBuilder()
-    made: dict[tuple[Any, tuple[tuple[int, int], ...]], str] = {}
+    made: dict[tuple[Op, Any, tuple[tuple[int, int], ...]], str] = {}
     calls: dict[Invocation, None] = {}
-    for imm, values in operands:
+    for op, imm, values in uses:
+        types = _types(op)
         for places in constants:
             fixed = tuple((place, values[place]) for place in places)
-            export = made.get((imm, fixed))
+            export = made.get((op, imm, fixed))
             if export is None:
-                export = made[imm, fixed] = f"f{len(made)}"
+                export = made[op, imm, fixed] = f"f{len(made)}"
                 _function(builder, export, op, imm, dict(fixed))
-            assert op.params is not None
             free = [place for place in range(len(values)) if place not in places]
-            calls.setdefault(Invocation(export, tuple(Value(str(op.params[at]), values[at]) for at in free)))
+            calls.setdefault(Invocation(export, tuple(Value(str(types[at]), values[at]) for at in free)))
     return Case(encode(builder.finish()), tuple(calls), features=case.features, provenance=case.provenance)
 
 
+def _types(op: Op) -> list[NumType]:
+    return [type_ for type_ in op.params or () if isinstance(type_, NumType)]
+
+
 def _function(builder: ModuleBuilder, export: str, op: Op, imm: Any, fixed: dict[int, int]) -> None:
-    assert op.params is not None
-    types = [type_ for type_ in op.params if isinstance(type_, NumType)]
+    types = _types(op)
     results = [type_ for type_ in op.results or () if isinstance(type_, NumType)]
     func = builder.func([type_ for place, type_ in enumerate(types) if place not in fixed], results, export)
     parameters = iter(range(len(types)))

@@ -11,6 +11,8 @@ from typing import Final
 
 from fuzz.records.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
+from fuzz.triage.essentials import without
+from fuzz.triage.isolated import isolated, wrong_use
 from fuzz.triage.signature import may_hold, refined, split
 from fuzz.trial.bench import Bench
 from fuzz.trial.ddmin import fewest
@@ -101,9 +103,9 @@ def minimized(
 ) -> tuple[Finding, Reduction | None]:
     """The finding with its minimized case, refined signature, and what the engines do with that case; and the work.
 
-    It goes on from the smallest case that there is, or from ``start`` if that shows the finding. Unstable findings come
-    back as they are, and so does one that cannot be reduced; there is no work to tell then. When ``stop`` says so the
-    smallest so far is the answer.
+    It goes on from the smallest case that there is, or from ``start`` if that shows the finding; where one instruction
+    is all that is wrong in that, from the instruction by itself. Unstable findings come back as they are, and so does
+    one that cannot be reduced; there is no work to tell then. When ``stop`` says so the smallest so far is the answer.
     """
     if not found.repeats:
         return found, None
@@ -111,6 +113,7 @@ def minimized(
     question = same_finding(bench, found)
     try:
         begin = start if start is not None and question(start) else found.best
+        begin = _instruction_of(bench, found, begin, question) or begin
         work = reduce_case(begin, question, budget=Budget(seconds=seconds, stop=stop))
     except ReduceError:
         return found, None
@@ -118,6 +121,29 @@ def minimized(
     if found.before and smaller is not found and not (stop is not None and stop()):
         smaller = _shorter_history(bench, smaller, seconds)
     return smaller, work
+
+
+_SUSPECTS: Final = 3
+
+
+def _instruction_of(bench: Bench, found: Finding, case: Case, question: Callable[[Case], bool]) -> Case | None:
+    """A case with nothing but the instruction that a case is about, if there is one that is wrong by itself and without
+    which the case is right."""
+    if found.signature.bucket.kind not in _ANSWERS or found.before:
+        return None
+    wrong = wrong_likewise(bench, found)
+    dissenters = [dissent.engine for dissent in found.verdict.dissents]
+    barred: list[str] = []
+    for _ in range(_SUSPECTS):
+        use = wrong_use(case, wrong, barred)
+        if use is None:
+            return None
+        changed = without(case, use[0].name, dead=False)
+        if changed and not any(_may_show(bench, (), one, found.signature.bucket, dissenters) for one in changed):
+            alone = isolated(case, [use])
+            return alone if question(alone) else None
+        barred.append(use[0].name)
+    return None
 
 
 def _shorter_history(bench: Bench, found: Finding, seconds: float) -> Finding:

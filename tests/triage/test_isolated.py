@@ -80,14 +80,14 @@ def test_essentials_are_one_row_where_that_is_wrong_alone() -> None:
     about = essentials(case, mistaken.wrong, wrong=mistaken.wrong)
     assert about == Essentials(frozenset({"f32.eq"}), incidental=frozenset({"f32.div"}), alone=True)
     assert Essentials.of_words(about.words()) == about
-    assert about.words() == ("f32.eq", "alone", "~f32.div")
+    assert about.words() == ("f32.eq", "!alone", "~f32.div")
 
 
 def test_a_constant_is_part_of_what_it_is_about() -> None:
     case = case_of("local.get 0  i32.const 128  i32.add  i32.clz", 5)
     mistaken = Mistaken((ADD_OF_CONSTANT,))
     about = essentials(case, mistaken.wrong, wrong=mistaken.wrong)
-    assert about.words() == ("i32.add", "with a constant", "~i32.clz")
+    assert about.words() == ("i32.add", "a constant operand", "~i32.clz")
     assert Essentials.of_words(about.words()) == about
     assert cause_about(about).name == "mistaken: wrong value, i32.add with a constant"
 

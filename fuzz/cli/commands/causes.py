@@ -108,7 +108,7 @@ def _show(reader: Reader, id: int, json_lines: bool) -> None:
 def _lines(reader: Reader, cause: Cause) -> Iterator[str]:
     yield f"{cause.id}  {cause.name}"
     for title, values in (
-        ("essential", [word for word in cause.essentials if word[0] not in "~?"]),
+        ("essential", [word for word in cause.essentials if word[0] not in "~?!"]),
         ("incidental", [word[1:] for word in cause.essentials if word[0] == "~"]),
         ("faces", cause.faces),
         ("shown by", cause.shown_by),
