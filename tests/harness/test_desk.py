@@ -124,7 +124,7 @@ def test_what_is_stopped_is_smaller_and_goes_on_in_a_later_run(tmp_path: Path) -
     again.desk.open()
     task = again.desk.next_task()
     assert task is not None
-    pipe: Any = Stopping(60)
+    pipe: Any = Stopping(12)
     _Slot(pipe, again.plan).minimize(task)
     (report,) = pipe.sent
     assert report.work.ending is Ending.INTERRUPTED
