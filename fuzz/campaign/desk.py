@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from fuzz.records.history import Cause, Ending, Minimization, Series, SetAside, 
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import cause_of, is_bare, release_of
 from fuzz.triage.essentials import Essentials
+from fuzz.triage.kin import generalized
 from fuzz.triage.known import KnownIssues
 from fuzz.triage.signature import is_telling
 from wasm.case import Case
@@ -154,13 +155,23 @@ class Desk:
 
     def knowledge(self) -> Knowledge:
         """What a slot has to know for an order that it gets now."""
+        sure = [cause for cause in self.causes if not self._asks_for_more(cause)]
         return Knowledge(
-            tuple(cause for cause in self.causes if not self._asks_for_more(cause)),
+            (*sure, *self._generalized(sure)),
             frozenset(key for key, count in self.working.items() if count > 0),
             frozenset(cause.id for cause in self.causes if self.examples[self.roots[cause.id]] < self.limit),
             frozenset(key for key, count in self.unstable.items() if count >= self.limit),
             self.lessons,
         )
+
+    def _generalized(self, causes: Sequence[Cause]) -> Iterator[Cause]:
+        """What causes with several parts are about, beyond each part."""
+        parts: dict[int, list[Cause]] = {}
+        for cause in causes:
+            parts.setdefault(self.roots[cause.id], []).append(cause)
+        for root, group in parts.items():
+            if len(group) > 1:
+                yield from generalized(sorted(group, key=lambda cause: cause.id != root))
 
     def _asks_for_more(self, cause: Cause) -> bool:
         """Whether a cause is no answer yet: nothing is essential to it, so everything in its bucket would be it. Where

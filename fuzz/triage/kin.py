@@ -13,6 +13,8 @@ hang together all the same, so that one is recorded as part of the other (and a 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from fuzz.records.history import Cause
@@ -133,6 +135,25 @@ def _around_a_load(first: frozenset[str], second: frozenset[str]) -> bool:
     return 2 <= len(first) <= 3 and 2 <= len(second) <= 3 and any(name in _LOADS for name in first & second)
 
 
-_LOADS: Final = _of_any_width(
-    frozenset(name for name, op in OPS.items() if op.access is not None and op.access.kind == "load")
-)
+_LOAD_ROWS: Final = frozenset(name for name, op in OPS.items() if op.access is not None and op.access.kind == "load")
+_LOADS: Final = _of_any_width(_LOAD_ROWS)
+
+
+def generalized(parts: Sequence[Cause]) -> Iterator[Cause]:
+    """What the parts of one cause have taught together, to ask further disagreements by: a load that more than one of
+    them is about, with whatever uses it, is all that the next user has to be asked for. The first part is the cause
+    itself, whose sightings these would be."""
+    about = [(part, Essentials.of_words(part.essentials)) for part in parts]
+    patterns = [(part, one.specific) for part, one in about if one.specific and not one.shape]
+    for row in sorted(_LOAD_ROWS & frozenset().union(*(rows for _, rows in patterns))):
+        mine = [part for part, rows in patterns if row in rows and len(rows) > 1]
+        if len(mine) > 1:
+            yield replace(
+                parts[0], essentials=Essentials(frozenset({row})).words(), faces=_all(part.faces for part in mine),
+                shown_by=_all(part.shown_by for part in mine), wrong_in=_all(part.wrong_in for part in mine),
+            )  # fmt: skip
+
+
+def _all(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Every word of some groups once."""
+    return tuple(dict.fromkeys(word for group in groups for word in group))

@@ -12,7 +12,7 @@ from fuzz.reduce import reduce_case
 from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, united
 from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.essentials import Essentials, essentials
-from fuzz.triage.kin import akin, same_cause
+from fuzz.triage.kin import akin, generalized, same_cause
 from fuzz.triage.neutral import executed_rows, neutralizable, neutralized
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_telling
@@ -351,3 +351,37 @@ def test_a_compiler_does_not_see_what_is_dead() -> None:
         without = neutralized(ROTATES, ("i32.rotl",), form, dead=True)
         assert without is not None
         assert not any(op.name == "i32.rotl" for func in decode(without.content).funcs for op, _ in func.body)
+
+
+def users(*rows: str, id: int = 1) -> Cause:
+    return cause_about(Essentials(frozenset(rows)), id)
+
+
+@pytest.mark.parametrize(
+    ("parts", "common"),
+    [
+        ([users("f32.ceil", "f32.load"), users("f32.copysign", "f32.load", id=2)], ["f32.load"]),
+        ([users("f32.ceil", "f32.load"), users("f64.ceil", "f64.load", id=2)], []),  # each of one use only
+        ([users("f32.ceil", "f32.load")], []),
+        ([users("f32.load"), users("f32.ceil", "f32.load", id=2)], []),
+        ([users("f32.ceil", "f32.sub"), users("f32.sub", "f32.trunc", id=2)], []),
+    ],
+)
+def test_a_load_with_several_users_is_what_the_next_one_is_asked_for(parts: list[Cause], common: list[str]) -> None:
+    found = list(generalized(parts))
+    assert [cause.essentials for cause in found] == [(row,) for row in common]
+    assert all(cause.id == parts[0].id for cause in found)
+
+
+def test_one_more_user_of_a_load_is_a_sighting() -> None:
+    """An engine that gets a load wrong where it is folded into one of three users; two of them are known."""
+    folded: list[Mistake] = [(("i32.load", f"i32.{user}"), f"i32.{wrong}")
+                             for user, wrong in (("clz", "ctz"), ("ctz", "clz"), ("popcnt", "clz"))]  # fmt: skip
+    known = [users("i32.clz", "i32.load"), users("i32.ctz", "i32.load", id=2)]
+    builder = ModuleBuilder()
+    builder.memory(1)
+    builder.data(bytes([9]), 0)
+    builder.func([I32], [I32], export="f").body += code("i32.const 0  i32.load  i32.popcnt")
+    third = Case(encode(builder.finish()), (Invocation("f", (Value("i32", 5),)),))
+    assert isinstance(asked(third, known, *folded), Unknown)
+    assert asked(third, [*known, *generalized(known)], *folded) == Sighting(tuple(generalized(known)))
