@@ -113,6 +113,10 @@ def _target(target: str, counts: TargetYield) -> Iterator[str]:
         yield f"    in {counts.sampled} cases looked at closely {kinds}, of {len(counts.executed_features)} features"
 
 
+_EXAMPLES: Final = 3
+"""Bundles of a cause that are named; a person looks at one."""
+
+
 def _findings(summary: Summary) -> Iterator[str]:
     if not summary.findings:
         what = "No disagreement"
@@ -131,8 +135,11 @@ def _findings(summary: Summary) -> Iterator[str]:
         mark = f" known: {first.known}" if first.known else " NEW" if first.fresh else ""
         number = f"{first.cause}  " if first.cause else ""
         yield f"  {number}{first.title} [on {first.count} cases]{mark}{'' if first.stable else ' UNSTABLE'}"
-        for stored in group:
+        for stored in group[:_EXAMPLES]:
             yield f"    {stored.path} ({stored.size} bytes)"
+        if len(group) > _EXAMPLES:
+            more = f": fuzz causes {summary.out} show {first.cause}" if first.cause else ""
+            yield f"    and {len(group) - _EXAMPLES} more{more}"
     yield from (f"  steered {line}" for line in summary.steered)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from json_docs import ROOT
 
+from fuzz.records.finding import Signature
 from fuzz.records.stats import Stats, size_range
-from fuzz.records.summary import Now, Summary
+from fuzz.records.summary import Now, Stored, Summary
 from fuzz.records.target_yield import TargetYield, measure
 from fuzz.report.words import progress_line, summary_lines
 from fuzz.trial.account import SAMPLE, account
@@ -144,3 +145,19 @@ def test_ranges_cover_all_sizes() -> None:
     ]  # fmt: skip
     assert len(dict.fromkeys(names)) == len(set(names))
     assert size_range(1 << 20) == "65536.."
+
+
+def test_three_findings_of_a_cause_are_named_and_the_rest_is_counted() -> None:
+    """A bug that is met in many guises is one entry of a few lines."""
+    summary = Summary(("arith",), 7, "1", Path("out"))
+    where = Signature("cranelift", "invoke", "trap")
+    summary.findings = [
+        Stored(Path(f"out/findings/x-{size}"), where, 90, "", True, size, cause=2, cause_name="a load")
+        for size in range(60, 65)
+    ]
+    lines = list(summary_lines(summary))
+    at = lines.index("    out/findings/x-60 (60 bytes)")
+    assert lines[at + 1 : at + 4] == [
+        "    out/findings/x-61 (61 bytes)", "    out/findings/x-62 (62 bytes)",
+        "    and 2 more: fuzz causes out show 2",
+    ]  # fmt: skip
