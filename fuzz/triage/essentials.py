@@ -39,6 +39,8 @@ WIDE: Final = 16
 
 _ALONE: Final = "!alone"
 _CONSTANT: Final = "a constant operand"
+_GLOBALS: Final = frozenset({"global.get", "global.set"})
+"""They move values, as others do that say nothing, but from one function to the next."""
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
 
 
@@ -119,7 +121,7 @@ def essentials(
     except WasmError:
         return Essentials()
     shape = shape_of(measure(module))
-    rows = frozenset(name for name in present_rows(module) if not is_plumbing(name))
+    rows = frozenset(name for name in present_rows(module) if not is_plumbing(name) or name in _GLOBALS)
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
     deadline = time.monotonic() + seconds

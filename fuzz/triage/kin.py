@@ -6,6 +6,7 @@ hang together all the same, so that one is recorded as part of the other (and a 
     i32.rotl | i64.rotl                         one rule of a compiler for several widths
     f32.eq | f32.ne                             or for an instruction and its negation
     table.get | return_call_indirect            or for all that looks up an entry of a table
+    i32.reinterpret_f32 | i64.add               what carries on a global that was read around the same call
     f32.load f32.ceil | f32.load f32.floor      one load that is folded into whatever uses it
     i32.add, i64.le_u with a constant           one form that machines have for a constant operand
 """
@@ -92,13 +93,25 @@ def akin(one: Cause, other: Cause) -> bool:
         return False
     if not {one.kind, other.kind} <= _ANSWERS and not set(one.faces) & set(other.faces):
         return False
+    if _through_globals(mine, theirs):
+        return True
     first, second = _of_any_width(mine.rows), _of_any_width(theirs.rows)
     if not (mine.specific and theirs.specific):
         # Calls and references cannot be neutralized: what is left of them is not known to be needed.
-        return first == second == {_ENTRY}
+        return _ENTRY in first & second and (one.kind == "trap" or first == second)
     if mine.constant or theirs.constant:
         return mine.constant and theirs.constant and (first == second or first | second <= _IMMEDIATE)
     return first == second or _around_a_load(first, second)
+
+
+def _through_globals(mine: Essentials, theirs: Essentials) -> bool:
+    """Whether both are about a global around the same calls, and at most one instruction that is right by itself: that
+    one only carries a value on."""
+    if mine.alone or theirs.alone or max(len(mine.specific), len(theirs.specific)) > 1:
+        return False
+    around = [{word for word in _of_any_width(about.fixed) if word == _ENTRY or word.startswith("call")}
+              for about in (mine, theirs)]  # fmt: skip
+    return "global.get" in mine.fixed & theirs.fixed and around[0] == around[1] != set()
 
 
 _ANSWERS: Final = frozenset({"value", "trap", "state", "exception", "host_calls"})

@@ -120,3 +120,29 @@ def test_one_that_is_wrong_alone_is_one_cause_wherever_its_value_is_looked_at() 
     pattern = replace(value, essentials=("f32.add", "f32.copysign"))
     assert not akin(pattern, replace(pattern, id=2, kind="state", faces=("mistaken-state",)))
     assert not akin(value, replace(memory, kind="crash", faces=("mistaken-crash",)))
+
+
+def through(*fixed: str, specific: str = "") -> Essentials:
+    return Essentials(frozenset({specific} - {""}), frozenset(fixed))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kin"),
+    [
+        (through("global.get", "call_indirect"), through("global.get", "call_indirect", specific="f32.neg"), True),
+        (through("global.get", "call", specific="i64.add"), through("global.get", "call", specific="f32.neg"), True),
+        (through("global.get", "call"), through("global.get", "call_indirect"), False),
+        (through("global.get"), through("global.get", specific="i64.add"), False),  # nothing comes between
+        (through("call", specific="i64.add"), through("call", specific="f32.neg"), False),
+    ],
+)
+def test_what_carries_on_a_global_is_not_what_it_is_about(one: Essentials, other: Essentials, kin: bool) -> None:
+    first, second = cause_about(one), cause_about(other, 2)
+    assert akin(first, second) is akin(second, first) is kin
+
+
+@pytest.mark.parametrize(("kind", "kin"), [("trap", True), ("value", False)])
+def test_a_wrong_trap_of_whatever_looks_up_an_entry_is_one(kind: str, kin: bool) -> None:
+    one = replace(cause_about(through("call_indirect")), kind=kind)
+    other = replace(cause_about(through("call_ref", "table.get"), 2), kind=kind)
+    assert akin(one, other) is akin(other, one) is kin
