@@ -158,7 +158,8 @@ def open_to_write(path: Path) -> Database:
     try:
         _verify(database)
         database.rows("PRAGMA journal_mode = WAL")
-        database.execute(ADDED)
+        for table in ADDED:
+            database.execute(table)
         database.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
@@ -183,7 +184,7 @@ def open_to_read(path: Path) -> Database:
 def in_memory(path: Path) -> Database:
     """An empty archive in memory, with ``path`` to be named in errors."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA + ADDED)
+    connection.executescript(";".join((SCHEMA, *ADDED)))
     return Database(path, connection)
 
 

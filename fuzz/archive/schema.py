@@ -11,6 +11,8 @@
     apart       pairs of causes that a person, or a proof, has told apart: nobody merges them by himself
     set_aside   disagreements that wait for their bucket's work to end
     retests     what an engine did with a cause's smallest case at the beginning of a night
+    epochs      which part of its turns each target takes in a stretch of case numbers (``fuzz.records.epoch``)
+    words       in which epoch a target first executed or was something: what allotment rewards beside causes
 
 Words that come again and again (engines, releases, CPU flags, buckets, targets) stand once in tables of their own. A
 seed is text: it may have more than 64 bits. Lists are JSON.
@@ -195,7 +197,8 @@ CREATE TABLE takeovers (
 );
 """
 
-ADDED: Final = """
+ADDED: Final = (
+    """
 CREATE TABLE IF NOT EXISTS retests (
     night INTEGER NOT NULL,
     cause INTEGER NOT NULL,
@@ -206,8 +209,28 @@ CREATE TABLE IF NOT EXISTS retests (
     shows INTEGER NOT NULL,
     why TEXT NOT NULL,
     PRIMARY KEY (night, cause, engine)
-) WITHOUT ROWID;
-"""
+) WITHOUT ROWID
+""",
+    """
+CREATE TABLE IF NOT EXISTS epochs (
+    series INTEGER NOT NULL REFERENCES series,
+    number INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    next INTEGER NOT NULL CHECK (next > first),
+    parts TEXT NOT NULL,
+    PRIMARY KEY (series, number)
+) WITHOUT ROWID
+""",
+    """
+CREATE TABLE IF NOT EXISTS words (
+    series INTEGER NOT NULL REFERENCES series,
+    target TEXT NOT NULL,
+    word TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    PRIMARY KEY (series, target, word)
+) WITHOUT ROWID
+""",
+)
 """Tables that archives of older releases do not have: whoever opens one to write makes them."""
 
 TABLES: Final = frozenset(

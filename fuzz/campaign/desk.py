@@ -10,12 +10,13 @@ from typing import Final
 
 from fuzz.archive.archive import Archive
 from fuzz.archive.settling import Settling
+from fuzz.campaign.learning import Learning
 from fuzz.campaign.messages import Batch, Found, Knowledge, Minimize, Minimized, Reconsidered
-from fuzz.campaign.steering import BEFORE, EPOCH, Lesson, lesson_of, lessons_of_issues
+from fuzz.campaign.steering import BEFORE
 from fuzz.records.finding import Finding
-from fuzz.records.history import Cause, Ending, Minimization, Series, SetAside, Sighting, StoredFinding
+from fuzz.records.history import Cause, Ending, Minimization, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
-from fuzz.triage.causes import cause_of, is_bare, release_of
+from fuzz.triage.causes import cause_of, is_bare
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.kin import generalized
 from fuzz.triage.known import KnownIssues
@@ -36,14 +37,14 @@ class Desk:
     ``numbers`` has by bundle the number of the case with which a finding that is worked on was met. ``smaller`` are
     findings of known causes that can be made smaller when there is nothing better to do. ``under_way`` are the tasks
     that slots have, by bundle, and ``died`` those whose slot died once. ``telling`` are the buckets that say much.
-    ``epoch`` is that of steering, 0 for none; unless it ``learns``, nothing steers but what was known before.
+    ``learning`` is what its cases teach of how to make further ones.
     """
 
     archive: Archive
     issues: KnownIssues
     limit: int
     minimize_seconds: float
-    series: Series
+    learning: Learning
     tasks: deque[Minimize] = field(default_factory=deque)
     smaller: deque[Minimize] = field(default_factory=deque)
     under_way: dict[str, Minimize] = field(default_factory=dict)
@@ -56,10 +57,6 @@ class Desk:
     asked: set[SetAside] = field(default_factory=set)
     put_back: set[SetAside] = field(default_factory=set)
     telling: set[str] = field(default_factory=set)
-    epoch: int = EPOCH
-    learns: bool = True
-    by_issues: list[Lesson] = field(default_factory=list)
-    by_causes: dict[int, Lesson] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     ready: bool = False
     settling: Settling = field(init=False)
@@ -79,8 +76,7 @@ class Desk:
         """Take up what earlier runs in this folder left: unsorted disagreements, findings that could be smaller."""
         self.settling.refresh()
         self._recognise()
-        if self.epoch:
-            self.by_issues += lessons_of_issues(self.issues)
+        self.learning.open(self.issues, self.causes)
         self.waiting.update(item.bucket for item in self.archive.pending())
         endings = {tried.bundle: tried.ending for tried in self.archive.minimizations()}
         for row in self.archive.findings():
@@ -116,13 +112,9 @@ class Desk:
         self.settling.refresh()
 
     def greeted(self, engines: Mapping[str, str]) -> None:
-        """The engines are known, with their releases: what earlier runs taught of these steers from the beginning. A
-        release of which nothing is known starts afresh."""
-        releases = {release_of(engine, release) for engine, release in engines.items()}
-        if not self.ready and self.epoch:
-            for cause in self.causes:
-                if releases & set(cause.wrong_in):
-                    self._learn(cause.id, BEFORE)
+        """The engines are known, with their releases: what earlier runs taught of these steers from the beginning."""
+        if not self.ready:
+            self.learning.greeted(engines, self.causes)
         self.ready = True
 
     def _untried(self, row: StoredFinding, endings: Mapping[str, Ending]) -> bool:
@@ -148,11 +140,6 @@ class Desk:
 
     # What goes out.
 
-    @property
-    def lessons(self) -> tuple[Lesson, ...]:
-        """What cases are made without, known issues first."""
-        return (*self.by_issues, *self.by_causes.values())
-
     def knowledge(self) -> Knowledge:
         """What a slot has to know for an order that it gets now."""
         sure = [cause for cause in self.causes if not self._asks_for_more(cause)]
@@ -161,7 +148,7 @@ class Desk:
             frozenset(key for key, count in self.working.items() if count > 0),
             frozenset(cause.id for cause in self.causes if self.examples[self.roots[cause.id]] < self.limit),
             frozenset(key for key, count in self.unstable.items() if count >= self.limit),
-            self.lessons,
+            self.learning.lessons,
         )
 
     def _generalized(self, causes: Sequence[Cause]) -> Iterator[Cause]:
@@ -185,6 +172,10 @@ class Desk:
         """Whether the causes of all findings from cases before a number are known, and none of their disagreements
         waits or is being asked again."""
         return not (any(begun < number for begun in self.numbers.values()) or any(self.waiting.values()) or self.asked)
+
+    def begin_epoch(self) -> None:
+        """Begin the next epoch of cases."""
+        self.learning.begin_epoch(self.causes, self.roots)
 
     def next_task(self) -> Minimize | None:
         """A finding whose cause is to be found out."""
@@ -245,7 +236,7 @@ class Desk:
         elif finding.known or self.minimize_seconds <= 0:
             self._settle(path.name, finding, ())
         else:
-            self._work_on(finding, path.name, True, report.aside.number, report.start)
+            self._work_on(finding, path.name, True, self.learning.number_of(report.aside), report.start)
         return path, finding, True
 
     def minimized(self, report: Minimized) -> tuple[Path, Finding] | None:
@@ -270,18 +261,21 @@ class Desk:
         self._settle(report.bundle, finding, report.essentials, number, report.faces)
         return path, finding
 
-    def batch(self, report: Batch) -> None:
+    def batch(self, report: Batch, passed: tuple[int, ...] = ()) -> None:
+        """Cases were run, and other numbers ``passed`` over."""
         if report.numbers:
-            self.archive.record_batch(report.numbers, report.stats, report.sightings, report.set_aside)
+            self.learning.ran(report.stats, report.numbers)
+            numbers = (*report.numbers, *passed)
+            self.archive.record_batch(numbers, report.stats, report.sightings, report.set_aside)
             self.waiting.update(item.bucket for item in report.set_aside)
-            self._noted(report.sightings, self.series)
+            self.learning.saw(report.sightings)
             self._count_known(report.sightings)
 
     def reconsidered(self, report: Reconsidered) -> None:
         """What waits once more is not settled: it stays as it is."""
         again = [item for item in report.items if _plain(item) in self.put_back or _plain(item) in report.set_aside]
         settled = [item for item in report.items if item not in again]
-        self._noted(report.sightings, self.series)
+        self.learning.saw(report.sightings)
         self.asked.difference_update(map(_plain, report.items))
         self.put_back.difference_update(map(_plain, again))
         self.archive.record_batch((), Stats(), report.sightings, settled=settled)
@@ -310,16 +304,14 @@ class Desk:
     def _settle(
         self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE, faces: tuple[str, ...] = ()
     ) -> None:
-        """Give a stored finding its cause (``Settling``), which steers from then on. What an earlier run left teaches
-        as if case 0 had: cases may be under way."""
+        """Give a stored finding its cause (``Settling``), which steers from then on."""
         tables = self.archive.causes
         again = cause_of(finding, Essentials.of_words(words), faces)
         telling = is_telling(finding.signature)
         self.telling.update([finding.signature.bucket.key] if telling else ())
         settled = self.settling.settle(bundle, again, telling)
         id, had = settled.cause, settled.had
-        if settled.taught or id in self.by_causes:
-            self._learn(id, max(0, number))
+        self.learning.settled(id, number, settled.taught)
         if id != had:
             self.examples[tables.root(id)] += 1
         if had is not None and tables.root(had) != tables.root(id):
@@ -342,24 +334,6 @@ class Desk:
             again = self.archive.causes.get(now)
             self.archive.causes.update(had, essentials=again.essentials, name=again.name)
             self.archive.causes.merge(now, had)
-
-    def _learn(self, cause: int, number: int) -> None:
-        """A cause steers by the least number of a case that shows it, in whatever order cases are run."""
-        if number > BEFORE and not self.learns:
-            return
-        lesson = lesson_of(self.archive.causes.get(cause), number, self.epoch) if self.epoch else None
-        if lesson is not None:
-            known = self.by_causes.get(cause)
-            self.by_causes[cause] = replace(lesson, number=min(number, known.number if known else number))
-
-    def _noted(self, sightings: Iterable[Sighting], series: Series) -> None:
-        """A sighting with a lower number than that of the case that taught of its cause is what one slot alone would
-        have met first."""
-        for seen in sightings:
-            lesson = self.by_causes.get(seen.cause or 0)
-            if lesson is not None and seen.seed == series.seed and seen.target in series.targets:
-                number = series.number(seen.target, seen.index)
-                self.by_causes[seen.cause or 0] = replace(lesson, number=min(number, lesson.number))
 
     def _with_known(self, finding: Finding) -> Finding:
         return replace(finding, known=self.issues.match(finding.signature, _dissenters(finding)))

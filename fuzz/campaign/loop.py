@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +17,15 @@ from fuzz import VERSION
 from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
 from fuzz.archive.done import Done
+from fuzz.archive.epochs import epochs as recorded_epochs
 from fuzz.archive.recorded import stored_findings
-from fuzz.campaign.crew import BATCH, Crew, Processes, Runner
+from fuzz.campaign.allotment import told
+from fuzz.campaign.crew import Crew, Processes
 from fuzz.campaign.deadline import TimeIsOver, until
 from fuzz.campaign.desk import Desk
+from fuzz.campaign.epochs import Epochs
 from fuzz.campaign.histories import bisect_new
+from fuzz.campaign.learning import Learning
 from fuzz.campaign.messages import (
     Batch,
     Broken,
@@ -29,17 +33,14 @@ from fuzz.campaign.messages import (
     Found,
     Hello,
     Idle,
-    Minimize,
     Minimized,
-    Order,
     Plan,
-    Reconsider,
     Reconsidered,
     Report,
-    RunCases,
     Stop,
 )
 from fuzz.campaign.numbering import Numbers
+from fuzz.campaign.orders import Orders, Slot
 from fuzz.campaign.settings import LAST_WORDS, Settings
 from fuzz.records.history import SetAside
 from fuzz.records.printable import printable_lines
@@ -49,25 +50,6 @@ from fuzz.triage.known import KnownIssues
 from oracles.reference import REFERENCE
 
 TICK: Final = 0.25
-
-
-@dataclass(slots=True)
-class _Slot:
-    """The parent's side of a slot; ``numbers`` are the cases of the order under way, ``items`` those that it asks
-    again, ``bundle`` what it minimizes; ``since`` is when it was given, ``triage`` whether it is about causes."""
-
-    runner: Runner
-    idle: bool = False
-    since: float = 0.0
-    triage: bool = False
-    numbers: tuple[int, ...] = ()
-    bundle: str = ""
-    items: tuple[SetAside, ...] = ()
-    greeted: bool = False
-
-    @property
-    def pipe(self) -> Connection:
-        return self.runner.pipe
 
 
 @dataclass(slots=True)
@@ -83,12 +65,8 @@ class Campaign:
     crew: Crew = field(init=False)
     summary: Summary = field(init=False)
     desk: Desk = field(init=False)
-    slots: list[_Slot] = field(default_factory=list)
+    orders: Orders = field(init=False)
     doubted: set[int | SetAside] = field(default_factory=set)
-    deadline: float | None = None
-    numbers: Numbers = field(init=False)
-    triage_seconds: float = 0.0
-    case_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         series = self.plan.series
@@ -96,20 +74,26 @@ class Campaign:
         self.summary.fail_on_any = self.settings.fail_on_any
         settings = self.settings
         self.crew = self.by or Processes(settings.jobs)
-        self.desk = Desk(
-            self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, series,
-            epoch=settings.epoch, learns=settings.shard is None,
-        )  # fmt: skip
+        epochs = Epochs(series, settings.epoch if settings.steer or settings.allot else 0, settings.cases)
+        learning = Learning(self.archive, epochs, settings.steer, settings.allot, goes_on=settings.shard is None)
+        self.desk = Desk(self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, learning)
+        self.orders = Orders(settings, self.desk, Numbers(iter(()), epochs), self.crew)
+
+    @property
+    def slots(self) -> list[Slot]:
+        return self.orders.slots
 
     def run(self) -> Summary:
         """Run until the budget is spent or a KeyboardInterrupt comes; either way the summary is complete."""
         start = time.monotonic()
         done, stats = self.archive.begin(self.plan.series)
-        self.summary.resumed = len(done)
+        self.summary.resumed = min(len(done), stats.cases + stats.discarded.total())
         self.summary.stats.add(stats)
-        self.numbers = Numbers(self._numbers(done), self.settings.epoch)
+        reached = max((last for _, last in done.ranges), default=-1)
+        self.orders.numbers.epochs.resume(recorded_epochs(self.archive, self.plan.series), reached)
+        self.orders.numbers.source = self._numbers(done)
         if self.settings.seconds is not None:
-            self.deadline = time.monotonic() + self.settings.seconds
+            self.orders.deadline = time.monotonic() + self.settings.seconds
         before = time.process_time()
         try:
             self.desk.open()
@@ -139,21 +123,22 @@ class Campaign:
         return self.summary
 
     def _numbers(self, done: Done) -> Iterator[int]:
-        """The numbers of the cases to run."""
-        shard, cases = self.settings.shard, self.settings.cases
-        return shard.missing(done, len(self.plan.series.targets), cases) if shard else done.missing(cases)
+        """The numbers that are not done, without end."""
+        shard = self.settings.shard
+        return shard.missing(done, len(self.plan.series.targets)) if shard else done.missing()
 
     def _now(self) -> Now:
         cases, shard = self.settings.cases, self.settings.shard
         if cases is not None and shard is not None:
             cases = shard.share(len(self.plan.series.targets), cases)
+        deadline = self.orders.deadline
         return Now(
             starting=sum(not slot.greeted for slot in self.slots),
             running=sum(bool(slot.numbers) for slot in self.slots),
             asking=sum(bool(slot.items) for slot in self.slots),
             minimizing=sum(bool(slot.bundle) for slot in self.slots),
             queue=len(self.desk.tasks) + len(self.desk.smaller),
-            seconds_left=None if self.deadline is None else max(0.0, self.deadline - time.monotonic()),
+            seconds_left=None if deadline is None else max(0.0, deadline - time.monotonic()),
             cases_left=None if cases is None else max(0, cases - self.summary.stats.cases),
         )
 
@@ -179,80 +164,19 @@ class Campaign:
             runner = self.crew.start(self.plan, len(self.slots))
             if runner is None:
                 return
-            self.slots.append(_Slot(runner))
+            self.slots.append(Slot(runner))
 
     def _busy(self) -> bool:
         """Whether anything is under way or left to do. Minimizing goes on after the deadline, within its own time."""
         self._fill()
         if not self.slots:
-            if self.crew.hopes() and not self._late():
+            if self.crew.hopes() and not self.orders.late:
                 return True
             if self.crew.complaint:
                 self._failed(self.crew.complaint)
             return False
-        self._hand_out()
+        self.orders.hand_out()
         return any(not slot.idle for slot in self.slots)
-
-    def _hand_out(self) -> None:
-        """Causes first: what is known of them saves work on everything else. But not for more than half of the time:
-        what cannot be told apart quickly must not keep the night from finding something else."""
-        for slot in self.slots:
-            if not slot.idle:
-                continue
-            # One slot runs cases while all others find out about causes, so that no night comes to a standstill.
-            last = len(self.slots) > 1 and all(other.bundle for other in self.slots if other is not slot)
-            if (last or self._owes_cases()) and (numbers := self._next_numbers()):
-                self._run(slot, numbers)
-            elif (task := self.desk.next_task()) is not None:
-                self._minimize(slot, task)
-            elif items := self._next_waiting():
-                slot.items = items
-                self._order(slot, Reconsider(items, self.desk.knowledge()))
-            elif numbers := self._next_numbers():
-                self._run(slot, numbers)
-            elif not self._late() and (task := self.desk.next_smaller()) is not None:
-                self._minimize(slot, task)
-
-    def _owes_cases(self) -> bool:
-        """Whether finding out about causes has had more of the slots' time than running cases, by so much as two
-        minimizations may take."""
-        return self.triage_seconds > self.case_seconds + 2 * self.settings.minimize_seconds
-
-    def _run(self, slot: _Slot, numbers: tuple[int, ...]) -> None:
-        slot.numbers = numbers
-        self._order(slot, RunCases(numbers, self.desk.knowledge(), self.deadline))
-
-    def _minimize(self, slot: _Slot, task: Minimize) -> None:
-        slot.bundle = task.bundle
-        self._order(slot, task)
-
-    def _order(self, slot: _Slot, order: Order) -> None:
-        slot.idle, slot.since = False, time.monotonic()
-        slot.triage = not isinstance(order, RunCases)
-        with suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed when it is read from
-            slot.pipe.send(order)
-
-    def _next_waiting(self) -> tuple[SetAside, ...]:
-        """Disagreements that waited; sorting them may go on after the deadline for as long as minimizing one finding.
-        What still waits then stays recorded, and the next run in the folder goes on."""
-        return () if self._late() else self.desk.next_waiting(BATCH)
-
-    def _late(self) -> bool:
-        """Whether the time is over by as long as minimizing one finding may take."""
-        return self.deadline is not None and time.monotonic() > self.deadline + self.settings.minimize_seconds
-
-    def _next_numbers(self) -> tuple[int, ...]:
-        if self.deadline is not None and time.monotonic() >= self.deadline:
-            return ()
-        return self.numbers.batch(self.crew.batch, self._may_begin)
-
-    def _may_begin(self, number: int) -> bool:
-        """Whether all is known that a case is steered by: what the last epoch but one has taught."""
-        before = (self.numbers.epoch_of(number) - 1) * self.settings.epoch
-        if before <= 0 or not self.desk.learns:
-            return True
-        running = any(slot.numbers and min(slot.numbers) < before for slot in self.slots)
-        return not running and self.desk.settled_before(before)
 
     def _step(self) -> None:
         """Take what slots report; wait a little if there is nothing."""
@@ -267,20 +191,20 @@ class Campaign:
             except (EOFError, ConnectionResetError):
                 self._died(slot)
 
-    def _take(self, slot: _Slot, report: Report) -> None:
+    def _take(self, slot: Slot, report: Report) -> None:
         match report:
             case Hello():
                 self._greet(slot, report)
             case Idle():
                 slot.idle = True
-                self._account(slot)
+                self.orders.account(slot)
             case Found():
                 self._found(report)
             case Batch():
                 slot.numbers = ()
                 self.summary.quiet_since = self.summary.wall_seconds
                 self.summary.stats.add(report.stats)
-                self.desk.batch(report)
+                self.desk.batch(report, self.orders.numbers.dealt_with())
             case Reconsidered():
                 slot.items = ()
                 self.desk.reconsidered(report)
@@ -292,15 +216,7 @@ class Campaign:
             case Failed():
                 self._failed(report.text)
 
-    def _account(self, slot: _Slot) -> None:
-        """Count the time of the order that a slot is done with."""
-        spent = time.monotonic() - slot.since if slot.since else 0.0
-        if slot.triage:
-            self.triage_seconds += spent
-        else:
-            self.case_seconds += spent
-
-    def _greet(self, slot: _Slot, hello: Hello) -> None:
+    def _greet(self, slot: Slot, hello: Hello) -> None:
         slot.greeted = True
         self.summary.engines |= {REFERENCE: VERSION, **dict(hello.engines)}
         self.summary.notes = list(dict.fromkeys((*self.summary.notes, *hello.notes)))
@@ -316,7 +232,7 @@ class Campaign:
             self._drop(slot)
         self._fill()
 
-    def _died(self, slot: _Slot) -> None:
+    def _died(self, slot: Slot) -> None:
         self._drop(slot)
         fate = slot.runner.fate()
         if fate.failure:
@@ -331,7 +247,7 @@ class Campaign:
                 continue
             if len(slot.numbers) == 1 and slot.greeted:
                 self.doubted.add(number)
-            self.numbers.again.append(number)
+            self.orders.numbers.again.append(number)
         if slot.bundle:
             self.desk.minimizer_died(slot.bundle)
         if slot.items:
@@ -339,7 +255,7 @@ class Campaign:
             self.desk.give_back(slot.items, lost=alone and slot.items[0] in self.doubted)
             self.doubted.update(slot.items if alone else ())
 
-    def _drop(self, slot: _Slot) -> None:
+    def _drop(self, slot: Slot) -> None:
         self.slots.remove(slot)
         slot.pipe.close()
 
@@ -349,7 +265,7 @@ class Campaign:
         deadline = time.monotonic() + LAST_WORDS
         with suppress(KeyboardInterrupt, ArchiveError):
             for slot in minimizing:
-                self._order(slot, Stop())
+                self.orders.send(slot, Stop())
             while any(slot.bundle and slot in self.slots for slot in minimizing) and time.monotonic() < deadline:
                 self._step()
 
@@ -386,7 +302,9 @@ class Campaign:
         self.summary.findings = stored_findings(self.archive)
         self.summary.unreadable = list(self.archive.unreadable)
         cases = self.summary.stats.cases
-        self.summary.steered = [str(lesson) for lesson in self.desk.lessons if lesson.begins < cases]
+        learning = self.desk.learning
+        self.summary.steered = [str(lesson) for lesson in learning.lessons if lesson.begins < cases]
+        self.summary.allotted = told(learning.epochs)
 
     def _review_known(self) -> None:
         self.summary.expired_known = [entry.id for entry in self.known.expired()]

@@ -54,11 +54,13 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class RunCases:
-    """Run these cases until ``deadline`` (by ``time.monotonic``)."""
+    """Run these cases until ``deadline`` (by ``time.monotonic``). ``place`` is where they stand among all cases of the
+    run (``Epochs.case``), by which they are steered."""
 
     numbers: tuple[int, ...]
     knowledge: Knowledge
     deadline: float | None
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ LAST_WORDS: Final = 5.0
 class Settings:
     """How long and how wide to run. ``seconds`` or ``cases`` bounds it; ``minimize_seconds`` 0 minimizes nothing.
 
-    ``epoch`` is by how many case numbers steering goes (``fuzz.campaign.steering``), 0 for not at all. With a ``shard``
-    only its part of the case numbers (of those below ``cases``) is run, and nothing steers but what was known before.
+    With ``steer`` causes that are known have a say in what further cases are made of (``fuzz.campaign.steering``), with
+    ``allot`` what targets gave in how many cases they get (``fuzz.campaign.allotment``), both by epochs of ``epoch``
+    cases. With a ``shard`` only its part of the case numbers (of the first ``cases`` cases) is run, and nothing steers
+    or allots but what was known before.
     ``bisect_seconds`` is for finding out which releases show what is new, at the end, 0 for not at all. With
     ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new ones.
 
@@ -31,6 +33,8 @@ class Settings:
     max_per_signature: int = 3
     minimize_seconds: float = 60.0
     epoch: int = EPOCH
+    steer: bool = True
+    allot: bool = False
     fail_on_any: bool = False
     bisect_seconds: float = 0.0
     shard: Shard | None = None

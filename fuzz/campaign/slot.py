@@ -114,7 +114,7 @@ class _Slot:
             target, index = series.case(number)
             began = self._spent(stats)
             try:
-                avoid = avoid_for(number, index, order.knowledge.lessons)
+                avoid = avoid_for(order.place, index, order.knowledge.lessons)
                 case = self.make(target, series.seed, index, stats, avoid)
                 trial = self.run(case)
                 account(stats, trial)

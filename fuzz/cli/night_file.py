@@ -57,6 +57,7 @@ bisect = false                        # "30m": find out which releases show each
 explain = false                       # "10m", or true for a twentieth of time: why each new cause is wrong
 #examples = 3                         # findings to store of one cause
 #steer = true                         # make most cases without what known causes need
+#allot = true                         # of all targets, give more turns to those that find something new
 
 #known = ["corpus/known/wasmtime.toml"]   # files of known issues, which are not new
 #fail_on = "new"                      # "any": exit with 1 for causes of earlier nights too
@@ -121,6 +122,7 @@ KEYS: Final[Mapping[str, _Key]] = {
     "explain": _Key(lambda value: isinstance(value, bool) or _is_time(value), 'a duration, as "10m", true or false'),
     "examples": _COUNT,
     "steer": _BOOL,
+    "allot": _BOOL,
     "known": _Key(lambda value: value == [] or _texts(value), 'a list of files, as ["known.toml"]'),
     "fail_on": _Key(lambda value: value in ("new", "any"), '"new" or "any"'),
     "seeds": _TEXT,
@@ -157,6 +159,7 @@ def read_night(path: Path) -> Night:
         explain=_seconds(None if data.get("explain") is True else data.get("explain", False), seconds / 20),
         examples=data.get("examples", 3),
         steer=data.get("steer", True),
+        allot=data.get("targets", ALL) in (ALL, [ALL]) and data.get("allot", True),
         fail_on_any=data.get("fail_on") == "any",
         offline=offline,
         known=tuple(home / name for name in data.get("known", [])),

@@ -17,7 +17,6 @@ from fuzz.campaign.deadline import TimeIsOver, until
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.settings import LAST_WORDS, Settings
-from fuzz.campaign.steering import EPOCH
 from fuzz.corpus.folder import add, entries_of_output
 from fuzz.night.explaining import explain_new
 from fuzz.night.retest import Retested, retest
@@ -113,7 +112,8 @@ def _settings(night: Night, ends: Shares, started: float) -> Settings:
         jobs=night.jobs,
         max_per_signature=night.examples,
         minimize_seconds=night.minimize,
-        epoch=EPOCH if night.steer else 0,
+        steer=night.steer,
+        allot=night.allot,
         fail_on_any=night.fail_on_any,
         bisect_seconds=night.bisect,
         stop_at=started + ends.minimizing - LAST_WORDS - 1.0,

@@ -40,6 +40,7 @@ class Night:
     explain: float = 0.0
     examples: int = 3
     steer: bool = True
+    allot: bool = False
     fail_on_any: bool = False
     offline: bool = False
     known: tuple[Path, ...] = ()

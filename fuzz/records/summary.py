@@ -106,7 +106,8 @@ class Summary:
     ``errors`` are failures of the harness itself, ``unreadable`` bundles that were set aside, a line each. ``resumed``
     is how many cases had been done before this run; ``quiet_since`` is the wall second in which cases were reported
     last, ``new_at`` the one in which the last new finding was stored (None before). ``steered`` says what later cases
-    were made without, a line each. In a report on a folder ``series`` has all of its series, the last one last: its
+    were made without, a line each; ``allotted`` is the part of its turns that each target takes by now, empty where all
+    take all. In a report on a folder ``series`` has all of its series, the last one last: its
     seed is ``seed``. With ``fail_on_any`` findings of earlier runs count for the exit code too.
     """
 
@@ -128,6 +129,7 @@ class Summary:
     quiet_since: float = 0.0
     interrupted: bool = False
     steered: list[str] = field(default_factory=list)
+    allotted: dict[str, float] = field(default_factory=dict)
     fail_on_any: bool = False
     new_at: float | None = None
     now: Now = Now()
@@ -217,6 +219,7 @@ class Summary:
             "targets_cases": dict(sorted(stats.targets.items())),
             "targets_cpu_seconds": {name: round(spent, 3) for name, spent in sorted(stats.target_cpu.items())},
             "steered": self.steered,
+            "allotted": {name: round(part, 3) for name, part in sorted(self.allotted.items())},
             "interrupted": self.interrupted,
             "exit_code": int(self.exit_code),
         }

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from fuzz.records.stats import Stats
 from fuzz.records.summary import Summary
 from fuzz.records.target_yield import TargetYield
 
@@ -67,13 +66,14 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
     yield f"  fuzz itself: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
     yield from (f"  {note}" for note in summary.notes)
-    yield from _reached(stats)
+    yield from _reached(summary)
     yield from _findings(summary)
     yield from _trouble(summary)
 
 
-def _reached(stats: Stats) -> Iterator[str]:
+def _reached(summary: Summary) -> Iterator[str]:
     """What the cases were worth: the shapes they have and execute, how their calls ended, what was not compared."""
+    stats = summary.stats
     if not stats.cases:
         return
     wide = (
@@ -90,6 +90,8 @@ def _reached(stats: Stats) -> Iterator[str]:
     yield f"  outcomes that were not compared: {_numbers(stats.poisons)}"
     if stats.nan_cases:
         yield f"  cases in which a NaN's bits, which are free, decided something: {stats.nan_cases}"
+    if summary.allotted:
+        yield f"  turns by now, by what targets gave: {allotment(summary.allotted)}"
     if stats.discarded:
         yield f"  discarded cases: {_numbers(stats.discarded)}"
 
@@ -97,6 +99,15 @@ def _reached(stats: Stats) -> Iterator[str]:
 def _numbers(counts: Counter[str]) -> str:
     """A histogram in a line, the largest first."""
     return ", ".join(f"{count} {word}" for word, count in counts.most_common()) or "none"
+
+
+def allotment(parts: Mapping[str, float]) -> str:
+    """The part of its turns that each target takes, those with the most first: ``all of simd; 41% of memory``."""
+    by_part: dict[int, list[str]] = {}
+    for name, part in sorted(parts.items()):
+        by_part.setdefault(round(100 * part), []).append(name)
+    told = [(part, ", ".join(names)) for part, names in sorted(by_part.items(), reverse=True)]
+    return "; ".join(f"{'all' if part == 100 else f'{part}%'} of {names}" for part, names in told)
 
 
 def _target(target: str, counts: TargetYield) -> Iterator[str]:

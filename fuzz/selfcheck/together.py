@@ -18,7 +18,6 @@ from fuzz.archive.bundles import FINDINGS, read_bundle
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.settings import Settings
-from fuzz.campaign.steering import EPOCH
 from fuzz.records.finding import Finding
 from fuzz.records.history import Series
 from fuzz.records.summary import Summary
@@ -125,8 +124,7 @@ def look(how: Together, capabilities: Mapping[str, Capabilities], folder: Path |
         series = Series(how.targets, how.seed, version_of(how.targets))
         opener = partial(open_faulty, "+".join(how.faults), capabilities)
         plan = Plan(tuple(capabilities), series, LIMITS, offline=True, opener=opener)
-        epoch = EPOCH if how.steer else 0
-        settings = Settings(None, how.cases, how.jobs, how.each, how.minimize, epoch)
+        settings = Settings(None, how.cases, how.jobs, how.each, how.minimize, steer=how.steer)
         watch = Watch(how)
         summary = Campaign(plan, settings, archive, known.none(), watch).run()
     finally:

@@ -17,6 +17,7 @@ from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.recorded import recorded
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Batch, Knowledge, Minimize, Plan, RunCases
+from fuzz.campaign.orders import Orders
 from fuzz.campaign.settings import Settings
 from fuzz.campaign.slot import _Slot
 from fuzz.records.history import Cause, Ending, Series, SetAside
@@ -184,16 +185,16 @@ def test_a_slot_that_dies_minimizing_does_not_end_the_work(
 ) -> None:
     """Its finding is tried once more; what waits for that does not wait for ever."""
     left = deaths
-    order = Campaign._minimize
+    order = Orders._minimize
 
-    def killing(campaign: Campaign, slot: Any, task: Minimize) -> None:
+    def killing(orders: Orders, slot: Any, task: Minimize) -> None:
         nonlocal left
         if left:
             left -= 1
             os.kill(slot.runner.process.pid, signal.SIGKILL)
-        order(campaign, slot, task)
+        order(orders, slot, task)
 
-    monkeypatch.setattr(Campaign, "_minimize", killing)
+    monkeypatch.setattr(Orders, "_minimize", killing)
     archive = Archive(tmp_path / "out")
     try:
         run = campaign(archive, 24)
@@ -228,13 +229,13 @@ def test_the_lowest_case_that_shows_a_cause_teaches_it(tmp_path: Path) -> None:
         run.run()
         desk = run.desk
         (cause,) = [cause.id for cause in desk.causes if cause.essentials[0] == "i64.mul"]
-        later = replace(desk.by_causes[cause], number=1003)
-        desk.by_causes[cause] = later
+        later = replace(desk.learning.by_causes[cause], number=1003)
+        desk.learning.by_causes[cause] = later
         assert later.begins == 3000
         seen = archive.sightings(cause=cause)[0]
         desk.batch(Batch((998,), Stats(), (replace(seen, index=998),)))
-        assert desk.by_causes[cause].begins == 2000
+        assert desk.learning.by_causes[cause].begins == 2000
         desk.batch(Batch((999,), Stats(), (replace(seen, index=2998),)))
-        assert desk.by_causes[cause].begins == 2000
+        assert desk.learning.by_causes[cause].begins == 2000
     finally:
         archive.close()

@@ -18,7 +18,6 @@ from fuzz.campaign.cluster import open_cluster
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.settings import Settings
-from fuzz.campaign.steering import EPOCH
 from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive, shard
 from fuzz.cli.asked import asked_engines
 from fuzz.cli.chosen import ALL, chosen_targets
@@ -81,6 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on", choices=["any", "new"], default="new", help=words)
     words = "make cases with what known causes need as often as without"
     parser.add_argument("--no-steer", action="store_true", help=words)
+    words = "let each target take all of its turns, whatever it finds; of named targets each does (docs/campaign.md)"
+    parser.add_argument("--no-allot", action="store_true", help=words)
     add_json(parser)
 
 
@@ -101,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
         jobs=args.jobs or cpus,
         max_per_signature=args.max_per_signature,
         minimize_seconds=0.0 if args.no_minimize else args.minimize_time,
-        epoch=0 if args.no_steer else EPOCH,
+        steer=not args.no_steer,
+        allot=args.generator is None and args.target in (None, ALL) and not args.no_allot,
         fail_on_any=args.fail_on == "any",
         bisect_seconds=args.bisect,
         shard=args.shard,

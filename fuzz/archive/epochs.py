@@ -1,0 +1,74 @@
+"""The epochs of a series on record, and what its targets gave: what allotment rests on when a run goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+
+from fuzz.archive.archive import Archive
+from fuzz.archive.queries import Queries
+from fuzz.archive.writing import series_id
+from fuzz.records.epoch import Epoch
+from fuzz.records.history import Series
+from generators.registry import avoided
+
+Word = tuple[str, str]
+"""A target, and something that a case of it executed or was."""
+
+
+def epochs(archive: Archive, series: Series) -> list[Epoch]:
+    """The epochs that were begun while targets were allotted their turns, in order."""
+    rows = archive.database.rows(
+        "SELECT number, first, next, parts FROM epochs WHERE series = ? ORDER BY number",
+        (series_id(archive.database, series),),
+    )
+    load = archive.database.load
+    return [Epoch(number, first, next, tuple(sorted(load(parts).items()))) for number, first, next, parts in rows]
+
+
+def record_epoch(archive: Archive, series: Series, epoch: Epoch) -> None:
+    """Keep what was decided: whoever goes on with the series passes over the same turns."""
+    with archive.database.transaction():
+        archive.database.execute(
+            "INSERT OR IGNORE INTO epochs VALUES (?, ?, ?, ?, ?)",
+            (series_id(archive.database, series), epoch.index, epoch.first, epoch.end, json.dumps(dict(epoch.parts))),
+        )
+
+
+def words(archive: Archive, series: Series) -> dict[Word, int]:
+    """The first epoch in which each word was met."""
+    rows = archive.database.rows(
+        "SELECT target, word, epoch FROM words WHERE series = ?", (series_id(archive.database, series),)
+    )
+    return {(target, word): epoch for target, word, epoch in rows}
+
+
+def record_words(archive: Archive, series: Series, met: Iterable[Word], epoch: int) -> None:
+    """Cases of an epoch had these words."""
+    with archive.database.transaction():
+        id = series_id(archive.database, series)
+        archive.database.each_executed(
+            "INSERT INTO words VALUES (?1, ?2, ?3, ?4) ON CONFLICT (series, target, word) DO UPDATE "
+            "SET epoch = min(epoch, excluded.epoch)",
+            ((id, *word, epoch) for word in met),
+        )
+
+
+def causes_met(archive: Queries, series: Series) -> Iterator[tuple[int, str, int]]:
+    """Each cause that cases of the series showed: its id, and by target the least index of such a case."""
+    rows = archive.database.rows(
+        'SELECT cause, target, version, min("index") FROM sightings JOIN origins ON origins.id = origin '
+        "WHERE cause IS NOT NULL AND seed = ? GROUP BY cause, origin",
+        (str(series.seed),),
+    )
+    for cause, target, version, index in rows:
+        if target in series.targets and avoided(version)[0] == series.version:
+            yield cause, target, index
+
+
+def first_night(archive: Archive, series: Series) -> int:
+    """The night in which the series was begun."""
+    (night,) = archive.database.row(
+        "SELECT min(id) FROM nights WHERE series = ?", (series_id(archive.database, series),)
+    ) or (None,)
+    return archive.night if night is None else int(night)
