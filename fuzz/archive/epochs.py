@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 
 from fuzz.archive.archive import Archive
-from fuzz.archive.queries import Queries
+from fuzz.archive.queries import Queries, key_of
 from fuzz.archive.writing import series_id
-from fuzz.records.epoch import Epoch
+from fuzz.records.epoch import FULL, Epoch
 from fuzz.records.history import Series
-from generators.registry import avoided
 
 Word = tuple[str, str]
 """A target, and something that a case of it executed or was."""
@@ -24,6 +23,19 @@ def epochs(archive: Archive, series: Series) -> list[Epoch]:
     )
     load = archive.database.load
     return [Epoch(number, first, next, tuple(sorted(load(parts).items()))) for number, first, next, parts in rows]
+
+
+def allotted(reader: Queries, series: Series) -> dict[str, float]:
+    """The part of its turns, up to 1, that each target takes in the last epoch on record; none where all take all."""
+    if reader.database.row("SELECT 1 FROM sqlite_master WHERE name = 'epochs'") is None:
+        return {}  # written by an older release, and read only since
+    row = reader.database.row(
+        "SELECT parts FROM epochs JOIN series ON series.id = series WHERE targets = ? AND seed = ? AND version = ? "
+        "ORDER BY number DESC LIMIT 1",
+        key_of(series),
+    )
+    parts = reader.database.load(row[0]) if row else {}
+    return {name: parts.get(name, FULL) / FULL for name in series.names} if parts else {}
 
 
 def record_epoch(archive: Archive, series: Series, epoch: Epoch) -> None:
@@ -55,15 +67,14 @@ def record_words(archive: Archive, series: Series, met: Iterable[Word], epoch: i
 
 
 def causes_met(archive: Queries, series: Series) -> Iterator[tuple[int, str, int]]:
-    """Each cause that cases of the series showed: its id, and by target the least index of such a case."""
+    """Each cause that cases of the series showed (steered or not): its id, and by target the least index of such a
+    case."""
     rows = archive.database.rows(
-        'SELECT cause, target, version, min("index") FROM sightings JOIN origins ON origins.id = origin '
-        "WHERE cause IS NOT NULL AND seed = ? GROUP BY cause, origin",
+        'SELECT cause, target, min("index") FROM sightings JOIN origins ON origins.id = origin '
+        "WHERE cause IS NOT NULL AND seed = ? GROUP BY cause, target",
         (str(series.seed),),
     )
-    for cause, target, version, index in rows:
-        if target in series.targets and avoided(version)[0] == series.version:
-            yield cause, target, index
+    yield from ((cause, target, index) for cause, target, index in rows if target in series.targets)
 
 
 def first_night(archive: Archive, series: Series) -> int:

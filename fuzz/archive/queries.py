@@ -102,7 +102,7 @@ class Queries:
         rows = self.database.rows(
             "SELECT first, last FROM done JOIN series ON series.id = series "
             "WHERE targets = ? AND seed = ? AND version = ? ORDER BY first",
-            _key(series),
+            key_of(series),
         )
         return Done([(first, last) for first, last in rows])
 
@@ -111,12 +111,12 @@ class Queries:
         with self.database.moment():
             sums = self.database.rows(
                 "SELECT counts FROM series WHERE ?1 IS NULL OR (targets = ?1 AND seed = ?2 AND version = ?3)",
-                _key(series) if series else (None, None, None),
+                key_of(series) if series else (None, None, None),
             )
             sums += self.database.rows(
                 "SELECT new_counts.counts FROM new_counts JOIN nights ON nights.id = night "
                 "JOIN series ON series.id = series WHERE ?1 IS NULL OR (targets = ?1 AND seed = ?2 AND version = ?3)",
-                _key(series) if series else (None, None, None),
+                key_of(series) if series else (None, None, None),
             )
         stats = Stats()
         for (counts,) in sums:
@@ -305,7 +305,8 @@ class Queries:
         return Series(tuple(self.database.load(targets)), int(seed), version)
 
 
-def _key(series: Series) -> tuple[str, str, str]:
+def key_of(series: Series) -> tuple[str, str, str]:
+    """Its columns in the table of series."""
     return json.dumps(series.targets), str(series.seed), series.version
 
 

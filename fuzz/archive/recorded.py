@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.bundles import FINDINGS, UNREADABLE, BundleError, names, read_bundle
+from fuzz.archive.epochs import allotted
 from fuzz.records.history import Series
 from fuzz.records.summary import SeriesCount, Stored, Summary
 
@@ -49,6 +50,7 @@ def summarized(reader: Reader) -> Summary:
         for one in sorted(series, key=lambda one: one == last)
         if one in begun or reader.stats(one).cases  # steered cases that were set aside have series of their own
     ]
+    summary.allotted = allotted(reader, last)
     summary.findings = stored_findings(reader)
     aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
     summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]

@@ -10,8 +10,11 @@
 ``crew``, ``cluster``
     Who runs the slots: processes here, or workers of a Dask cluster, each of which holds a slot (``cluster_worker``,
     ``slot_process``). The rest of the campaign knows no difference.
-``numbering``, ``shards``
-    Which cases are next, and with ``--shard I/N`` which are whose when several runs divide a series.
+``orders``
+    ``Orders``: what each slot is told to do next.
+``numbering``, ``epochs``, ``shards``
+    Which cases are next; stretches of a thousand, of which each rests on what earlier ones have taught; and with
+    ``--shard I/N`` which cases are whose when several runs divide a series.
 ``settings``, ``deadline``
     How long and how wide a run is; an end that nothing may go beyond.
 ``messages``
@@ -20,9 +23,9 @@
     ``Desk``: where findings come together in the parent: bucket and cause of each, what waits, what is minimized next.
 ``sorting``
     In a slot: a disagreement is counted for a known cause, set aside while its bucket is worked on, or confirmed.
-``steering``
-    ``Steering``: how often the generators write the rows that known causes hang on; the last of the cases go on as if
-    nothing were known.
+``steering``, ``allotment``, ``learning``
+    What cases teach of how to make further ones: how often the generators write what known causes hang on, and what
+    part of its turns each target takes, by what it gave. ``Learning`` keeps both.
 ``afterwards``, ``histories``
     What is found out about new causes when the cases are over; ``--bisect``: which releases show each.
 ``feedback``

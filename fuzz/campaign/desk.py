@@ -234,7 +234,7 @@ class Desk:
         if not finding.repeats:
             self.unstable[key] += 1
         elif finding.known or self.minimize_seconds <= 0:
-            self._settle(path.name, finding, ())
+            self._settle(path.name, finding, (), self.learning.number_of(report.aside))
         else:
             self._work_on(finding, path.name, True, self.learning.number_of(report.aside), report.start)
         return path, finding, True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fuzz.archive.report_files import format_names
+from fuzz.campaign.shards import Shard
 from fuzz.cli.arguments import MOST_JOBS, duration
 from fuzz.cli.asked import asked_engines
 from fuzz.cli.chosen import ALL, chosen_targets
@@ -48,6 +49,7 @@ time = "8h"
 
 #jobs = 2                             # slots that run cases; without it: the CPUs
 #seed = 1                             # without it: that of the last night in the folder, or a random one
+#shard = "2/4"                        # only the second of four parts of the cases; with seed (docs/scale.md)
 #offline = false                      # install nothing
 
 #retest = "10m"                       # try the known causes again first, for so long at most; false: do not
@@ -99,6 +101,13 @@ def _is_time(value: Any) -> bool:
         return False
 
 
+def _is_shard(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(Shard.read(value))
+    except ValueError:
+        return False
+
+
 _TEXT: Final = _Key(lambda value: isinstance(value, str) and bool(value), 'text, as "findings"')
 _TEXTS: Final = _Key(_texts, 'a list of texts, as ["a", "b"]')
 _BOOL: Final = _Key(_is(bool), "true or false")
@@ -114,6 +123,7 @@ KEYS: Final[Mapping[str, _Key]] = {
     "engines": _TEXTS,
     "releases": _Key(_is(dict), 'a table, as [releases] with wasmtime = ["31.0.0"] in it'),
     "jobs": _Key(_within(1, MOST_JOBS), f"a number from 1 to {MOST_JOBS}"),
+    "shard": _Key(_is_shard, 'text, as "2/4" for the second of four'),
     "seed": _Key(_within(0, (1 << 63) - 1), "a number from 0 on"),
     "offline": _BOOL,
     "retest": _MAYBE,
@@ -152,6 +162,7 @@ def read_night(path: Path) -> Night:
         seconds=seconds,
         cases=data.get("cases"),
         seed=data.get("seed"),
+        shard=Shard.read(data["shard"]) if "shard" in data else None,
         jobs=data.get("jobs") or len(os.sched_getaffinity(0)),
         minimize=_seconds(data.get("minimize"), min(_MINIMIZE, seconds / 10)),
         retest=_seconds(data.get("retest"), min(_RETEST, seconds / 10)),
@@ -171,6 +182,8 @@ def read_night(path: Path) -> Night:
         night = replace(night, seeds=None)  # the first night makes it
     if night.seeds is not None and not night.seeds.is_dir():
         raise UsageError(f"{path}: seeds is {night.seeds}, and there is no such folder: fuzz corpus makes one")
+    if night.shard is not None and night.seed is None:
+        raise UsageError(f"{path}: shard needs seed: all shards are parts of one series")
     _at(path, lambda: shares(night))
     return night
 

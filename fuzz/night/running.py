@@ -115,6 +115,7 @@ def _settings(night: Night, ends: Shares, started: float) -> Settings:
         steer=night.steer,
         allot=night.allot,
         fail_on_any=night.fail_on_any,
+        shard=night.shard,
         bisect_seconds=night.bisect,
         stop_at=started + ends.minimizing - LAST_WORDS - 1.0,
         bisect_until=started + ends.bisecting,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.campaign.settings import LAST_WORDS
+from fuzz.campaign.shards import Shard
 from oracles.engine import UsageError
 
 _LEAST_REPORT: Final = 5.0
@@ -24,7 +25,8 @@ class Night:
     """A night. Times are seconds; ``minimize``, ``retest``, ``bisect`` and ``explain`` may be 0 for not at all.
 
     ``targets`` are those of a ``Series``. ``known`` are files. ``seeds`` is a corpus that ``mutate`` starts from,
-    ``corpus`` the one that minimized causes are added to. ``reports`` names formats, written to ``out/report``.
+    ``corpus`` the one that minimized causes are added to. ``reports`` names formats, written to ``out/report``. Of a
+    ``shard`` only its part of the cases is run, as of ``fuzz run --shard``.
     """
 
     out: Path
@@ -47,6 +49,7 @@ class Night:
     seeds: Path | None = None
     corpus: Path | None = None
     reports: tuple[str, ...] = ()
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)

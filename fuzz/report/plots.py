@@ -10,7 +10,7 @@ from markupsafe import Markup
 from fuzz.records.morning import Morning
 from fuzz.report.phrases import day
 from fuzz.report.svg import Bar, Column, bars, columns
-from fuzz.report.words import percent
+from fuzz.report.words import allotment, percent
 from wasm.isa import OPS
 
 _MOST_NIGHTS: Final = 60
@@ -46,6 +46,8 @@ def _time(morning: Morning) -> tuple[str, str, Markup] | None:
     rows = [Bar(name, spent, f"{spent:.1f} s") for name, spent in _top(Counter(morning.summary.stats.target_cpu))]
     title = "CPU seconds by target"
     words = "Making its cases, running them on all engines, comparing."
+    if parts := morning.summary.allotted:
+        words += f" Turns at the end, by what targets gave: {allotment(parts)}."
     return (title, words, bars(title, rows)) if rows else None
 
 

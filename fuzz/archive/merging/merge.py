@@ -110,6 +110,7 @@ def _take(archive: Archive, reader: Reader, bundles: Bundles, causes: Causes, me
     rows.take_nights()
     merged.nights += rows.fresh_nights
     merged.cases += rows.take_done()
+    rows.take_epochs()
     rows.take_engines_and_errors()
     found = reader.findings()
     merged.unreadable += reader.unreadable

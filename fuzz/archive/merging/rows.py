@@ -123,6 +123,26 @@ class Rows:
                 fresh += _size(after) - _size(before)
         return fresh
 
+    def take_epochs(self) -> None:
+        """Which turns were passed over, and in which epoch targets first met something. Of a series that went on in two
+        places the longer record of epochs stays, whole: which turns are passed over changes no case."""
+        if self.source.row("SELECT 1 FROM sqlite_master WHERE name = 'epochs'") is None:
+            return  # written by an older release
+        for theirs, mine in self.ids("series").items():
+            asked = "SELECT number, first, next, parts FROM epochs WHERE series = ?"
+            rows = self.source.rows(asked, (theirs,))
+            if len(rows) > len(self.into.rows(asked, (mine,))):
+                self.into.execute("DELETE FROM epochs WHERE series = ?", (mine,))
+                self.into.each_executed("INSERT INTO epochs VALUES (?, ?, ?, ?, ?)", ((mine, *row) for row in rows))
+            self.into.each_executed(
+                "INSERT INTO words VALUES (?, ?, ?, ?) ON CONFLICT (series, target, word) DO UPDATE "
+                "SET epoch = excluded.epoch WHERE excluded.epoch < epoch",
+                (
+                    (mine, *row)
+                    for row in self.source.rows("SELECT target, word, epoch FROM words WHERE series = ?", (theirs,))
+                ),
+            )
+
     def take_engines_and_errors(self) -> None:
         for night, *values in self.source.rows("SELECT night, engine, release, trouble FROM night_engines"):
             self.into.execute(

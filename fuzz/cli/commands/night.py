@@ -87,6 +87,8 @@ def _plan(night: Night) -> Iterator[str]:
     yield f"out: {night.out}{'' if night.out.exists() else ' (new)'}"
     yield f"targets: {', '.join(f'{name} {100 * n / len(night.targets):.0f}%' for name, n in turns.most_common())}"
     yield f"engines: {', '.join(night.engines)}"
+    if night.shard is not None:
+        yield f"shard: {night.shard}, with seed {night.seed}"
     until = f", {night.cases} cases at most" if night.cases else ""
     yield f"time: {night.seconds:.0f} s in all, {night.jobs} slots{until}"
     yield f"  old causes: {f'until second {ends.retest:.0f}' if night.retest else 'not tried again'}"

@@ -26,7 +26,7 @@ from fuzz.report.phrases import (
     since,
     to_do,
 )
-from fuzz.report.words import percent
+from fuzz.report.words import allotment, percent
 
 FILE: Final = "report.md"
 
@@ -157,6 +157,9 @@ def _numbers(morning: Morning) -> Iterator[str]:
     yield from _table(("target", "cases", "CPU s"),
                       [(target, str(cases), f"{stats.target_cpu.get(target, 0.0):.1f}")
                        for target, cases in sorted(stats.targets.items())])  # fmt: skip
+    if summary.allotted:
+        yield f"Turns at the end, by what targets gave: {markdown(one_line(allotment(summary.allotted), 500))}."
+        yield ""
     if summary.notes:
         yield from (*(f"- {markdown(one_line(note, _MOST_TEXT))}" for note in summary.notes[:10]), "")
     yield from _table(("cases that", "number", "share"), [
