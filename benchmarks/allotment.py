@@ -106,7 +106,7 @@ def _count(folder: Path) -> None:
         causes, parts = reader.causes.all(), reader.causes.all(merged=True)
         print(f"{folder}: {stats.cases} cases, {spent:.0f} CPU s, {len(causes)} causes of {len(parts)} parts, "
               f"{60 * len(parts) / spent:.2f} parts a CPU minute")  # fmt: skip
-        shares = Counter({name: cpu for name, cpu in stats.target_cpu.items()})
+        shares = Counter[str](stats.target_cpu)
         whole = sum(shares.values())
         print("  CPU time: " + ", ".join(f"{name} {cpu / whole:.0%}" for name, cpu in shares.most_common(6)))
 

@@ -218,13 +218,15 @@ class Limits:
     """What one case may use. Time is CPU seconds of the worker for the whole case; memory is its resident set.
 
     ``wall_factor`` times ``cpu_seconds`` (and never less than ``least_wall``) is the wall-clock limit for a worker that
-    sleeps. ``steps`` and ``depth`` bind engines that count them, ``pages`` those that can refuse growth.
+    hardly moves, ``idle_seconds`` for one that does not move at all: it uses no CPU time, and none of its threads wants
+    any. ``steps`` and ``depth`` bind engines that count them, ``pages`` those that can refuse growth.
     """
 
     cpu_seconds: float = 10.0
     memory_bytes: int = 2 << 30
     wall_factor: float = 6.0
     least_wall: float = 10.0
+    idle_seconds: float = 5.0
     steps: int = 50_000_000
     depth: int = 20_000
     pages: int = 65_536

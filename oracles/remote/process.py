@@ -104,6 +104,7 @@ class WorkerProcess:
         self.cpu_before = 0.0
         self.started = time.monotonic()
         self.next_look = 0.0
+        self._moved, self._cpu = self.started, -1.0
         self._finalizer = weakref.finalize(
             self, _end, self.process, (self.requests, self.replies, self.noise_fd, self.progress_fd)
         )
@@ -114,6 +115,7 @@ class WorkerProcess:
         os.pwrite(self.progress_fd, bytes(PROGRESS.size), 0)
         self.started = time.monotonic()
         self.next_look = self.started + TICK
+        self._moved, self._cpu = self.started, -1.0
         self.outgoing = memoryview(frame)
         self._write()
 
@@ -181,6 +183,19 @@ class WorkerProcess:
             return 0.0, 0
         return max(0.0, (int(stat[11]) + int(stat[12])) / _TICKS - self.cpu_before), resident
 
+    def idle(self, cpu: float, seconds: float) -> bool:
+        """Whether it has done nothing at all for so long, now that it has used ``cpu`` seconds: it waits for what does
+        not come. One that gets no CPU because others have it is not idle, nor is one whose children may be busy."""
+        now = time.monotonic()
+        if cpu != self._cpu:
+            self._moved, self._cpu = now, cpu
+        if now - self._moved <= seconds:
+            return False
+        if _wants_cpu(self.process.pid):
+            self._moved = now
+            return False
+        return True
+
     def progress(self) -> tuple[int, int]:
         """(phase index, invocation) that the worker announced last in this request; zeros if nothing yet."""
         phase, invocation = PROGRESS.unpack(os.pread(self.progress_fd, PROGRESS.size, 0))
@@ -220,6 +235,17 @@ def _end(process: subprocess.Popen[bytes] | Forked, fds: tuple[int, ...]) -> Non
     for fd in fds:
         with contextlib.suppress(OSError):
             os.close(fd)
+
+
+def _wants_cpu(pid: int) -> bool:
+    """Whether any thread of a process runs, waits for its turn or for the disk, or has children; where the system does
+    not say, it may."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [(task / "stat").read_bytes().rpartition(b")")[2].split()[0] for task in tasks]
+        return bool(set(states) & {b"R", b"D"}) or any((task / "children").read_bytes() for task in tasks)
+    except (OSError, IndexError):
+        return True
 
 
 def _shared_file() -> int:

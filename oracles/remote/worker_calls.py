@@ -69,7 +69,8 @@ def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemor
         return None
     process.next_look = now + TICK
     cpu, resident = process.usage()
-    if cpu > limits.cpu_seconds or now - process.started > limits.wall_seconds:
+    idle = process.idle(cpu, limits.idle_seconds)
+    if cpu > limits.cpu_seconds or idle or now - process.started > limits.wall_seconds:
         return TimedOut(round(cpu, 2))
     if resident > limits.memory_bytes:
         return OutOfMemory(f"the worker held {resident >> 20} MiB")

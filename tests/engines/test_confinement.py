@@ -15,7 +15,7 @@ import pytest
 
 from oracles.remote.confinement import data_limit, describe, empty_folder, launcher, limit_cpu, probe
 from oracles.remote.crash import read_crash
-from oracles.remote.process import Died, Launch, WorkerProcess
+from oracles.remote.process import Died, Launch, WorkerProcess, _wants_cpu
 from wasm.embedding import TimedOut
 
 MEMORY = 256 << 20
@@ -180,3 +180,30 @@ def test_nothing_is_loaded_that_takes_long() -> None:
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert {"ctypes", "resource"} <= loaded
     assert not loaded & {"re", "typing", "pathlib", "subprocess", "tempfile", "json", "dataclasses", "oracles", "site"}
+
+
+@pytest.mark.parametrize(
+    ("code", "wants"),
+    [
+        ("while True: pass", True),
+        ("import time; time.sleep(60)", False),
+        ("import os, time; os.fork() or time.sleep(60); time.sleep(60)", True),
+        (
+            "import threading, time; threading.Thread(target=lambda: exec('while True: pass')).start(); time.sleep(60)",
+            True,
+        ),
+    ],
+    ids=["it runs", "it sleeps", "it has a child", "a thread of it runs"],
+)
+def test_who_wants_no_cpu_time_does_nothing(code: str, wants: bool) -> None:
+    """However little a worker gets on a busy machine, it is idle only if it asks for none."""
+    process = WorkerProcess(Launch((sys.executable, "-c", code)))
+    try:
+        time.sleep(1.0)
+        seen = [_wants_cpu(process.process.pid) for _ in range(20)]
+        assert any(seen) == wants
+        assert not process.idle(0.0, 0.0)
+        time.sleep(0.01)
+        assert process.idle(0.0, 0.0) == (not wants)
+    finally:
+        process.close()

@@ -150,6 +150,23 @@ def test_an_endless_loop_times_out_and_the_worker_is_back(engine: Engine, wat: W
     short.close()
 
 
+def test_a_worker_that_does_nothing_is_not_waited_for(engine: Engine, wat: Wat) -> None:
+    """It was stopped in the middle of a case, as a deadlock or a lost wake-up would stop it."""
+    assert isinstance(engine, WorkerEngine)
+    still = WorkerEngine(engine.id, engine._worker, Limits(cpu_seconds=20, idle_seconds=0.5))
+    text = '(module (func (export "seven") (result i32) (i32.const 7)) (func (export "loop") (loop (br 0))))'
+    assert only(still.run(wat(text, Invocation("seven")))) == Returned.of(values("i32:7"))
+    start = time.monotonic()
+    pending = still.start(wat(text, Invocation("loop")))
+    assert pending.process is not None
+    os.kill(pending.process.process.pid, signal.SIGSTOP)
+    observation = pending.result()
+    assert isinstance((observation.instantiation, *observation.outcomes)[-1], TimedOut)
+    assert time.monotonic() - start < 15
+    assert only(still.run(wat(text, Invocation("seven")))) == Returned.of(values("i32:7"))
+    still.close()
+
+
 def test_growth_to_the_maximum_and_beyond(engine: Engine, wat: Wat) -> None:
     text = """(module (memory (export "m") 1 64) (table (export "t") 1 10000 funcref)
       (func (export "f") (result i32 i32 i32 i32)
