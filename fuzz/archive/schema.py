@@ -198,8 +198,7 @@ CREATE TABLE takeovers (
 """
 
 ADDED: Final = (
-    """
-CREATE TABLE IF NOT EXISTS retests (
+    """CREATE TABLE IF NOT EXISTS retests (
     night INTEGER NOT NULL,
     cause INTEGER NOT NULL,
     bundle TEXT NOT NULL,
@@ -209,27 +208,22 @@ CREATE TABLE IF NOT EXISTS retests (
     shows INTEGER NOT NULL,
     why TEXT NOT NULL,
     PRIMARY KEY (night, cause, engine)
-) WITHOUT ROWID
-""",
-    """
-CREATE TABLE IF NOT EXISTS epochs (
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS epochs (
     series INTEGER NOT NULL REFERENCES series,
     number INTEGER NOT NULL,
     first INTEGER NOT NULL,
     next INTEGER NOT NULL CHECK (next > first),
     parts TEXT NOT NULL,
     PRIMARY KEY (series, number)
-) WITHOUT ROWID
-""",
-    """
-CREATE TABLE IF NOT EXISTS words (
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS words (
     series INTEGER NOT NULL REFERENCES series,
     target TEXT NOT NULL,
     word TEXT NOT NULL,
     epoch INTEGER NOT NULL,
     PRIMARY KEY (series, target, word)
-) WITHOUT ROWID
-""",
+) WITHOUT ROWID""",
 )
 """Tables that archives of older releases do not have: whoever opens one to write makes them."""
 

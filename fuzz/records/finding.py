@@ -16,6 +16,10 @@ from wasm.embedding import Outcome, outcome_from_json, outcome_to_json
 FINDING_VERSION: Final = 1
 
 
+_MUTE: Final = re.compile(r"(SIG[A-Z]+|exit status N|Segmentation fault at address N|)")
+"""A death without a word, or running out of something, says as little as a wrong answer does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What makes two findings the same bug.
@@ -33,6 +37,11 @@ class Signature:
     settings: tuple[str, ...] = ()
     opcodes: tuple[str, ...] = ()
     provisional: bool = False
+
+    @property
+    def mute(self) -> bool:
+        """Whether neither message nor place says anything of what is wrong."""
+        return not self.place and _MUTE.fullmatch(self.message) is not None
 
     @property
     def key(self) -> str:

@@ -34,8 +34,6 @@ _NOISE: Final = (
 )
 _LISTS: Final = (re.compile(r"\[[^\[\]]*\]"), re.compile(r"\((?:[NVT][, ]*)+\)"))
 _LENGTH: Final = 160
-_SIGNAL: Final = re.compile(r"(SIG[A-Z]+|exit status N|Segmentation fault at address N|)")
-"""A death without a word, or running out of something, says as little as a wrong answer does."""
 
 
 def template(message: str, noise: re.Pattern[str] | None = None) -> str:
@@ -75,7 +73,7 @@ def is_telling(found: Signature) -> bool:
     """Whether a bucket by itself says much of what is wrong: a crash with a message or place, a refusal with a reason.
     Wrong answers look alike, and so do deaths without a word and whatever takes too long."""
     kinds = (Kind.CRASH.value, Kind.REJECT.value, Kind.ACCEPT.value)
-    return found.kind in kinds and (bool(found.place) or _SIGNAL.fullmatch(found.message) is None)
+    return found.kind in kinds and not found.mute
 
 
 def signature(dissent: Dissent) -> Signature:
@@ -83,8 +81,8 @@ def signature(dissent: Dissent) -> Signature:
     if dissent.kind not in _WITHOUT_MESSAGE:
         message = template(dissent.message, _noise_of(dissent.engine))
         where = place(dissent.location, dissent.message) if dissent.kind is Kind.CRASH else ""
-        mute = not where and _SIGNAL.fullmatch(message) is not None
-        return Signature(dissent.family, dissent.phase, dissent.kind.value, message, where, provisional=mute)
+        made = Signature(dissent.family, dissent.phase, dissent.kind.value, message, where)
+        return replace(made, provisional=made.mute)
     return Signature(
         dissent.family, dissent.phase, dissent.kind.value, _answer(dissent), provisional=True
     )  # fmt: skip

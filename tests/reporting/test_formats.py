@@ -1,5 +1,5 @@
 """Each format on mornings made by hand, text out (``--update-stages`` writes ``texts/`` anew), and read by tools that
-are not ours: html5lib, junitparser, the schema of SARIF."""
+are not ours: html5lib, junitparser, the schema of SARIF, FuzzManager."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import io
 import json
 import pkgutil
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,17 +21,23 @@ from pathlib import Path
 import html5lib
 import jsonschema
 import pytest
+from Collector.Collector import Collector
+from FTB.ProgramConfiguration import ProgramConfiguration
+from FTB.Signatures.CrashInfo import CrashInfo
+from FTB.Signatures.CrashSignature import CrashSignature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
-from mornings import MORNINGS, NASTY, cause, failed, hostile, huge, plain
+from mornings import MORNINGS, NASTY, cause, example, failed, hostile, huge, plain
 
-from fuzz.records.morning import Morning, News
+from fuzz.records.morning import CauseNews, Morning, News
 from fuzz.records.printable import printable_lines
 from fuzz.report import formats
-from fuzz.report.formats import github, html, jsonl, junit, markdown, sarif
+from fuzz.report.formats import fuzzmanager, github, html, jsonl, junit, markdown, sarif
 from fuzz.report.upstream import upstream
+from fuzz.triage.signature import signature
+from oracles.judge.verdict import Dissent, Kind
 
 TEXTS = Path(__file__).parent / "texts"
 NAMES = sorted(item.name for item in pkgutil.iter_modules(formats.__path__))
@@ -332,3 +340,72 @@ def test_any_text_of_others_leaves_every_format_whole(text: str) -> None:
 
 def test_nasty_is_nasty() -> None:
     assert printable_lines(NASTY) != NASTY
+
+
+# --- FuzzManager ---
+
+
+def kept_by_fuzzmanager(told: Morning, folder: Path) -> Collector:
+    """Its collector with the signatures of a report, put into files by the lines of docs/reports.md."""
+    (folder / "findings" / "report").mkdir(parents=True)
+    (folder / "findings" / "report" / fuzzmanager.FILE).write_text(fuzzmanager.render(told), encoding="utf-8")
+    docs = (Path(__file__).parents[2] / "docs" / "reports.md").read_text(encoding="utf-8")
+    (lines,) = (code for code in re.findall(r"```python\n(.*?)```", docs, flags=re.S) if "fuzzmanager" in code)
+    subprocess.run([sys.executable, "-c", lines], cwd=folder, check=True)
+    return Collector(sigCacheDir=str(folder / "signatures"))
+
+
+def crash(stderr: str, testcase: str = "(module)") -> CrashInfo:
+    where = ProgramConfiguration("wasmtime", "x86-64", "linux")
+    made = CrashInfo.fromRawCrashData([], stderr.splitlines(), where)
+    made.testcase = testcase
+    return made
+
+
+PANIC = """thread '<unnamed>' panicked at {}/regalloc2-{}/src/ion/moves.rs:{}:9:
+assertion failed: self.bundles[{}].len() == {}
+note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace
+"""
+
+
+def panicked(where: str, release: str, line: int) -> CauseNews:
+    text = PANIC.format(where, release, line, 17, "0x1234")
+    dissent = Dissent("wasmtime", "cranelift", Kind.CRASH, "compile", "", "", text)
+    made = signature(dissent)
+    assert made.place == "regalloc2/src/ion/moves.rs"
+    news = cause(9, News.NEW, ((3, 1),), "first seen", example=example("crash-simd-7-9", signature=made))
+    return replace(news, cause=replace(news.cause, essentials=("i32.add", "i32.mul", "i32.sub"), faces=(made.key,)))
+
+
+def test_fuzzmanager_knows_a_crash_by_its_message_and_place_and_a_wrong_value_by_its_instructions(
+    tmp_path: Path,
+) -> None:
+    told = replace(plain(), causes=(plain().causes[0], panicked("/root/.cargo/registry/src/index", "0.11.1", 123)))
+    collector = kept_by_fuzzmanager(told, tmp_path)
+    names = [news.key for news in told.causes]
+
+    def found(seen: CrashInfo) -> str:
+        file, metadata = collector.search(seen)
+        assert (metadata is None) == (file is None)
+        return Path(file).stem if file else ""
+
+    assert found(crash(PANIC.format("C:\\src", "0.12.0", 88, 4, "12"))) == names[1]
+    assert found(crash(PANIC.format("", "0.12.0", 88, 4, "12").replace("moves", "merges"))) == ""
+    assert found(crash(PANIC.format("/x", "0.12.0", 88, 4, "12").replace("len()", "width()"))) == ""
+    assert found(crash("", "(module (func (result i32)\n  local.get 0\n  i32.rotl\n))")) == names[0]
+    assert found(crash("", "(module (func (result i32)\n  local.get 0\n  i32.rotr\n))")) == ""
+    assert found(crash("", "(module (func (result i64)\n  local.get 0\n  i64.rotl\n))")) == ""
+
+
+@pytest.mark.parametrize("which", MORNINGS)
+def test_every_signature_is_one_for_fuzzmanager(which: str) -> None:
+    """And none of them is about anything that may come: with no output and an empty module, nothing matches."""
+    for line in render("fuzzmanager", MORNINGS[which]()).splitlines():
+        row = json.loads(line)
+        assert CrashSignature(json.dumps(row["signature"])).matches(crash("")) is False
+        assert row["metadata"]["shortDescription"]
+
+
+def test_a_cause_of_which_nothing_is_known_has_no_signature() -> None:
+    bare = replace(plain().causes[0], cause=replace(plain().causes[0].cause, essentials=()))
+    assert render("fuzzmanager", replace(plain(), causes=(bare,))) == ""
