@@ -11,7 +11,7 @@ not seen    not seen in the last night, which could not have seen it
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from fuzz.archive.archive import Reader
 from fuzz.archive.bundles import FINDINGS
 from fuzz.archive.examples import example
 from fuzz.archive.recorded import summarized
+from fuzz.archive.sighted import Sighted, sighted
 from fuzz.records.history import Cause, Ending, EngineNight, Retest, StoredFinding
 from fuzz.records.morning import CauseNews, Group, Morning, News, NightNews
 from fuzz.records.stats import Stats
@@ -40,9 +41,12 @@ def morning(folder: Path) -> Morning:
         )
         last = nights[-1].night.id if nights else 0
         stats = reader.stats_of_night(last) if nights else Stats()
-        causes = _causes(reader, nights, stats)
+        seen = sighted(reader)
+        causes = _causes(reader, nights, stats, seen)
         tried = [one for one in reader.minimizations() if one.night == last and one.ending is not Ending.FIXPOINT]
-        return Morning(summarized(reader), _place(folder), nights, causes, stats, len(reader.pending()), tuple(tried))
+        return Morning(
+            summarized(reader, seen), _place(folder), nights, causes, stats, len(reader.pending()), tuple(tried)
+        )
 
 
 def _place(folder: Path) -> str:
@@ -53,7 +57,9 @@ def _place(folder: Path) -> str:
         return Path(os.path.normpath(folder)).as_posix()
 
 
-def _causes(reader: Reader, nights: tuple[NightNews, ...], stats: Stats) -> tuple[CauseNews, ...]:
+def _causes(
+    reader: Reader, nights: tuple[NightNews, ...], stats: Stats, seen: Mapping[int, Sighted]
+) -> tuple[CauseNews, ...]:
     found: dict[int, list[StoredFinding]] = {}
     loose: dict[str, list[StoredFinding]] = {}
     for row in reader.findings():
@@ -61,11 +67,10 @@ def _causes(reader: Reader, nights: tuple[NightNews, ...], stats: Stats) -> tupl
             loose.setdefault(row.signature.bucket.key, []).append(row)
         else:
             found.setdefault(reader.causes.root(row.cause), []).append(row)
-    seen, targets = reader.nights_seen(), reader.targets_seen()
     retests = reader.retests(nights[-1].night.id) if nights else {}
     told = []
     for cause in reader.causes.all():
-        about = found.get(cause.id, []), seen.get(cause.id, {}), targets.get(cause.id, ())
+        about = found.get(cause.id, []), seen.get(cause.id, Sighted())
         told.append(_told(reader, cause, *about, nights, stats, retests.get(cause.id, [])))
     of_buckets = reader.nights_of_buckets() if loose else {}
     told += [_loose(reader, rows, of_buckets.get(key, {}), nights, stats) for key, rows in loose.items()]
@@ -83,26 +88,29 @@ def _loose(
         shown_by=tuple(sorted(filter(None, map(_setting, engines)))),
         wrong_in=tuple(sorted({f"{_name(engine)}@{release}" for engine, release in engines.items()})),
     )  # fmt: skip
-    return _told(reader, cause, rows, seen, tuple(sorted({row.target for row in rows})), nights, stats)
+    first, last = reader.first_seen(bucket=bucket.key), reader.last_seen(bucket=bucket.key)
+    whole = Sighted(
+        reader.times_seen(bucket=bucket.key), seen, tuple(sorted({row.target for row in rows})),
+        tuple(reader.seen_on(bucket=bucket.key)), first.time if first else 0.0, last.time if last else 0.0,
+    )  # fmt: skip
+    return _told(reader, cause, rows, whole, nights, stats)
 
 
 def _told(
     reader: Reader,
     cause: Cause,
     rows: list[StoredFinding],
-    seen: dict[int, int],
-    targets: tuple[str, ...],
+    seen: Sighted,
     nights: tuple[NightNews, ...],
     stats: Stats,
     retests: Sequence[Retest] = (),
 ) -> CauseNews:
-    which = {"cause": cause.id} if cause.id else {"bucket": cause.faces[0]}
-    on_record = {night: seen.get(night, 0) for night in {*seen, *(row.night for row in rows), cause.night} if night}
-    times = max(reader.times_seen(**which), len(rows))
-    state, why = _state(cause, tuple(sorted(on_record)), targets, nights, stats, retests)
+    of_night = {*seen.nights, *(row.night for row in rows), cause.night}
+    on_record = {night: seen.nights.get(night, 0) for night in of_night if night}
+    times = max(seen.cases, len(rows))
+    state, why = _state(cause, tuple(sorted(on_record)), seen.targets, nights, stats, retests)
     if state is News.GONE and (earlier := sum(one.night.cases for one in nights[:-1])):
         why += f"; before, it showed on {times} of {earlier} cases"
-    first, last = reader.first_seen(**which), reader.last_seen(**which)
     rows = sorted(rows, key=lambda row: (not row.stable, row.size, row.bundle))
     known = cause.known or next((row.known for row in rows if row.known), "")
     cause = replace(cause, known=known)
@@ -113,10 +121,10 @@ def _told(
         why=why,
         nights=tuple(sorted(on_record.items())),
         times=times,
-        first=first.time if first else min((row.time for row in rows), default=0.0),
-        last=last.time if last else max((row.time for row in rows), default=0.0),
-        targets=targets or tuple(sorted({row.target for row in rows})),
-        seen_on=tuple(reader.seen_on(**which)),
+        first=seen.first or min((row.time for row in rows), default=0.0),
+        last=seen.last or max((row.time for row in rows), default=0.0),
+        targets=seen.targets or tuple(sorted({row.target for row in rows})),
+        seen_on=seen.seen_on,
         bundles=tuple(row.bundle for row in rows),
         example=example(reader.folder / FINDINGS / best.bundle, best.signature, cause) if best else None,
     )

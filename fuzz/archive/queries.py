@@ -234,17 +234,6 @@ class Queries:
         )
         return [SeenOn(*row) for row in rows]
 
-    def nights_seen(self) -> dict[int, dict[int, int]]:
-        """By cause and night, on how many cases it was seen then; causes without a sighting are not there."""
-        rows = self.database.rows(
-            'SELECT root, night, count(*) FROM (SELECT DISTINCT root, night, origin, "index" FROM sightings '
-            "JOIN roots ON roots.cause = sightings.cause) GROUP BY root, night ORDER BY root, night"
-        )
-        seen: dict[int, dict[int, int]] = {}
-        for root, night, cases in rows:
-            seen.setdefault(root, {})[night] = cases
-        return seen
-
     def retests(self, night: int) -> dict[int, list[Retest]]:
         """By cause (the one that it is part of now), what a night's engines did with its smallest case."""
         if self.database.row("SELECT 1 FROM sqlite_master WHERE name = 'retests'") is None:
@@ -272,17 +261,6 @@ class Queries:
         seen: dict[str, dict[int, int]] = {}
         for key, night, cases in rows:
             seen.setdefault(key, {})[night] = cases
-        return seen
-
-    def targets_seen(self) -> dict[int, tuple[str, ...]]:
-        """By cause, the targets on whose cases it was seen, by name."""
-        rows = self.database.rows(
-            "SELECT DISTINCT root, target FROM sightings JOIN roots ON roots.cause = sightings.cause "
-            "JOIN origins ON origins.id = origin ORDER BY root, target"
-        )
-        seen: dict[int, tuple[str, ...]] = {}
-        for root, target in rows:
-            seen[root] = (*seen.get(root, ()), target)
         return seen
 
     def _sightings(self, cause: int | None, bucket: str | None, order: str, limit: int | None) -> list[Sighting]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.bundles import FINDINGS, UNREADABLE, BundleError, names, read_bundle
 from fuzz.archive.epochs import allotted
+from fuzz.archive.sighted import Sighted
 from fuzz.records.history import Series
 from fuzz.records.summary import SeriesCount, Stored, Summary
 
 
-def stored_findings(archive: Archive | Reader) -> list[Stored]:
-    """The findings of a folder, by name, each with its cause and how often that was seen. Causes that were told of by
-    no run before the latest are fresh."""
+def stored_findings(archive: Archive | Reader, seen: Mapping[int, Sighted] | None = None) -> list[Stored]:
+    """The findings of a folder, by name, each with its cause and how often that was seen (``seen`` has it where
+    somebody has asked for all causes). Causes that were told of by no run before the latest are fresh."""
     since = archive.unreported_since()
     counts = archive.bucket_counts()
     causes = {cause.id: cause for cause in archive.causes.all()}
     roots = {id: archive.causes.root(id) for id in {row.cause for row in archive.findings()} if id is not None}
-    times = {root: archive.times_seen(cause=root) for root in roots.values()}
+    if seen is None:
+        times = {root: archive.times_seen(cause=root) for root in roots.values()}
+    else:
+        times = {root: seen[root].cases if root in seen else 0 for root in roots.values()}
     stored = []
     for row in archive.findings():
         cause = causes[roots[row.cause]] if row.cause is not None else None
@@ -36,7 +41,7 @@ def recorded(folder: Path) -> Summary:
         return summarized(reader)
 
 
-def summarized(reader: Reader) -> Summary:
+def summarized(reader: Reader, seen: Mapping[int, Sighted] | None = None) -> Summary:
     """The same of an archive that is open."""
     folder = reader.folder
     series = reader.series()
@@ -51,7 +56,7 @@ def summarized(reader: Reader) -> Summary:
         if one in begun or reader.stats(one).cases  # steered cases that were set aside have series of their own
     ]
     summary.allotted = allotted(reader, last)
-    summary.findings = stored_findings(reader)
+    summary.findings = stored_findings(reader, seen)
     aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
     summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]
     for night in nights:

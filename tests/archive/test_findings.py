@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
+from collections import Counter
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from archived import BUCKET, SERIES, TRAP, finding, sighting
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.bundles import read_bundle
 from fuzz.archive.recorded import recorded, stored_findings
-from fuzz.records.history import Ending, Minimization, Series, SetAside
+from fuzz.archive.sighted import Sighted, sighted
+from fuzz.records.history import Cause, Ending, Minimization, Series, SetAside
 from fuzz.records.stats import Stats
 from oracles.judge.verdict import Kind
 
@@ -199,3 +206,39 @@ def test_what_is_set_aside_waits_until_it_is_settled(tmp_path: Path) -> None:
     assert [one.number for one in archive.take_up(BUCKET)] == [2, 11]
     assert {(one.series, one.night) for one in archive.pending()} == {(SERIES, 1)}
     archive.close()
+
+
+SOME = st.tuples(
+    st.integers(0, 5), st.sampled_from([BUCKET, TRAP]), st.sampled_from(["fast", "fast:x=1"]),
+    st.sampled_from(["1.0.0", "2.0.0"]), st.one_of(st.none(), st.integers(1, 4)), st.integers(1, 50),
+)  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(SOME, max_size=12), min_size=1, max_size=3), st.booleans())
+def test_one_pass_over_all_sightings_says_what_each_question_says(nights: list[list[Any]], merged: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Archive(Path(folder))
+        ids = [archive.causes.add(Cause(0, f"c{n}", "value", "invoke", "fast")) for n in range(4)]
+        numbers = count()
+        for rows in nights:
+            archive.begin(SERIES)
+            seen = [
+                sighting(index, bucket, engine, release, cause=ids[cause - 1] if cause else None, time=float(time))
+                for index, bucket, engine, release, cause, time in rows
+            ]
+            archive.record_batch([next(numbers)], Stats(cases=1), seen)
+            archive.end(0)
+        if merged:
+            archive.causes.merge(ids[0], ids[2])
+        told = sighted(archive)
+        for cause in archive.causes.all():
+            one = told.get(cause.id, Sighted())
+            mine = archive.sightings(cause=cause.id)
+            assert one.cases == archive.times_seen(cause=cause.id)
+            assert list(one.seen_on) == archive.seen_on(cause=cause.id)
+            assert (one.first, one.last) == ((mine[0].time, mine[-1].time) if mine else (0, 0))
+            assert one.nights == Counter(night for night, _ in {(it.night, (it.target, it.index)) for it in mine})
+            assert one.targets == tuple(sorted({it.target for it in mine}))
+        assert [one.count for one in stored_findings(archive, told)] == [it.count for it in stored_findings(archive)]
+        archive.close()

@@ -39,10 +39,11 @@ _MOST: Final = 2000
 def render(morning: Morning) -> str:
     """The whole report as text."""
     rules: dict[str, dict[str, Any]] = {}
+    places: dict[str, int] = {}
     results = []
     for news in morning.causes:
         rules.setdefault(news.key, _rule(news))
-        results.append(_result(news, morning, list(rules).index(news.key)))
+        results.append(_result(news, morning, places.setdefault(news.key, len(places))))
     driver = {
         "name": "wasm-codegen-fuzz",
         "semanticVersion": VERSION,
