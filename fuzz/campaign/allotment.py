@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fuzz.campaign.epochs import Epochs
-from fuzz.records.epoch import FULL, Parts
+from fuzz.records.epoch import FULL, Epoch, Parts
 from fuzz.records.history import Series
 from fuzz.records.stats import Stats
 from generators.registry import load_target
@@ -77,6 +77,7 @@ class Gains:
     series: Series
     causes: dict[int, int] = field(default_factory=dict)
     words: dict[tuple[str, str], int] = field(default_factory=dict)
+    _cases: dict[int, Counter[str]] = field(default_factory=dict)
 
     def showed(self, cause: int, number: int) -> None:
         """A case of the series showed a cause."""
@@ -109,10 +110,16 @@ class Gains:
         return [
             {
                 target: Gave(cases, causes[epoch.index, target], words[epoch.index, target])
-                for target, cases in epoch.cases(self.series).items()
+                for target, cases in self._cases_in(epoch).items()
             }
             for epoch in epochs.begun[max(0, end - LONG) : end]
         ]
+
+    def _cases_in(self, epoch: Epoch) -> Counter[str]:
+        """How many cases each target has in an epoch, counted once."""
+        if epoch.index not in self._cases:
+            self._cases[epoch.index] = epoch.cases(self.series)
+        return self._cases[epoch.index]
 
 
 def words_of(stats: Stats) -> list[tuple[str, str]]:
