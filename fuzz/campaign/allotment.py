@@ -3,7 +3,7 @@
 A bandit with many arms, by epochs as steering goes: what targets gave in one epoch decides about the next but one. Its
 arms are targets, a reward is a new cause or something that no case had executed before, and the price of a case is its
 target's ``COST``, which is the same wherever and however often the case is run; CPU seconds that a machine measures are
-not (docs/decisions/0014).
+not (docs/decisions/0015).
 
     {"simd": Gave(...), "calls": Gave(...)}  ->  (("calls", 8),)      # an eighth of its turns
 """

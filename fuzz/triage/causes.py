@@ -23,6 +23,7 @@ from typing import Final, TypeAlias
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials, sizes_of
+from fuzz.triage.kin import any_width
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_telling
@@ -166,23 +167,33 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
         return Unknown(suspect.case)
     rows = executed_rows(suspect.case, static=suspect.bucket.phase in RUNS_NOTHING)
     sizes = sizes_of(suspect.case)
-    candidates = [c for c in candidates if Essentials.of_words(c.essentials).reached_by(rows, sizes)]
+    candidates = [c for c in candidates if _stand_for(Essentials.of_words(c.essentials), rows).reached_by(rows, sizes)]
     if not candidates:
         return Unknown(suspect.case)
     separable = [cause for cause in candidates if Essentials.of_words(cause.essentials).specific]
-    left = _still_wrong(suspect, separable, wrong) if separable else suspect.case
+    left = _still_wrong(suspect, separable, rows, wrong) if separable else suspect.case
     if left is not None:
         # What cannot be taken out may be what is left.
         opaque = tuple(cause for cause in candidates if cause not in separable)
         return Sighting(opaque) if opaque else Unknown(left, tuple(separable))
     # Alone first: the one without which nothing is wrong is the one that was seen.
-    alone = [cause for cause in separable[:-1] if _still_wrong(suspect, [cause], wrong) is None]
+    alone = [cause for cause in separable[:-1] if _still_wrong(suspect, [cause], rows, wrong) is None]
     return Sighting((alone[0],) if alone else tuple(separable))
 
 
-def _still_wrong(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], bool]) -> Case | None:
+def _stand_for(about: Essentials, rows: frozenset[str]) -> Essentials:
+    """The same with the rows of a case in place of those that it was minimized to: the reducer makes i32 of i64, and
+    what differs in width is one cause (``fuzz.triage.kin``). A cause stays as it is of which a case has only a part."""
+    wanted = set(map(any_width, about.specific))
+    there = {row for row in rows if any_width(row) in wanted}
+    return replace(about, specific=frozenset(there)) if set(map(any_width, there)) == wanted else about
+
+
+def _still_wrong(
+    suspect: Suspect, causes: Sequence[Cause], rows: frozenset[str], wrong: Callable[[Case], bool]
+) -> Case | None:
     """The case without these causes, if it still shows the bucket; None if it does not, or nothing was taken out."""
-    names = frozenset().union(*(Essentials.of_words(cause.essentials).specific for cause in causes))
+    names = frozenset().union(*(_stand_for(Essentials.of_words(one.essentials), rows).specific for one in causes))
     for form in Form:
         changed = neutralized(suspect.case, names, form, dead=suspect.bucket.phase in RUNS_NOTHING)
         if changed is not None and wrong(changed):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from fuzz.records.history import Cause
@@ -136,11 +137,17 @@ _WIDTHS: Final = (
 
 
 def _of_any_width(rows: frozenset[str]) -> frozenset[str]:
-    """Rows without how wide their values or lanes are: ``i.rotl``, ``fv.pmin``. Which kind of number stays. What asks a
-    question and what asks its negation are one, and so are the relaxed form of an instruction and the strict one."""
+    return frozenset(map(any_width, rows))
+
+
+@cache
+def any_width(name: str) -> str:
+    """A row's name without how wide its values or lanes are: ``i.rotl``, ``fv.pmin``. Which kind of number stays. What
+    asks a question and what asks its negation are one, and so are the relaxed form of an instruction and the strict
+    one."""
     for pattern, word in _WIDTHS:
-        rows = frozenset(pattern.sub(word, name) for name in rows)
-    return rows
+        name = pattern.sub(word, name)
+    return name
 
 
 def _around_a_load(first: frozenset[str], second: frozenset[str]) -> bool:
@@ -157,13 +164,16 @@ def generalized(parts: Sequence[Cause]) -> Iterator[Cause]:
     them is about, with whatever uses it, is all that the next user has to be asked for. The first part is the cause
     itself, whose sightings these would be."""
     about = [(part, Essentials.of_words(part.essentials)) for part in parts]
-    patterns = [(part, one.specific) for part, one in about if one.specific and not one.shape]
-    for row in sorted(_LOAD_ROWS & frozenset().union(*(rows for _, rows in patterns))):
-        mine = [part for part, rows in patterns if row in rows and len(rows) > 1]
+    users: dict[str, list[tuple[Cause, str]]] = {}
+    for part, one in about:
+        for row in _LOAD_ROWS & one.specific if len(one.specific) > 1 and not one.shape else ():
+            users.setdefault(any_width(row), []).append((part, row))
+    for _, mine in sorted(users.items()):
         if len(mine) > 1:
             yield replace(
-                parts[0], essentials=Essentials(frozenset({row})).words(), faces=_all(part.faces for part in mine),
-                shown_by=_all(part.shown_by for part in mine), wrong_in=_all(part.wrong_in for part in mine),
+                parts[0], essentials=Essentials(frozenset({mine[0][1]})).words(),
+                faces=_all(part.faces for part, _ in mine), shown_by=_all(part.shown_by for part, _ in mine),
+                wrong_in=_all(part.wrong_in for part, _ in mine),
             )  # fmt: skip
 
 

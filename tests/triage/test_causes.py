@@ -361,7 +361,8 @@ def users(*rows: str, id: int = 1) -> Cause:
     ("parts", "common"),
     [
         ([users("f32.ceil", "f32.load"), users("f32.copysign", "f32.load", id=2)], ["f32.load"]),
-        ([users("f32.ceil", "f32.load"), users("f64.ceil", "f64.load", id=2)], []),  # each of one use only
+        ([users("f32.ceil", "f32.load"), users("f64.load", "f64.trunc", id=2)], ["f32.load"]),
+        ([users("f32.ceil", "f32.load"), users("i32.clz", "i32.load", id=2)], []),  # each of one use only
         ([users("f32.ceil", "f32.load")], []),
         ([users("f32.load"), users("f32.ceil", "f32.load", id=2)], []),
         ([users("f32.ceil", "f32.sub"), users("f32.sub", "f32.trunc", id=2)], []),
@@ -385,3 +386,12 @@ def test_one_more_user_of_a_load_is_a_sighting() -> None:
     third = Case(encode(builder.finish()), (Invocation("f", (Value("i32", 5),)),))
     assert isinstance(asked(third, known, *folded), Unknown)
     assert asked(third, [*known, *generalized(known)], *folded) == Sighting(tuple(generalized(known)))
+
+
+def test_the_same_instruction_of_another_width_is_a_sighting() -> None:
+    """The reducer makes i32 of i64 where it can, so a cause does not tell the width that it is met in."""
+    wide: Mistake = (("i64.rotl",), "i64.rotr")
+    case = case_of("local.get 0  i64.extend_i32_u  i64.const 3  i64.rotl  i32.wrap_i64", 5)
+    assert asked(case, [A_ROTATION], wide) == Sighting((A_ROTATION,))
+    both = case_of("local.get 0  i64.extend_i32_u  i64.const 3  i64.rotl  i32.wrap_i64  i32.ctz", 5)
+    assert isinstance(asked(both, [A_ROTATION], wide, CTZ), Unknown)
