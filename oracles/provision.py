@@ -354,6 +354,11 @@ def _nearest(what: str, known: str, count: int = 2) -> list[str]:
     return releases[max(0, place - count) : place + count]
 
 
+def is_quiet() -> bool:
+    """Whether this thread is not to show what is fetched."""
+    return _quiet.get()
+
+
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """In this thread nothing is shown of what is fetched: somebody else tells of it."""
@@ -367,7 +372,7 @@ def quietly() -> Iterator[None]:
 @contextlib.contextmanager
 def _bar(what: str) -> Iterator[None]:
     """A moving bar on stderr while the client works, or one plain line where stderr is no terminal."""
-    if _quiet.get():
+    if is_quiet():
         yield
         return
     console = Console(stderr=True)

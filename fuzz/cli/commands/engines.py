@@ -8,7 +8,7 @@ from typing import Final
 from fuzz.cli.asked import asked_engines
 from fuzz.records.exit_code import ExitCode
 from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
-from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine, released, releases_of
+from oracles.engine import EngineId, UsageError, adapter, aliases, engine_names, open_engine, released, releases_of
 from oracles.judge.equality import show
 from oracles.judge.verdict import Disagree
 from oracles.remote.confinement import describe
@@ -54,6 +54,11 @@ def _list() -> int:
     for engine, releases in released().items():
         said = engine if releases.name == engine else f"{releases.name} ({engine})"
         print(f"releases of {said} at hand: {', '.join(reversed(releases.at_hand())) or 'none'}")
+    for name in engine_names():
+        for line in getattr(adapter(name), "builds", tuple)():
+            print(f"build of {name} at hand: {line}" if not line.startswith("not") else f"build of {name} {line}")
+    for short, full in aliases().items():
+        print(f"{short} is {full}")
     print(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
     return ExitCode.CLEAN
 
