@@ -168,11 +168,10 @@ def first_error(said: str) -> str:
     first = next((at for at, line in enumerate(lines) if line.startswith("error")), None)
     if first is None:
         return lines[-1][:300] if lines else "cargo said nothing"
-    where = next((line for line in lines[first + 1 : first + 3] if line.startswith("-->")), "")
-    cause = (
-        next((line for line in lines[first + 1 :] if "Caused by" not in line), "") if ":" not in lines[first] else ""
-    )
-    return " ".join(part for part in (lines[first][:300], where or cause[:300]) if part)
+    after = lines[first + 1 :]
+    where = next((line for line in after[:2] if line.startswith("-->")), "")
+    cause = after[after.index("Caused by:") + 1 :][:1] if "Caused by:" in after else []
+    return " ".join(part[:300] for part in (lines[first], where, *cause) if part)
 
 
 @contextlib.contextmanager
