@@ -14,6 +14,7 @@ import fcntl
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
@@ -49,6 +50,8 @@ _SHELLS: Final = {"node": ("v8", _NODES), "bun": ("jsc", _BUNS)}
 
 _STEP_SECONDS: Final = 900
 _LOOK_SECONDS: Final = 0.05
+_TELL_SECONDS: Final = 2.0
+"""Whoever waits for longer than this is told what for."""
 _held: Final[dict[Path, int]] = {}
 """By release, the descriptor of the lock that this process shares."""
 _quiet: Final = ContextVar("quiet", default=False)
@@ -246,6 +249,7 @@ def _provided(target: Path, install: Callable[[Path], None]) -> int:
     """See to it that the folder is there; gives its lock, shared."""
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = _open_lock(target)
+    told = time.monotonic() + _TELL_SECONDS
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
         while not target.is_dir():
@@ -255,6 +259,9 @@ def _provided(target: Path, install: Callable[[Path], None]) -> int:
             except BlockingIOError:
                 fcntl.flock(lock, fcntl.LOCK_UN)
                 time.sleep(_LOOK_SECONDS)
+                if time.monotonic() > told and not is_quiet():
+                    told = math.inf
+                    print(f"fuzz: waiting for another process that brings {target.name} here", file=sys.stderr)
             else:
                 if not target.is_dir():
                     _install(target, install)

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -186,20 +187,32 @@ def _telling(what: str, total: int) -> Iterator[Any]:
             task = progress.add_task(what, total=total)
             yield lambda done: progress.update(task, completed=min(done, total))
     else:
-        yield _Lines(what, total).tell
+        with _Lines(what, total) as lines:
+            yield lines.tell
 
 
 class _Lines:
-    """Progress in lines."""
+    """Progress in lines, which a thread prints: a large crate takes minutes in which cargo says nothing."""
 
     def __init__(self, what: str, total: int) -> None:
-        self._what, self._total = what, total
-        self._start = self._last = time.monotonic()
+        self._what, self._total, self._done = what, total, 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._print, daemon=True)
 
     def tell(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._last >= _TELL_SECONDS:
-            self._last = now
-            seconds = int(now - self._start)
-            words = f"{min(done, self._total)} of {self._total} crates after {seconds // 60}:{seconds % 60:02}"
-            print(f"building {self._what}: {words}", file=sys.stderr)
+        self._done = min(done, self._total)
+
+    def _print(self) -> None:
+        start = time.monotonic()
+        while not self._over.wait(_TELL_SECONDS):
+            seconds = int(time.monotonic() - start)
+            words = f"{self._done} of {self._total} crates after {seconds // 60}:{seconds % 60:02}"
+            print(f"fuzz: building {self._what}: {words}", file=sys.stderr)
+
+    def __enter__(self) -> _Lines:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()

@@ -231,12 +231,22 @@ def _package(id: EngineId, offline: bool) -> str:
     if id.path and not Path(id.path).is_file():
         raise EngineUnavailable(f"{id.path} is not a file")
     if id.version and id.version != _version_or_none():
-        return str(provision.wasmtime(id.version, offline))
+        return str(_wheel(id, offline))
     installed_version()
     spec = importlib.util.find_spec("wasmtime")
     if spec is None or not spec.submodule_search_locations:
         raise EngineUnavailable("wasmtime is installed but cannot be found: reinstall it")
     return str(Path(next(iter(spec.submodule_search_locations))).parent)
+
+
+def _wheel(id: EngineId, offline: bool) -> Path:
+    """The folder of the release's wheel; of a build, where there is no such wheel, of another with the same C API."""
+    try:
+        return provision.wasmtime(id.version, offline)
+    except EngineUnavailable:
+        if not id.get(BUILD):
+            raise
+        return provision.wasmtime(provision.newest(RELEASES, id.version.partition(".")[0], offline), offline)
 
 
 def _version_or_none() -> str | None:

@@ -21,6 +21,7 @@ from wasm.valtypes import I32
 EXAMPLES: Final = (
     "engines",
     "engines install wasmtime@33",
+    "engines install wasmtime@33.0.0:build=assertions",
     "engines doctor wasmtime:winch v8",
 )
 
@@ -28,8 +29,10 @@ EXAMPLES: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("list", help="engines and installed releases (the default)")
-    install = actions.add_parser("install", help="fetch a release")
-    install.add_argument("id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0 or jsc@1.4.5")
+    install = actions.add_parser("install", help="fetch a release, or make a build")
+    install.add_argument(
+        "id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0, jsc@1.4.5; or a build (docs/engines.md)"
+    )
     doctor = actions.add_parser("doctor", help="start engines and run a case on each")
     doctor.add_argument("id", metavar="ID", nargs="*", help="default: the default engines")
 
