@@ -9,6 +9,7 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
     def prepare(id: EngineId, offline: bool) -> None    # optional: bring here what takes long, before a clock runs
     def builds() -> Iterator[str]    # optional: ids of builds that are at hand, or lines about those under way
     ALIASES: Mapping[str, str]   # optional: names with a hyphen, each for the beginning of an id
+    def draws(id: EngineId) -> tuple[EngineId, ...]    # optional: those that an id stands for, if it stands for several
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
     RELEASES: Releases           # optional: its released versions, for an engine that a registry has (``Releases``)
 
@@ -216,6 +217,13 @@ def prepare(id: EngineId, offline: bool) -> None:
     get: Callable[[EngineId, bool], None] | None = getattr(adapter(id.name), "prepare", None)
     if get is not None:
         get(id, offline)
+
+
+def draws(id: EngineId) -> tuple[EngineId, ...]:
+    """The engines of which a campaign takes now this, now that one for an id: ``wasmtime:cpu=any``; most are alone."""
+    known = adapter(id.name) if id.name in engine_names() else None
+    several: Callable[[EngineId], tuple[EngineId, ...]] | None = getattr(known, "draws", None)
+    return several(id) if several is not None else (id,)
 
 
 class Releases(Protocol):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import importlib.metadata
 import importlib.util
 import json
@@ -273,7 +274,9 @@ def _provided(target: Path, install: Callable[[Path], None]) -> int:
 
 
 def _install(target: Path, install: Callable[[Path], None]) -> None:
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as temporary:
+    for left in target.parent.glob(f".new-{glob.escape(target.name)}-*"):  # by one that was killed: we hold the lock
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".new-{target.name}-", dir=target.parent) as temporary:
         folder = Path(temporary) / "tree"
         folder.mkdir()
         install(folder)

@@ -3,8 +3,11 @@
 With ``build=assertions|regalloc2-VERSION|with-FEATURE|no-FEATURE``, several with commas, ``@VERSION`` is built by cargo
 from the Rust package registry; ``wasmtime-10741`` is 33.0.0 with regalloc2 0.12.1, in which a call cannot have 254
 results. Other settings: ``opt=none|speed|speed_and_size``, ``regalloc=backtracking|single_pass``, ``checker``
-(regalloc2's symbolic checker after every allocation), ``winch``, ``pulley``, and ``flag.NAME=VALUE`` for any Cranelift
-flag. The worker proves that the release takes each of them. Release wheels are built without debug assertions.
+(regalloc2's symbolic checker after every allocation), ``winch``, ``pulley``, ``cpu=sse2|ssse3|avx|avx2|avx512``
+(``any``: drawn by a campaign), ``nan=canonical``, ``fuel``, ``epochs``, ``signals=off``, ``moves=off``, ``cow``,
+``unwind=off``, ``debug``, sizes in bytes or as 64K: ``reservation``, ``guard``, ``growth``, ``stack``; and
+``flag.NAME=VALUE`` for any Cranelift flag. The worker proves that the release takes each of them. Release wheels are
+built without debug assertions.
 """
 
 from __future__ import annotations
@@ -23,31 +26,24 @@ from typing import Any, Final
 from oracles import provision
 from oracles.builds import wasmtime as builds_of
 from oracles.builds.options import Build
-from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.cpu import cpu_flags
+from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, Switch
+from oracles.engines._wasmtime_settings import ANY, DEFAULTS, OWN, VALUES, canonical, runnable, worker_settings
 from oracles.remote.elf import NotElf, functions
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
-from wasm.errors import nearest
 from wasm.feature_use import features_of_bytes
 
-ORDER: Final = (BUILD, "opt", "regalloc", "checker", "winch", "pulley", "features")
-VALUES: Final = {
-    "opt": ("none", "speed", "speed_and_size"),
-    "regalloc": ("backtracking", "single_pass"),
-    "checker": ("on",),
-    "winch": ("on",),
-    "pulley": ("on",),
-    "features": ("max", "exact"),
-}
-DEFAULTS: Final = {"opt": "speed", "regalloc": "backtracking", "features": "max"}
 SERIALIZE: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_serialize.py")
 _SERIALIZE_SECONDS: Final = 60.0
 _SYMBOL: Final = re.compile(r"wasm\[0\]::function\[(\d+)\]|_wasm_function_(\d+)\Z")
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py")
 CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
+    "wasmtime:cpu=ssse3+fuel+epochs+reservation=0+guard=0+growth=0+stack=1M+cow+unwind=off",
+    "wasmtime:nan=canonical+signals=off+debug",
 )  # fmt: skip
 ALIASES: Final = {"wasmtime-10741": "wasmtime@33.0.0:build=regalloc2-0.12.1"}
 """Upstream's issue 10741, which no release ever had: https://github.com/bytecodealliance/wasmtime/issues/10741."""
@@ -79,30 +75,16 @@ NOISE: Final = re.compile(
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: settings in a fixed order, without defaults; ``wasmtime`` alone is ``wasmtime:opt=speed``."""
+    return canonical(id)
+
+
+def draws(id: EngineId) -> tuple[EngineId, ...]:
+    """For ``cpu=any`` each preset that this machine's CPU can run."""
+    if id.get("cpu") != ANY:
+        return (id,)
     settings = dict(id.settings)
-    if BUILD in settings:
-        settings[BUILD] = str(Build.parse(settings[BUILD]))
-        if not id.version:
-            text = "a path is a build already" if id.path else f"write wasmtime@33.0.0:{BUILD}={settings[BUILD]}"
-            raise UsageError(f"{BUILD} is of a release: {text}")
-    for key, value in settings.items():
-        if key.startswith("flag.") or key == BUILD:
-            continue
-        if key not in VALUES:
-            hint = nearest(key, VALUES)
-            raise UsageError(f"{key} is no setting of wasmtime{hint}: it has {', '.join(VALUES)} and flag.NAME")
-        if value not in VALUES[key]:
-            hint = nearest(value, VALUES[key])
-            raise UsageError(f"{key}={value} is not possible{hint}: {key} is {' or '.join(VALUES[key])}")
-    if "winch" in settings and (other := [key for key in settings if key not in ("winch", "features", BUILD)]):
-        raise UsageError(f"winch has no {other[0]}: it is a compiler of its own")
-    if "pulley" in settings and any(key.startswith("flag.has_") for key in settings):
-        raise UsageError("pulley has no CPU flags")
-    kept = {key: value for key, value in settings.items() if DEFAULTS.get(key) != value}
-    if not kept:
-        kept = {"opt": "speed"}
-    order = sorted(kept.items(), key=lambda item: (ORDER.index(item[0]) if item[0] in ORDER else len(ORDER), item[0]))
-    return EngineId(id.name, id.version, id.path, tuple(order))
+    presets = runnable(frozenset(cpu_flags().split()))
+    return tuple(check(id.with_settings({**settings, "cpu": preset})) for preset in presets)
 
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
@@ -110,9 +92,10 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
     flags = tuple((key, "") for key, _ in id.settings if key.startswith("flag."))
     cranelift = (("opt", ""), ("regalloc", ""), ("checker", ""), *flags)
     exact = Switch("features=exact", "features=max", (("features", "exact"),))
+    own = [Switch(f"no {key}", f"{key}={value}", ((key, ""),), True) for key, value in id.settings if key in OWN]
     if id.get("winch"):
         levels = [Switch(f"opt={value}", "winch", (("winch", ""), ("opt", value))) for value in ("speed", "none")]
-        return (*levels, exact)
+        return (*levels, *own, exact)
     has = f"opt={id.get('opt', DEFAULTS['opt'])}"
     levels = [
         Switch(f"opt={value}", has, (("opt", value),), value == "none")
@@ -134,7 +117,7 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
         found += [_flag(f"has_{name}", "false", True) for name in _CPU if id.get(f"flag.has_{name}") != "false"]
         found += [_flags([f"has_{name}" for name in group]) for group in _CPU_GROUPS]
     found += [_flag(name, value) for name, value in _PASSES if id.get(f"flag.{name}") != value]
-    return (*found, exact)
+    return (*found, *own, exact)
 
 
 def _flag(name: str, value: str, plainer: bool = False) -> Switch:
@@ -171,7 +154,7 @@ def builds() -> Iterator[str]:
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, installing the release if it is asked for and missing."""
     package, library = _package(id, offline), _library(id, offline)
-    settings = _worker_settings(id)
+    settings = worker_settings(id)
     config = f'{{"package": {json.dumps(package)}, "library": {json.dumps(library)}, "settings": {json.dumps(settings)}'
     argv = (sys.executable, "-I", "-S", WORKER, config + ', "fds": [{in}, {out}, {progress}], "nursery": {nursery}}')
     family = "winch" if "winch" in settings else "cranelift"
@@ -187,7 +170,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
 def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]:
     """The machine code of a module's functions, by their number among those that it defines. Raises
     ``EngineUnavailable`` where the release cannot give it."""
-    config = {"package": _package(id, offline), "library": _library(id, offline), "settings": _worker_settings(id),
+    config = {"package": _package(id, offline), "library": _library(id, offline), "settings": worker_settings(id),
               "features": sorted(features_of_bytes(content))}  # fmt: skip
     argv = (sys.executable, "-I", "-S", SERIALIZE, json.dumps(config))
     try:
@@ -212,11 +195,6 @@ def installed_version() -> str:
         return importlib.metadata.version("wasmtime")
     except importlib.metadata.PackageNotFoundError:
         raise EngineUnavailable("wasmtime is not installed: pip install wasmtime, or use wasmtime@VERSION") from None
-
-
-def _worker_settings(id: EngineId) -> dict[str, str]:
-    """What the worker is told to set; the rest says what it loads and what it is asked."""
-    return {key: value for key, value in id.settings if key not in ("features", BUILD)}
 
 
 def _library(id: EngineId, offline: bool) -> str:
