@@ -22,8 +22,9 @@ from oracles.builds.manifest import (
 )
 from oracles.builds.options import Build
 from oracles.engine import EngineId, EngineUnavailable, UsageError, risk
+from oracles.engines.wasmtime import machine_code
 from tests.engines.conftest import Wat, open_or_skip
-from wasm.embedding import Crashed, Entry, Invocation, Phase, Returned
+from wasm.embedding import Crashed, Entry, Invocation, Phase, Returned, Trapped
 
 SEED_BUG = "wasmtime-10741"
 
@@ -348,6 +349,30 @@ def test_253_results_are_right_and_254_are_the_bug(wat: Wat) -> None:
         assert "called `Option::unwrap()` on a `None` value" in seen.instantiation.text
     finally:
         engine.close()
+
+
+SILENT = """(module (type $wide (func (param i32 i32 i32) (result {types}))) (global $n (mut i32) (i32.const 0))
+    (func $f (type $wide) (global.set $n (global.get $n)) unreachable)
+    (func (export "f") (call $f (i32.const 0) (i32.const 0) (i32.const 0))
+        (global.set $n (global.get $n)) unreachable))"""
+
+
+@pytest.mark.parametrize(("floats", "wrong"), [(247, False), (249, True)])
+def test_a_result_in_a_register_overwrites_an_operand_without_a_word(wat: Wat, floats: int, wrong: bool) -> None:
+    """Nobody looks at what place result 256 has; operand 0 gets it, and one move to an argument is another."""
+    if not builds.is_at_hand("33.0.0", Build.parse("regalloc2-0.12.1")):
+        pytest.skip(f"{SEED_BUG} has not been built here (fuzz engines install {SEED_BUG})")
+    types = ["f32"] * floats + ["i32"] * 2
+    case = wat(SILENT.format(types=" ".join(types)), Invocation("f", (), Entry.WRAPPER))
+    right, seen = (machine_code(EngineId.parse(id), case.content, offline=True) for id in ("wasmtime@33.0.0", SEED_BUG))
+    assert [number for number in right if right[number] != seen[number]] == ([1] if wrong else [])
+    assert len(right[1]) == len(seen[1])
+    engine = open_or_skip(SEED_BUG)
+    try:
+        outcome = engine.run(case).outcomes[0]
+    finally:
+        engine.close()
+    assert isinstance(outcome, Crashed if wrong else Trapped)
 
 
 def test_the_cache_keeps_what_a_build_was_made_from() -> None:
