@@ -19,6 +19,8 @@ reference judges nothing, and neither imports the other.
 ``judge/``           what may differ, what excuses a difference, who is probably wrong (docs/judging.md)
 ``suite/``           the official test suite
 ``provision``        fetching releases of engines
+``builds/``          building what nobody releases, by cargo
+``cpu``              what this machine's CPU can do
 ``reference``        the reference's name
 ===================  ================================================================================================
 

@@ -5,6 +5,11 @@ The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME
     def check(id: EngineId) -> EngineId      # canonical settings; raises UsageError
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
     SAFE_FLAGS: re.Pattern[str]  # optional: flags that a stranger's engine id may have (``risk``)
+    def risk(id: EngineId) -> str    # optional: what else a stranger's engine id would do (``risk``); "" if nothing
+    def prepare(id: EngineId, offline: bool) -> None    # optional: bring here what takes long, before a clock runs
+    def builds() -> Iterator[str]    # optional: ids of builds that are at hand, or lines about those under way
+    ALIASES: Mapping[str, str]   # optional: names with a hyphen, each for the beginning of an id
+    def draws(id: EngineId) -> tuple[EngineId, ...]    # optional: those that an id stands for, if it stands for several
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
     RELEASES: Releases           # optional: its released versions, for an engine that a registry has (``Releases``)
 
@@ -49,6 +54,9 @@ class EngineUnavailable(UserError):
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
 _VERSION: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*\Z")
 _KEY: Final = re.compile(r"[a-z][A-Za-z0-9_.-]*\Z")
+_ALIAS: Final = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)+\Z")
+BUILD: Final = "build"
+"""The setting that says that the engine is built here, in place of being fetched as a release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,17 @@ class EngineId:
 
     def get(self, key: str, default: str = "") -> str:
         return dict(self.settings).get(key, default)
+
+    @property
+    def unreleased(self) -> str:
+        """What this runs that is no release: a path, or what is asked of a build; "" for a release."""
+        return self.path or (f"{BUILD}={self.get(BUILD)}" if self.get(BUILD) else "")
+
+    def released(self, version: str = "") -> EngineId:
+        """The same settings in a release, by default the installed one, and not by a path or in a build."""
+        kept = tuple((key, value) for key, value in self.settings if key != BUILD)
+        id = EngineId(self.name, version, "", kept)
+        return id if kept == self.settings else EngineId.parse(str(id))
 
     def with_settings(self, settings: Mapping[str, str]) -> EngineId:
         return EngineId(self.name, self.version, self.path, tuple(sorted(settings.items())))
@@ -117,10 +136,11 @@ class Switch:
 
 
 def _split(text: str) -> EngineId:
-    head, _, tail = _cut_settings(text)
+    head, _, tail = _cut_settings(_spelled_out(text))
     name, at, place = head.partition("@")
     if not _NAME.match(name):
-        raise UsageError(f"{text!r} is not an engine: write NAME[@VERSION|@/PATH][:KEY=VALUE+KEY=VALUE]")
+        hint = nearest(name, aliases()) if "-" in name else ""
+        raise UsageError(f"{text!r} is not an engine{hint}: write NAME[@VERSION|@/PATH][:KEY=VALUE+KEY=VALUE]")
     path = place if place.startswith("/") else ""
     if at and not path and not _VERSION.match(place):
         raise UsageError(f"{place!r} is neither a version nor an absolute path (in {text!r})")
@@ -133,6 +153,14 @@ def _split(text: str) -> EngineId:
             raise UsageError(f"{key} is set twice (in {text!r})")
         settings[key] = value or "on"
     return EngineId(name, "" if path else place, path).with_settings(settings)
+
+
+def _spelled_out(text: str) -> str:
+    """An id that begins with an alias, in full; any other as it is."""
+    name, colon, more = text.partition(":")
+    if not _ALIAS.match(name) or (full := aliases().get(name)) is None:
+        return text
+    return f"{full}{'+' if ':' in full else ':'}{more}" if colon else full
 
 
 def _cut_settings(text: str) -> tuple[str, str, str]:
@@ -154,12 +182,14 @@ def risk(id: EngineId) -> str:
     """
     if id.path:
         return f"the program or library {id.path}"
-    safe = getattr(adapter(id.name), "SAFE_FLAGS", None) if id.name in engine_names() else None
+    known = adapter(id.name) if id.name in engine_names() else None
+    safe = getattr(known, "SAFE_FLAGS", None)
     for key, value in id.settings:
         flag = key.removeprefix("flag.")
         if not _PLAIN.match(value) or (flag != key and safe is not None and not safe.match(flag)):
             return f"the option {flag}={value}"
-    return ""
+    more: Callable[[EngineId], str] | None = getattr(known, "risk", None)
+    return more(id) if more is not None else ""
 
 
 Ask: TypeAlias = Callable[[EngineId], tuple[bool | None, str]]
@@ -175,6 +205,25 @@ def engine_names() -> tuple[str, ...]:
 def adapter(name: str) -> Any:
     """The adapter module of an engine name that ``engine_names`` lists."""
     return importlib.import_module(f"oracles.engines.{name}")
+
+
+def aliases() -> dict[str, str]:
+    """Names for engine ids that no one would remember: what stands for each."""
+    return {short: full for name in engine_names() for short, full in getattr(adapter(name), "ALIASES", {}).items()}
+
+
+def prepare(id: EngineId, offline: bool) -> None:
+    """Bring here what an engine takes minutes for, before a clock runs. Raises ``EngineUnavailable``."""
+    get: Callable[[EngineId, bool], None] | None = getattr(adapter(id.name), "prepare", None)
+    if get is not None:
+        get(id, offline)
+
+
+def draws(id: EngineId) -> tuple[EngineId, ...]:
+    """The engines of which a campaign takes now this, now that one for an id: ``wasmtime:cpu=any``; most are alone."""
+    known = adapter(id.name) if id.name in engine_names() else None
+    several: Callable[[EngineId], tuple[EngineId, ...]] | None = getattr(known, "draws", None)
+    return several(id) if several is not None else (id,)
 
 
 class Releases(Protocol):

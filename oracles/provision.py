@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
@@ -49,6 +51,8 @@ _SHELLS: Final = {"node": ("v8", _NODES), "bun": ("jsc", _BUNS)}
 
 _STEP_SECONDS: Final = 900
 _LOOK_SECONDS: Final = 0.05
+_TELL_SECONDS: Final = 2.0
+"""Whoever waits for longer than this is told what for."""
 _held: Final[dict[Path, int]] = {}
 """By release, the descriptor of the lock that this process shares."""
 _quiet: Final = ContextVar("quiet", default=False)
@@ -246,6 +250,7 @@ def _provided(target: Path, install: Callable[[Path], None]) -> int:
     """See to it that the folder is there; gives its lock, shared."""
     target.parent.mkdir(parents=True, exist_ok=True)
     lock = _open_lock(target)
+    told = time.monotonic() + _TELL_SECONDS
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
         while not target.is_dir():
@@ -255,6 +260,9 @@ def _provided(target: Path, install: Callable[[Path], None]) -> int:
             except BlockingIOError:
                 fcntl.flock(lock, fcntl.LOCK_UN)
                 time.sleep(_LOOK_SECONDS)
+                if time.monotonic() > told and not is_quiet():
+                    told = math.inf
+                    print(f"fuzz: waiting for another process that brings {target.name} here", file=sys.stderr)
             else:
                 if not target.is_dir():
                     _install(target, install)
@@ -266,7 +274,9 @@ def _provided(target: Path, install: Callable[[Path], None]) -> int:
 
 
 def _install(target: Path, install: Callable[[Path], None]) -> None:
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as temporary:
+    for left in target.parent.glob(f".new-{glob.escape(target.name)}-*"):  # by one that was killed: we hold the lock
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".new-{target.name}-", dir=target.parent) as temporary:
         folder = Path(temporary) / "tree"
         folder.mkdir()
         install(folder)
@@ -354,6 +364,11 @@ def _nearest(what: str, known: str, count: int = 2) -> list[str]:
     return releases[max(0, place - count) : place + count]
 
 
+def is_quiet() -> bool:
+    """Whether this thread is not to show what is fetched."""
+    return _quiet.get()
+
+
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """In this thread nothing is shown of what is fetched: somebody else tells of it."""
@@ -367,7 +382,7 @@ def quietly() -> Iterator[None]:
 @contextlib.contextmanager
 def _bar(what: str) -> Iterator[None]:
     """A moving bar on stderr while the client works, or one plain line where stderr is no terminal."""
-    if _quiet.get():
+    if is_quiet():
         yield
         return
     console = Console(stderr=True)

@@ -38,7 +38,6 @@ from fuzz.archive.cause_tables import CauseQueries, CauseTables
 from fuzz.archive.database import NAME, Database, in_memory, open_to_read, open_to_write
 from fuzz.archive.disk import ArchiveError, FolderLock, explained, sweep
 from fuzz.archive.done import Done
-from fuzz.archive.machine import cpu_flags
 from fuzz.archive.queries import Queries
 from fuzz.archive.schema import FOLD_EVERY
 from fuzz.archive.takeover import JOURNAL, KEPT, keep, take_over
@@ -56,6 +55,7 @@ from fuzz.archive.writing import (
 from fuzz.records.finding import Finding
 from fuzz.records.history import Minimization, Retest, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
+from oracles.cpu import cpu_flags
 
 
 class Archive(Queries):

@@ -18,6 +18,7 @@ from fuzz.records.markdown_text import code, markdown
 from fuzz.records.printable import text_lines
 from fuzz.records.strip import Strip
 from fuzz.records.strip_text import words
+from oracles.engine import EngineId
 from oracles.judge.equality import show
 from wasm.case import Case, CaseKind
 
@@ -149,7 +150,7 @@ def _files(finding: Finding, content: str, case: Case) -> list[str]:
     size = f"{len(case.content)} bytes"
     if finding.minimized is not None:
         size += f", minimized from {len(finding.case.content)} (`original{case.kind.suffix}`)"
-    trust = " --trust" if any("@/" in run.engine for run in finding.runs) else ""
+    trust = " --trust" if any(EngineId.read(run.engine).unreleased for run in finding.runs) else ""
     forms = "" if case.kind is CaseKind.MACHINE else "; `case.wat` its text; `case.wast` with assertions"
     return [
         f"- `{content}`: the case ({size}){forms}",

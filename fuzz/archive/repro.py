@@ -14,7 +14,7 @@ from fuzz.archive.repro_wheel import python_program, wanted_of
 from fuzz.archive.stand_ins import stand_ins
 from fuzz.records.morning import Command
 from fuzz.records.printable import printable
-from oracles.engine import EngineId, adapter, engine_names
+from oracles.engine import BUILD, EngineId, adapter, engine_names
 from oracles.judge.verdict import Kind
 from oracles.provision import version_key
 from oracles.remote.shells import Shell
@@ -84,6 +84,8 @@ def script(case: Case, dissents: Iterable[Shown], expected: Sequence[Outcome] = 
         limit = f"timeout {_PATIENCE} " if shown.kind is Kind.HANG else ""
         if shown.kind in _NOT_BY_CALLS:
             parts.append(f"echo 'only fuzz replay . compares this ({shown.kind.value}): calls do not show it'\n")
+        elif EngineId.read(engine).get(BUILD):
+            parts.append(f"echo {shlex.quote(f'{_NO_COMMAND}: fuzz replay .')}\n")
         elif name == "wasmtime":
             parts.append(_wasmtime(shown, case, expected, limit))
         elif (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is None:
@@ -95,6 +97,8 @@ def script(case: Case, dissents: Iterable[Shown], expected: Sequence[Outcome] = 
     parts.append(_TAIL)
     return "".join(parts)
 
+
+_NO_COMMAND: Final = "a build of one's own is a library without a command line"
 
 _NOT_BY_CALLS: Final = frozenset({Kind.STATE, Kind.HOST_CALLS, Kind.PROFILE, Kind.EXCEPTION})
 """What results of calls do not tell."""
@@ -117,6 +121,8 @@ def _settings(engine: str) -> dict[str, str]:
 def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] = ()) -> Command:
     """How an engine, by its canonical id, shows a case without this project; ``expected`` as for ``script``."""
     name = engine.split("@")[0].split(":")[0]
+    if EngineId.read(engine).get(BUILD):
+        return Command(engine, why_not=_NO_COMMAND)
     if name == "wasmtime":
         if stand_ins(case.content) is None:
             return Command(engine, why_not="it imports host functions, which wasmtime wast does not have")

@@ -8,10 +8,10 @@ from typing import Any
 
 from fuzz.archive.database import Database
 from fuzz.archive.done import Done
-from fuzz.archive.machine import cpu_flags
 from fuzz.records.finding import Finding
 from fuzz.records.history import Series, SetAside, Sighting, sightings_of
 from fuzz.records.stats import Stats
+from oracles.cpu import cpu_flags
 
 
 def word(database: Database, table: str, **values: Any) -> int:

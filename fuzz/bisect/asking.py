@@ -19,8 +19,8 @@ _PASSING: Final = ("is not in the cache", "did not answer", "keeps dying", "clos
 
 def ask(engine: EngineId, release: str, question: Question, opener: OpenEngine) -> Answer:
     """What a release, which is at hand, does. Whatever it does is an answer."""
-    id = str(replace(engine, version=release, path=""))
     try:
+        id = str(engine.released(release))
         bench = Bench([id], question.limits, True, opener)
     except UsageError as error:
         return Answer(State.CANNOT, str(error))

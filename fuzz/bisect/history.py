@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from fuzz.bisect.asking import ask
@@ -124,7 +124,7 @@ def bisect(
     Raises ``EngineUnavailable`` where nobody says which releases there are, ``UsageError`` where none is within bounds.
     """
     start, told = time.monotonic(), watcher or Nobody()
-    setting = str(replace(engine, version="", path=""))
+    setting = str(engine.released())
     with ExitStack() as stack:
         outcomes = Outcomes(cache_root())
         stack.callback(outcomes.close)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from fuzz.archive.machine import cpu_flags
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.strip import State
 from fuzz.triage.signature import may_hold, split
 from fuzz.trial.bench import Trial
 from fuzz.trial.compared import answered, compared
+from oracles.cpu import cpu_flags
 from oracles.engine import Limits
 from oracles.judge.verdict import Disagree, Dissent
 from wasm.case import Case

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fuzz.archive.archive import Archive
 from fuzz.bisect.history import Bisected, Nobody, Options, bisect
@@ -62,7 +62,7 @@ def _subject(found: Finding) -> tuple[str, str, Releases] | None:
         id = EngineId.read(dissent.engine)
         releases = releases_of(id.name)
         if releases is not None:
-            return str(replace(id, path="")), versions.get(dissent.engine, ""), releases
+            return dissent.engine, versions.get(dissent.engine, ""), releases
     return None
 
 

@@ -14,6 +14,7 @@ import traceback
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
+from fuzz.campaign.drawing import Benches
 from fuzz.campaign.feedback import Feedback
 from fuzz.campaign.messages import (
     Batch,
@@ -64,7 +65,7 @@ def slot_main(pipe: Connection, plan: Plan) -> None:
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass
     finally:
-        slot.bench.close()
+        slot.benches.close()
 
 
 def _die_with_parent() -> None:
@@ -78,17 +79,27 @@ def _die_with_parent() -> None:
 class _Slot:
     def __init__(self, pipe: Connection, plan: Plan) -> None:
         self.pipe, self.plan = pipe, plan
-        self.bench = Bench(plan.engines, plan.limits, plan.offline, plan.opener)
-        self.told: set[str] = set(self.bench.broken)
+        self.benches = Benches(plan, self.greet)
+        self.told: set[str] = set()
         self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
         self.config = replace(DEFAULT, seeds=plan.feedback or plan.seeds)
 
     def send(self, report: Report) -> None:
         self.pipe.send(report)
 
+    @property
+    def bench(self) -> Bench:
+        """The bench that is in use: another one for other engines."""
+        return self.benches.current
+
+    def greet(self, bench: Bench) -> None:
+        """Tell of a bench's engines."""
+        self.told |= set(bench.broken)
+        versions = tuple((name, seat.capabilities.version) for name, seat in bench.seats.items())
+        self.send(Hello(versions, tuple(bench.broken.items()), bench.notes()))
+
     def serve(self) -> None:
-        versions = tuple((name, seat.capabilities.version) for name, seat in self.bench.seats.items())
-        self.send(Hello(versions, tuple(self.bench.broken.items()), self.bench.notes()))
+        self.greet(self.bench)
         while True:
             self.send(Idle())
             order: Order = self.pipe.recv()
@@ -106,7 +117,7 @@ class _Slot:
         stats = Stats()
         done: list[int] = []
         noted = _Noted(order.knowledge)
-        start, before, engines = time.process_time(), self.bench.reference_cpu, self.bench.own_cpu
+        start, before, engines = time.process_time(), self.benches.reference_cpu, self.benches.own_cpu
         for number in order.numbers:
             if order.deadline is not None and time.monotonic() >= order.deadline:
                 break
@@ -116,6 +127,7 @@ class _Slot:
             try:
                 avoid = avoid_for(order.place, index, order.knowledge.lessons)
                 case = self.make(target, series.seed, index, stats, avoid)
+                self.benches.for_case(number)
                 trial = self.run(case)
                 account(stats, trial)
                 stats.target_cpu[target] = stats.target_cpu.get(target, 0.0) + self._spent(stats) - began
@@ -130,14 +142,14 @@ class _Slot:
                 stats.discarded["harness error"] += 1
                 self.send(Failed(f"case {target} {series.seed} {index}: {traceback.format_exc()}", number))
             done.append(number)
-        interpreter = self.bench.reference_cpu - before
+        interpreter = self.benches.reference_cpu - before
         stats.engine_cpu[REFERENCE] = interpreter
-        stats.harness_cpu += time.process_time() - start - interpreter - (self.bench.own_cpu - engines)
+        stats.harness_cpu += time.process_time() - start - interpreter - (self.benches.own_cpu - engines)
         self.send(Batch(tuple(done), stats, tuple(noted.sightings), tuple(noted.set_aside)))
 
     def _spent(self, stats: Stats) -> float:
         """CPU seconds up to now of this process, of engines that have others, and of programs that made cases."""
-        here = time.process_time() - self.bench.own_cpu
+        here = time.process_time() - self.benches.own_cpu
         return here + stats.harness_cpu + sum(stats.engine_cpu.values())
 
     def reconsider(self, order: Reconsider) -> None:
@@ -151,6 +163,7 @@ class _Slot:
                 case = self.make(target, seed, index, stats, avoid)
                 if case.provenance.version != item.series.version:
                     continue  # generators of another version do not make it any more: it stays a sighting
+                self.benches.for_case(item.number)
                 self.suspect(self.run(case), item.series, item.number, stats, noted, item.bucket)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
@@ -218,6 +231,7 @@ class _Slot:
 
         finding, work, about = order.finding, None, None
         faces: tuple[str, ...] = ()
+        self.benches.for_engines({run.engine for run in finding.runs})
         if not self._has_dissenters(finding):
             self.send(Minimized(finding, order.bundle, None))
             return

@@ -84,7 +84,7 @@ def add_offline(parser: argparse.ArgumentParser) -> None:
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
     """``--trust``, for commands that run the engines which a bundle names."""
-    words = "run programs and options that the bundle itself names (without it, only releases of engines)"
+    words = "run programs and options that the bundle itself names, and make builds (without it, only releases)"
     parser.add_argument("--trust", action="store_true", help=words)
 
 

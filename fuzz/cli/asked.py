@@ -8,16 +8,20 @@ from dataclasses import replace
 
 from fuzz.records.printable import one_line
 from oracles import provision
-from oracles.engine import EngineId, UsageError, adapter, releases_of, risk
+from oracles.engine import EngineId, UsageError, adapter, prepare, releases_of, risk
 
 
 def asked_engines(ids: Iterable[str], offline: bool) -> list[str]:
     """Engine ids in canonical form, each once, in order.
 
     Of an unfinished release (``wasmtime@33``) the newest at hand is taken, or else the newest that is offered, which a
-    line on standard error says. Raises ``UsageError`` or ``EngineUnavailable``.
+    line on standard error says. What takes minutes to bring here is brought now. Raises ``UsageError`` or
+    ``EngineUnavailable``.
     """
-    return list(dict.fromkeys(_finished(EngineId.parse(id), offline) for id in ids))
+    asked = list(dict.fromkeys(_finished(EngineId.parse(id), offline) for id in ids))
+    for id in asked:
+        prepare(EngineId.parse(id), offline)
+    return asked
 
 
 def _finished(id: EngineId, offline: bool) -> str:

@@ -74,18 +74,19 @@ def _listed(prefix: str, names: Iterable[str]) -> Iterator[str]:
 
 def engines(prefix: str, **_: Any) -> Iterator[str]:
     """Engines, their releases at hand and their settings: as far as an id has been typed, and one step further."""
-    from oracles.engine import adapter, engine_names, releases_of
+    from oracles.engine import adapter, aliases, engine_names, releases_of
 
     head, colon, tail = prefix.partition(":")
     name, at, _version = head.partition("@")
-    if colon and name in engine_names():
+    if colon and (name in engine_names() or head in aliases()):
+        name = name if name in engine_names() else aliases()[head].partition("@")[0]
         before, plus, _last = tail.rpartition("+")
         yield from (f"{head}:{before}{plus}{setting}" for setting in _settings(adapter(name)))
     elif at:
         releases = releases_of(name)
         yield from (f"{name}@{version}" for version in reversed(releases.at_hand() if releases is not None else ()))
     else:
-        yield from engine_names()
+        yield from (*engine_names(), *aliases())
 
 
 def _releases(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001

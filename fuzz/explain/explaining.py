@@ -259,7 +259,7 @@ class _Work:
     def _right_release(self) -> str:
         """The first of the releases in which it is said to be right that is at hand and is; "" if there is none."""
         for release in self.releases:
-            id = str(replace(self.id, version=release, path=""))
+            id = str(self.id.released(release))
             if id != str(self.id) and self.asker.ask(None, id, offline=True) is Answer.RIGHT:
                 return id
         return ""

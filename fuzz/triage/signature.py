@@ -33,6 +33,8 @@ _NOISE: Final = (
     (re.compile(r"(?<![A-Za-z_0-9])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"), "N"),
 )
 _LISTS: Final = (re.compile(r"\[[^\[\]]*\]"), re.compile(r"\((?:[NVT][, ]*)+\)"))
+_CUT: Final = re.compile(r"\[[^\[\]]*\Z")
+"""A list whose end is beyond what is kept of a message: Cranelift names each of a thousand operands."""
 _LENGTH: Final = 160
 
 
@@ -51,6 +53,8 @@ def template(message: str, noise: re.Pattern[str] | None = None) -> str:
         text = pattern.sub(word, text)
     for pattern in _LISTS:
         text = pattern.sub("(...)", text)
+    text = _CUT.sub("(...)", text)
+    text += " }" * (text.count("{") - text.count("}"))
     return re.sub(r"\s+", " ", text).strip()[:_LENGTH]
 
 

@@ -1,8 +1,13 @@
 """Wasmtime: the installed release, ``@VERSION`` from the package index, or ``@/path/to/libwasmtime.so``.
 
-Settings: ``opt=none|speed|speed_and_size``, ``regalloc=backtracking|single_pass``, ``checker`` (regalloc2's symbolic
-checker after every allocation), ``winch``, ``pulley``, and ``flag.NAME=VALUE`` for any Cranelift flag. The worker
-proves that the release takes each of them. Release wheels are built without debug assertions.
+With ``build=assertions|regalloc2-VERSION|with-FEATURE|no-FEATURE``, several with commas, ``@VERSION`` is built by cargo
+from the Rust package registry; ``wasmtime-10741`` is 33.0.0 with regalloc2 0.12.1, in which a call cannot have 254
+results. Other settings: ``opt=none|speed|speed_and_size``, ``regalloc=backtracking|single_pass``, ``checker``
+(regalloc2's symbolic checker after every allocation), ``winch``, ``pulley``, ``cpu=sse2|ssse3|avx|avx2|avx512``
+(``any``: drawn by a campaign), ``nan=canonical``, ``fuel``, ``epochs``, ``signals=off``, ``moves=off``, ``cow``,
+``unwind=off``, ``debug``, sizes in bytes or as 64K: ``reservation``, ``guard``, ``growth``, ``stack``; and
+``flag.NAME=VALUE`` for any Cranelift flag. The worker proves that the release takes each of them. Release wheels are
+built without debug assertions.
 """
 
 from __future__ import annotations
@@ -14,36 +19,34 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.builds import wasmtime as builds_of
+from oracles.builds.options import Build
+from oracles.cpu import cpu_flags
+from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, Switch
+from oracles.engines._wasmtime_settings import ANY, DEFAULTS, OWN, VALUES, canonical, runnable, worker_settings
 from oracles.remote.elf import NotElf, functions
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
-from wasm.errors import nearest
 from wasm.feature_use import features_of_bytes
 
-ORDER: Final = ("opt", "regalloc", "checker", "winch", "pulley", "features")
-VALUES: Final = {
-    "opt": ("none", "speed", "speed_and_size"),
-    "regalloc": ("backtracking", "single_pass"),
-    "checker": ("on",),
-    "winch": ("on",),
-    "pulley": ("on",),
-    "features": ("max", "exact"),
-}
-DEFAULTS: Final = {"opt": "speed", "regalloc": "backtracking", "features": "max"}
 SERIALIZE: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_serialize.py")
 _SERIALIZE_SECONDS: Final = 60.0
 _SYMBOL: Final = re.compile(r"wasm\[0\]::function\[(\d+)\]|_wasm_function_(\d+)\Z")
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_worker.py")
 CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
+    "wasmtime:cpu=ssse3+fuel+epochs+reservation=0+guard=0+growth=0+stack=1M+cow+unwind=off",
+    "wasmtime:nan=canonical+signals=off+debug",
 )  # fmt: skip
+ALIASES: Final = {"wasmtime-10741": "wasmtime@33.0.0:build=regalloc2-0.12.1"}
+"""Upstream's issue 10741, which no release ever had: https://github.com/bytecodealliance/wasmtime/issues/10741."""
 RELEASES: Final = provision.Registry("wasmtime", provision.wasmtime, package="wasmtime")
 
 _CPU: Final = (
@@ -72,25 +75,16 @@ NOISE: Final = re.compile(
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: settings in a fixed order, without defaults; ``wasmtime`` alone is ``wasmtime:opt=speed``."""
+    return canonical(id)
+
+
+def draws(id: EngineId) -> tuple[EngineId, ...]:
+    """For ``cpu=any`` each preset that this machine's CPU can run."""
+    if id.get("cpu") != ANY:
+        return (id,)
     settings = dict(id.settings)
-    for key, value in settings.items():
-        if key.startswith("flag."):
-            continue
-        if key not in VALUES:
-            hint = nearest(key, VALUES)
-            raise UsageError(f"{key} is no setting of wasmtime{hint}: it has {', '.join(VALUES)} and flag.NAME")
-        if value not in VALUES[key]:
-            hint = nearest(value, VALUES[key])
-            raise UsageError(f"{key}={value} is not possible{hint}: {key} is {' or '.join(VALUES[key])}")
-    if "winch" in settings and (other := [key for key in settings if key not in ("winch", "features")]):
-        raise UsageError(f"winch has no {other[0]}: it is a compiler of its own")
-    if "pulley" in settings and any(key.startswith("flag.has_") for key in settings):
-        raise UsageError("pulley has no CPU flags")
-    kept = {key: value for key, value in settings.items() if DEFAULTS.get(key) != value}
-    if not kept:
-        kept = {"opt": "speed"}
-    order = sorted(kept.items(), key=lambda item: (ORDER.index(item[0]) if item[0] in ORDER else len(ORDER), item[0]))
-    return EngineId(id.name, id.version, id.path, tuple(order))
+    presets = runnable(frozenset(cpu_flags().split()))
+    return tuple(check(id.with_settings({**settings, "cpu": preset})) for preset in presets)
 
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
@@ -98,9 +92,10 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
     flags = tuple((key, "") for key, _ in id.settings if key.startswith("flag."))
     cranelift = (("opt", ""), ("regalloc", ""), ("checker", ""), *flags)
     exact = Switch("features=exact", "features=max", (("features", "exact"),))
+    own = [Switch(f"no {key}", f"{key}={value}", ((key, ""),), True) for key, value in id.settings if key in OWN]
     if id.get("winch"):
         levels = [Switch(f"opt={value}", "winch", (("winch", ""), ("opt", value))) for value in ("speed", "none")]
-        return (*levels, exact)
+        return (*levels, *own, exact)
     has = f"opt={id.get('opt', DEFAULTS['opt'])}"
     levels = [
         Switch(f"opt={value}", has, (("opt", value),), value == "none")
@@ -122,7 +117,7 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
         found += [_flag(f"has_{name}", "false", True) for name in _CPU if id.get(f"flag.has_{name}") != "false"]
         found += [_flags([f"has_{name}" for name in group]) for group in _CPU_GROUPS]
     found += [_flag(name, value) for name, value in _PASSES if id.get(f"flag.{name}") != value]
-    return (*found, exact)
+    return (*found, *own, exact)
 
 
 def _flag(name: str, value: str, plainer: bool = False) -> Switch:
@@ -135,16 +130,37 @@ def _flags(names: list[str]) -> Switch:
     return Switch(f"{'+'.join(names)} all false", f"one of {'+'.join(names)}", changes, True, True)
 
 
+def risk(id: EngineId) -> str:
+    """A build that is not here would be made: cargo runs what is in the crates, and that takes a while."""
+    if not (asked := id.get(BUILD)) or builds_of.is_at_hand(id.version, Build.parse(asked)):
+        return ""
+    return f"a build of Wasmtime by cargo, {builds_of.MINUTES}"
+
+
+def prepare(id: EngineId, offline: bool) -> None:
+    """Make a build that is missing. Raises ``EngineUnavailable``."""
+    if id.get(BUILD):
+        _library(id, offline)
+
+
+def builds() -> Iterator[str]:
+    """The ids of the builds in the cache, and the folders of those that are not finished."""
+    for release, build in builds_of.at_hand():
+        yield str(check(EngineId("wasmtime", release, "", ((BUILD, str(build)),))))
+    for folder in builds_of.unfinished():
+        yield f"not finished: {folder}"
+
+
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, installing the release if it is asked for and missing."""
-    package = _package(id, offline)
-    settings = {key: value for key, value in id.settings if key != "features"}
-    config = f'{{"package": {json.dumps(package)}, "library": {json.dumps(id.path)}, "settings": {json.dumps(settings)}'
+    package, library = _package(id, offline), _library(id, offline)
+    settings = worker_settings(id)
+    config = f'{{"package": {json.dumps(package)}, "library": {json.dumps(library)}, "settings": {json.dumps(settings)}'
     argv = (sys.executable, "-I", "-S", WORKER, config + ', "fds": [{in}, {out}, {progress}], "nursery": {nursery}}')
     family = "winch" if "winch" in settings else "cranelift"
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-        return _loaded(id, package, hello)
+        return _loaded(id, package, library, hello)
 
     exact = id.get("features") == "exact"
     worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, loaded)
@@ -154,9 +170,8 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
 def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]:
     """The machine code of a module's functions, by their number among those that it defines. Raises
     ``EngineUnavailable`` where the release cannot give it."""
-    settings = {key: value for key, value in id.settings if key != "features"}
-    features = sorted(features_of_bytes(content))
-    config = {"package": _package(id, offline), "library": id.path, "settings": settings, "features": features}
+    config = {"package": _package(id, offline), "library": _library(id, offline), "settings": worker_settings(id),
+              "features": sorted(features_of_bytes(content))}  # fmt: skip
     argv = (sys.executable, "-I", "-S", SERIALIZE, json.dumps(config))
     try:
         done = subprocess.run(argv, input=content, capture_output=True, check=False, timeout=_SERIALIZE_SECONDS)
@@ -182,17 +197,34 @@ def installed_version() -> str:
         raise EngineUnavailable("wasmtime is not installed: pip install wasmtime, or use wasmtime@VERSION") from None
 
 
+def _library(id: EngineId, offline: bool) -> str:
+    """The library to load in place of the package's own, "" for none; a build that is missing is made."""
+    if not (asked := id.get(BUILD)):
+        return id.path
+    return str(builds_of.library(id.version, Build.parse(asked), offline))
+
+
 def _package(id: EngineId, offline: bool) -> str:
     """The folder that holds the ``wasmtime`` package whose bindings are to be used."""
     if id.path and not Path(id.path).is_file():
         raise EngineUnavailable(f"{id.path} is not a file")
     if id.version and id.version != _version_or_none():
-        return str(provision.wasmtime(id.version, offline))
+        return str(_wheel(id, offline))
     installed_version()
     spec = importlib.util.find_spec("wasmtime")
     if spec is None or not spec.submodule_search_locations:
         raise EngineUnavailable("wasmtime is installed but cannot be found: reinstall it")
     return str(Path(next(iter(spec.submodule_search_locations))).parent)
+
+
+def _wheel(id: EngineId, offline: bool) -> Path:
+    """The folder of the release's wheel; of a build, where there is no such wheel, of another with the same C API."""
+    try:
+        return provision.wasmtime(id.version, offline)
+    except EngineUnavailable:
+        if not id.get(BUILD):
+            raise
+        return provision.wasmtime(provision.newest(RELEASES, id.version.partition(".")[0], offline), offline)
 
 
 def _version_or_none() -> str | None:
@@ -202,13 +234,17 @@ def _version_or_none() -> str | None:
         return None
 
 
-def _loaded(id: EngineId, package: str, hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The version and notes of what was loaded; refuses a library from elsewhere."""
+def _loaded(id: EngineId, package: str, own: str, hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The version and notes of what was loaded; refuses a library from elsewhere than ``own``, or else the package."""
     library = os.path.realpath(hello["library"])
+    if own and library != os.path.realpath(own):
+        raise EngineUnavailable(f"{id}: {library} was loaded instead")
     if id.path:
-        if library != os.path.realpath(id.path):
-            raise EngineUnavailable(f"{id}: {library} was loaded instead")
         return "development", ()
+    if own:
+        build = Build.parse(id.get(BUILD))
+        words = f"{id.version} is built from its crates{build.words and ': '}{build.words}"
+        return builds_of.version_of(id.version, build), (words,)
     if not library.startswith(os.path.realpath(package) + os.sep):
         raise EngineUnavailable(f"{id}: {library} was loaded instead of the one in {package}")
     folder = next(iter(sorted(Path(package).glob("wasmtime-*.dist-info"))), None)

@@ -121,3 +121,15 @@ def _basic() -> Module:
 
 BASIC: Final = encode(_basic())
 """A module without features in which the optimiser, the allocator and the backend all have something to decide."""
+
+
+def _deep() -> Module:
+    builder = ModuleBuilder()
+    count = builder.global_(I32, code("i32.const 0"), export="n")
+    f = builder.func(export="f")
+    f.body.extend(code(f"global.get {count}  i32.const 1  i32.add  global.set {count}  call {f.index}"))
+    return builder.finish()
+
+
+DEEP: Final = encode(_deep())
+"""Its function ``f`` calls itself until the stack is full; its global ``n`` has how often."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
-from oracles.modules.probes import BASIC, PROBES
+from oracles.modules.probes import BASIC, DEEP, PROBES
 from oracles.modules.relaxed_question import relaxed_answers, relaxed_question
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.crash import read_crash
@@ -117,8 +117,8 @@ class WorkerEngine:
         return self._nursery
 
     def _greet(self, process: WorkerProcess) -> None:
-        blobs = [BASIC, *PROBES.values()]
-        names = [[feature.value, i] for i, feature in enumerate(PROBES, 1)]
+        blobs = [BASIC, DEEP, *PROBES.values()]
+        names = [[feature.value, i] for i, feature in enumerate(PROBES, 2)]
         known = sorted(f.value for f in self._capabilities.features) if self._capabilities else None
         header = {"do": "hello", "features": names, "known": known, "state": self._state}
         frame = encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs)

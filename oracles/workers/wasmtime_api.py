@@ -33,6 +33,22 @@ NEEDS = {
 }
 
 
+SETTERS = {
+    "nan": ("cranelift_nan_canonicalization", 1),
+    "fuel": ("consume_fuel", 1),
+    "epochs": ("epoch_interruption", 1),
+    "signals": ("signals_based_traps", 0),
+    "reservation": ("memory_reservation", None),
+    "guard": ("memory_guard_size", None),
+    "growth": ("memory_reservation_for_growth", None),
+    "stack": ("max_wasm_stack", None),
+    "moves": ("memory_may_move", 0),
+    "unwind": ("native_unwind_info", 0),
+    "debug": ("debug_info", 1),
+}
+"""By setting: the setter, and what it is set to; None for the number that the setting has."""
+
+
 class Refused(Exception):
     """This release cannot take a setting; one line."""
 
@@ -147,6 +163,12 @@ def make_engine(lib: ModuleType, settings: dict[str, str], features: frozenset[s
     for key, value in settings.items():
         if key.startswith("flag."):
             _flag(lib, config, key[5:], "true" if value == "on" else value, f"{key}={value}")
+    for key, (setter, value) in SETTERS.items():
+        if key in settings:
+            number = int(settings[key]) if value is None else value
+            _set(lib, config, setter, number, key if value else f"{key}={settings[key]}")
+    for flag in filter(None, settings.get("cpu", "").split(",")):
+        _flag(lib, config, f"has_{flag}", "false", "cpu")
     if "pulley" in settings:
         if not has(lib, "wasmtime_config_target_set"):
             raise Refused("this release cannot take pulley: its C API has no wasmtime_config_target_set")
@@ -154,7 +176,7 @@ def make_engine(lib: ModuleType, settings: dict[str, str], features: frozenset[s
             raise Refused(f"this release cannot take pulley: {take_error(lib, error)}")
     _set(lib, config, "parallel_compilation", 0)
     # Untouched pages of a memory must be known to be zero when a large memory is read back (see ``blocks``).
-    _set(lib, config, "memory_init_cow", 0)
+    _set(lib, config, "memory_init_cow", "cow" in settings, "cow" if "cow" in settings else "")
     for feature in (*UNUSED, "stack_switching"):
         _set(lib, config, f"wasm_{feature}", 0)
     _set(lib, config, "shared_memory", "threads" in features)
@@ -164,6 +186,23 @@ def make_engine(lib: ModuleType, settings: dict[str, str], features: frozenset[s
     if not engine:
         raise Refused("the library gave no engine for these settings")
     return engine
+
+
+ENOUGH = 1 << 62
+"""Fuel, and ticks until the deadline, that no case uses up."""
+
+
+def new_store(lib: ModuleType, engine, settings: dict[str, str]):
+    """A store and its context, with all the fuel and time that the settings ask to be counted."""
+    store = lib.wasmtime_store_new(engine, None, NO_FINALIZER)
+    context = lib.wasmtime_store_context(store)
+    if "fuel" in settings:
+        fill = "wasmtime_context_set_fuel" if has(lib, "wasmtime_context_set_fuel") else "wasmtime_context_add_fuel"
+        if error := getattr(lib, fill)(context, ENOUGH):
+            take_error(lib, error)
+    if "epochs" in settings:
+        lib.wasmtime_context_set_epoch_deadline(context, ENOUGH)
+    return store, context
 
 
 def compile_module(lib: ModuleType, engine, data: bytes):
@@ -268,14 +307,47 @@ def accepted_features(lib: ModuleType, settings: dict[str, str], probe: bytes) -
     return accepted, print_
 
 
-def guard(lib: ModuleType, settings: dict[str, str], features: frozenset[str], print_: bytes, probe: bytes) -> None:
+def depth(lib: ModuleType, settings: dict[str, str], features: frozenset[str], deep: bytes) -> bytes:
+    """How many calls of ``f`` in the module ``deep`` fit on the stack, by its global ``n``; empty if it cannot run."""
+
+    def work(write: int) -> None:
+        engine = make_engine(lib, settings, features)
+        module, message = compile_module(lib, engine, deep)
+        if module is None:
+            raise Refused(message)
+        _store, context = new_store(lib, engine, settings)
+        instance, trap = lib.wasmtime_instance_t(), ctypes.POINTER(lib.wasm_trap_t)()
+        lib.wasmtime_instance_new(context, module, None, 0, byref(instance), byref(trap))
+        f, n = (_exported(lib, context, instance, name) for name in (b"f", b"n"))
+        lib.wasmtime_func_call(context, byref(f.of.func), None, 0, None, 0, byref(trap))
+        value = lib.wasmtime_val_t()
+        lib.wasmtime_global_get(context, byref(n.of.global_), byref(value))
+        os.write(write, str(value.of.i32).encode())
+
+    return run_child(work)[0]
+
+
+def _exported(lib: ModuleType, context, instance, name: bytes):
+    item = lib.wasmtime_extern_t()
+    lib.wasmtime_instance_export_get(context, byref(instance), create_string_buffer(name), len(name), byref(item))
+    return item
+
+
+def guard(
+    lib: ModuleType, settings: dict[str, str], features: frozenset[str], print_: bytes, probe: bytes, deep: bytes
+) -> None:
     """Refuse a setting that changes nothing: old releases take some requests and ignore them."""
     defaults = {("opt", "speed"), ("regalloc", "backtracking")}
     for key, value in settings.items():
         if (key, value) in defaults:
             continue
         without = {k: v for k, v in settings.items() if k != key}
-        other, _ = fingerprint(lib, without, features, probe)
+        if key == "stack":  # which is not for compiled code to know
+            if depth(lib, settings, features, deep) != depth(lib, without, features, deep):
+                continue
+            other = print_
+        else:
+            other, _ = fingerprint(lib, without, features, probe)
         if other == print_:
-            asked = key if value == "on" else f"{key}={value}"
+            asked = "this cpu" if key == "cpu" else key if value == "on" else f"{key}={value}"
             raise Refused(f"{asked} has no effect in this release: it compiles to the same code without it")

@@ -75,10 +75,9 @@ def classify(message: str) -> list:
 class Store:
     """A store with the instances of one case or one script."""
 
-    def __init__(self, lib: ModuleType, engine, progress: Progress) -> None:
+    def __init__(self, lib: ModuleType, engine, progress: Progress, settings: dict[str, str]) -> None:
         self.lib, self.engine, self.progress = lib, engine, progress
-        self.store = self.lib.wasmtime_store_new(engine, None, api.NO_FINALIZER)
-        self.context = self.lib.wasmtime_store_context(self.store)
+        self.store, self.context = api.new_store(lib, engine, settings)
         self.refs = Refs(self)
         self.modules: list = []
         self.callbacks: list = []

@@ -37,7 +37,7 @@ class Worker:
         self.engines: dict[frozenset[str], object] = {}
         self.features: frozenset[str] = frozenset()
         self.script: dict | None = None
-        self.probe = b""
+        self.probe = self.deep = b""
         self.cpu = [0.0] * 4
 
     # Frames
@@ -79,7 +79,7 @@ class Worker:
 
     def hello(self, header: dict, blobs: list) -> tuple[dict, bytes]:
         """Prove the settings, make the engine, say what was loaded."""
-        self.probe = bytes(blobs[0])
+        self.probe, self.deep = bytes(blobs[0]), bytes(blobs[1])
         if header["known"] is None:
             probes = [(name, bytes(blobs[index])) for name, index in header["features"]]
             accepted = self._explore(probes)
@@ -97,7 +97,7 @@ class Worker:
         fewer, _ = api.fingerprint(self.lib, self.settings, features - deadly, self.probe) if deadly else (None, "")
         if fewer is not None:
             features, print_ = features - deadly, fewer
-        api.guard(self.lib, self.settings, features, print_, self.probe)
+        api.guard(self.lib, self.settings, features, print_, self.probe, self.deep)
         self.features = features
         return accepted
 
@@ -127,7 +127,7 @@ class Worker:
     def open(self, _header: dict, _blobs: list) -> tuple[dict, bytes]:
         """A new script: a store with no instances."""
         self.end_script()
-        self.script = {"store": Store(self.lib, self.engine_for(None), self.progress), "instances": {}}
+        self.script = {"store": Store(self.lib, self.engine_for(None), self.progress, self.settings), "instances": {}}
         return {}, b""
 
     def end_script(self) -> None:
@@ -213,7 +213,8 @@ class CaseRun:
         store = None
         try:
             self.progress.at(COMPILE)
-            store = Store(self.worker.lib, self.worker.engine_for(header.get("features")), self.progress)
+            engine = self.worker.engine_for(header.get("features"))
+            store = Store(self.worker.lib, engine, self.progress, self.worker.settings)
             try:
                 module = store.compile(self.blobs[header["module"]])
             finally:

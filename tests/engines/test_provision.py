@@ -40,6 +40,13 @@ def test_a_failed_installation_leaves_nothing() -> None:
     assert [one.name for one in (provision.cache_root() / "wasmtime").iterdir()] == [".lock-1.2.3"]
 
 
+def test_what_a_killed_installer_left_is_taken_away() -> None:
+    left = provision.cache_root() / "wasmtime" / ".new-1.2.3-abc" / "tree"
+    left.mkdir(parents=True)
+    provision.provide("wasmtime", "1.2.3", lambda folder: (folder / "file").touch(), offline=False)
+    assert sorted(one.name for one in (provision.cache_root() / "wasmtime").iterdir()) == [".lock-1.2.3", "1.2.3"]
+
+
 def test_two_installers_do_the_work_once() -> None:
     done: list[str] = []
     ready = threading.Barrier(2)

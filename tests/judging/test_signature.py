@@ -209,3 +209,19 @@ def test_signatures_survive_json() -> None:
     assert Signature.from_json(found.to_json()) == found
     assert " " not in found.key
     assert "/" not in found.key
+
+
+CHECKER = (
+    "register allocation checker: CheckerErrors { errors: [UnknownValueInAllocation { inst: Inst(12), op: Use: v1 "
+    "fixed(p6i), alloc: stack752 }, IncorrectValuesInAllocation { alloc: p3, actual: {VReg(vreg = 5, class = Int)} }, "
+    "MissingAllocation { inst: Inst(12), op: Def: v257i any }] }"
+)
+
+
+@pytest.mark.parametrize("kept", [60, 75, 120, 160, 220, len(CHECKER) - 3, len(CHECKER)])
+def test_a_list_says_the_same_wherever_a_message_was_cut(kept: int) -> None:
+    assert template(CHECKER[:kept]) == "register allocation checker: CheckerErrors { errors: (...) }"
+
+
+def test_what_is_whole_stays_as_it_was() -> None:
+    assert template("unable to load type: i128 [a, b] {c}") == "unable to load type: T (...) {c}"

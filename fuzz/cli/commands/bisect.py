@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from fuzz.bisect.builds import bisect_builds
@@ -157,7 +156,7 @@ def _subjects(args: argparse.Namespace, piece: Piece) -> list[tuple[str, Release
             raise UsageError(
                 f"{piece.name} is about {names}, of which there are no releases: name an engine by --engine"
             )
-        need_trust(piece.name, [str(replace(EngineId.read(engine), path="")) for engine in asked], args.trust)
+        need_trust(piece.name, [str(EngineId.read(engine).released()) for engine in asked], args.trust)
     else:
         raise UsageError(f"{piece.name} names no engine: add --engine, with a release that is bad if you know one")
     subjects: dict[str, tuple[str, Releases, list[str]]] = {}
@@ -165,7 +164,7 @@ def _subjects(args: argparse.Namespace, piece: Piece) -> list[tuple[str, Release
         id = EngineId.read(engine)
         begin = [id.version] if id.version else []
         begin += [version for other, version in seen if EngineId.read(other).name == id.name]
-        subjects.setdefault(str(replace(id, version="", path="")), (engine, _releases(id, bool(args.engine)), begin))
+        subjects.setdefault(str(id.released()), (engine, _releases(id, bool(args.engine)), begin))
     return list(subjects.values())
 
 
@@ -175,6 +174,6 @@ def _releases(id: EngineId, named: bool) -> Releases:
         raise UsageError(
             f"there are no releases of {id.name}, only of {', '.join(released())}: --command runs other builds"
         )
-    if id.path and named:
+    if id.unreleased and named:
         raise UsageError(f"{id} is one build: write {id.name}@VERSION, or see docs/bisecting.md for git bisect")
     return found

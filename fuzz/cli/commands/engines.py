@@ -8,7 +8,7 @@ from typing import Final
 from fuzz.cli.asked import asked_engines
 from fuzz.records.exit_code import ExitCode
 from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
-from oracles.engine import EngineId, UsageError, adapter, engine_names, open_engine, released, releases_of
+from oracles.engine import EngineId, UsageError, adapter, aliases, engine_names, open_engine, released, releases_of
 from oracles.judge.equality import show
 from oracles.judge.verdict import Disagree
 from oracles.remote.confinement import describe
@@ -21,6 +21,7 @@ from wasm.valtypes import I32
 EXAMPLES: Final = (
     "engines",
     "engines install wasmtime@33",
+    "engines install wasmtime@33.0.0:build=assertions",
     "engines doctor wasmtime:winch v8",
 )
 
@@ -28,8 +29,10 @@ EXAMPLES: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("list", help="engines and installed releases (the default)")
-    install = actions.add_parser("install", help="fetch a release")
-    install.add_argument("id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0 or jsc@1.4.5")
+    install = actions.add_parser("install", help="fetch a release, or make a build")
+    install.add_argument(
+        "id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0, jsc@1.4.5; or a build (docs/engines.md)"
+    )
     doctor = actions.add_parser("doctor", help="start engines and run a case on each")
     doctor.add_argument("id", metavar="ID", nargs="*", help="default: the default engines")
 
@@ -54,6 +57,11 @@ def _list() -> int:
     for engine, releases in released().items():
         said = engine if releases.name == engine else f"{releases.name} ({engine})"
         print(f"releases of {said} at hand: {', '.join(reversed(releases.at_hand())) or 'none'}")
+    for name in engine_names():
+        for line in getattr(adapter(name), "builds", tuple)():
+            print(f"build of {name} at hand: {line}" if not line.startswith("not") else f"build of {name} {line}")
+    for short, full in aliases().items():
+        print(f"{short} is {full}")
     print(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
     return ExitCode.CLEAN
 

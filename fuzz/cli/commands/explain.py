@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +82,7 @@ def _only(text: str) -> frozenset[str]:
 def _right_releases(folder: Path, engine: str) -> tuple[str, ...]:
     """Those in which `fuzz bisect` found the bundle's case right, the nearest to the wrong one first."""
     id = EngineId.parse(engine)
-    without = str(replace(id, version="", path=""))
+    without = str(id.released())
     for strip in learned.strips(folder) if folder.is_dir() else ():
         if str(EngineId.parse(strip.engine)) == without:
             good = [one.release for one in strip.tried if one.state is State.GOOD]
