@@ -9,7 +9,9 @@ import wasmtime
 
 from oracles.engine import Engine, EngineUnavailable, Limits, adapter, engine_names, open_engine
 from wasm.case import Case
-from wasm.embedding import Invocation
+from wasm.embedding import Invocation, Observation
+from wasm.feature_use import features_of_bytes
+from wasm.features import Feature
 
 LIMITS = Limits(cpu_seconds=6.0, memory_bytes=3 << 30)
 """Long enough for the project's own compiler, which is in Python and checks every allocation of a 1,000-value call."""
@@ -49,12 +51,18 @@ def wat() -> Wat:
     return build
 
 
+def has(engine: Engine, feature: Feature) -> bool:
+    """Whether an engine has a feature: what it lacks narrows what it is asked."""
+    return feature in engine.capabilities.features
+
+
 def lacks(engine: Engine, case: Case) -> set[str]:
-    """The features that a case needs and the engine does not have."""
-    return set(case.features) - {feature.value for feature in engine.capabilities.features}
+    """The features that a case uses, or says that it needs, and the engine does not have."""
+    uses = case.features | features_of_bytes(case.content)
+    return set(uses) - {feature.value for feature in engine.capabilities.features}
 
 
-def run(engine: Engine, case: Case):
+def run(engine: Engine, case: Case) -> Observation:
     """Run a case, or skip the test where the engine lacks a feature."""
     if missing := lacks(engine, case):
         pytest.skip(f"{engine.id} has no {', '.join(sorted(missing))}")
