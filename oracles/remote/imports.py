@@ -123,7 +123,12 @@ def _source(interface: Interface, item: ImportItem, same: int, host_kinds: froze
     if item.sort == FUNC:
         signature = interface.type_at(item.index)
         does = _does(interface, item, signature)
-        hosted = does is not Behaviour.THROW and host_kinds.issuperset(signature.params + signature.results)
+        # A host that carries no kind of value hosts nothing, not even functions without any.
+        hosted = (
+            bool(host_kinds)
+            and does is not Behaviour.THROW
+            and host_kinds.issuperset(signature.params + signature.results)
+        )
         return Source(item, "host" if hosted else "funcs", same, does, 0, signature)
     if item.sort == GLOBAL and (item.kind == "e" or (item.kind == "E" and host_kinds >= CALLBACK_KINDS)):
         bits = mix(item.module, item.name, 0, b"")

@@ -41,6 +41,8 @@ The header of its reply; an outcome is a list whose first word says what it is (
     mems        [name, pages, [[index of a block, CRC-32]]], blocks of zeros left out
     tables      [name, size, identities of the first elements]
     dumps       lengths
+
+What an engine cannot show its reply leaves out, and it is not compared: all but ``inst`` may be missing.
 """
 
 from __future__ import annotations
@@ -100,6 +102,9 @@ PARTS: Final = ("compile", "instantiate", "invoke", "state")
 TABLE_LIMIT: Final = 1000
 """Elements of an exported table that are observed."""
 
+_COMPILE, _INVOKE = PHASES.index(Phase.COMPILE), PHASES.index(Phase.INVOKE)
+_SHOWN: Final = {"host_calls": "log", "globals": "globals", "memories": "mems", "tables": "tables"}
+"""What an observation may lack (``Observation.blind``), by the key of the reply that has it."""
 _KINDS: Final = {kind.name: kind for kind in TrapKind}
 
 
@@ -347,27 +352,33 @@ def decode_case(request: Request, engine: str, header: dict[str, Any], body: byt
     reader = ReplyReader(body)
     instantiation = reader.outcome(header["inst"], ())
     outcomes = tuple(
-        [reader.outcome(one, type_words(call.results)) for one, call in zip(header["out"], request.calls, strict=False)]
+        [
+            reader.outcome(one, type_words(call.results))
+            for one, call in zip(header.get("out", ()), request.calls, strict=False)
+        ]
     )
     log: list[HostCall] = []
-    for index, refs in header["log"]:
+    for index, refs in header.get("log", ()):
         assert request.plan is not None
         item = request.plan.sources[index].item
         log.append(HostCall(item.module, item.name, reader.returned(request.mix_types[index], refs)))
     globals_: list[tuple[str, Value]] = []
-    for (name, kind), ref in zip(request.globals, header["globals"], strict=False):
+    for (name, kind), ref in zip(request.globals, header.get("globals", ()), strict=False):
         bits = int.from_bytes(reader.take(SLOT), "little")
         word = TYPE_NAMES.get(kind, "ref")
         globals_.append((name, Value("ref", 0, ref) if word == "ref" else Value(word, bits)))
     return Observation(
         engine,
         instantiation,
-        PHASES[header["phase"]],
+        PHASES[header.get("phase", _INVOKE if "out" in header else _COMPILE)],
         outcomes,
         tuple(log),
         tuple(globals_),
-        tuple([MemoryState(n, pages, tuple([(i, c) for i, c in blocks])) for n, pages, blocks in header["mems"]]),
-        tuple([TableState(n, size, tuple(elements)) for n, size, elements in header["tables"]]),
+        tuple(
+            [MemoryState(n, pages, tuple([(i, c) for i, c in blocks])) for n, pages, blocks in header.get("mems", ())]
+        ),
+        tuple([TableState(n, size, tuple(elements)) for n, size, elements in header.get("tables", ())]),
+        blind=frozenset([name for name, key in _SHOWN.items() if key not in header]),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
+from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.modules.probes import BASIC, PROBES
 from oracles.modules.relaxed_question import relaxed_answers, relaxed_question
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
@@ -55,7 +55,8 @@ class Worker:
 
     ``version`` is the release that must be found; ``check`` gets the hello's header and returns (version, notes),
     raising ``EngineUnavailable`` if something else was loaded than asked for. ``validator`` names another engine whose
-    decoder and validator it has.
+    decoder and validator it has. ``scripts``: it links instances to each other. ``told``, where it is set, makes of the
+    hello's header what stands in place of all this: for a worker that says itself what it is.
     """
 
     launch: Launch
@@ -63,6 +64,8 @@ class Worker:
     family: str
     check: Callable[[dict[str, Any]], tuple[str, tuple[str, ...]]]
     validator: str = ""
+    scripts: bool = True
+    told: Callable[[dict[str, Any]], Worker] | None = None
 
 
 class WorkerEngine:
@@ -139,6 +142,8 @@ class WorkerEngine:
             raise EngineUnavailable(f"{self._id}: {hello['refused']}")
         if hello["protocol"] != VERSION:
             raise EngineUnavailable(f"{self._id}: the worker speaks protocol {hello['protocol']}, not {VERSION}")
+        if self._worker.told is not None:
+            self._worker = self._worker.told(hello)
         version, notes = self._worker.check(hello)
         capabilities = Capabilities(
             version,
@@ -157,6 +162,8 @@ class WorkerEngine:
 
     def request(self, case: Case, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
         """The case encoded for this engine; engines of one flavour share the work through ``shared_request``."""
+        if self._worker.told is not None:
+            self.process()
         return shared_request(case, self._worker.flavour, dumps)
 
     def send(self, frame: bytes) -> WorkerProcess:
@@ -198,6 +205,11 @@ class WorkerEngine:
         return decode_dumps(request, *pending.reply.parse()) if pending.reply else {}
 
     def open_script(self) -> Script:
+        """Raises ``UsageError`` where the worker runs no scripts."""
+        if self._worker.told is not None:
+            self.process()
+        if not self._worker.scripts:
+            raise UsageError(f"{self._id} runs no scripts: choose another engine")
         return Script(self, self._worker.flavour)
 
     def close(self) -> None:
@@ -290,7 +302,9 @@ class CasePending:
         outcomes = seen.outcomes if self.failure is None else (*seen.outcomes, self.failure)
         phase = seen.phase if self.failure is None else Phase.INVOKE
         name, state = str(self.engine.id), (seen.host_calls, seen.globals, seen.memories, seen.tables)
-        self._end(Observation(name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu))
+        self._end(
+            Observation(name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu, blind=seen.blind)
+        )
 
     def _failed(self, outcome: Outcome) -> None:
         assert self.process is not None

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from oracles.engine import Engine, Limits, open_engine
+from oracles.engine import Engine, Limits, UsageError, open_engine
 from oracles.remote.worker_engine import WorkerEngine
-from tests.engines.conftest import Wat, has, run
+from tests.engines.conftest import Wat, has, run, shows
 from wasm.case import Case
 from wasm.embedding import (
     WIDTHS,
@@ -154,7 +154,7 @@ def test_endless_recursion_exhausts_the_stack_and_ends_the_case(engine: Engine, 
 
 def test_an_endless_loop_times_out_and_the_worker_is_back(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
-    short = WorkerEngine(engine.id, engine._worker, Limits(cpu_seconds=0.3))
+    short = open_engine(str(engine.id), Limits(cpu_seconds=0.5), offline=True)
     text = '(module (func (export "seven") (result i32) (i32.const 7)) (func (export "loop") (loop (br 0))))'
     start = time.monotonic()
     observation = run(short, wat(text, Invocation("seven"), Invocation("loop"), Invocation("seven")))
@@ -173,6 +173,7 @@ def test_a_memory_grows_to_its_maximum_and_not_beyond(engine: Engine, wat: Wat) 
     calls = [Invocation("f", values(f"i32:{pages}")) for pages in (63, 1, 0)]
     observation = run(engine, wat(text, *calls))
     assert observation.outcomes == tuple(Returned.of(values(text)) for text in ("i32:1", "i32:-1", "i32:64"))
+    shows(observation, "memories")
     assert [(memory.pages, memory.blocks) for memory in observation.memories] == [(64, ())]
 
 
@@ -182,19 +183,22 @@ def test_a_table_grows_to_its_maximum_and_not_beyond(engine: Engine, wat: Wat) -
     calls = [Invocation("f", values(f"i32:{elements}")) for elements in (9999, 1, 0)]
     observation = run(engine, wat(text, *calls))
     assert observation.outcomes == tuple(Returned.of(values(text)) for text in ("i32:1", "i32:-1", "i32:10000"))
+    shows(observation, "tables")
     assert [(table.size, set(table.elements)) for table in observation.tables] == [(10000, {"null"})]
 
 
 def test_memory_over_the_limit_is_an_outcome(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
     resident = engine.process().usage()[1]
-    small = WorkerEngine(engine.id, engine._worker, Limits(cpu_seconds=20, memory_bytes=resident + (256 << 20)))
+    limits = Limits(cpu_seconds=20, memory_bytes=resident + (256 << 20))
+    small = open_engine(str(engine.id), limits, offline=True)
     text = """(module (memory 32768) (func (export "f") (local i32)
       (loop (i32.store (local.get 0) (i32.const 1))
         (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 4096))) (i32.const 0x7fff0000))))
       (loop (br 0))))"""
     observation = run(small, wat(text, Invocation("f")))
-    assert isinstance(only(observation), OutOfMemory)
+    # An engine that writes a memory as it makes it has no room for this one.
+    assert isinstance(only(observation) if observation.instantiated else observation.instantiation, OutOfMemory)
     small.close()
 
 
@@ -216,7 +220,9 @@ def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
       (func $f (export "f")
         (i32.store8 (i32.const 70000) (i32.const 255)) (global.set 1 (i64.const -2)) unreachable))"""
     observation = run(engine, wat(text, Invocation("f")))
+    shows(observation, "globals")
     assert {name: str(value) for name, value in observation.globals} == {name: row[2] for name, row in held.items()}
+    shows(observation, "memories")
     memory = observation.memories[0]
     assert (memory.export, memory.pages, [index for index, _ in memory.blocks]) == ("m", 3, [1])
     assert observation.tables[0].elements == ("null", "func:f", "null")
@@ -279,7 +285,7 @@ def test_an_uncaught_exception_has_its_tag_and_payload(engine: Engine, wat: Wat,
 
 def test_what_is_no_module_is_rejected(engine: Engine) -> None:
     for content in (b"", b"\0asm", b"\0asm\1\0\0\0\1", b"\0asm\1\0\0\0\7\5\1\1f\0\0"):
-        observation = engine.run(Case(content, (Invocation("f"),)))
+        observation = run(engine, Case(content, (Invocation("f"),)))
         assert isinstance(observation.instantiation, Rejected), observation
         assert observation.outcomes == ()
 
@@ -330,7 +336,7 @@ def test_two_hundred_cases_leave_nothing_behind(engine: Engine, wat: Wat) -> Non
       (func (export "f") (result i32) (i32.store (i32.const 0) (i32.const {i})) (call $f (i32.const {i}))))"""
     case = [wat(text.format(i=i), Invocation("f", (), BOTH[i % 2])) for i in range(40)]
     for one in case * 2:
-        engine.run(one)
+        run(engine, one)
     pid = engine.process().process.pid
     gc.collect()
     resident, fds = engine.process().usage()[1], len(os.listdir("/proc/self/fd"))
@@ -351,7 +357,10 @@ def test_the_library_that_is_loaded_is_known(engine: Engine) -> None:
 
 
 def test_scripts_link_instances(engine: Engine, wat: Wat) -> None:
-    session = engine.open_script()
+    try:
+        session = engine.open_script()
+    except UsageError as error:
+        pytest.skip(str(error))
     first = wat("""(module (memory (export "m") 1) (global (export "g") (mut f32) (f32.const nan:0x200001))
       (func (export "f") (param f64) (result f64) (local.get 0)))""")
     second = wat("""(module (import "A" "m" (memory 1)) (import "spectest" "print_i32" (func $p (param i32)))
