@@ -58,7 +58,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
             raise EngineUnavailable(f"{id}: {family!r} is no name")
         kinds = frozenset(str(hello.get("carries", ""))) & CALLBACK_KINDS
         flavour = Flavour(kinds, bool(hello.get("exact", False)))
-        return Worker(launch, flavour, family, _loaded, scripts=bool(hello.get("scripts", False)))
+        return Worker(launch, flavour, family, _loaded, scripts=bool(hello.get("scripts", False)), told=told)
 
     return WorkerEngine(id, Worker(launch, Flavour(frozenset(), False), "program", _loaded, told=told), limits)
 

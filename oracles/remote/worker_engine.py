@@ -147,7 +147,7 @@ class WorkerEngine:
         version, notes = self._worker.check(hello)
         capabilities = Capabilities(
             version,
-            frozenset(map(Feature, hello["features"])),
+            self._features(hello["features"]),
             self._worker.family,
             hello["library"],
             file_hash(hello["library"]),
@@ -160,9 +160,16 @@ class WorkerEngine:
         self._capabilities = capabilities
         self._state = hello.get("state")
 
+    def _features(self, names: list[str]) -> frozenset[Feature]:
+        known = {feature.value: feature for feature in Feature}
+        for name in names:
+            if name not in known:
+                raise EngineUnavailable(f"{self._id}: its worker claims {name!r}: there is no feature {name!r}")
+        return frozenset(known[name] for name in names)
+
     def request(self, case: Case, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
         """The case encoded for this engine; engines of one flavour share the work through ``shared_request``."""
-        if self._worker.told is not None:
+        if self._worker.told is not None and self._capabilities is None:
             self.process()
         return shared_request(case, self._worker.flavour, dumps)
 
@@ -206,7 +213,7 @@ class WorkerEngine:
 
     def open_script(self) -> Script:
         """Raises ``UsageError`` where the worker runs no scripts."""
-        if self._worker.told is not None:
+        if self._worker.told is not None and self._capabilities is None:
             self.process()
         if not self._worker.scripts:
             raise UsageError(f"{self._id} runs no scripts: choose another engine")
