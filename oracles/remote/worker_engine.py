@@ -13,7 +13,8 @@ from oracles.modules.probes import BASIC, PROBES
 from oracles.modules.relaxed_question import relaxed_answers, relaxed_question
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.crash import read_crash
-from oracles.remote.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
+from oracles.remote.glue import call_glue, read_glue
+from oracles.remote.interface import FUNC, GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
 from oracles.remote.nursery import Nursery
 from oracles.remote.process import TICK, Died, Launch, WorkerProcess, file_hash, wait_any
 from oracles.remote.protocol import (
@@ -30,6 +31,7 @@ from oracles.remote.protocol import (
     type_words,
 )
 from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
+from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.wrapper import EXACT_READ, global_reader
 from wasm.case import Case
 from wasm.embedding import (
@@ -385,8 +387,13 @@ class Script:
             return Unsupported(f"no instance {name}")
         tags = tuple(tag.tag_index for tag in known_tags(interface) if tag.imported_at < 0)
         call = prepare_call(interface, invocation, self.flavour, tags)
-        blobs = [call.args, call.wrapper]
-        answer = self._ask({"do": "invoke", "name": name, "call": call.json(invocation.export, 0, 1)}, blobs)
+        blobs, told = [call.args, call.wrapper], call.json(invocation.export, 0, 1)
+        func = interface.find(invocation.export, FUNC)
+        if self.flavour.by_name and call.wrapper and func is not None:
+            named = [(tag.name, tag.tag_index, -1) for tag in known_tags(interface) if tag.imported_at < 0]
+            blobs.append(call_glue(interface, invocation.export, func, named, None))
+            told.append(2)
+        answer = self._ask({"do": "invoke", "name": name, "call": told}, blobs)
         if not isinstance(answer, tuple):
             return answer
         return ReplyReader(answer[1]).outcome(answer[0]["out"], type_words(call.results))
@@ -399,6 +406,9 @@ class Script:
         kind = interface.globals[index][0]
         exact = self.flavour.exact_host or kind not in EXACT_READ
         blobs = [] if exact else [global_reader(interface, (index,))]
+        if self.flavour.by_name and kind == "v":
+            raw = KIND_CODES[kind] + bytes((interface.globals[index][1],))
+            blobs = [global_reader(interface, (index,)), read_glue(interface, [(export, raw)])]
         answer = self._ask({"do": "get", "name": name, "export": export, "kind": kind}, blobs)
         if not isinstance(answer, tuple) or not answer[0]["found"]:
             return None

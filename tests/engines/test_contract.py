@@ -225,10 +225,11 @@ def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
     shows(observation, "memories")
     memory = observation.memories[0]
     assert (memory.export, memory.pages, [index for index, _ in memory.blocks]) == ("m", 3, [1])
-    assert observation.tables[0].elements == ("null", "func:f", "null")
     block = engine.dump(wat(text, Invocation("f")), (("m", 1), ("m", 0)))
     assert block["m", 0] == bytes(65536)
     assert [(i, byte) for i, byte in enumerate(block["m", 1]) if byte] == [(0, 1), (70000 - 65536, 255)]
+    shows(observation, "tables")
+    assert observation.tables[0].elements == ("null", "func:f", "null")
 
 
 MANY_TYPES = """(module
@@ -264,6 +265,10 @@ def test_what_a_host_cannot_read_or_give_is_not_made_up(engine: Engine, wat: Wat
     assert isinstance(given.instantiation, Returned | Unsupported)
 
 
+DIES_OF_VECTOR_PAYLOADS = {"wazero:interpreter"}
+"""A known bug (docs/found/wazero.md)."""
+
+
 @pytest.mark.parametrize("entry", BOTH)
 def test_an_uncaught_exception_has_its_tag_and_payload(engine: Engine, wat: Wat, entry: Entry) -> None:
     thrown = {
@@ -273,6 +278,8 @@ def test_an_uncaught_exception_has_its_tag_and_payload(engine: Engine, wat: Wat,
         "v128": ("v128.const i64x2 3 4", "v128:0x40000000000000003"),
     }
     kinds = [kind for kind in kinds_of(engine) if kind in thrown]
+    if str(engine.id) in DIES_OF_VECTOR_PAYLOADS:
+        kinds.remove("v128")
     text = f"""(module (tag $t (export "t") (param {" ".join(kinds)})) (tag $private)
       (func (export "f") (throw $t {" ".join(f"({thrown[kind][0]})" for kind in kinds)}))
       (func (export "g") (throw $private)) (func (export "h") (result i32) (i32.const 3)))"""
