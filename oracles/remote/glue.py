@@ -3,7 +3,8 @@
 Such an engine cannot be handed the items of one import each from another place. So between them stands a *glue* module,
 which imports each item from where it is and exports it under the name that is asked for. It has no code.
 
-    (module (import "s" "i0" (memory 1)) (import "h" "i1" (func (type 0))) (export "mem" (memory 0)) (export "f" (func 0)))
+    (module (import "s" "i0" (memory 1)) (import "h" "i1" (func (type 0)))
+      (export "mem" (memory 0)) (export "f" (func 0)))
 
 Where items are: ``h`` the host's functions (``i<import>``, ``trap``), ``s`` and ``f`` the peers, ``subject`` the module
 under test.
@@ -71,8 +72,8 @@ def import_glue(interface: Interface, plan: ImportPlan) -> list[tuple[str, bytes
 def call_glue(
     interface: Interface, export: str, func: int, tags: Sequence[tuple[str, int, int]], plan: ImportPlan | None
 ) -> bytes:
-    """What a wrapper imports as ``m``: the function ``f`` and the tags ``t0``, ``t1``, ... (name, index, position of the
-    import or -1)."""
+    """What a wrapper imports as ``m``: the function ``f`` and the tags ``t0``, ``t1``, ...; ``tags`` are name, index and
+    position of the import or -1."""
     items = [Item(SUBJECT, export, FUNC, unsigned(interface.funcs[func]), "f")]
     for k, (name, index, at) in enumerate(tags):
         raw = _TAG_FORM + unsigned(interface.tags[index])

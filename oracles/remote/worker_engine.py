@@ -30,8 +30,8 @@ from oracles.remote.protocol import (
     tags_json,
     type_words,
 )
-from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
 from oracles.remote.wasmbytes import KIND_CODES
+from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
 from oracles.remote.wrapper import EXACT_READ, global_reader
 from wasm.case import Case
 from wasm.embedding import (
