@@ -72,7 +72,7 @@ def import_glue(interface: Interface, plan: ImportPlan) -> list[tuple[str, bytes
 def call_glue(
     interface: Interface, export: str, func: int, tags: Sequence[tuple[str, int, int]], plan: ImportPlan | None
 ) -> bytes:
-    """What a wrapper imports as ``m``: the function ``f`` and the tags ``t0``, ``t1``, ...; ``tags`` are name, index and
+    """What a wrapper imports as ``m``: the function ``f`` and the tags ``t0``, ...; ``tags`` are name, index and
     position of the import or -1."""
     items = [Item(SUBJECT, export, FUNC, unsigned(interface.funcs[func]), "f")]
     for k, (name, index, at) in enumerate(tags):
