@@ -45,6 +45,7 @@ from wasm.embedding import (
     Unsupported,
     Value,
 )
+from wasm.feature_use import features_of_bytes
 from wasm.features import Feature
 
 START_SECONDS: Final = 60.0
@@ -351,6 +352,8 @@ class Script:
         self.engine, self.flavour = engine, flavour
         self.interfaces: dict[str, Interface] = {}
         self.lost = False
+        self.unsupported: set[str] = set()
+        """Names of instances that could not be made for want of a feature."""
         self._ask({"do": "open"}, [])
         table64 = Feature.MEMORY64 in engine.capabilities.features
         self.instantiate("spectest", SPECTEST if table64 else SPECTEST_NO_TABLE64)
@@ -372,11 +375,21 @@ class Script:
         if not isinstance(answer, tuple):
             return answer
         outcome = ReplyReader(answer[1]).outcome(answer[0]["out"], ())
+        if isinstance(outcome, Rejected):
+            has = {feature.value for feature in self.engine.capabilities.features}
+            if lacking := features_of_bytes(module) - has:
+                self.unsupported.add(name)
+                return Unsupported(", ".join(sorted(lacking)))
+            gone = {item.module for item in interface.imports} & self.unsupported if interface else set()
+            if gone:
+                return Unsupported(f"an import from {', '.join(sorted(gone))}, which could not be made")
         if isinstance(outcome, Returned) and interface is not None:
             self.interfaces[name] = interface
         return outcome
 
     def register(self, name: str, registered_as: str) -> None:
+        if name in self.unsupported:
+            self.unsupported.add(registered_as)
         if name in self.interfaces and not self.lost:
             self.interfaces[registered_as] = self.interfaces[name]
             self._ask({"do": "register", "name": name, "as": registered_as}, [])

@@ -6,7 +6,7 @@ use common::{CallBack, Ended, Engine, HostCall, Val, Worker};
 
 use wasmi::errors::{ErrorKind, HostError, InstantiationError};
 use wasmi::{
-    AsContextMut, Config, Extern, ExternRef, Func, FuncType, Global, Instance, Module, Mutability, Nullable,
+    AsContextMut, Config, Extern, ExternRef, ExternType, Func, FuncType, Global, Instance, Module, Mutability, Nullable,
     Ref, Store, TrapCode, ValType, F32, F64, V128,
 };
 
@@ -50,6 +50,15 @@ fn ended(error: wasmi::Error) -> Ended {
         ErrorKind::Table(_) if error.to_string().contains("out of bounds") => trapped("TABLE_OOB", &error),
         ErrorKind::Memory(_) if error.to_string().contains("memory") => Ended::OutOfMemory(error.to_string()),
         _ => Ended::Rejected(error.to_string()),
+    }
+}
+
+fn sort_of(ty: &ExternType) -> usize {
+    match ty {
+        ExternType::Func(_) => 0,
+        ExternType::Table(_) => 1,
+        ExternType::Memory(_) => 2,
+        ExternType::Global(_) => 3,
     }
 }
 
@@ -123,7 +132,19 @@ impl Engine for Wasmi {
     }
 
     fn instantiate(&self, store: &mut Store<()>, module: &Module, items: &[Extern]) -> Result<Instance, Ended> {
-        Instance::new(store, module, items).map_err(ended)
+        // A module's imports are listed by their sort, not in the module's order; within a sort the order is kept.
+        let mut sorted: Vec<Vec<Extern>> = vec![vec![]; 4];
+        for item in items {
+            sorted[sort_of(&item.ty(&*store))].push(*item);
+        }
+        let mut taken = [0; 4];
+        let mut given = vec![];
+        for import in module.imports() {
+            let sort = sort_of(import.ty());
+            given.extend(sorted[sort].get(taken[sort]).copied());
+            taken[sort] += 1;
+        }
+        Instance::new(store, module, &given).map_err(ended)
     }
 
     fn export(&self, store: &mut Store<()>, instance: &Instance, name: &str) -> Option<Extern> {
