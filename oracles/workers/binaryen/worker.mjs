@@ -24,11 +24,17 @@ function read(size) {
   return data;
 }
 
+// With all that Binaryen has, it writes types of proposals that are younger than what engines take.
+const TAKEN = [
+  "Atomics", "MutableGlobals", "NontrappingFPToInt", "SIMD128", "BulkMemory", "BulkMemoryOpt", "SignExt",
+  "ExceptionHandling", "TailCall", "ReferenceTypes", "CallIndirectOverlong", "Multivalue", "GC", "Memory64",
+  "RelaxedSIMD", "ExtendedConst", "MultiMemory", "CustomPageSizes", "WideArithmetic",
+];
+const FEATURES = TAKEN.reduce((mask, name) => mask | (binaryen.Features[name] ?? 0), 0);
+
 function load(content) {
-  const module = binaryen.readBinaryWithFeatures
-    ? binaryen.readBinaryWithFeatures(content, binaryen.Features.All)
-    : binaryen.readBinary(content);
-  module.setFeatures(binaryen.Features.All);
+  const module = binaryen.readBinary(content, FEATURES);
+  module.setFeatures(FEATURES);
   return module;
 }
 
