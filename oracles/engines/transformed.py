@@ -99,6 +99,10 @@ class TransformedEngine:
     def open_script(self) -> Session:
         raise UsageError(f"{self.id} runs no scripts: choose another engine")
 
+    def renew(self, from_scratch: bool = False) -> None:
+        self.transformer.close()
+        self.behind.renew(from_scratch)
+
     def close(self) -> None:
         self.transformer.close()
         self.behind.close()
