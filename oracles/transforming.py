@@ -26,6 +26,10 @@ class Transformer(Protocol):
         """The file that does it."""
 
     @property
+    def keeps_causes(self) -> bool:
+        """Whether what it makes traps for the same cause, or merely in the same calls."""
+
+    @property
     def features(self) -> frozenset[Feature]:
         """What it takes. Raises ``EngineUnavailable``."""
 
@@ -38,8 +42,8 @@ class Transformer(Protocol):
 class WorkerTransformer:
     """A transformer in a process of its own, which answers ``hello`` and ``transform``."""
 
-    def __init__(self, launch: Launch, version: str, library: str, limits: Limits) -> None:
-        self._launch, self._limits = launch, limits
+    def __init__(self, launch: Launch, version: str, library: str, keeps_causes: bool, limits: Limits) -> None:
+        self._launch, self._limits, self.keeps_causes = launch, limits, keeps_causes
         self.version, self.library = version, library
         self._process: WorkerProcess | None = None
         self._features: frozenset[Feature] | None = None

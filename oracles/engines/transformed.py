@@ -26,9 +26,10 @@ from oracles.remote.process import file_hash
 from oracles.transformers import binaryen
 from oracles.transforming import Transformer
 from wasm.case import Case, CaseKind
-from wasm.embedding import Observation, Phase
+from wasm.embedding import Observation, Outcome, Phase, Trapped
 from wasm.errors import nearest
 from wasm.plugins import entry, names_in
+from wasm.traps import TrapKind
 
 FOLDER: Final = "oracles.transformers"
 RELEASES: Final = binaryen.RELEASES
@@ -65,6 +66,10 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     return TransformedEngine(id, limits, transformer, behind)
 
 
+def _any_cause(outcome: Outcome) -> Outcome:
+    return replace(outcome, kinds=frozenset(TrapKind)) if isinstance(outcome, Trapped) else outcome
+
+
 class TransformedEngine:
     """``Engine`` that runs what a transformer makes of each module."""
 
@@ -90,7 +95,11 @@ class TransformedEngine:
         made = self.transformer.transform(case.content)
         if not isinstance(made, bytes):
             return Observation(str(self.id), made, Phase.COMPILE)
-        return replace(self.behind.run(replace(case, content=made)), engine=str(self.id), notes=None)
+        seen = replace(self.behind.run(replace(case, content=made)), engine=str(self.id), notes=None)
+        if self.transformer.keeps_causes:
+            return seen
+        outcomes = tuple(map(_any_cause, seen.outcomes))
+        return replace(seen, instantiation=_any_cause(seen.instantiation), outcomes=outcomes)
 
     def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
         made = self.transformer.transform(case.content)

@@ -1,4 +1,7 @@
-"""Binaryen's optimizer (``wasm-opt``), from its npm package, in node: ``O1`` to ``O4``, ``Os``, ``Oz``, or passes."""
+"""Binaryen's optimizer (``wasm-opt``), from its npm package, in node: ``O1`` to ``O4``, ``Os``, ``Oz``, or passes.
+
+It keeps that code traps and not for which cause: ``table.get`` and ``call_ref`` become ``call_indirect``.
+"""
 
 from __future__ import annotations
 
@@ -53,4 +56,4 @@ def open_transformer(version: str, settings: Mapping[str, str], limits: Limits, 
     speed, size = LEVELS[settings.get("level", "O3")]
     argv = (tool("node", "binaryen"), str(folder / "worker.mjs"), passes, str(speed), str(size))
     launch = Launch((*argv, "{in}", "{out}", "{progress}"), {"NODE_OPTIONS": ""})
-    return WorkerTransformer(launch, chosen, str(folder / "node_modules" / _PACKAGE / "index.js"), limits)
+    return WorkerTransformer(launch, chosen, str(folder / "node_modules" / _PACKAGE / "index.js"), False, limits)

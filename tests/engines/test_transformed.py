@@ -13,6 +13,7 @@ from tests.engines.conftest import Wat
 from wasm.decode import decode
 from wasm.embedding import Crashed, Invocation, Outcome, Rejected, Returned, Trapped, Value
 from wasm.features import ALL, Feature
+from wasm.traps import TrapKind
 
 SUM = """(module (memory (export "m") 1) (global (export "g") (mut i32) (i32.const 0))
   (func $twice (param i32) (result i32) (i32.add (local.get 0) (local.get 0)))
@@ -28,8 +29,8 @@ class Fake:
 
     version, library, features = "1", __file__, ALL
 
-    def __init__(self, makes: bytes | Outcome) -> None:
-        self.makes = makes
+    def __init__(self, makes: bytes | Outcome, keeps_causes: bool = True) -> None:
+        self.makes, self.keeps_causes = makes, keeps_causes
 
     def transform(self, content: bytes) -> bytes | Outcome:  # noqa: ARG002
         return self.makes
@@ -50,6 +51,17 @@ def test_what_is_run_is_what_it_made(wat: Wat) -> None:
     assert seen.outcomes[0] == Returned.of((Value("i32", 44),))
     assert isinstance(seen.outcomes[1], Trapped)
     assert engine.dump(wat(SUM, *CALLS), (("m", 0),))["m", 0][8] == 2
+
+
+def test_a_transformer_may_change_why_it_traps(wat: Wat) -> None:
+    case = wat(SUM, *CALLS)
+    kinds = []
+    for keeps in (True, False):
+        engine = TransformedEngine(EngineId("x"), Limits(), Fake(case.content, keeps), open_engine("interpreter"))
+        trapped = engine.run(case).outcomes[1]
+        assert isinstance(trapped, Trapped)
+        kinds.append(trapped.kinds)
+    assert kinds == [{TrapKind.UNREACHABLE}, set(TrapKind)]
 
 
 def test_ids() -> None:
@@ -74,7 +86,8 @@ def test_binaryen_makes_another_module_that_means_the_same(level: str, wat: Wat)
     assert isinstance(engine, TransformedEngine)
     case = wat(SUM, *CALLS)
     seen, wanted = engine.run(case), open_engine("interpreter").run(case)
-    assert (seen.outcomes, seen.globals, seen.memories) == (wanted.outcomes, wanted.globals, wanted.memories)
+    assert (seen.outcomes[0], seen.globals, seen.memories) == (wanted.outcomes[0], wanted.globals, wanted.memories)
+    assert isinstance(seen.outcomes[1], Trapped)
     made = engine.transformer.transform(case.content)
     assert isinstance(made, bytes)
     assert len(decode(made).funcs) < len(decode(case.content).funcs)  # one is inlined
