@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib import import_module
 from types import ModuleType
 from typing import Final
 from zlib import crc32
@@ -20,6 +18,7 @@ from wasm.encode import encode
 from wasm.feature_use import required_features
 from wasm.features import Feature
 from wasm.module import ExternKind
+from wasm.plugins import entry, names_in
 from wasm.rewrite.avoid import without_rows
 
 GENERATOR_VERSION: Final = "7"
@@ -65,9 +64,8 @@ class Target:
 
 @lru_cache(maxsize=1)
 def target_names() -> tuple[str, ...]:
-    """All targets, in alphabetical order."""
-    files = pkgutil.iter_modules(import_module(_FOLDER).__path__)
-    return tuple(sorted(item.name for item in files if not item.name.startswith("_")))
+    """All targets, those that other distributions add among them (``wasm.plugins``), in alphabetical order."""
+    return names_in(_FOLDER)
 
 
 def wasm_target_names() -> tuple[str, ...]:
@@ -79,7 +77,8 @@ def target_module(name: str) -> ModuleType:
     """The file of a target, for what it offers beside a ``Target``. Raises ``ValueError`` with the known names."""
     if name not in target_names():
         raise ValueError(f"no target {name!r}: choose from {', '.join(target_names())}")
-    return import_module(f"{_FOLDER}.{name}")
+    module: ModuleType = entry(_FOLDER, name)
+    return module
 
 
 @lru_cache(maxsize=64)

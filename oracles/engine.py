@@ -1,6 +1,7 @@
 """Engines: their ids, what they can do, and the protocol that every adapter in ``oracles/engines/`` implements.
 
-The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME``, imported when first asked for, with
+The folder is the registry: engine ``NAME`` is the module ``oracles.engines.NAME``, or what another distribution adds by
+an entry point (``wasm.plugins``), imported when first asked for, with
 
     def check(id: EngineId) -> EngineId      # canonical settings; raises UsageError
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
@@ -28,8 +29,6 @@ For ``fuzz explain`` (docs/explaining.md) an adapter may have, as far as the eng
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
 from wasm.errors import UserError, nearest
 from wasm.features import Feature
+from wasm.plugins import entry, names_in
 
 
 class UsageError(UserError):
@@ -64,7 +64,8 @@ class EngineId:
     """``name[@version|@/path][:key=value(+key=value)*]`` (docs/engines.md); ``str`` gives the canonical form.
 
     A bare word among the settings stands for ``word=on``. ``version`` and ``path`` exclude each other; both empty
-    means the installed release. ``settings`` are sorted by key, without the ones at their default.
+    means the installed release. ``settings`` are sorted by key, without the ones at their default. Of an engine that is
+    a command of the user's (``cmd:mywasm run {wasm}``) the command is the only setting, with the key "".
     """
 
     name: str
@@ -74,7 +75,9 @@ class EngineId:
 
     def __str__(self) -> str:
         place = f"@{self.path or self.version}" if self.path or self.version else ""
-        settings = "+".join(key if value == "on" else f"{key}={value}" for key, value in self.settings)
+        settings = "+".join(
+            value if not key else key if value == "on" else f"{key}={value}" for key, value in self.settings
+        )
         return f"{self.name}{place}{':' if settings else ''}{settings}"
 
     def get(self, key: str, default: str = "") -> str:
@@ -93,6 +96,11 @@ class EngineId:
 
     def with_settings(self, settings: Mapping[str, str]) -> EngineId:
         return EngineId(self.name, self.version, self.path, tuple(sorted(settings.items())))
+
+    @property
+    def command(self) -> str:
+        """The command that an id holds in place of settings; "" for none."""
+        return self.get("")
 
     @staticmethod
     def read(text: str) -> EngineId:
@@ -135,7 +143,13 @@ class Switch:
         return EngineId.parse(str(id.with_settings(settings)))
 
 
+_COMMAND: Final = re.compile(r"([a-z][a-z0-9_]*):\s*((?=.*[\s{])[^\s+=].*|/.*)", re.S)
+"""A name and what no setting can be: words with spaces between or holes in them, or a path."""
+
+
 def _split(text: str) -> EngineId:
+    if command := _COMMAND.fullmatch(text):
+        return EngineId(command[1], settings=(("", command[2]),))
     head, _, tail = _cut_settings(_spelled_out(text))
     name, at, place = head.partition("@")
     if not _NAME.match(name):
@@ -184,6 +198,8 @@ def risk(id: EngineId) -> str:
         return f"the program or library {id.path}"
     known = adapter(id.name) if id.name in engine_names() else None
     safe = getattr(known, "SAFE_FLAGS", None)
+    if id.command:
+        return f"the command {id.command}"
     for key, value in id.settings:
         flag = key.removeprefix("flag.")
         if not _PLAIN.match(value) or (flag != key and safe is not None and not safe.match(flag)):
@@ -196,15 +212,17 @@ Ask: TypeAlias = Callable[[EngineId], tuple[bool | None, str]]
 """Whether a finding is wrong on an engine with other settings; None and the reason where that is not known."""
 
 
+FOLDER: Final = "oracles.engines"
+
+
 def engine_names() -> tuple[str, ...]:
-    """Every adapter in ``oracles/engines/``, by its file's name."""
-    package = importlib.import_module("oracles.engines")
-    return tuple(sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")))
+    """Every adapter in ``oracles/engines/``, by its file's name, and those that other distributions add."""
+    return names_in(FOLDER)
 
 
 def adapter(name: str) -> Any:
     """The adapter module of an engine name that ``engine_names`` lists."""
-    return importlib.import_module(f"oracles.engines.{name}")
+    return entry(FOLDER, name)
 
 
 def aliases() -> dict[str, str]:

@@ -256,7 +256,8 @@ class Observation:
 
     There is one outcome per invocation, all on one instance, fewer if the engine stopped (after Exhausted, a crash or
     a time-out). ``phase`` is where the last step happened. State is what exported items held at the end; ``cpu`` has
-    CPU seconds by phase name.
+    CPU seconds by phase name. ``blind`` names what this engine cannot show (``host_calls``, ``globals``,
+    ``memories``, ``tables``): it is not compared.
     """
 
     engine: str
@@ -269,6 +270,7 @@ class Observation:
     tables: tuple[TableState, ...] = ()
     notes: ReferenceNotes | None = field(default=None, compare=False)
     cpu: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    blind: frozenset[str] = frozenset()
 
     @property
     def instantiated(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -11,21 +9,23 @@ from typing import Final
 
 from fuzz.archive.disk import write_file
 from fuzz.records.morning import Morning
-from fuzz.report import formats
 from oracles.engine import UsageError
+from wasm.plugins import entry, names_in
 
+_FORMATS: Final = "fuzz.report.formats"
 FOLDER: Final = "report"
 """Where they are put."""
 
 
 def format_names() -> tuple[str, ...]:
-    """Every format, by its file's name in ``fuzz/report/formats``."""
-    return tuple(sorted(item.name for item in pkgutil.iter_modules(formats.__path__)))
+    """Every format, by its file's name in ``fuzz/report/formats``, and those that other distributions add."""
+    return names_in(_FORMATS)
 
 
 def format_of(name: str) -> ModuleType:
     """The format's module: ``render`` and ``FILE``."""
-    return importlib.import_module(f"{formats.__name__}.{name}")
+    module: ModuleType = entry(_FORMATS, name)
+    return module
 
 
 def write_reports(told: Morning, names: Iterable[str], folder: Path) -> Iterator[Path]:

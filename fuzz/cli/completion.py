@@ -129,8 +129,9 @@ def _faults(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001
 
 
 def _formats(prefix: str, **_: Any) -> Iterator[str]:  # noqa: ARG001
-    folder = Path(__file__).parents[1] / "report" / "formats"
-    yield from sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    from wasm.plugins import names_in
+
+    yield from names_in("fuzz.report.formats")
 
 
 def _several_formats(prefix: str, **_: Any) -> Iterator[str]:

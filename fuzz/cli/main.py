@@ -20,6 +20,7 @@ _MACHINE: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 )
 """What the machine has too little of is no fault of ours."""
+_APART: Final = "install this project into an environment of its own, as by pipx install . or uv tool install ."
 PACKAGES: Final = ("wasm", "compiler", "generators", "oracles", "fuzz")
 
 
@@ -67,6 +68,9 @@ def _failed(error: Exception) -> int:
     """Print an error in one line: what the user is to mend, or that it is a fault of ours and where the details are."""
     import traceback
 
+    if isinstance(error, ImportError) and (text := _overwritten(error)):
+        print(f"fuzz: {one_line(text)}", file=sys.stderr)
+        return ExitCode.UNUSABLE
     from wasm.errors import UserError  # not above: where another distribution hides our ``wasm``, we say so ourselves
 
     if isinstance(error, UserError):
@@ -113,7 +117,20 @@ def _one_folder() -> None:
     if len(set(homes.values())) > 1:
         home = homes["fuzz"]
         name, place = next((name, place) for name, place in homes.items() if place != home)
-        sys.exit(_complain(f"package {name} comes from {place}, not from {home}: another distribution hides it"))
+        text = f"package {name} comes from {place}, not from {home}: another distribution hides it"
+        sys.exit(_complain(f"{text}; {_APART}"))
+
+
+def _overwritten(error: ImportError) -> str:
+    """Where a module of ours lacks what ours has: whose it is now, and what to do; "" for another module."""
+    package = (error.name or "").partition(".")[0]
+    if package not in PACKAGES:
+        return ""
+    from importlib.metadata import packages_distributions
+
+    others = sorted(set(packages_distributions().get(package, ())) - {"wasm-codegen-fuzz"})
+    whose = f"of distribution {', '.join(others)}" if others else "not whole"
+    return f"package {package} is {whose} ({_first_line(error)}): {_APART}"
 
 
 def _complain(text: str) -> int:

@@ -17,6 +17,7 @@ from oracles.compiled.values import reference_bits, reference_name
 from oracles.remote.interface import TYPE_NAMES
 from oracles.remote.protocol import PHASES
 from oracles.remote.protocol import type_words as kind_words
+from oracles.remote.serving import short
 from wasm.embedding import (
     SLOT,
     Crashed,
@@ -28,15 +29,12 @@ from wasm.embedding import (
     Returned,
     Threw,
     TimedOut,
-    Trapped,
     Unsupported,
 )
 from wasm.valtypes import RefType
 
 _ENDING: Final = (Exhausted, OutOfMemory, Crashed, TimedOut)
 """Outcomes after which nothing more is called on the instance."""
-_KINDS: Final = {"i32": "i", "i64": "l", "f32": "f", "f64": "d", "v128": "v", "ref": "e"}
-"""A kind that stands for each word of the embedding: all that the reader of a reply has to know."""
 _TABLE_OF: Final = {"e": "e", "c": "c", "a": "a", "g": "a"}
 """The wrapper's table for references of a kind."""
 
@@ -47,30 +45,6 @@ class Limits:
 
     steps: int
     seconds: float
-
-
-def short(outcome: Outcome) -> tuple[list[Any], bytes]:
-    """An outcome in the protocol's short form, and its slots."""
-    match outcome:
-        case Returned(_, slots, refs):
-            return ["returned", list(refs)], slots
-        case Trapped(kinds, message):
-            return ["trapped", sorted(kind.name for kind in kinds), message], b""
-        case Threw(tag, payload):
-            kinds_ = "".join(_KINDS[word] for word in payload.types)
-            return ["threw", tag, kinds_, list(payload.refs)], payload.slots
-        case Exhausted(what):
-            return ["exhausted", what], b""
-        case OutOfMemory(message):
-            return ["out_of_memory", message], b""
-        case Rejected(message):
-            return ["rejected", message], b""
-        case Crashed(signal, text, location):
-            return ["crashed", signal, text, location], b""
-        case TimedOut(seconds):
-            return ["timed_out", seconds], b""
-        case Unsupported(what):
-            return ["unsupported", what], b""
 
 
 @dataclass(slots=True)

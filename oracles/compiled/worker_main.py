@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sys
-import time
-import traceback
 from contextlib import suppress
 from typing import Any, Final
 
 import compiler.pipeline
 from compiler.pipeline import Settings
-from oracles.compiled.case_run import CaseRun, Limits, Watched, global_slot, one_call, short
+from oracles.compiled.case_run import CaseRun, Limits, Watched, global_slot, one_call
 from oracles.compiled.link import Linker
 from oracles.compiled.machine import machine
 from oracles.compiled.program import Programs, Refused
 from oracles.compiled.store import Extern, Global, Instance, Store
 from oracles.compiled.trampolines import Trampolines
 from oracles.modules.probes import BASIC
-from oracles.remote.protocol import FRAME, PARTS, PHASES, PROGRESS, TIMES, VERSION
+from oracles.remote.protocol import VERSION
+from oracles.remote.serving import Answer, Channel, short
 from oracles.workers.nursery import descriptors
 from wasm.embedding import Outcome, Phase, Returned
 from wasm.module import Import
-
-Answer = tuple[dict[str, Any], bytes]
 
 
 class Script:
@@ -50,66 +46,19 @@ class Worker:
     """Answers requests on ``fds`` (requests, replies, progress); compiles with one setting."""
 
     def __init__(self, programs: Programs, limits: Limits, fds: list[int]) -> None:
-        self.input, self.output, self.progress_fd = fds
+        self.channel = Channel(fds)
         self.limits = limits
         self.programs = programs
         self.machine = machine()
         self.trampolines = Trampolines(self.machine)
-        self.cpu: dict[str, float] = {}
         self.script: Script | None = None
-
-    # Frames
-
-    def receive(self) -> tuple[dict[str, Any], list[bytes]] | None:
-        """The next request and its blobs, or None at the end of the input."""
-        size = self._read(4)
-        if not size:
-            return None
-        frame = self._read(int.from_bytes(size, "little"))
-        at = 4 + int.from_bytes(frame[:4], "little")
-        header: dict[str, Any] = json.loads(frame[4:at])
-        blobs = []
-        for length in header.get("blobs", ()):
-            blobs.append(frame[at : at + length])
-            at += length
-        return header, blobs
-
-    def _read(self, size: int) -> bytes:
-        chunks = []
-        while size:
-            chunk = os.read(self.input, size)
-            if not chunk:
-                return b""
-            chunks.append(chunk)
-            size -= len(chunk)
-        return b"".join(chunks)
-
-    def reply(self, header: dict[str, Any], body: bytes) -> None:
-        text = json.dumps(header, separators=(",", ":")).encode("ascii")
-        times = TIMES.pack(time.process_time(), *(self.cpu.get(part, 0.0) for part in PARTS))
-        self.cpu = {}
-        size = 4 + len(text) + len(body) + len(times)
-        view = memoryview(b"".join((FRAME.pack(size, len(text)), text, body, times)))
-        while view:
-            view = view[os.write(self.output, view) :]
-
-    def at(self, phase: Phase, invocation: int = -1) -> None:
-        """Say what comes next, where the harness looks when this process is gone."""
-        os.pwrite(self.progress_fd, PROGRESS.pack(PHASES.index(phase), invocation), 0)
 
     def serve(self) -> None:
         """Answer requests until the harness closes its end."""
-        actions = {
+        self.channel.serve({
             "hello": self.hello, "case": self.case, "open": self.open, "instantiate": self.instantiate,
             "register": self.register, "invoke": self.invoke, "get": self.get,
-        }  # fmt: skip
-        while (request := self.receive()) is not None:
-            header, blobs = request
-            try:
-                answer, body = actions[header["do"]](header, blobs)
-            except Exception:  # a fault of ours must not pass for one of the compiler's
-                answer, body = {"broken": traceback.format_exc(limit=-3)}, b""
-            self.reply(answer, body)
+        })  # fmt: skip
 
     # Requests
 
@@ -134,8 +83,8 @@ class Worker:
     def case(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
         """One case from compilation to state (``decode_case`` in ``oracles/remote/protocol.py`` reads the reply)."""
         linker = self._linker()
-        run = CaseRun(self.programs, linker, self.limits, self.at)
-        self.cpu = run.cpu
+        run = CaseRun(self.programs, linker, self.limits, self.channel.at)
+        self.channel.cpu = run.cpu
         try:
             return run.run(header, blobs)
         finally:
@@ -162,11 +111,11 @@ class Worker:
     def instantiate(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
         script = self._opened()
         try:
-            self.at(Phase.COMPILE)
+            self.channel.at(Phase.COMPILE)
             program = self.programs.get(blobs[0])
         except Refused as refused:
             return self._step(refused.outcome)
-        self.at(Phase.INSTANTIATE)
+        self.channel.at(Phase.INSTANTIATE)
         self.machine.refuel(self.limits.steps)
         with self.machine.deadline(self.limits.seconds):
             made = script.linker.instantiate(program, script.find)
@@ -182,7 +131,7 @@ class Worker:
 
     def invoke(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
         script = self._opened()
-        self.at(Phase.INVOKE)
+        self.channel.at(Phase.INVOKE)
         self.machine.refuel(self.limits.steps)
         with self.machine.deadline(self.limits.seconds):
             outcome = one_call(self.programs, script.linker, script.instances[header["name"]], header["call"], blobs)

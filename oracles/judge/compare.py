@@ -254,6 +254,8 @@ class _Court:
 
     def host_calls(self, expected: Observation, seen: Observation) -> Dissent | None:
         """Imports are called in the same order with the same arguments (spec 4.6.12.6: calls are observable)."""
+        if "host_calls" in seen.blind:
+            return None
         for i, (want, got) in enumerate(zip(expected.host_calls, seen.host_calls, strict=False)):
             if (want.module, want.name) != (got.module, got.name):
                 detail = f"expected {want.module}.{want.name}, got {got.module}.{got.name}"

@@ -11,6 +11,8 @@ from wasm.embedding import Crashed, OutOfMemory, TimedOut
 _PANIC_NEW: Final = re.compile(r"panicked at ([^\s']\S*?):(\d+):\d+:\n(.*?)(?:\nnote: |\nstack backtrace|\Z)", re.S)
 _PANIC_OLD: Final = re.compile(r"panicked at '(.*?)', (\S+?):(\d+):\d+", re.S)
 _FATAL_JS: Final = re.compile(r"# Fatal error in (\S+?), line (\d+)\s*\n#\s*(.*)")
+_GO: Final = re.compile(r"^(?:panic|fatal error|unexpected fault address|SIG\w+): ?(.*)$", re.M)
+_GO_PLACE: Final = re.compile(r"@v[^/\s]+/(\S+\.go):(\d+)")
 _CHECKOUT: Final = re.compile(r"^.*/(?:registry/src/[^/]+|git/checkouts/[^/]+/[^/]+|rustc/[^/]+)/")
 _TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src)/.*)")
 _NO_MEMORY: Final = re.compile(r"out of memory|OOM error|memory allocation of \d+ bytes failed", re.I)
@@ -36,6 +38,9 @@ def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut:
         return Crashed(number, match[1].strip()[:2000], source_place(match[2], match[3]))
     if match := _FATAL_JS.search(noise):
         return Crashed(number, match[3].strip()[:2000], source_place(match[1], match[2]))
+    if (match := _GO.search(noise)) and "goroutine " in noise:
+        place = _GO_PLACE.search(noise, match.end())
+        return Crashed(number, match[0].strip()[:2000], f"{place[1]}:{place[2]}" if place else "")
     if _NO_MEMORY.search(noise):
         return OutOfMemory(noise.strip()[:500])
     text = noise.strip()[-2000:] or (_signal_name(number) if number else f"exit status {status}")

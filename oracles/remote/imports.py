@@ -123,7 +123,12 @@ def _source(interface: Interface, item: ImportItem, same: int, host_kinds: froze
     if item.sort == FUNC:
         signature = interface.type_at(item.index)
         does = _does(interface, item, signature)
-        hosted = does is not Behaviour.THROW and host_kinds.issuperset(signature.params + signature.results)
+        # A host that carries no kind of value hosts nothing, not even functions without any.
+        hosted = (
+            bool(host_kinds)
+            and does is not Behaviour.THROW
+            and host_kinds.issuperset(signature.params + signature.results)
+        )
         return Source(item, "host" if hosted else "funcs", same, does, 0, signature)
     if item.sort == GLOBAL and (item.kind == "e" or (item.kind == "E" and host_kinds >= CALLBACK_KINDS)):
         bits = mix(item.module, item.name, 0, b"")
@@ -214,7 +219,7 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
     word = KIND_CODES["l"]
     types = [func_type(), func_type([word, word], [word]), func_type([word], [word])]
     imports = [import_entry("h", "trap", ExternKind.FUNC, unsigned(base))]
-    if any(kind in "eE" for _, s in peers for kind in _made(interface, s)):
+    if any(kind in "eE" for _, s in peers for kind in made_kinds(interface, s)):
         imports.append(import_entry("h", "tokens", ExternKind.TABLE, table_of(EXTERNREF, EXTERN_TOKENS)))
     tokens = len(imports) - 1
     if throws:
@@ -242,7 +247,7 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
     )
 
 
-def _made(interface: Interface, source: Source) -> str:
+def made_kinds(interface: Interface, source: Source) -> str:
     """The kinds of the values that a peer function makes up."""
     if source.behaviour is Behaviour.THROW:
         thrown = _thrown(interface)
@@ -284,7 +289,7 @@ def _peer_code(interface: Interface, index: int, source: Source, tokens: int) ->
         made = interface.type_at(interface.tags[thrown]) if thrown is not None else signature
         types = split_types(made.raw)[0 if thrown is not None else 1]
         body += _absorb_code(source.item, signature, state)
-        kinds = _made(interface, source)
+        kinds = made_kinds(interface, source)
         body += b"".join(_result_code(kind, types[i], i, state) for i, kind in enumerate(kinds))
         body += _THROWS if thrown is not None else b""
     return code_entry([(1, KIND_CODES["l"]), (1, KIND_CODES["i"])], body)

@@ -175,13 +175,10 @@ class WorkerProcess:
         return Died(status, self.noise.take())
 
     def usage(self) -> tuple[float, int]:
-        """CPU seconds since the last reply, and the resident set in bytes; zeros once the process is gone."""
-        try:
-            stat = Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b")")[2].split()
-            resident = int(Path(f"/proc/{self.process.pid}/statm").read_bytes().split()[1]) * _PAGE
-        except (OSError, IndexError):
-            return 0.0, 0
-        return max(0.0, (int(stat[11]) + int(stat[12])) / _TICKS - self.cpu_before), resident
+        """CPU seconds since the last reply, and the resident set in bytes, of the worker and what it has started; zeros
+        once the process is gone."""
+        seconds, resident = _usage(self.process.pid)
+        return max(0.0, seconds - self.cpu_before), resident
 
     def idle(self, cpu: float, seconds: float) -> bool:
         """Whether it has done nothing at all for so long, now that it has used ``cpu`` seconds: it waits for what does
@@ -246,6 +243,21 @@ def _wants_cpu(pid: int) -> bool:
         return bool(set(states) & {b"R", b"D"}) or any((task / "children").read_bytes() for task in tasks)
     except (OSError, IndexError):
         return True
+
+
+def _usage(pid: int) -> tuple[float, int]:
+    """CPU seconds and resident set of a process and its children, and what those that have ended took."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        resident = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()
+    except (OSError, IndexError):
+        return 0.0, 0
+    seconds = sum(map(int, stat[11:15])) / _TICKS
+    for child in children:
+        more = _usage(int(child))
+        seconds, resident = seconds + more[0], resident + more[1]
+    return seconds, resident
 
 
 def _shared_file() -> int:

@@ -31,6 +31,10 @@ and no more:
     funcs       names
     dump        [memory, index of a block of 64 KiB]
 
+and for an engine that finds imports by names alone (``Flavour.by_name``): ``imports.glue``, [module name, blob], what
+the module imports from; ``ready``, a module to be instantiated behind it; ``reader_glue``, what the reader imports
+from as ``g``; and at the end of a call the blob that its wrapper imports from as ``m`` (``oracles.remote.glue``).
+
 The header of its reply; an outcome is a list whose first word says what it is (``ReplyReader.outcome``):
 
     inst        the outcome of decoding, compiling and instantiating
@@ -41,6 +45,8 @@ The header of its reply; an outcome is a list whose first word says what it is (
     mems        [name, pages, [[index of a block, CRC-32]]], blocks of zeros left out
     tables      [name, size, identities of the first elements]
     dumps       lengths
+
+What an engine cannot show its reply leaves out, and it is not compared: all but ``inst`` may be missing.
 """
 
 from __future__ import annotations
@@ -52,7 +58,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from oracles.remote.imports import ImportPlan, NoImport, plan_imports
+from oracles.remote.glue import back_calls, call_glue, import_glue, read_glue
+from oracles.remote.imports import ImportPlan, NoImport, made_kinds, plan_imports
 from oracles.remote.interface import (
     FUNC,
     GLOBAL,
@@ -65,6 +72,7 @@ from oracles.remote.interface import (
     known_tags,
     read_interface,
 )
+from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for
 from wasm.case import Case, CaseKind
 from wasm.embedding import (
@@ -100,6 +108,9 @@ PARTS: Final = ("compile", "instantiate", "invoke", "state")
 TABLE_LIMIT: Final = 1000
 """Elements of an exported table that are observed."""
 
+_COMPILE, _INVOKE = PHASES.index(Phase.COMPILE), PHASES.index(Phase.INVOKE)
+_SHOWN: Final = {"host_calls": "log", "globals": "globals", "memories": "mems", "tables": "tables"}
+"""What an observation may lack (``Observation.blind``), by the key of the reply that has it."""
 _KINDS: Final = {kind.name: kind for kind in TrapKind}
 
 
@@ -189,6 +200,10 @@ class Flavour:
     host_kinds: frozenset[str]
     exact_host: bool
     exact_features: bool = False
+    by_name: bool = False
+    """Imports are found by the names of instances alone (``oracles.remote.glue``), and a direct call does not tell what
+    was thrown: with tags whose payloads are numbers a call goes through the wrapper. References have no other way than
+    a direct call."""
 
 
 def prepare_call(
@@ -213,7 +228,11 @@ def prepare_call(
             # What is thrown comes through the host as results do.
             carried += "".join(interface.type_at(interface.tags[tag]).params for tag in tags)
         hosted = flavour.exact_host or flavour.host_kinds.issuperset(carried)
-        if invocation.entry is Entry.HOST and hosted:
+        if flavour.by_name:
+            thrown = "".join(interface.type_at(interface.tags[tag]).params for tag in tags)
+            through = tags or invocation.entry is Entry.WRAPPER
+            hosted = not (through and TYPE_NAMES.keys() >= set(carried + thrown))
+        if (invocation.entry is Entry.HOST or flavour.by_name) and hosted:
             return Call(signature.params, signature.results, "host", args, refs)
         wrapper = wrapper_for(interface, func, tags, refs)
         return Call(signature.params, signature.results, "wrapper", args, refs, wrapper)
@@ -279,9 +298,37 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     header["tables"] = [[item.name, interface.tables[item.index]] for item in interface.exports if item.sort == TABLE]
     header["funcs"] = [item.name for item in interface.exports if item.sort == FUNC]
     header["dump"] = dumps
+    if flavour.by_name:
+        try:
+            _by_name(header, blobs, interface, plan, case, calls, exported)
+        except NoImport as error:
+            return Request(b"", None, None, (), refused=Unsupported(str(error)))
     header["blobs"] = [len(one) for one in blobs.items]
     params = tuple(type_words(s.signature.params) if s.signature else () for s in plan.sources)
     return Request(encode_frame(header, blobs.items), interface, plan, calls, None, dumps, kinds, params)
+
+
+def _by_name(
+    header: dict[str, Any], blobs: _Blobs, interface: Interface, plan: ImportPlan, case: Case, calls: tuple[Call, ...],
+    exported: list[Any],
+) -> None:  # fmt: skip
+    """What an engine needs that finds imports by names alone; the reader reads all vectors."""
+    glued = import_glue(interface, plan)
+    if any(source.how == "funcs" and "e" in made_kinds(interface, source).lower() for source in plan.sources):
+        raise NoImport("a peer function that gives references of the host")
+    header["imports"]["glue"] = [[module, blobs.add(content)] for module, content in glued]
+    header["ready"] = blobs.add(back_calls(interface, plan))
+    tags = [(tag.name, tag.tag_index, tag.imported_at) for tag in known_tags(interface)]
+    for item, one, call in zip(header["calls"], case.invocations, calls, strict=True):
+        func = interface.find(one.export, FUNC)
+        wrapped = call.via == "wrapper" and func is not None
+        item.append(blobs.add(call_glue(interface, one.export, func or 0, tags, plan)) if wrapped else -1)
+    vectors = [item for item in exported if interface.globals[item.index][0] == "v"]
+    if vectors:
+        header["read"] = [item.name for item in vectors]
+        header["reader"] = blobs.add(global_reader(interface, tuple(item.index for item in vectors)))
+        types = [(item.name, KIND_CODES["v"] + bytes((interface.globals[item.index][1],))) for item in vectors]
+        header["reader_glue"] = blobs.add(read_glue(interface, types))
 
 
 def _compile_only(header: dict[str, Any], blobs: _Blobs) -> Request:
@@ -347,27 +394,33 @@ def decode_case(request: Request, engine: str, header: dict[str, Any], body: byt
     reader = ReplyReader(body)
     instantiation = reader.outcome(header["inst"], ())
     outcomes = tuple(
-        [reader.outcome(one, type_words(call.results)) for one, call in zip(header["out"], request.calls, strict=False)]
+        [
+            reader.outcome(one, type_words(call.results))
+            for one, call in zip(header.get("out", ()), request.calls, strict=False)
+        ]
     )
     log: list[HostCall] = []
-    for index, refs in header["log"]:
+    for index, refs in header.get("log", ()):
         assert request.plan is not None
         item = request.plan.sources[index].item
         log.append(HostCall(item.module, item.name, reader.returned(request.mix_types[index], refs)))
     globals_: list[tuple[str, Value]] = []
-    for (name, kind), ref in zip(request.globals, header["globals"], strict=False):
+    for (name, kind), ref in zip(request.globals, header.get("globals", ()), strict=False):
         bits = int.from_bytes(reader.take(SLOT), "little")
         word = TYPE_NAMES.get(kind, "ref")
         globals_.append((name, Value("ref", 0, ref) if word == "ref" else Value(word, bits)))
     return Observation(
         engine,
         instantiation,
-        PHASES[header["phase"]],
+        PHASES[header.get("phase", _INVOKE if "out" in header else _COMPILE)],
         outcomes,
         tuple(log),
         tuple(globals_),
-        tuple([MemoryState(n, pages, tuple([(i, c) for i, c in blocks])) for n, pages, blocks in header["mems"]]),
-        tuple([TableState(n, size, tuple(elements)) for n, size, elements in header["tables"]]),
+        tuple(
+            [MemoryState(n, pages, tuple([(i, c) for i, c in blocks])) for n, pages, blocks in header.get("mems", ())]
+        ),
+        tuple([TableState(n, size, tuple(elements)) for n, size, elements in header.get("tables", ())]),
+        blind=frozenset([name for name, key in _SHOWN.items() if key not in header]),
     )
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
+from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.modules.probes import BASIC, DEEP, PROBES
 from oracles.modules.relaxed_question import relaxed_answers, relaxed_question
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.crash import read_crash
-from oracles.remote.interface import GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
+from oracles.remote.glue import call_glue, read_glue
+from oracles.remote.interface import FUNC, GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
 from oracles.remote.nursery import Nursery
 from oracles.remote.process import TICK, Died, Launch, WorkerProcess, file_hash, wait_any
 from oracles.remote.protocol import (
@@ -29,6 +30,7 @@ from oracles.remote.protocol import (
     tags_json,
     type_words,
 )
+from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
 from oracles.remote.wrapper import EXACT_READ, global_reader
 from wasm.case import Case
@@ -43,6 +45,7 @@ from wasm.embedding import (
     Unsupported,
     Value,
 )
+from wasm.feature_use import features_of_bytes
 from wasm.features import Feature
 
 START_SECONDS: Final = 60.0
@@ -55,7 +58,8 @@ class Worker:
 
     ``version`` is the release that must be found; ``check`` gets the hello's header and returns (version, notes),
     raising ``EngineUnavailable`` if something else was loaded than asked for. ``validator`` names another engine whose
-    decoder and validator it has.
+    decoder and validator it has. ``scripts``: it links instances to each other. ``told``, where it is set, makes of the
+    hello's header what stands in place of all this: for a worker that says itself what it is.
     """
 
     launch: Launch
@@ -63,6 +67,8 @@ class Worker:
     family: str
     check: Callable[[dict[str, Any]], tuple[str, tuple[str, ...]]]
     validator: str = ""
+    scripts: bool = True
+    told: Callable[[dict[str, Any]], Worker] | None = None
 
 
 class WorkerEngine:
@@ -139,10 +145,12 @@ class WorkerEngine:
             raise EngineUnavailable(f"{self._id}: {hello['refused']}")
         if hello["protocol"] != VERSION:
             raise EngineUnavailable(f"{self._id}: the worker speaks protocol {hello['protocol']}, not {VERSION}")
+        if self._worker.told is not None:
+            self._worker = self._worker.told(hello)
         version, notes = self._worker.check(hello)
         capabilities = Capabilities(
             version,
-            frozenset(map(Feature, hello["features"])),
+            self._features(hello["features"]),
             self._worker.family,
             hello["library"],
             file_hash(hello["library"]),
@@ -155,8 +163,17 @@ class WorkerEngine:
         self._capabilities = capabilities
         self._state = hello.get("state")
 
+    def _features(self, names: list[str]) -> frozenset[Feature]:
+        known = {feature.value: feature for feature in Feature}
+        for name in names:
+            if name not in known:
+                raise EngineUnavailable(f"{self._id}: its worker claims {name!r}: there is no feature {name!r}")
+        return frozenset(known[name] for name in names)
+
     def request(self, case: Case, dumps: tuple[tuple[str, int], ...] = ()) -> Request:
         """The case encoded for this engine; engines of one flavour share the work through ``shared_request``."""
+        if self._worker.told is not None and self._capabilities is None:
+            self.process()
         return shared_request(case, self._worker.flavour, dumps)
 
     def send(self, frame: bytes) -> WorkerProcess:
@@ -198,6 +215,11 @@ class WorkerEngine:
         return decode_dumps(request, *pending.reply.parse()) if pending.reply else {}
 
     def open_script(self) -> Script:
+        """Raises ``UsageError`` where the worker runs no scripts."""
+        if self._worker.told is not None and self._capabilities is None:
+            self.process()
+        if not self._worker.scripts:
+            raise UsageError(f"{self._id} runs no scripts: choose another engine")
         return Script(self, self._worker.flavour)
 
     def close(self) -> None:
@@ -290,7 +312,9 @@ class CasePending:
         outcomes = seen.outcomes if self.failure is None else (*seen.outcomes, self.failure)
         phase = seen.phase if self.failure is None else Phase.INVOKE
         name, state = str(self.engine.id), (seen.host_calls, seen.globals, seen.memories, seen.tables)
-        self._end(Observation(name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu))
+        self._end(
+            Observation(name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu, blind=seen.blind)
+        )
 
     def _failed(self, outcome: Outcome) -> None:
         assert self.process is not None
@@ -328,6 +352,8 @@ class Script:
         self.engine, self.flavour = engine, flavour
         self.interfaces: dict[str, Interface] = {}
         self.lost = False
+        self.unsupported: set[str] = set()
+        """Names of instances that could not be made for want of a feature."""
         self._ask({"do": "open"}, [])
         table64 = Feature.MEMORY64 in engine.capabilities.features
         self.instantiate("spectest", SPECTEST if table64 else SPECTEST_NO_TABLE64)
@@ -349,11 +375,21 @@ class Script:
         if not isinstance(answer, tuple):
             return answer
         outcome = ReplyReader(answer[1]).outcome(answer[0]["out"], ())
+        if isinstance(outcome, Rejected):
+            has = {feature.value for feature in self.engine.capabilities.features}
+            if lacking := features_of_bytes(module) - has:
+                self.unsupported.add(name)
+                return Unsupported(", ".join(sorted(lacking)))
+            gone = {item.module for item in interface.imports} & self.unsupported if interface else set()
+            if gone:
+                return Unsupported(f"an import from {', '.join(sorted(gone))}, which could not be made")
         if isinstance(outcome, Returned) and interface is not None:
             self.interfaces[name] = interface
         return outcome
 
     def register(self, name: str, registered_as: str) -> None:
+        if name in self.unsupported:
+            self.unsupported.add(registered_as)
         if name in self.interfaces and not self.lost:
             self.interfaces[registered_as] = self.interfaces[name]
             self._ask({"do": "register", "name": name, "as": registered_as}, [])
@@ -364,8 +400,13 @@ class Script:
             return Unsupported(f"no instance {name}")
         tags = tuple(tag.tag_index for tag in known_tags(interface) if tag.imported_at < 0)
         call = prepare_call(interface, invocation, self.flavour, tags)
-        blobs = [call.args, call.wrapper]
-        answer = self._ask({"do": "invoke", "name": name, "call": call.json(invocation.export, 0, 1)}, blobs)
+        blobs, told = [call.args, call.wrapper], call.json(invocation.export, 0, 1)
+        func = interface.find(invocation.export, FUNC)
+        if self.flavour.by_name and call.wrapper and func is not None:
+            named = [(tag.name, tag.tag_index, -1) for tag in known_tags(interface) if tag.imported_at < 0]
+            blobs.append(call_glue(interface, invocation.export, func, named, None))
+            told.append(2)
+        answer = self._ask({"do": "invoke", "name": name, "call": told}, blobs)
         if not isinstance(answer, tuple):
             return answer
         return ReplyReader(answer[1]).outcome(answer[0]["out"], type_words(call.results))
@@ -378,6 +419,9 @@ class Script:
         kind = interface.globals[index][0]
         exact = self.flavour.exact_host or kind not in EXACT_READ
         blobs = [] if exact else [global_reader(interface, (index,))]
+        if self.flavour.by_name and kind == "v":
+            raw = KIND_CODES[kind] + bytes((interface.globals[index][1],))
+            blobs = [global_reader(interface, (index,)), read_glue(interface, [(export, raw)])]
         answer = self._ask({"do": "get", "name": name, "export": export, "kind": kind}, blobs)
         if not isinstance(answer, tuple) or not answer[0]["found"]:
             return None

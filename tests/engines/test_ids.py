@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracles.engine import EngineId, EngineUnavailable, UsageError, engine_names, open_engine
+from oracles.engine import EngineId, EngineUnavailable, UsageError, adapter, engine_names, open_engine
 
 CANONICAL = {
     "wasmtime": "wasmtime:opt=speed",
@@ -60,10 +60,16 @@ def test_any_text_is_an_id_or_a_usage_error(text: str) -> None:
     assert len(lines) <= 1 or "\n" in text
 
 
+OF_THE_USER = {"cmd", "program", "transformed"}
+"""Engines whose name alone says nothing."""
+
+
 def test_every_adapter_has_the_three_functions() -> None:
     assert {"interpreter", "jsc", "v8", "wasmtime"} <= set(engine_names())
     for name in engine_names():
-        assert EngineId.parse(name).name == name
+        assert all(hasattr(adapter(name), word) for word in ("check", "open_engine", "CONTRACT")), name
+        if name not in OF_THE_USER:
+            assert EngineId.parse(name).name == name
 
 
 def test_a_release_that_is_not_cached_cannot_be_had_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
-    "jsc:omg", "compiler", "compiler:regs=6+spill=all+checker=off",
+    "jsc:omg", "wazero", "wazero:interpreter", "compiler", "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
 
@@ -130,6 +130,7 @@ def test_engines_with_settings_say_which_matter() -> None:
         "jsc",
         "v8",
         "wasmtime",
+        "wazero",
     }
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -126,6 +127,24 @@ def test_packages_from_elsewhere_are_refused(tmp_path: Path, package: str) -> No
     ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
     assert ran.returncode == 3
     assert f"package {package} comes from {tmp_path}" in ran.stderr
+    assert "pipx install" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+def test_packages_that_another_distribution_has_overwritten_are_named(tmp_path: Path) -> None:
+    """Installed into one environment, the later one's files stand in the earlier one's folder."""
+    home = tmp_path / "site-packages"
+    for package in ("wasm", "compiler", "generators", "oracles", "fuzz"):
+        shutil.copytree(ROOT / package, home / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (home / "wasm" / "decode.py").write_text("def decode_module(): ...\n")
+    (home / "wasm-1.2.dist-info").mkdir()
+    (home / "wasm-1.2.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: wasm\nVersion: 1.2\n")
+    (home / "wasm-1.2.dist-info" / "top_level.txt").write_text("wasm\n")
+    program = f"import sys; sys.path[:0] = [{str(home)!r}]; from fuzz.cli.main import main; sys.exit(main(['targets']))"
+    ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert ran.returncode == 3
+    assert ran.stderr.startswith("fuzz: package wasm is of distribution wasm (cannot import name 'decode'")
+    assert "pipx install" in ran.stderr
     assert ran.stderr.count("\n") == 1
 
 

@@ -1,0 +1,117 @@
+"""Modules through a tool that must preserve their meaning, and then on an engine: ``transformed:by=binaryen+level=O3``.
+
+Settings: ``by``, a transformer of ``oracles/transformers``; ``on``, the engine that runs what it makes (the interpreter
+if it is not said; a dot stands for the colon, as in ``on=wasmtime.winch``), and the transformer's own. ``@VERSION`` is
+the transformer's. Where that engine is right about what it is given, a disagreement blames the transformer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from oracles.engine import (
+    Capabilities,
+    Engine,
+    EngineId,
+    Immediate,
+    Limits,
+    Session,
+    UsageError,
+)
+from oracles.engine import open_engine as open_any
+from oracles.reference import REFERENCE
+from oracles.remote.process import file_hash
+from oracles.transformers import binaryen
+from oracles.transforming import Transformer
+from wasm.case import Case, CaseKind
+from wasm.embedding import Observation, Outcome, Phase, Trapped
+from wasm.errors import nearest
+from wasm.plugins import entry, names_in
+from wasm.traps import TrapKind
+
+FOLDER: Final = "oracles.transformers"
+RELEASES: Final = binaryen.RELEASES
+"""Of the one transformer that a registry has."""
+CONTRACT: Final[tuple[str, ...]] = ()
+"""The contract suite is about workers; ``tests/engines/test_transformed.py`` is about this."""
+_ON: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?\Z")
+
+
+def check(id: EngineId) -> EngineId:
+    """The canonical form: the transformer, its settings, the engine. Raises ``UsageError``."""
+    settings, names = dict(id.settings), names_in(FOLDER)
+    by = settings.pop("by", "")
+    if by not in names:
+        raise UsageError(f"by={by} is no transformer{nearest(by, names)}: there are {', '.join(names)}")
+    on = settings.pop("on", REFERENCE)
+    if not _ON.match(on) or id.path:
+        raise UsageError(f"on={on} is not possible: write an engine's name, or a name and a setting, as wasmtime.winch")
+    EngineId.parse(on.replace(".", ":"))
+    known = entry(FOLDER, by).SETTINGS
+    for key, value in settings.items():
+        if key not in known or (known[key] and value not in known[key]):
+            told = ", ".join(f"{word}={'|'.join(values)}" if values else word for word, values in known.items())
+            raise UsageError(f"{key}={value} is not possible{nearest(key, known)}: {by} has {told}")
+    kept = [("by", by), *sorted(settings.items()), *([("on", on)] if on != REFERENCE else [])]
+    return EngineId(id.name, id.version, "", tuple(kept))
+
+
+def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
+    """Open the transformer, and the engine behind it."""
+    settings = {key: value for key, value in id.settings if key not in ("by", "on")}
+    transformer = entry(FOLDER, id.get("by")).open_transformer(id.version, settings, limits, offline)
+    behind = open_any(id.get("on", REFERENCE).replace(".", ":"), limits, offline)
+    return TransformedEngine(id, limits, transformer, behind)
+
+
+def _any_cause(outcome: Outcome) -> Outcome:
+    return replace(outcome, kinds=frozenset(TrapKind)) if isinstance(outcome, Trapped) else outcome
+
+
+class TransformedEngine:
+    """``Engine`` that runs what a transformer makes of each module."""
+
+    def __init__(self, id: EngineId, limits: Limits, transformer: Transformer, behind: Engine) -> None:
+        self.id, self.limits, self.transformer, self.behind = id, limits, transformer, behind
+        self._capabilities: Capabilities | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        if self._capabilities is None:
+            behind = self.behind.capabilities
+            self._capabilities = replace(
+                behind, version=self.transformer.version, features=behind.features & self.transformer.features,
+                family=self.id.get("by"), library=self.transformer.library, sha256=file_hash(self.transformer.library),
+                kinds=frozenset({CaseKind.WASM}), validator=self.id.get("by"),
+            )  # fmt: skip
+        return self._capabilities
+
+    def start(self, case: Case) -> Immediate:
+        return Immediate(self.run, case)
+
+    def run(self, case: Case) -> Observation:
+        made = self.transformer.transform(case.content)
+        if not isinstance(made, bytes):
+            return Observation(str(self.id), made, Phase.COMPILE)
+        seen = replace(self.behind.run(replace(case, content=made)), engine=str(self.id), notes=None)
+        if self.transformer.keeps_causes:
+            return seen
+        outcomes = tuple(map(_any_cause, seen.outcomes))
+        return replace(seen, instantiation=_any_cause(seen.instantiation), outcomes=outcomes)
+
+    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+        made = self.transformer.transform(case.content)
+        return self.behind.dump(replace(case, content=made), blocks) if isinstance(made, bytes) else {}
+
+    def open_script(self) -> Session:
+        raise UsageError(f"{self.id} runs no scripts: choose another engine")
+
+    def renew(self, from_scratch: bool = False) -> None:
+        self.transformer.close()
+        self.behind.renew(from_scratch)
+
+    def close(self) -> None:
+        self.transformer.close()
+        self.behind.close()

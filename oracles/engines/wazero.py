@@ -1,0 +1,75 @@
+"""wazero, a runtime in Go: ``wazero@VERSION`` is built from the Go module of that release; needs Go.
+
+Settings: ``interpreter``, in place of its compiler for amd64 and arm64.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from oracles.built import BuiltReleases, tool
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.provision import run_client
+from oracles.remote.process import Launch
+from oracles.remote.protocol import Flavour
+from oracles.remote.worker_engine import Worker, WorkerEngine
+
+MODULE: Final = "github.com/tetratelabs/wazero"
+VALUES: Final = {"interpreter": ("on",)}
+CONTRACT: Final = ("wazero", "wazero:interpreter")
+NOISE: Final = re.compile(r"invalid function\[\d+\](?: export\[\"[^\"]*\"\])?: |section \w+: ")
+"""What it says of every module that it refuses."""
+_KINDS: Final = frozenset("ilfde")
+"""What its host functions can carry."""
+
+
+def _listed() -> list[str]:
+    text = run_client([tool("go", "wazero"), "list", "-m", "-versions", MODULE], "the list of wazero releases")
+    return [word.removeprefix("v") for word in text.split()[1:]]
+
+
+def _build(version: str, source: Path, target: Path) -> None:
+    (source / "go.mod").write_text(f"module worker\n\ngo 1.21\n\nrequire {MODULE} v{version}\n")
+    run_client(
+        [tool("go", "wazero"), "build", "-C", str(source), "-mod=mod", "-trimpath", "-o", str(target), "."],
+        f"wazero {version}",
+    )
+
+
+RELEASES: Final = BuiltReleases("wazero", _listed, _build, since="1.8.0")
+"""Before 1.8.0 an instance's imports cannot be named apart from its exports (``experimental.WithImportResolver``)."""
+
+
+def check(id: EngineId) -> EngineId:
+    """The canonical form. Raises ``UsageError``."""
+    for key, value in id.settings:
+        if key not in VALUES or value != "on":
+            raise UsageError(f"{key}={value} is no setting of wazero: it has interpreter")
+    if id.path:
+        raise UsageError("wazero is a Go module: write wazero or wazero@VERSION")
+    return id
+
+
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """The other of its two engines."""
+    if id.get("interpreter"):
+        return (Switch("compiler", "interpreter", (("interpreter", ""),)),)
+    return (Switch("interpreter", "compiler", (("interpreter", "on"),), plainer=True),)
+
+
+def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
+    """Open it, building the worker if the release is asked for and missing."""
+    version, worker = RELEASES.chosen(id, offline)
+    tier = "interpreter" if id.get("interpreter") else "compiler"
+    argv = (str(worker), tier, str(limits.pages), "{in}", "{out}", "{progress}")
+
+    def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        if hello["version"] != f"v{version}":
+            raise EngineUnavailable(f"{id}: wazero {hello['version']} was built instead")
+        return version, ()
+
+    family = "wazero" if tier == "compiler" else "wazero-interpreter"
+    launch = Launch(argv, {"GOMAXPROCS": "1", "GOTRACEBACK": "all"})
+    return WorkerEngine(id, Worker(launch, Flavour(_KINDS, True, by_name=True), family, loaded), limits)

@@ -1,0 +1,127 @@
+"""Programs that speak the frame protocol: the examples in five languages, and what a program may say of itself."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, open_engine, risk
+from tests.engines.conftest import Wat
+from wasm.case import Case
+from wasm.embedding import Entry, Invocation, Rejected, Returned, TimedOut, Unsupported, Value
+from wasm.features import Feature
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "programs"
+BUILD = {
+    "toy.py": (),
+    "toy.mjs": ("node",),
+    "toy.c": ("cc", "-O1", "-o"),
+    "toy.go": ("go", "build", "-o"),
+    "toy.rs": ("rustc", "--edition", "2021", "-O", "-o"),
+}
+"""By file, what runs or compiles it."""
+MOST_LINES = 100
+
+
+def start(name: str, folder: Path) -> str:
+    """The engine id of an example, compiled if need be; the test is skipped where the toolchain is missing."""
+    tool = BUILD[name]
+    if tool and shutil.which(tool[0]) is None:
+        pytest.skip(f"no {tool[0]} to build or run {name}")
+    if not tool:
+        return f"program:python3 {EXAMPLES / name}"
+    if len(tool) == 1:
+        return f"program:{tool[0]} {EXAMPLES / name}"
+    built = folder / "toy"
+    subprocess.run([*tool, str(built), str(EXAMPLES / name)], check=True, timeout=300)
+    return f"program@{built}"
+
+
+def test_every_example_is_built_here_and_short() -> None:
+    files = {path.name for path in EXAMPLES.iterdir() if path.suffix != ".md"}
+    assert files == set(BUILD)
+    for name in files:
+        assert len((EXAMPLES / name).read_text().splitlines()) <= MOST_LINES, name
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_an_example_calls_what_it_can_and_says_of_the_rest_that_it_cannot(name: str, wat: Wat, tmp_path: Path) -> None:
+    engine = open_engine(start(name, tmp_path))
+    text = """(module
+      (func (export "two") (param i32 i32) (result i32 i32)
+        (i32.sub (local.get 0) (local.get 1)) (i32.mul (local.get 1) (i32.add (local.get 0) (local.get 1))))
+      (func (export "none"))
+      (func (export "float") (param f32) (result f32) (local.get 0)))"""
+    args = (Value("i32", 5), Value("i32", 0xFFFFFFF0))
+    calls = [Invocation("two", args, entry) for entry in Entry]
+    seen = engine.run(wat(text, *calls, Invocation("none"), Invocation("float", (Value("f32", 0x7FA00002),))))
+    two = Returned.of((Value("i32", 21), Value("i32", 176)))
+    assert seen.outcomes[:3] == (two, two, Returned())
+    assert isinstance(seen.outcomes[3], Unsupported)
+    assert {"host_calls", "globals", "memories", "tables"} == seen.blind
+    assert Feature.MULTI_VALUE in engine.capabilities.features
+    assert engine.capabilities.family.startswith("toy")
+    assert Path(engine.capabilities.library).is_file()
+    imports = wat('(module (import "env" "f" (func)) (func (export "f")))', Invocation("f"))
+    assert isinstance(engine.run(imports).instantiation, Unsupported)
+    assert isinstance(engine.run(Case(b"\0asm")).instantiation, Unsupported | Rejected)
+    assert engine.run(wat(text, *calls)).outcomes == (two, two)
+    with pytest.raises(UsageError, match="runs no scripts"):
+        engine.open_script()
+    engine.close()
+
+
+def test_an_endless_loop_in_an_example_is_stopped(wat: Wat, tmp_path: Path) -> None:
+    engine = open_engine(start("toy.mjs", tmp_path), Limits(cpu_seconds=0.5))
+    text = '(module (func (export "f") (result i32) (i32.const 3)) (func (export "loop") (loop (br 0))))'
+    seen = engine.run(wat(text, Invocation("f"), Invocation("loop")))
+    assert seen.outcomes[0] == Returned.of((Value("i32", 3),))
+    assert isinstance(seen.outcomes[1], TimedOut)
+    engine.close()
+
+
+SAYS = """import json, os, struct, sys
+requests, replies = (open(int(word), mode + "b", buffering=0) for word, mode in zip(sys.argv[1:3], "rw"))
+size = int.from_bytes(requests.read(4), "little")
+while size: size -= len(requests.read(size))
+text = json.dumps({"protocol": PROTOCOL, "name": NAME, "features": FEATURES}).encode()
+replies.write(struct.pack("<II", 44 + len(text), len(text)) + text + bytes(40))
+"""
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name", "features", "message"),
+    [
+        (7, "mine", [], "speaks protocol 7, not 1"),
+        (1, "not a name", [], "is no name"),
+        (1, "mine", ["simdd"], "no feature 'simdd'"),
+    ],
+)
+def test_what_a_program_says_of_itself_is_checked(
+    protocol: int, name: str, features: list[str], message: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "mine.py"
+    said = {"PROTOCOL": protocol, "NAME": name, "FEATURES": features}
+    text = SAYS
+    for word, value in said.items():
+        text = text.replace(word, repr(value))
+    script.write_text(text)
+    engine = open_engine(f"program:python3 {script}")
+    with pytest.raises(EngineUnavailable, match=message) as caught:
+        _ = engine.capabilities
+    assert "\n" not in str(caught.value)
+
+
+def test_an_id_holds_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("")
+    id = EngineId.parse("program:python3 mine.py --fast")
+    assert id.command.endswith(f"/python3 {tmp_path / 'mine.py'} --fast")
+    assert EngineId.parse(str(id)) == id
+    assert risk(id)
+    for wrong in ("program", "program@1.0", "program:fast", "program:no-such-program x", "program:python3 'x"):
+        with pytest.raises(UsageError):
+            EngineId.parse(wrong)
