@@ -1,13 +1,15 @@
 """The worker of an engine that is a command: ``python -m oracles.command.worker_main CONFIG``.
 
-CONFIG is a JSON object: ``id`` (of ``oracles.engines.cmd``), ``seconds`` and ``memory`` of one process, ``fds``. The
-protocol is in ``oracles/remote/protocol.py``. Processes die with this one.
+CONFIG is a JSON object: ``id`` (of ``oracles.engines.cmd``), ``seconds`` and ``memory`` of one process, the ``folder``
+that modules are put in, ``fds``. The protocol is in ``oracles/remote/protocol.py``. Processes die with this one; what
+they have started themselves (a script around a program) ends by a limit of the kernel then.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import re
 import resource
@@ -34,6 +36,7 @@ from oracles.command.selfcontained import (
 )
 from oracles.engine import EngineId
 from oracles.remote.interface import TYPE_NAMES
+from oracles.remote.process import end_family, family_usage
 from oracles.remote.protocol import PHASES, VERSION
 from oracles.remote.serving import Answer, Channel, short
 from wasm.embedding import (
@@ -55,23 +58,28 @@ from wasm.module import Module
 _READY: Final = Asked(READY, ("l",), (), 1)
 _MOST_OUTPUT: Final = 8 << 20
 _TICK: Final = 0.005
-_PAGE: Final = resource.getpagesize()
 _PDEATHSIG: Final = 1
 _libc: Final = ctypes.CDLL(None)
 
 
-def _with_parent() -> None:
-    _libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+_CPU_MORE: Final = 5
+"""Seconds of CPU time beyond the allowed ones after which the kernel ends a process that nobody watches any more."""
 
 
 class Runner:
     """Runs the command on modules, a process at a time."""
 
-    def __init__(self, description: Description, channel: Channel, seconds: float, memory: int) -> None:
+    def __init__(self, description: Description, channel: Channel, seconds: float, memory: int, folder: str) -> None:
         self.description, self.channel = description, channel
         self.seconds, self.memory = seconds, memory
-        self.folder = tempfile.mkdtemp(prefix="fuzz-command-")
+        self.folder = folder
         self.file = os.path.join(self.folder, "case.wasm")
+
+    def _bounded(self) -> None:
+        """What a process that is to become the command does first."""
+        _libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        most = math.ceil(self.seconds) + _CPU_MORE
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
 
     def put(self, content: bytes) -> None:
         """The module that ``{wasm}`` stands for from now on."""
@@ -89,7 +97,7 @@ class Runner:
         with tempfile.TemporaryFile() as output:
             begun = resource.getrusage(resource.RUSAGE_CHILDREN)
             process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder, preexec_fn=_with_parent
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder, preexec_fn=self._bounded
             )
             stopped = self._watch(process)
             done = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -108,25 +116,16 @@ class Runner:
                 return None
             except subprocess.TimeoutExpired:
                 wait = _TICK
-            used, resident = _usage(process.pid)
+            used, resident = family_usage(process.pid)
             stopped: TimedOut | OutOfMemory | None = None
             if used > self.seconds or time.monotonic() > end:
                 stopped = TimedOut(round(used, 2))
             elif resident > self.memory:
                 stopped = OutOfMemory(f"the command held {resident >> 20} MiB")
             if stopped is not None:
-                process.kill()
+                end_family(process.pid)
                 process.wait()
                 return stopped
-
-
-def _usage(pid: int) -> tuple[float, int]:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        resident = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE
-    except (OSError, IndexError):
-        return 0.0, 0
-    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK"), resident
 
 
 class Worker:
@@ -136,7 +135,7 @@ class Worker:
         id = EngineId.read(config["id"])
         self.description = read_description(id.path) if id.path else of_command(id.command)
         self.channel = Channel(config["fds"])
-        self.runner = Runner(self.description, self.channel, config["seconds"], config["memory"])
+        self.runner = Runner(self.description, self.channel, config["seconds"], config["memory"], config["folder"])
         self.features: frozenset[str] = frozenset()
 
     def serve(self) -> None:

@@ -12,7 +12,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import sys
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +56,9 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
         description = read_description(id.path) if id.path else of_command(id.command)
     except UsageError as error:
         raise EngineUnavailable(str(error)) from None
-    config = {"id": str(id), "seconds": limits.cpu_seconds * _SHARE, "memory": int(limits.memory_bytes * _ROOM)}
+    folder = tempfile.mkdtemp(prefix="fuzz-command-")
+    config = {"id": str(id), "seconds": limits.cpu_seconds * _SHARE, "memory": int(limits.memory_bytes * _ROOM),
+              "folder": folder}  # fmt: skip
     text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}]}'
     argv = (sys.executable, "-m", "oracles.command.worker_main", text)
 
@@ -62,7 +67,9 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
 
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
     flavour = Flavour(frozenset(), False)
-    return WorkerEngine(id, Worker(launch, flavour, description.name, loaded, scripts=False), limits)
+    engine = WorkerEngine(id, Worker(launch, flavour, description.name, loaded, scripts=False), limits)
+    weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)  # its workers are killed, and cannot
+    return engine
 
 
 def _notes(description: Description) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ class WorkerProcess:
     def usage(self) -> tuple[float, int]:
         """CPU seconds since the last reply, and the resident set in bytes, of the worker and what it has started; zeros
         once the process is gone."""
-        seconds, resident = _usage(self.process.pid)
+        seconds, resident = family_usage(self.process.pid)
         return max(0.0, seconds - self.cpu_before), resident
 
     def idle(self, cpu: float, seconds: float) -> bool:
@@ -245,7 +245,7 @@ def _wants_cpu(pid: int) -> bool:
         return True
 
 
-def _usage(pid: int) -> tuple[float, int]:
+def family_usage(pid: int) -> tuple[float, int]:
     """CPU seconds and resident set of a process and its children, and what those that have ended took."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
@@ -255,9 +255,19 @@ def _usage(pid: int) -> tuple[float, int]:
         return 0.0, 0
     seconds = sum(map(int, stat[11:15])) / _TICKS
     for child in children:
-        more = _usage(int(child))
+        more = family_usage(int(child))
         seconds, resident = seconds + more[0], resident + more[1]
     return seconds, resident
+
+
+def end_family(pid: int) -> None:
+    """Kill a process and all that it has started, which would go on without it."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGSTOP)  # it starts no more
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split():
+            end_family(int(child))
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _shared_file() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -301,3 +302,30 @@ def test_a_command_that_misbehaves_is_an_outcome_or_a_line(name: str, wat: Wat, 
         outcome = engine.run(case).outcomes[0]
         assert isinstance(outcome, TimedOut if name == "hang" else Crashed)
     engine.close()
+
+
+def test_a_script_around_a_program_leaves_neither_process_nor_file(wat: Wat, tmp_path: Path) -> None:
+    """Whoever stops the script stops what it has started."""
+    script = tmp_path / "engine.py"
+    script.write_text(
+        f"import subprocess, sys\nif sys.argv[2] == 'ready': print({PROOF})\n"
+        f"else: subprocess.run([sys.executable, '-c', 'while True: pass', {str(tmp_path)!r}])\n"
+    )
+    file = tmp_path / "engine.toml"
+    file.write_text('command = "python3 engine.py {wasm} {export}"\nfeatures = []\n')
+    before = set(Path(tempfile.gettempdir()).glob("fuzz-command-*"))
+    engine = open_engine(f"cmd@{file}", Limits(cpu_seconds=1.0))
+    case = wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f"))
+    assert isinstance(engine.run(case).outcomes[0], TimedOut)
+    mark = b"while True: pass\0" + str(tmp_path).encode()
+    assert not [one for one in Path("/proc").glob("[0-9]*/cmdline") if mark in _read(one)]
+    engine.close()
+    del engine
+    assert set(Path(tempfile.gettempdir()).glob("fuzz-command-*")) <= before
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
