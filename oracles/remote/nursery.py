@@ -19,8 +19,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import weakref
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -36,9 +38,26 @@ _POLL: Final = 0.005
 def can_fork() -> bool:
     """Whether this process can be the parent of what a nursery forks: the kernel has to give it orphans among its
     descendants (Linux)."""
-    if sys.platform != "linux":
-        return False
-    return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    return sys.platform == "linux" and _adopt(True) and _adopt(False)
+
+
+def _adopt(orphans: bool) -> bool:
+    """Take orphans among the descendants for children, or no more; whether the kernel does that."""
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0) == 0)
+
+
+_ADOPTING: Final = threading.Lock()
+
+
+@contextlib.contextmanager
+def _adopting() -> Iterator[None]:
+    """While a worker comes to be. Not for longer: what others leave behind would be ours to wait for."""
+    with _ADOPTING:
+        _adopt(True)
+        try:
+            yield
+        finally:
+            _adopt(False)
 
 
 class Forked:
@@ -84,9 +103,10 @@ class Nursery:
     def fork(self, requests: int, replies: int, progress: int, noise: int) -> Forked | None:
         """A new worker with these descriptors; None if the nursery is gone, or does not answer."""
         try:
-            socket.send_fds(self.channel, [ORDER], [requests, replies, progress, noise])
-            ready, _, _ = select.select([self.channel], [], [], _START_SECONDS)
-            answer = self.channel.recv(PID.size, socket.MSG_WAITALL) if ready else b""
+            with _adopting():
+                socket.send_fds(self.channel, [ORDER], [requests, replies, progress, noise])
+                ready, _, _ = select.select([self.channel], [], [], _START_SECONDS)
+                answer = self.channel.recv(PID.size, socket.MSG_WAITALL) if ready else b""
         except OSError:
             answer = b""
         return Forked(PID.unpack(answer)[0]) if len(answer) == PID.size else None
