@@ -56,7 +56,8 @@ ANY = r".*"
 CALLS = r"(return_)?call.*|the function's beginning|end|return|throw.*"
 BRANCHES = r"(br|if|else|end|loop|block|select).*"
 EXPECTED = {
-    "index-sign-extended": r".*(load|store).*|f(32|64)\.convert_i32_u|i64\.extend_i32_u|(memory|table|array)\..*|.*_indirect",
+    "index-sign-extended": r".*(load|store).*|f(32|64)\.convert_i32_u|i64\.extend_i32_u|(memory|table|array)\..*|"
+    r".*_indirect",
     "multi-fixed-fixup-lost": CALLS,
     "fold-remainder-by-one": r"i(32|64)\.rem_[su]",
     "immediate-not-sign-extended": r"i64\..*",
