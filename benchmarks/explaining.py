@@ -56,6 +56,21 @@ ANY = r".*"
 CALLS = r"(return_)?call.*|the function's beginning|end|return|throw.*"
 BRANCHES = r"(br|if|else|end|loop|block|select).*"
 EXPECTED = {
+    "index-sign-extended": r".*(load|store).*|f(32|64)\.convert_i32_u|i64\.extend_i32_u|(memory|table|array)\..*|"
+    r".*_indirect",
+    "multi-fixed-fixup-lost": CALLS,
+    "fold-remainder-by-one": r"i(32|64)\.rem_[su]",
+    "immediate-not-sign-extended": r"i64\..*",
+    "load-forwarded-past-store": r".*load.*",
+    "evicted-not-reloaded": ANY,
+    "trunc-sat-negative-unsigned": r"i(32|64)\.trunc_sat_f(32|64)_u",
+    "area-pointer-forgotten": CALLS,
+    "late-use-ends-early": ANY,
+    "trunc-lower-bound": r"i(32|64)\.trunc_f(32|64)_[su]",
+    "flags-lost-before-branch": BRANCHES,
+    "fold-and-with-constant": r"i(32|64)\.and",
+    "trunc-sat-upper-bound": r"i(32|64)\.trunc_sat_f(32|64)_s",
+    "float-order-of-nan": r"f(32|64)\.(lt|gt)",
     "i64x2-shr-s-of-constant": r"i64x2\.shr_s",
     "edge-moves-first-only": r"(br|if).*",
     "rem-of-least-by-minus-one": r"i(32|64)\.rem_s",

@@ -65,7 +65,7 @@ class Finder:
                 crashes.add(several)
                 found = crashes.agreed() or self._turning(crashes.left)
             elif isinstance(parted, OneOf):
-                found = self._turning(several)
+                found = self._turning(several) if parted.turns else None
                 possible = possible or several
                 said.append(f"{way.words}: {parted.words}")
             else:

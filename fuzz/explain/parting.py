@@ -16,6 +16,15 @@ from wasm.embedding import Observation, Outcome, Returned, Threw, Trapped
 _WAYS: Final = ("if", "br_if", "br_table", "br_on_", "call_indirect", "call_ref", "return_call", "throw", "select")
 """Instructions that choose where it goes on."""
 _EMPTY: Final = MOVES | {"nop", "block", "loop", "drop"}
+_KEPT: Final = {
+    "array.": ("array.get",),
+    "struct.": ("struct.get",),
+    "table.": ("table.get", "table.size"),
+    "memory.": ("memory.size",),
+}
+"""What is kept where the log does not look, by how the instructions begin that write it, and those that only read it.
+What a load reads may have been written by the last kind; what stores leave in memory is in the log."""
+
 _TRAPPING: Final = frozenset({"unreachable", "throw", "throw_ref"})
 
 
@@ -47,10 +56,12 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The engine stopped, or went another way, at one of several operations. ``words`` say so."""
+    """The engine stopped, went another way, or wrote what is read now, at one of several operations. ``words`` say so.
+    ``turns``: the one at which it turns right when values are replaced is the one."""
 
     words: str
     operations: tuple[Operation, ...]
+    turns: bool = True
 
 
 def part(followed: Followed, logged: Logged) -> Parted | Lost | OneOf | str:
@@ -73,7 +84,7 @@ class _Reading:
 
     # Values
 
-    def wrong_value(self, at: int, bits: int) -> Parted | Lost | str:
+    def wrong_value(self, at: int, bits: int) -> Parted | Lost | OneOf | str:
         """The engine has another value at the same place."""
         entry = self.entries[at]
         place = self.places[entry.place]
@@ -87,7 +98,30 @@ class _Reading:
         op = self.followed.op(here)
         if place.seen is Seen.RESULT and (op.name == "local.get" or (op.const and op.name in MOVES)):
             return self._lost(here, place, at, wanted, got)
-        return Parted(self._operation(here, entry.steps, wanted, got, self._unseen(here)), True)
+        found = self._operation(here, entry.steps, wanted, got, self._unseen(here))
+        writers = self._writers(here, entry.steps)
+        if not writers:
+            return Parted(found, True)
+        # Its value replaced by the right one would make it right whoever is to blame.
+        what = f"{found.text} ({here[0]}:{here[1]}) gives {got[0]}, or what it reads was written wrongly"
+        several = (found, *(self._operation(one, entry.steps, wanted, got, f": {what}") for one in writers))
+        names = ", ".join(f"{one.text} ({one.function}:{one.position})" for one in several[1:5])
+        return OneOf(f"{what} by one of {len(writers)} instructions: {names}", several, turns=False)
+
+    def _writers(self, reader: At, steps: int) -> tuple[At, ...]:
+        """The instructions executed before that may have written what this one reads, where the log does not look."""
+        op = self.followed.op(reader)
+        kept = next((begins for begins, reads in _KEPT.items() if op.name.startswith(reads)), "")
+        if op.access is not None and op.results:
+            kept = "memory."
+        if not kept:
+            return ()
+        before = dict.fromkeys((step.func, step.at) for step in self.steps[: steps - 1])
+        return tuple(one for one in before if self._writes(one, kept))
+
+    def _writes(self, place: At, kept: str) -> bool:
+        name = self.followed.op(place).name
+        return name.startswith(kept) and not name.startswith((*_KEPT[kept], "array.len"))
 
     def _lost(
         self, maker: At, place: Place, at: int, wanted: tuple[str, ...], got: tuple[str, ...]

@@ -18,9 +18,10 @@ from fuzz.records.explanation import Explanation
 from fuzz.trial.bench import Bench, OpenEngine
 from fuzz.trial.ddmin import fewest
 from tests.explaining.engine import ID, Shy, opener
-from tests.triage.mistaken import Mistake
+from tests.triage.mistaken import Mistake, Mistaken
 from wasm.case import Case
 from wasm.embedding import Invocation, Value
+from wasm.isa import OPS, Instr
 
 ADD: Mistake = (("i32.add",), "i32.sub")
 TWO = """(module
@@ -96,6 +97,55 @@ def test_what_all_probes_hide_is_said() -> None:
     assert made.function is not None
     assert made.function.how == "the module's only function"
     assert any("probes hide it" in line for line in made.silent)
+
+
+class Forgetful(Mistaken):
+    """Carries out none of the instructions that its mistakes name: their operands are dropped, nothing is written."""
+
+    def _body(self, body: list[Instr]) -> list[Instr]:
+        drops = {"array.fill": 4, "struct.set": 2, "memory.fill": 3, "table.set": 2}
+        names = {row for rows, _ in self.mistakes for row in rows}
+        kept = ([(op, imm)] if op.name not in names else [(OPS["drop"], None)] * drops[op.name] for op, imm in body)
+        return [one for some in kept for one in some]
+
+
+@pytest.mark.parametrize(
+    ("writer", "reader", "wat"),
+    [
+        ("array.fill", "array.get_u", """(module (type $a (array (mut i16)))
+          (func (export "f") (param i32) (result i32) (local $x (ref null $a))
+            (local.set $x (array.new $a (i32.const 1) (i32.const 5)))
+            (array.fill $a (local.get $x) (i32.const 0) (local.get 0) (i32.const 5))
+            (array.get_u $a (local.get $x) (i32.const 2))))"""),
+        ("struct.set", "struct.get", """(module (type $s (struct (field (mut i32))))
+          (func (export "f") (param i32) (result i32) (local $x (ref null $s))
+            (local.set $x (struct.new $s (i32.const 1)))
+            (struct.set $s 0 (local.get $x) (local.get 0))
+            (struct.get $s 0 (local.get $x))))"""),
+        ("memory.fill", "i32.load8_u", """(module (memory 1)
+          (func (export "f") (param i32) (result i32)
+            (memory.fill (i32.const 8) (local.get 0) (i32.const 5))
+            (i32.load8_u (i32.const 10))))"""),
+    ],
+)  # fmt: skip
+def test_what_was_written_wrongly_is_not_put_on_who_reads_it(writer: str, reader: str, wat: str) -> None:
+    """The log sees the value that comes out, and not what went in: both are named, and neither is said to be wrong."""
+    opened = opener(((writer,), ""), kind=Forgetful)
+    made = explained(wat, opened)
+    assert made.operation is None
+    said = next(line for line in made.silent if line.startswith("operation"))
+    assert reader in said
+    assert f"{writer}" in said
+    assert "or what it reads was written wrongly by one of" in said
+
+
+def test_a_wrong_load_is_named_where_all_that_wrote_is_in_the_log() -> None:
+    wat = """(module (memory 1) (func (export "f") (param i32) (result i32)
+      (i32.store (i32.const 8) (i32.mul (local.get 0) (i32.const 500)))
+      (i32.load8_s (i32.const 8))))"""
+    made = explained(wat, opener((("i32.load8_s",), "i32.load8_u")), "operation")
+    assert made.operation is not None
+    assert made.operation.text == "i32.load8_s"
 
 
 def test_a_trap_that_should_not_be() -> None:
