@@ -19,6 +19,7 @@ from fuzz.cli.main import main
 from fuzz.cli.parser import build_parser, code_for_git
 from oracles.engine import EngineId
 from tests.harness.json_docs import documented
+from wasm import plugins
 
 ROOT = Path(__file__).resolve().parents[2]
 WAT = '(module (func (export "f") (param i32) (result i32) local.get 0 local.get 0 i32.sub))'
@@ -41,6 +42,7 @@ def open_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, history: str) -> 
                            open_engine=lambda id, limits, offline: shop.open(str(id), limits, offline))  # fmt: skip
     monkeypatch.setattr(oracles.engines, "__path__", [*oracles.engines.__path__, str(tmp_path / "engines")])
     monkeypatch.setitem(sys.modules, "oracles.engines.sold", module)
+    plugins.forget()
     return shop
 
 
@@ -96,7 +98,10 @@ def test_json_lines_are_as_the_page_says(
     ("words", "says"),
     [
         ((), "names no engine: add --engine"),
-        (("--engine", "compiler"), "there are no releases of compiler, only of jsc, v8, wasmtime: --command runs"),
+        (
+            ("--engine", "compiler"),
+            "there are no releases of compiler, only of jsc, transformed, v8, wasmi, ",
+        ),
         (("--engine", "interpreter"), "there are no releases of interpreter"),
         (("--engine", "wasmtime@/lib/x.so"), "is one build"),
         (("--engine", "wasmtime", "--builds", "a"), "--builds is for --command"),
