@@ -82,20 +82,16 @@ def test_later_nights_say_again_gone_and_again(first: tuple[Path, Told]) -> None
     assert "its smallest case was run again" in news.why
     assert "planted (2.0.0)" in news.why
     assert news.cause.right_in == ("planted@2.0.0",)
-
-    back = ran(night(out, cases=27), open_old)
-    assert [bool(one.showing) for one in back.retested] == [True]
-    assert [news.state for news in morning(out / "findings").causes] == [News.AGAIN]
-    assert len(entries(out / "corpus")) == 1
-
-
-def test_what_the_engines_did_is_on_record(first: tuple[Path, Told]) -> None:
-    out, _ = first
     with Reader(out / "findings") as reader:
         (cause,) = reader.causes.all()
         rows = [row for told in reader.retests(3).values() for row in told]
     assert cause.wrong_in == ("planted@1.0.0",)
     assert [(row.state, row.release) for row in rows] == [(State.GOOD, "2.0.0")]
+
+    back = ran(night(out, cases=27), open_old)
+    assert [bool(one.showing) for one in back.retested] == [True]
+    assert [news.state for news in morning(out / "findings").causes] == [News.AGAIN]
+    assert len(entries(out / "corpus")) == 1
 
 
 def test_an_archive_of_an_older_release_has_no_retests_yet(first: tuple[Path, Told], tmp_path: Path) -> None:
