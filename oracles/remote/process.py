@@ -263,11 +263,22 @@ def family_usage(pid: int) -> tuple[float, int]:
 def end_family(pid: int) -> None:
     """Kill a process and all that it has started, which would go on without it."""
     with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGSTOP)  # it starts no more
+        os.kill(pid, signal.SIGSTOP)
+        _await_stop(pid)  # until then it may start more
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split():
             end_family(int(child))
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
+
+
+def _await_stop(pid: int) -> None:
+    """Wait until a process that was told to stop has stopped, or is gone; not for long. Raises ``OSError``."""
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        if state in (b"T", b"t", b"Z", b"X"):
+            return
+        time.sleep(0.001)
 
 
 def _shared_file() -> int:
