@@ -27,7 +27,7 @@ _NOISE: Final = (
     (re.compile(r"\b0x[0-9a-fA-F]+\b"), "N"),
     (re.compile(r"\b[0-9a-f]{16,}\b"), "N"),
     (re.compile(r"(?<![\w/])(?:/|[A-Za-z]:\\)[^\s'\"]*[/\\]"), ""),
-    (re.compile(r"\b(?:v|p|vreg|inst|block|ss|fn|sig|gv|func|bundle|spillset|progpoint|%v)\d+[ifv]?\b"), "V"),
+    (re.compile(r"\b(?:v|p|vreg|inst|block|ss|dss|fn|sig|gv|mt|jt|dt|const|imm|func|bundle|spillset|progpoint|%v)\d+[ifv]?\b"), "V"),
     (re.compile(r"%[a-z0-9]+\b"), "V"),
     (re.compile(r"\b[if](?:8|16|32|64|128)(?:x(?:2|4|8|16))?\b"), "T"),
     (re.compile(r"(?<![A-Za-z_0-9])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"), "N"),

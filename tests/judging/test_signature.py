@@ -33,6 +33,7 @@ def wrong(detail: str, engine: str = "wasmtime@33.0.0:opt=none", kind: Kind = Ki
         ("cannot open /home/you/a/b.rs", "cannot open /home/me/b.rs"),
         ("no rule for iadd.i32x4 v9", "no rule for iadd.i64x2 v10"),
         ("bad address 0x7ffe12", "bad address 0x5500aa"),
+        ("`v31 = fcvt_from_sint.f64x2 v267  ; v267 = const98`", "`v3 = fcvt_from_sint.f64x2 v2  ; v2 = const0`"),
     ],
 )  # fmt: skip
 def test_what_differs_from_case_to_case_is_left_out(one: str, other: str) -> None:
