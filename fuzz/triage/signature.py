@@ -23,11 +23,13 @@ _PANIC: Final = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")
 _PLACE: Final = re.compile(
     r"(?P<path>[\w./@+~-]*[\w-]+\.(?:rs|cc|cpp|c|h|hpp|py|inc))(?:, line |:)(?P<line>\d+)(?::\d+)?"
 )
+_ENTITIES: Final = "v|p|vreg|inst|block|ss|dss|fn|sig|gv|mt|jt|dt|const|imm|func|bundle|spillset|progpoint"
+"""What Cranelift and regalloc2 number (``cranelift-codegen/src/ir/entities.rs``)."""
 _NOISE: Final = (
     (re.compile(r"\b0x[0-9a-fA-F]+\b"), "N"),
     (re.compile(r"\b[0-9a-f]{16,}\b"), "N"),
     (re.compile(r"(?<![\w/])(?:/|[A-Za-z]:\\)[^\s'\"]*[/\\]"), ""),
-    (re.compile(r"\b(?:v|p|vreg|inst|block|ss|dss|fn|sig|gv|mt|jt|dt|const|imm|func|bundle|spillset|progpoint|%v)\d+[ifv]?\b"), "V"),
+    (re.compile(rf"\b(?:{_ENTITIES}|%v)\d+[ifv]?\b"), "V"),
     (re.compile(r"%[a-z0-9]+\b"), "V"),
     (re.compile(r"\b[if](?:8|16|32|64|128)(?:x(?:2|4|8|16))?\b"), "T"),
     (re.compile(r"(?<![A-Za-z_0-9])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"), "N"),
