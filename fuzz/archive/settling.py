@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fuzz.archive.archive import Archive
 from fuzz.records.history import Cause
 from fuzz.triage.causes import is_bare, united
+from fuzz.triage.essentials import Essentials
 from fuzz.triage.kin import akin, same_cause
 
 
@@ -57,7 +58,8 @@ class Settling:
             self.join_kin(id, again)
         else:
             id = known.id
-            self.unite(known, again, telling)
+            if self.unite(known, again, telling):
+                self._meet(id, again.faces[:1] if telling else ())
         if id != had:
             tables.give_finding(bundle, id)
         return Settled(id, had, taught)
@@ -82,6 +84,18 @@ class Settling:
                 if tables.root(kin.id) != tables.root(id):
                     tables.merge(kin.id, id)
                 return
+
+    def _meet(self, id: int, face: tuple[str, ...]) -> None:
+        """What a cause has learned may show that it is another known one, unless somebody keeps the two apart: it is
+        about the same now, or has a ``face`` that says much and is all that was known of the other one."""
+        tables = self.archive.causes
+        mine = tables.get(id)
+        for other in self.causes:
+            if is_bare(mine) or tables.root(other.id) == tables.root(id) or tables.is_apart(other.id, id):
+                continue
+            unfinished = is_bare(other) and Essentials.of_words(other.essentials).rough
+            if (unfinished and other.faces[:1] == face) or (not is_bare(other) and same_cause(other, mine)):
+                tables.merge(min(other.id, id), max(other.id, id))
 
     def alone(self, cause: int, bundles: Collection[str]) -> bool:
         """Whether no finding but these, of those that were minimized, has this cause."""

@@ -87,7 +87,8 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     """What a known cause has learned from being found again: the fields that change, for ``CauseTables.update``.
 
     A setting that shows it once shows it, however often it does not. Of instructions only those stay essential that
-    were so each time; none has to, where the bucket is ``telling``.
+    were so each time; none has to, where the bucket is ``telling``. What was minimized to the end says it all, where
+    what was known was not.
     """
     mine, theirs = Essentials.of_words(known.essentials), Essentials.of_words(again.essentials)
     common = Essentials(
@@ -97,10 +98,13 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
+    essentials = known.essentials
+    if mine.rough and not theirs.rough and (theirs.specific or theirs.shape):
+        essentials = again.essentials
+    elif common.specific != mine.specific and (common.specific or telling):
+        essentials = common.words()
     learned = {
-        "essentials": common.words()
-        if common.specific != mine.specific and (common.specific or telling)
-        else known.essentials,
+        "essentials": essentials,
         "faces": tuple(dict.fromkeys((*known.faces, *again.faces))),
         "shown_by": tuple(sorted(shown)),
         "hidden_by": tuple(sorted({*known.hidden_by, *again.hidden_by} - shown)),

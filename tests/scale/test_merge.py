@@ -245,6 +245,25 @@ def test_the_better_bundle_stays_and_takes_its_cause_along(base: Path) -> None:
     assert merge([one], base / "all").better == 0
 
 
+def test_two_faces_of_a_crash_are_one_cause_once_both_are_minimized(base: Path) -> None:
+    """The first finding of the second face was not minimized to the end, so nothing was essential to it."""
+    archive = Archive(base / "out")
+    archive.begin(SERIES)
+    crash = {"kind": "crash", "phase": "compile"}
+    here = replace(cause("results >= 254", face="fast-crash-emit"), **crash)
+    there = replace(cause("?", face="fast-crash-moves"), **crash)
+    sure = replace(cause("results >= 250", face="fast-crash-moves"), **crash)
+    settling = Settling(archive)
+    roots = []
+    for number, about in enumerate((here, there, sure)):
+        settling.refresh()
+        path = archive.record_finding(finding(number))
+        roots.append(archive.causes.root(settling.settle(path.name, about, telling=True).cause))
+    assert roots == [1, 2, 1]
+    assert len(archive.causes.all()) == 1
+    archive.close()
+
+
 def test_two_cases_under_one_name_both_stay(base: Path) -> None:
     """Generators of two versions make different cases of the same target, seed and index."""
     for number, version in enumerate("12"):
