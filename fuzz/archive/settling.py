@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from fuzz.archive.archive import Archive
 from fuzz.records.history import Cause
@@ -71,7 +72,9 @@ class Settling:
 
     def unite(self, known: Cause, again: Cause, telling: bool) -> bool:
         """Let a cause learn from being found again; whether there was anything to learn."""
-        changes = united(known, again, telling)
+        changes: dict[str, Any] = dict(united(known, again, telling))
+        if "essentials" in changes and is_bare(known):
+            changes["name"] = again.name
         if changes:
             self.archive.causes.update(known.id, **changes)
         return bool(changes)

@@ -264,6 +264,17 @@ def test_two_faces_of_a_crash_are_one_cause_once_both_are_minimized(base: Path) 
     archive.close()
 
 
+def test_a_cause_is_named_after_what_it_is_about_as_soon_as_that_is_known(base: Path) -> None:
+    archive = Archive(base / "out")
+    archive.begin(SERIES)
+    settling = Settling(archive)
+    for number, about in enumerate((replace(cause("?"), name="fast: crash, at a.rs"), cause("results >= 254"))):
+        settling.refresh()
+        settling.settle(archive.record_finding(finding(number)).name, about, telling=True)
+    assert [one.name for one in archive.causes.all()] == ["fast: results >= 254"]
+    archive.close()
+
+
 def test_two_cases_under_one_name_both_stay(base: Path) -> None:
     """Generators of two versions make different cases of the same target, seed and index."""
     for number, version in enumerate("12"):
