@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -28,26 +27,13 @@ from fuzz.campaign.settings import Settings
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.fault import Area
 from fuzz.records.history import Series
-from fuzz.selfcheck.search import LIMITS, Search, capabilities
-from fuzz.selfcheck.together import Together, Watch, look
+from fuzz.selfcheck.search import LIMITS
+from fuzz.selfcheck.together import Together, Watch, fitting_targets, known_capabilities, look
 from fuzz.triage import known as issues
-from generators.registry import load_target, version_of, wasm_target_names
-from oracles.engine import Capabilities
+from generators.registry import version_of, wasm_target_names
 from oracles.reference import REFERENCE
 
 MINIMIZE = 15.0
-
-
-@cache
-def known() -> dict[str, Capabilities]:
-    """What the compiler can do. Slots import this file again, so nothing is asked at its top."""
-    return capabilities(Search((), 1))
-
-
-@cache
-def targets() -> tuple[str, ...]:
-    features = frozenset.intersection(*(one.features for one in known().values()))
-    return tuple(name for name in wasm_target_names() if load_target(name).needs <= features)
 
 
 def of_faults(args: argparse.Namespace) -> dict[str, Path]:
@@ -61,11 +47,17 @@ def of_faults(args: argparse.Namespace) -> dict[str, Path]:
             break
         # A seed of its own: one case that shows two faults would be one finding.
         how = Together(
-            (name,), targets(), args.seed * 1000 + number, args.seconds, minimize=MINIMIZE, steer=False, each=args.each
+            (name,),
+            fitting_targets(),
+            args.seed * 1000 + number,
+            args.seconds,
+            minimize=MINIMIZE,
+            steer=False,
+            each=args.each,
         )
         folder = args.folder / name
         if not folder.exists():
-            look(how, known(), folder)
+            look(how, known_capabilities(), folder)
         if findings(folder):
             made[name] = folder
             print(f"  {name}: {len(findings(folder))} findings", file=sys.stderr, flush=True)

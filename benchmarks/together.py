@@ -13,38 +13,24 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from functools import cache
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.fault import Area
-from fuzz.selfcheck.search import Search, capabilities
-from fuzz.selfcheck.together import Together, look, loudness
-from generators.registry import load_target, wasm_target_names
-from oracles.engine import Capabilities
+from fuzz.selfcheck.together import Together, fitting_targets, known_capabilities, look, loudness
 
 MINIMIZE = 15.0
 LOUD = 0.1
 SAMPLE = 40
 
 
-@cache
-def known() -> dict[str, Capabilities]:
-    """What the compiler can do. Slots import this file again, so nothing is asked at its top."""
-    return capabilities(Search((), 1))
-
-
-@cache
-def targets() -> tuple[str, ...]:
-    features = frozenset.intersection(*(one.features for one in known().values()))
-    return tuple(name for name in wasm_target_names() if load_target(name).needs <= features)
-
-
 def alone(fault: str, seed: int) -> float | None:
     """CPU seconds to find and minimize a fault; None if it is not found."""
-    outcome = look(Together((fault,), targets(), seed, 60.0, minimize=MINIMIZE, first=True), known())
+    outcome = look(
+        Together((fault,), fitting_targets(), seed, 60.0, minimize=MINIMIZE, first=True), known_capabilities()
+    )
     return outcome.cpu if outcome.of(fault) else None
 
 
@@ -57,7 +43,7 @@ def draw(seed: int, count: int) -> tuple[list[str], float]:
     for name in names:
         if len(chosen) == count:
             break
-        loud = loudness(Together((name,), targets(), seed, None, SAMPLE), known()) >= LOUD
+        loud = loudness(Together((name,), fitting_targets(), seed, None, SAMPLE), known_capabilities()) >= LOUD
         if all_faults()[name].partner or loud is bool(chosen):
             continue
         cpu = alone(name, seed)
@@ -69,8 +55,8 @@ def draw(seed: int, count: int) -> tuple[list[str], float]:
 
 
 def row(seed: int, faults: list[str], single: float, times: float, steer: bool) -> str:
-    how = Together(tuple(faults), targets(), seed, single * times, minimize=MINIMIZE, steer=steer)
-    outcome = look(how, known())
+    how = Together(tuple(faults), fitting_targets(), seed, single * times, minimize=MINIMIZE, steer=steer)
+    outcome = look(how, known_capabilities())
     once = [name for name in faults if len(outcome.of(name)) == 1]
     for name, shown in outcome.causes:
         print(f"  {name}: {', '.join(shown) or 'no fault alone'}", file=sys.stderr, flush=True)

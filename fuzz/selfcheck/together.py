@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from fuzz.archive.archive import Archive, Reader
@@ -21,16 +21,29 @@ from fuzz.campaign.settings import Settings
 from fuzz.records.finding import Finding
 from fuzz.records.history import Series
 from fuzz.records.summary import Summary
-from fuzz.selfcheck.search import LIMITS, SETTINGS, WORKER
+from fuzz.selfcheck.search import LIMITS, SETTINGS, WORKER, Search, capabilities
 from fuzz.triage import known
 from fuzz.triage.signature import may_hold
 from fuzz.trial.bench import Bench
 from fuzz.trial.children import family_cpu
-from generators.registry import make_case, version_of
+from generators.registry import load_target, make_case, version_of, wasm_target_names
 from oracles.engine import Capabilities, Engine, EngineId, Limits
 from oracles.engines.compiler import worker_of
 from oracles.judge.verdict import Disagree
 from oracles.remote.worker_engine import WorkerEngine
+
+
+@cache
+def known_capabilities() -> dict[str, Capabilities]:
+    """What the compiler can do without a fault, by setting."""
+    return capabilities(Search((), 1))
+
+
+@cache
+def fitting_targets() -> tuple[str, ...]:
+    """The targets whose modules every setting of the compiler takes."""
+    features = frozenset.intersection(*(one.features for one in known_capabilities().values()))
+    return tuple(name for name in wasm_target_names() if load_target(name).needs <= features)
 
 
 @dataclass(frozen=True, slots=True)
