@@ -10,8 +10,11 @@ reference judges nothing, and neither imports the other.
 ===================  ================================================================================================
 ``engine``           what an engine is: its id, its capabilities, its limits, the protocol of an adapter
 ``engines/``         one adapter a file; the listing is the registry
-``remote/``          engines in worker processes: processes, protocol, linking modules
-``workers/``         the programs that run in those processes, in Python and JavaScript
+``remote/``          engines in worker processes: processes, how they are forked and confined, protocol, linking modules
+``workers/``         the programs that run in those processes, in Python, JavaScript, Go and Rust
+``command/``         an engine that is a command line of the user's
+``transforming``     tools that must preserve what a module means, by running what they make; one a file in
+                     ``transformers/``
 ``interpreter/``     the reference (docs/interpreter.md)
 ``compiled/``        running what our own compiler makes; only its worker and tests import this
 ``linking``          what these two share: linking, outcomes; ``stops`` has their exceptions
@@ -19,6 +22,7 @@ reference judges nothing, and neither imports the other.
 ``judge/``           what may differ, what excuses a difference, who is probably wrong (docs/judging.md)
 ``suite/``           the official test suite
 ``provision``        fetching releases of engines
+``built``            workers around an engine that is a library, built once a release; ``crates`` is that by cargo
 ``builds/``          building what nobody releases, by cargo
 ``cpu``              what this machine's CPU can do
 ``reference``        the reference's name

@@ -9,7 +9,7 @@ from oracles.modules.probes import PROBES
 from oracles.remote.crash import read_crash
 from oracles.remote.process import TICK, Died, Launch, WorkerProcess, wait_any
 from oracles.remote.protocol import encode_frame
-from oracles.remote.worker_calls import over_limits
+from oracles.remote.worker_calls import broken, over_limits, understood
 from oracles.remote.worker_engine import START_SECONDS
 from wasm.embedding import Outcome, Rejected
 from wasm.features import Feature
@@ -75,12 +75,18 @@ class WorkerTransformer:
         try:
             process.send(frame, seconds)
             while True:
-                if (reply := process.receive()) is not None:
-                    return reply.parse()
+                with understood(self.library):
+                    if (reply := process.receive()) is not None:
+                        answer = reply.parse()
+                        broken(self.library, answer[0])
+                        return answer
                 if (excess := over_limits(process, self._limits)) is not None:
                     self.close()
                     return excess
                 wait_any([process], TICK)
+        except EngineUnavailable:
+            self.close()
+            raise
         except Died as died:
             self.close()
             return read_crash(*died.args)

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.slot import slot_main
+from wasm.scratch import sweep
 
 BATCH: Final = 8
 """Cases per order: about a second's work, so that little is lost to a kill and the parent is rarely asked."""
@@ -108,7 +109,8 @@ class Processes:
         return False
 
     def close(self) -> None:
-        """Nothing was taken but the slots."""
+        """Those that were killed have left their temporary folders behind."""
+        sweep()
 
 
 @contextmanager

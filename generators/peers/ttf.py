@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import random
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Invocation
 from wasm.features import Feature
 from wasm.module import Module
+from wasm.scratch import Scratch
 
 VARIANTS: Final = ("",)
 
@@ -50,9 +50,9 @@ def open_peer(variant: str) -> Peer:  # noqa: ARG001
     version = " ".join(run_program((program, "--version")).decode().split()[:3])
     modern = b"--emit-exnref" in run_program((program, "--help"))
     known = _NEW if modern else _OLD
-    folder = tempfile.TemporaryDirectory(prefix="fuzz-ttf-")
-    atexit.register(folder.cleanup)
-    given, made = Path(folder.name) / "input", Path(folder.name) / "made.wasm"
+    folder = Scratch("ttf")
+    atexit.register(folder.close)
+    given, made = Path(folder.path) / "input", Path(folder.path) / "made.wasm"
 
     def make(source: random.Random, config: Config) -> bytes:
         command: list[str | Path] = [program, "--translate-to-fuzz", given, "-o", made, "--quiet", *_ALWAYS]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import importlib.util
 import random
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from generators.peer import Peer, PeerMissing, find_program, log_uniform, run_pr
 from wasm.builder import ModuleBuilder
 from wasm.encode import encode
 from wasm.features import Feature
+from wasm.scratch import Scratch
 from wasm.valtypes import F32, F64, I32, I64, ValType
 
 VARIANTS: Final = ("", "wide")
@@ -52,13 +52,13 @@ def open_peer(variant: str) -> Peer:
     """``wasm-tools`` of the Python package, or one on the PATH. Raises ``PeerMissing``."""
     program = _program()
     version = " ".join(run_program((program, "--version")).decode().split()[:2])
-    folder = tempfile.TemporaryDirectory(prefix="fuzz-smith-")
-    atexit.register(folder.cleanup)
-    imports = Path(folder.name) / "imports.wasm"
+    folder = Scratch("smith")
+    atexit.register(folder.close)
+    imports = Path(folder.path) / "imports.wasm"
     imports.write_bytes(_imports())
     shapes = []
     for number, mix in enumerate(_MIXES if variant else ()):
-        shapes.append(Path(folder.name) / f"shape{number}.wasm")
+        shapes.append(Path(folder.path) / f"shape{number}.wasm")
         shapes[-1].write_bytes(_shape(mix))
 
     def make(source: random.Random, config: Config) -> bytes:

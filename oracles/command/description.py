@@ -95,6 +95,7 @@ def _description(data: dict[str, Any], path: str) -> Description:
     for key in data:
         if key not in KEYS:
             raise UsageError(f"{where}: there is no key {key!r}{nearest(key, KEYS)}: it has {', '.join(KEYS)}")
+        _typed(key, data[key], where)
     command = _words(data, "command", where, path)
     if not command:
         raise UsageError(f"{where}: command is missing: write command = 'mywasm run {{wasm}} --invoke {{export}}'")
@@ -126,19 +127,42 @@ def _description(data: dict[str, Any], path: str) -> Description:
     )  # fmt: skip
 
 
+def _typed(key: str, value: Any, where: str) -> None:
+    """Raises ``UsageError`` where a key has a value of another kind than it takes."""
+    text, texts = isinstance(value, str), isinstance(value, list) and all(isinstance(one, str) for one in value)
+    match key:
+        case "command" | "version" | "validate":
+            right, what = text or texts, "a command: a text, or a list of its words"
+        case "name" | "result" | "value":
+            right, what = text, "a text"
+        case "features":
+            right, what = texts, "a list of names"
+        case "texts":
+            lists = isinstance(value, dict) and all(isinstance(part, str | list) for part in value.values())
+            right = lists and all(isinstance(one, str) for part in value.values() for one in part)
+            what = "a table of texts, or of lists of texts"
+        case "arguments" | "results" | "exits":
+            right = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+            what = "a table of texts"
+        case _:  # told where it is read
+            return
+    if not right:
+        raise UsageError(f"{where}: {key} is {what}, and not {value!r}")
+
+
 def _words(data: dict[str, Any], key: str, where: str, path: str) -> tuple[str, ...]:
     """The words of a command; files are named from the TOML file's folder on, programs found on the PATH."""
     text = data.get(key, "")
     try:
         words = shlex.split(text) if isinstance(text, str) else [str(word) for word in text]
     except ValueError as error:
-        raise UsageError(f"{where}: {key} is no command: {error}") from None
+        raise UsageError(f"{where}{f': {key}' if path else ''} is no command: {error}") from None
     return absolute(words, where, Path(path).parent if path else Path.cwd()) if words else ()
 
 
 def absolute(words: list[str], where: str, folder: Path) -> tuple[str, ...]:
     """A command whose words mean the same in any folder. Raises ``UsageError`` where there is no such program."""
-    program = shutil.which(words[0]) or (str(folder / words[0]) if os.access(folder / words[0], os.X_OK) else None)
+    program = shutil.which(words[0]) or shutil.which(folder / words[0])
     if program is None:
         raise UsageError(f"{where}: there is no program {words[0]}")
     rest = [str((folder / word).resolve()) if "{" not in word and (folder / word).is_file() else word

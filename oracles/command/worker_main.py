@@ -1,25 +1,28 @@
 """The worker of an engine that is a command: ``python -m oracles.command.worker_main CONFIG``.
 
 CONFIG is a JSON object: ``id`` (of ``oracles.engines.cmd``), ``seconds`` and ``memory`` of one process, the ``folder``
-that modules are put in, ``fds``. The protocol is in ``oracles/remote/protocol.py``. Processes die with this one; what
-they have started themselves (a script around a program) ends by a limit of the kernel then.
+that modules are put in, ``fds``. The protocol is in ``oracles/remote/protocol.py``. What a command has started and left
+behind becomes this process's child (``PR_SET_CHILD_SUBREAPER``, Linux) and is ended with the command; where the harness
+is gone, this process ends what runs and takes the folder away, before it ends itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import math
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from oracles.command.description import Description, of_command, read_description
 from oracles.command.reading import Ended, direct, ending, integers, is_end, said_of, unreadable
@@ -34,9 +37,9 @@ from oracles.command.selfcontained import (
     selfcontained,
     starts,
 )
-from oracles.engine import EngineId
+from oracles.engine import EngineId, UsageError
 from oracles.remote.interface import TYPE_NAMES
-from oracles.remote.process import end_family, family_usage
+from oracles.remote.process import children, end_family, family_usage
 from oracles.remote.protocol import PHASES, VERSION
 from oracles.remote.serving import Answer, Channel, short
 from wasm.embedding import (
@@ -59,6 +62,7 @@ _READY: Final = Asked(READY, ("l",), (), 1)
 _MOST_OUTPUT: Final = 8 << 20
 _TICK: Final = 0.005
 _PDEATHSIG: Final = 1
+_CHILD_SUBREAPER: Final = 36
 _libc: Final = ctypes.CDLL(None)
 
 
@@ -96,10 +100,15 @@ class Runner:
                 argv.append(word.replace("{args}", " ".join(args or [])))
         with tempfile.TemporaryFile() as output:
             begun = resource.getrusage(resource.RUSAGE_CHILDREN)
-            process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder, preexec_fn=self._bounded
-            )
+            try:
+                process = subprocess.Popen(
+                    argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder,
+                    preexec_fn=self._bounded,
+                )  # fmt: skip
+            except OSError as error:
+                raise UsageError(f"{argv[0]} cannot be run: {error.strerror}") from None
             stopped = self._watch(process)
+            _end_orphans()
             done = resource.getrusage(resource.RUSAGE_CHILDREN)
             seconds = done.ru_utime + done.ru_stime - begun.ru_utime - begun.ru_stime
             self.channel.children += seconds
@@ -126,6 +135,24 @@ class Runner:
                 end_family(process.pid)
                 process.wait()
                 return stopped
+
+
+def _end_orphans() -> None:
+    """End what is left of a command that has ended: it would go on beside the next ones."""
+    with contextlib.suppress(OSError):  # another system than Linux
+        while left := children(os.getpid()):
+            for child in left:
+                end_family(child)
+                os.waitpid(child, 0)
+
+
+def _orphaned(folder: str) -> NoReturn:
+    """The harness is gone, and nobody else will tidy up."""
+    with contextlib.suppress(OSError):
+        for child in children(os.getpid()):
+            end_family(child)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
 
 
 class Worker:
@@ -396,6 +423,10 @@ def _answer(outcomes: list[Outcome], globals_: list[Returned] | None) -> Answer:
 
 def main() -> None:
     config = json.loads(sys.argv[1])
+    if sys.platform == "linux":
+        signal.signal(signal.SIGTERM, lambda *_: _orphaned(config["folder"]))
+        _libc.prctl(_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        _libc.prctl(_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         worker = Worker(config)
     except UserError as error:

@@ -12,9 +12,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import sys
-import tempfile
 import weakref
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +22,7 @@ from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageErr
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from wasm.scratch import Scratch
 
 CONTRACT: Final[tuple[str, ...]] = ()
 """Which commands there are is the user's business; ``tests/engines/test_command.py`` is about it."""
@@ -56,9 +55,9 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
         description = read_description(id.path) if id.path else of_command(id.command)
     except UsageError as error:
         raise EngineUnavailable(str(error)) from None
-    folder = tempfile.mkdtemp(prefix="fuzz-command-")
+    scratch = Scratch("command")
     config = {"id": str(id), "seconds": limits.cpu_seconds * _SHARE, "memory": int(limits.memory_bytes * _ROOM),
-              "folder": folder}  # fmt: skip
+              "folder": scratch.path}  # fmt: skip
     text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}]}'
     argv = (sys.executable, "-m", "oracles.command.worker_main", text)
 
@@ -68,7 +67,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
     flavour = Flavour(frozenset(), False)
     engine = WorkerEngine(id, Worker(launch, flavour, description.name, loaded, scripts=False), limits)
-    weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)  # its workers are killed, and cannot
+    weakref.finalize(engine, scratch.close)  # its workers are killed, and cannot
     return engine
 
 

@@ -31,7 +31,8 @@ _PLAIN: Final = re.compile(r"[\w@%+=:,./-]+")
 def check(id: EngineId) -> EngineId:
     """The canonical form: a path, or a command whose program and files are named by absolute paths."""
     if id.version or (not id.command and (id.settings or not id.path)):
-        raise UsageError("an engine that is a program is program:'COMMAND' or program@/path/to/PROGRAM")
+        text = "an engine that is a program is program:'COMMAND' of two words or more, or program@/path/to/PROGRAM"
+        raise UsageError(text)
     if id.path:
         return id
     try:

@@ -18,7 +18,7 @@ from typing import Final
 
 from oracles.remote.confinement import launcher, limit_cpu
 from oracles.remote.nursery import Forked, Nursery, can_fork, filled
-from oracles.remote.protocol import PROGRESS, Reply
+from oracles.remote.protocol import MOST_REPLY, PROGRESS, BadReply, Reply
 
 NOISE_LIMIT: Final = 64 << 10
 """Bytes of a worker's stdout and stderr that are kept, half from the beginning and half from the end."""
@@ -144,7 +144,7 @@ class WorkerProcess:
                 self.noise.add(data)
 
     def receive(self) -> Reply | None:
-        """The reply if it is complete. Raises ``Died``."""
+        """The reply if it is complete. Raises ``Died``, and ``BadReply`` for what cannot become one."""
         if self.outgoing:
             self.pump()
         while True:
@@ -158,6 +158,8 @@ class WorkerProcess:
             # Of fewer than four bytes the number is a part of the size, and 4 + size is more than there is. A reply has
             # four bytes at least, for the size of its header.
             size = int.from_bytes(self.incoming[:4], "little")
+            if len(self.incoming) >= 4 and size > MOST_REPLY:
+                raise BadReply(f"a frame that is to have {size:,} bytes: {MOST_REPLY:,} is the most")
             if len(self.incoming) >= 4 + size >= 8:
                 reply = Reply.of(bytes(self.incoming[4 : 4 + size]))
                 self.incoming.clear()
@@ -200,8 +202,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End the worker and everything that it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        _kill(self.process.pid)
 
     def close(self) -> None:
         """End the worker and release its descriptors."""
@@ -226,12 +227,18 @@ def _started(
 
 def _end(process: subprocess.Popen[bytes] | Forked, fds: tuple[int, ...]) -> None:
     if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _kill(process.pid)
         process.wait()
     for fd in fds:
         with contextlib.suppress(OSError):
             os.close(fd)
+
+
+def _kill(worker: int) -> None:
+    """End a worker that is not yet waited for, what it has started, and what is left in its process group."""
+    end_family(worker)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(worker, signal.SIGKILL)
 
 
 def _wants_cpu(pid: int) -> bool:
@@ -240,9 +247,16 @@ def _wants_cpu(pid: int) -> bool:
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         states = [(task / "stat").read_bytes().rpartition(b")")[2].split()[0] for task in tasks]
-        return bool(set(states) & {b"R", b"D"}) or any((task / "children").read_bytes() for task in tasks)
+        return bool(set(states) & {b"R", b"D"} or children(pid))
     except (OSError, IndexError):
         return True
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process, whichever of its threads has started them. Raises ``OSError``, also where the system
+    does not say."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_bytes().split()]
 
 
 def family_usage(pid: int) -> tuple[float, int]:
@@ -250,12 +264,12 @@ def family_usage(pid: int) -> tuple[float, int]:
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         resident = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()
+        started = children(pid)
     except (OSError, IndexError):
         return 0.0, 0
     seconds = sum(map(int, stat[11:15])) / _TICKS
-    for child in children:
-        more = family_usage(int(child))
+    for child in started:
+        more = family_usage(child)
         seconds, resident = seconds + more[0], resident + more[1]
     return seconds, resident
 
@@ -265,8 +279,8 @@ def end_family(pid: int) -> None:
     with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGSTOP)
         _await_stop(pid)  # until then it may start more
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split():
-            end_family(int(child))
+        for child in children(pid):
+            end_family(child)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
 

@@ -159,6 +159,14 @@ def encode_frame(header: dict[str, Any], blobs: list[bytes]) -> bytes:
     return b"".join((FRAME.pack(4 + len(text) + len(body), len(text)), text, body))
 
 
+MOST_REPLY: Final = 256 << 20
+"""Bytes of a frame: what announces more is none, and nobody is to wait for it, or to keep it."""
+
+
+class BadReply(Exception):
+    """What a worker answered is no reply of this protocol; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A reply as it came: ``content`` (header size, header, body) and the CPU times in ``TIMES``' order."""
@@ -168,13 +176,20 @@ class Reply:
 
     @staticmethod
     def of(frame: bytes) -> Reply:
-        """From a frame without its first four bytes."""
+        """From a frame without its first four bytes. Raises ``BadReply``."""
+        if len(frame) < 4 + TIMES.size:
+            raise BadReply(f"a frame of {len(frame)} bytes: 4 for a size and {TIMES.size} of times are in each")
         return Reply(frame[: -TIMES.size], TIMES.unpack(frame[-TIMES.size :]))
 
     def parse(self) -> tuple[dict[str, Any], bytes]:
-        """Header and body."""
+        """Header and body. Raises ``BadReply``."""
         size = int.from_bytes(self.content[:4], "little")
-        header: dict[str, Any] = json.loads(self.content[4 : 4 + size])
+        try:
+            header = json.loads(self.content[4 : 4 + size])
+        except (ValueError, RecursionError) as error:
+            raise BadReply(f"its header is no JSON: {error}") from None
+        if not isinstance(header, dict):
+            raise BadReply("its header is no JSON object")
         return header, self.content[4 + size :]
 
     @property
@@ -361,6 +376,8 @@ class ReplyReader:
 
     def take(self, size: int) -> bytes:
         self.pos += size
+        if self.pos > len(self.body):
+            raise BadReply(f"a body of {len(self.body)} bytes: its header asks for {self.pos}")
         return self.body[self.pos - size : self.pos]
 
     def returned(self, types: tuple[str, ...], refs: list[str]) -> Returned:
@@ -390,7 +407,8 @@ class ReplyReader:
 
 
 def decode_case(request: Request, engine: str, header: dict[str, Any], body: bytes) -> Observation:
-    """The observation that a worker's reply to ``request`` holds, without the times."""
+    """The observation that a worker's reply to ``request`` holds, without the times. Raises ``BadReply``, or what
+    reading a header gives that has other keys or values than it should (``worker_calls.understood``)."""
     reader = ReplyReader(body)
     instantiation = reader.outcome(header["inst"], ())
     outcomes = tuple(

@@ -19,7 +19,7 @@ from oracles.remote.protocol import (
     type_words,
 )
 from oracles.remote.wasmbytes import KIND_CODES
-from oracles.remote.worker_calls import broken, over_limits
+from oracles.remote.worker_calls import broken, over_limits, understood
 from oracles.remote.wrapper import EXACT_READ, global_reader
 from wasm.embedding import (
     Invocation,
@@ -135,11 +135,13 @@ class Script:
         process = self.engine.send(encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs))
         while True:
             try:
-                reply = process.receive()
+                with understood(self.engine.id):
+                    reply = process.receive()
             except Died as died:
                 return self._fail(read_crash(died.args[0], died.args[1]))
             if reply is not None:
-                header, body = reply.parse()
+                with understood(self.engine.id):
+                    header, body = reply.parse()
                 broken(self.engine.id, header)
                 return (header, body) if "refused" not in header else Rejected(header["refused"])
             if (excess := over_limits(process, self.engine.limits)) is not None:

@@ -23,6 +23,7 @@ from wasm.embedding import (
     Trapped,
     Unsupported,
 )
+from wasm.errors import UserError
 
 Answer: TypeAlias = tuple[dict[str, Any], bytes]
 """The header and the body of a reply."""
@@ -49,6 +50,8 @@ class Channel:
             header, blobs = request
             try:
                 answer, body = actions[header["do"]](header, blobs)
+            except UserError as error:
+                answer, body = {"unusable": str(error)}, b""
             except Exception:  # a fault of ours must not pass for one of the engine's
                 answer, body = {"broken": traceback.format_exc(limit=-3)}, b""
             self._reply(answer, body)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from oracles.engine import EngineId, EngineUnavailable, Limits
 from oracles.remote.process import TICK, WorkerProcess, wait_any
-from oracles.remote.protocol import Flavour, Reply, Request, decode_case, encode_case
+from oracles.remote.protocol import BadReply, Flavour, Reply, Request, decode_case, encode_case
 from wasm.case import Case
 from wasm.embedding import Observation, OutOfMemory, TimedOut
 
@@ -32,21 +34,22 @@ _READ: list[tuple[Request, bytes, Observation]] = []
 def shared_reading(id: EngineId, request: Request, reply: Reply) -> Observation:
     """``decode_case``, remembered for the last few replies: most engines answer a request with the same bytes.
 
-    Raises ``EngineUnavailable`` if the worker says that it failed itself.
+    Raises ``EngineUnavailable`` if the worker says that it failed itself, or something that is no reply.
     """
     for known, content, observation in _READ:
         if known is request and content == reply.content:
             return observation
-    header, body = reply.parse()
-    broken(id, header)
-    observation = decode_case(request, str(id), header, body)
+    with understood(id):
+        header, body = reply.parse()
+        broken(id, header)
+        observation = decode_case(request, str(id), header, body)
     _READ.insert(0, (request, reply.content, observation))
     del _READ[4:]
     return observation
 
 
 def await_reply(process: WorkerProcess, seconds: float) -> tuple[dict[str, Any], bytes] | None:
-    """The next reply, or None if there is none after so many wall-clock seconds."""
+    """The next reply, or None if there is none after so many wall-clock seconds. Raises ``Died`` and ``BadReply``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if reply := process.receive():
@@ -55,8 +58,24 @@ def await_reply(process: WorkerProcess, seconds: float) -> tuple[dict[str, Any],
     return None
 
 
-def broken(id: EngineId, header: dict[str, Any]) -> None:
-    """Raise ``EngineUnavailable`` if the worker says that it failed itself."""
+@contextmanager
+def understood(id: EngineId | str) -> Iterator[None]:
+    """While a reply is read: what is none makes the engine unusable, and is nobody's finding. Programs of users answer
+    too, with whatever their authors made of the protocol. Raises ``EngineUnavailable``."""
+    try:
+        yield
+    except BadReply as error:
+        raise EngineUnavailable(f"{id}: what its worker answered is no reply: {error} (docs/protocol.md)") from None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        said = f"{type(error).__name__}: {error}".replace("\n", " ")
+        text = f"its worker's reply cannot be read ({said}): docs/protocol.md has the keys"
+        raise EngineUnavailable(f"{id}: {text}") from None
+
+
+def broken(id: EngineId | str, header: dict[str, Any]) -> None:
+    """Raise ``EngineUnavailable`` if the worker says that it failed itself, or that it cannot go on."""
+    if line := header.get("unusable"):
+        raise EngineUnavailable(f"{id}: {line}")
     if text := header.get("broken"):
         lines = [line.strip() for line in text.strip().splitlines()]
         raise EngineUnavailable(f"{id}: its worker failed ({' | '.join(lines[-4:])}): please report it")

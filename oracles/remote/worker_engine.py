@@ -24,7 +24,7 @@ from oracles.remote.protocol import (
     encode_frame,
 )
 from oracles.remote.script import Script
-from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request
+from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request, understood
 from wasm.case import Case
 from wasm.embedding import (
     Crashed,
@@ -38,6 +38,9 @@ from wasm.features import Feature
 
 START_SECONDS: Final = 60.0
 """Wall-clock seconds for a worker to start and say hello."""
+_TRIES: Final = 3
+"""Starts of a worker whose engine has worked before: where memory is short, the kernel ends workers first, new ones
+too, and an engine that is given up is out for as long as the run goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +92,22 @@ class WorkerEngine:
 
     def process(self) -> WorkerProcess:
         """The running worker; starts one and hears its hello if there is none. Raises ``EngineUnavailable``."""
-        if self._process is None:
-            memory = self._limits.memory_bytes
+        tries = 1 if self._capabilities is None else _TRIES
+        while self._process is None:
+            memory, tries = self._limits.memory_bytes, tries - 1
             process = WorkerProcess(self._worker.launch, memory, self._mother())
             self._from_scratch = False
             try:
                 self._greet(process)
+            except Died as died:
+                process.close()
+                if not tries:
+                    raise EngineUnavailable(f"{self._id}: the worker died at its start: {_last_words(died)}") from None
             except BaseException:
                 process.close()
                 raise
-            self._process = process
+            else:
+                self._process = process
         return self._process
 
     def _mother(self) -> Nursery | None:
@@ -111,23 +120,22 @@ class WorkerEngine:
         return self._nursery
 
     def _greet(self, process: WorkerProcess) -> None:
+        """Raises ``Died`` and ``EngineUnavailable``."""
         blobs = [BASIC, DEEP, *PROBES.values()]
         names = [[feature.value, i] for i, feature in enumerate(PROBES, 2)]
         known = sorted(f.value for f in self._capabilities.features) if self._capabilities else None
         header = {"do": "hello", "features": names, "known": known, "state": self._state}
         frame = encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs)
-        try:
-            process.send(frame, START_SECONDS)
+        process.send(frame, START_SECONDS)
+        with understood(self._id):
             reply = await_reply(process, START_SECONDS)
-        except Died as died:
-            crash = read_crash(died.args[0], died.args[1])
-            text = crash.text if isinstance(crash, Crashed) else getattr(crash, "message", "")
-            lines = text.strip().splitlines() or ["no message"]
-            line = next((line.strip() for line in lines if "error" in line.lower()), lines[-1])
-            raise EngineUnavailable(f"{self._id}: the worker died at its start: {line}") from None
         if reply is None:
             raise EngineUnavailable(f"{self._id}: the worker did not answer within {START_SECONDS:g} s")
-        hello = reply[0]
+        with understood(self._id):
+            self._hear(reply[0])
+
+    def _hear(self, hello: dict[str, Any]) -> None:
+        """Take in a hello's header."""
         broken(self._id, hello)
         if "refused" in hello:
             raise EngineUnavailable(f"{self._id}: {hello['refused']}")
@@ -136,12 +144,17 @@ class WorkerEngine:
         if self._worker.told is not None:
             self._worker = self._worker.told(hello)
         version, notes = self._worker.check(hello)
+        try:
+            sha256 = file_hash(hello["library"])
+        except OSError as error:
+            text = f"its worker names the library {hello['library']}, which cannot be read"
+            raise EngineUnavailable(f"{self._id}: {text}: {error.strerror}") from None
         capabilities = Capabilities(
             version,
             self._features(hello["features"]),
             self._worker.family,
             hello["library"],
-            file_hash(hello["library"]),
+            sha256,
             notes,
             self._capabilities.relaxed if self._capabilities else (),
             validator=self._worker.validator or self._id.name,
@@ -200,7 +213,8 @@ class WorkerEngine:
         request = self.request(case, blocks)
         pending = CasePending(self, case, request)
         pending.result()
-        return decode_dumps(request, *pending.reply.parse()) if pending.reply else {}
+        with understood(self._id):
+            return decode_dumps(request, *pending.reply.parse()) if pending.reply else {}
 
     def open_script(self) -> Script:
         """Raises ``UsageError`` where the worker runs no scripts."""
@@ -215,6 +229,14 @@ class WorkerEngine:
         if self._nursery is not None:
             self._nursery.close()
             self._nursery = None
+
+
+def _last_words(died: Died) -> str:
+    """What is most telling of what a process said, in one line."""
+    crash = read_crash(died.args[0], died.args[1])
+    text = crash.text if isinstance(crash, Crashed) else getattr(crash, "message", "")
+    lines = text.strip().splitlines() or ["no message"]
+    return next((line.strip() for line in lines if "error" in line.lower()), lines[-1])
 
 
 class CasePending:
@@ -279,7 +301,8 @@ class CasePending:
         if self.process is None or not self._is_there():
             return
         try:
-            reply = self.process.receive()
+            with understood(self.engine.id):
+                reply = self.process.receive()
             if reply is not None:
                 self._finished(reply)
             elif (excess := over_limits(self.process, self.engine.limits)) is not None:
@@ -287,6 +310,7 @@ class CasePending:
         except Died as died:
             self._failed(read_crash(died.args[0], died.args[1]))
         except EngineUnavailable as error:
+            self.engine.renew()  # whatever else it has written is no answer to the next case
             self.unusable = error
             self.under_way.discard(self)
 

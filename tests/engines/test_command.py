@@ -6,9 +6,13 @@ runs both. ``tests/engines/test_contract.py`` meets the commands that the exampl
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -253,6 +257,14 @@ def test_calls_as_they_are(tmp_path: Path) -> None:
         (f"command = '{sys.executable} {{wasm}}'\n[texts]\nboom = 'x'", "there are unreachable"),
         (f"command = '{sys.executable} {{wasm}}'\n[exits]\nx = 'rejected'", "by exit code"),
         (f"command = '{sys.executable} {{wasm}}'\n[arguments]\ni33 = 'x'", "i33 is none"),
+        ("command = 7", "command is a command: a text, or a list of its words, and not 7"),
+        ("command = ['a', 1]", "a list of its words, and not"),
+        (f"command = '{sys.executable} {{wasm}}'\nfeatures = 'simd'", "features is a list of names, and not 'simd'"),
+        (f"command = '{sys.executable} {{wasm}}'\nresult = ['x']", "result is a text"),
+        (f"command = '{sys.executable} {{wasm}}'\ntexts = 'x'", "texts is a table of texts"),
+        (f"command = '{sys.executable} {{wasm}}'\n[texts]\nunreachable = 1", "texts is a table of texts"),
+        (f"command = '{sys.executable} {{wasm}}'\n[exits]\n1 = 2", "exits is a table of texts, and not"),
+        ("command = '/bin {wasm}'", "there is no program /bin"),
     ],
 )
 def test_a_file_that_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> None:
@@ -313,7 +325,7 @@ def test_a_script_around_a_program_leaves_neither_process_nor_file(wat: Wat, tmp
     )
     file = tmp_path / "engine.toml"
     file.write_text('command = "python3 engine.py {wasm} {export}"\nfeatures = []\n')
-    before = set(Path(tempfile.gettempdir()).glob("fuzz-command-*"))
+    before = set(Path(tempfile.gettempdir()).glob("fuzz-scratch-command-*"))
     engine = open_engine(f"cmd@{file}", Limits(cpu_seconds=1.0))
     case = wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f"))
     assert isinstance(engine.run(case).outcomes[0], TimedOut)
@@ -321,7 +333,86 @@ def test_a_script_around_a_program_leaves_neither_process_nor_file(wat: Wat, tmp
     assert not [one for one in Path("/proc").glob("[0-9]*/cmdline") if mark in _read(one)]
     engine.close()
     del engine
-    assert set(Path(tempfile.gettempdir()).glob("fuzz-command-*")) <= before
+    assert set(Path(tempfile.gettempdir()).glob("fuzz-scratch-command-*")) <= before
+
+
+LEAVES = """import pathlib, subprocess, sys
+quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+if sys.argv[2] == "ready": print(PROOF)
+else:
+    subprocess.Popen(["setsid", MARK + "-sleep", "61"], **quiet)
+    if HANGS: pathlib.Path(MARK).touch(); import time; time.sleep(60)
+    print(1)
+"""
+
+
+def _leaving(tmp_path: Path, hangs: bool) -> tuple[str, Path]:
+    """The id of a command that leaves a process behind, and a word that this process is known by."""
+    mark = tmp_path / "mark"
+    script = tmp_path / "engine.py"
+    script.write_text(LEAVES.replace("PROOF", str(PROOF)).replace("MARK", repr(str(mark))).replace("HANGS", str(hangs)))
+    (tmp_path / "mark-sleep").symlink_to("/bin/sleep")
+    file = tmp_path / "engine.toml"
+    file.write_text('command = "python3 engine.py {wasm} {export}"\nfeatures = []\n')
+    return f"cmd@{file}", mark
+
+
+def _running(mark: Path) -> list[Path]:
+    return [one for one in Path("/proc").glob("[0-9]*/cmdline") if f"{mark}-sleep\0".encode() in _read(one)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are told apart by Linux alone")
+def test_what_a_command_leaves_running_is_ended_with_it(wat: Wat, tmp_path: Path) -> None:
+    id, mark = _leaving(tmp_path, hangs=False)
+    engine = open_engine(id)
+    case = wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f"))
+    assert engine.run(case).outcomes == (Returned.of((Value("i32", 1),)),)
+    assert not _running(mark)
+    engine.close()
+
+
+RUNS = """import sys
+from oracles.engine import open_engine
+from oracles.modules.probes import BASIC
+from wasm.case import Case
+from wasm.embedding import Invocation
+engine = open_engine(sys.argv[1])
+engine.run(Case(open(sys.argv[2], "rb").read(), invocations=(Invocation("f"),)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process learns of its parent's end by Linux alone")
+def test_a_harness_that_is_killed_leaves_neither_process_nor_folder(wat: Wat, tmp_path: Path) -> None:
+    id, mark = _leaving(tmp_path, hangs=True)
+    case = tmp_path / "case.wasm"
+    case.write_bytes(wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f")).content)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": os.pathsep.join(sys.path)}
+    harness = subprocess.Popen([sys.executable, "-c", RUNS, id, str(case)], env=env)
+    assert _becomes(lambda: mark.exists() and _running(mark))
+    harness.kill()
+    harness.wait()
+    assert _becomes(lambda: not _running(mark) and not list(temporary.iterdir()))
+
+
+def _becomes(so: Callable[[], object]) -> bool:
+    end = time.monotonic() + 20
+    while not so() and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(so())
+
+
+def test_a_command_that_can_no_longer_be_run_is_a_line(wat: Wat, tmp_path: Path) -> None:
+    script = tmp_path / "engine"
+    script.write_text(f"#!/bin/sh\necho {PROOF}\n")
+    script.chmod(0o755)
+    engine = open_engine(f"cmd:{script} {{wasm}} {{export}}")
+    assert engine.capabilities.version == "0"
+    script.write_text("no program")
+    with pytest.raises(EngineUnavailable, match=f"{script} cannot be run: Exec format error"):
+        engine.run(wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f")))
+    engine.close()
 
 
 def _read(path: Path) -> bytes:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from oracles.engine import Limits, open_engine
+from oracles.engine import EngineUnavailable, Limits, open_engine
 from oracles.remote.confinement import data_limit
 from oracles.remote.nursery import Forked, can_fork
+from oracles.remote.process import WorkerProcess
 from oracles.remote.worker_engine import WorkerEngine
 from tests.engines.conftest import Wat
 from wasm.case import Case
@@ -185,3 +186,28 @@ def test_orphans_of_others_are_not_ours_to_wait_for(engine: WorkerEngine, seven:
         assert parent_of(orphan) != os.getpid()
     finally:
         os.kill(orphan, signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_as_it_starts_is_started_again(
+    engine: WorkerEngine, seven: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where memory is short: an engine that has worked is not given up for that."""
+    engine.run(seven)
+    engine.renew()
+    killed = []
+
+    def greet(process: WorkerProcess) -> None:
+        if len(killed) < 2:
+            killed.append(process.process.pid)
+            process.kill()
+        kept(process)
+
+    kept = engine._greet
+    monkeypatch.setattr(engine, "_greet", greet)
+    assert isinstance(engine.run(seven).outcomes[0], Returned)
+    assert len(killed) == 2
+    engine.renew()
+    killed.clear()
+    monkeypatch.setattr(engine, "_greet", lambda process: (process.kill(), kept(process)))
+    with pytest.raises(EngineUnavailable, match="the worker died at its start"):
+        engine.run(seven)

@@ -115,6 +115,50 @@ def test_what_a_program_says_of_itself_is_checked(
     assert "\n" not in str(caught.value)
 
 
+ANSWERS = """import os, struct, sys, time
+requests, replies = int(sys.argv[1]), int(sys.argv[2])
+def request():
+    size = int.from_bytes(os.read(requests, 4), "little")
+    while size: size -= len(os.read(requests, size))
+def frame(text, body=b""):
+    return struct.pack("<II", 44 + len(text) + len(body), len(text)) + text + body + bytes(40)
+HELLO = b'{"protocol":1,"name":"mine","features":[],"carries":"i","exact":true}'
+request()
+for answer in ANSWERS:
+    os.write(replies, answer)
+    request()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ("[bytes(range(255, 0, -1)) * 99]", "a frame that is to have 4,244,504,319 bytes"),
+        ("[bytes([9, 0, 0, 0] + [1] * 9)]", "a frame of 9 bytes"),
+        ("[frame(b'{')]", "no JSON: Expecting"),
+        ("[frame(b'\\xff')]", "no JSON: "),
+        ("[frame(b'[]')]", "no JSON object"),
+        ("[frame(b'{}')]", "KeyError: 'protocol'"),
+        ("""[frame(HELLO[:-1] + b',"library":"/no/such"}')]""", "names the library /no/such, which cannot be read"),
+        ("[frame(HELLO), frame(b'{}')]", "KeyError: 'inst'"),
+        ("""[frame(HELLO), frame(b'{"inst":["trapped",["BOOM"],""]}')]""", "KeyError: 'BOOM'"),
+        ("""[frame(HELLO), frame(b'{"inst":["returned",[]],"out":[["returned",[]]]}', bytes(15))]""", "a body of 15"),
+        ("""[frame(HELLO), frame(b'{"inst":7}')]""", "TypeError"),
+    ],
+)
+def test_an_answer_that_is_no_reply_is_one_line(answers: str, message: str, wat: Wat, tmp_path: Path) -> None:
+    """It is the program's fault and nobody's finding; a frame that cannot be is not waited for."""
+    script = tmp_path / "mine.py"
+    script.write_text(ANSWERS.replace("ANSWERS", answers))
+    engine = open_engine(f"program:python3 {script}")
+    case = wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f"))
+    with pytest.raises(EngineUnavailable, match=message) as caught:
+        engine.run(case)
+    assert "\n" not in str(caught.value)
+    engine.close()
+
+
 def test_an_id_holds_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text("")

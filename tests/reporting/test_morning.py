@@ -16,6 +16,7 @@ from fuzz.archive.disk import write_folder
 from fuzz.archive.examples import example
 from fuzz.archive.learned import keep_explanation, keep_strip
 from fuzz.archive.morning import morning
+from fuzz.archive.report_files import format_names
 from fuzz.archive.repro import command
 from fuzz.cli.main import main
 from fuzz.records.history import Cause, Series
@@ -396,3 +397,10 @@ def test_bytes_that_are_no_module_and_machine_functions_are_shown_too(tmp_path: 
     assert [line.text for line in machine.lines] == ["function f", "  ret"]
     assert (tmp_path / machine.bundle / machine.file).is_file()
     assert machine.script == ""
+
+
+def test_the_help_names_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    said = capsys.readouterr().out
+    assert not [name for name in format_names() if name not in said]

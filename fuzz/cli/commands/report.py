@@ -28,7 +28,7 @@ EXAMPLES: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dir", type=path, metavar="DIR", help="the output folder of runs")
     what = parser.add_mutually_exclusive_group()
-    words = "markdown (the default), html, junit, sarif, jsonl or github (docs/reports.md)"
+    words = "markdown (the default), html, junit, sarif, jsonl, github or fuzzmanager (docs/reports.md)"
     what.add_argument("--format", default="markdown", metavar="F", help=words)
     words = f"several formats at once, as html,junit,sarif: files in DIR/{FOLDER}, whose names are printed"
     what.add_argument("--write", metavar="F,F", help=words)
