@@ -86,7 +86,8 @@ def akin(one: Cause, other: Cause) -> bool:
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if (one.family, one.phase) != (other.family, other.phase):
         return False
-    if one.kind != other.kind and not (mine.alone and theirs.alone and {one.kind, other.kind} <= _ANSWERS):
+    sure = (mine.alone and theirs.alone) or len(mine.specific) == len(theirs.specific) == 1
+    if one.kind != other.kind and not (sure and {one.kind, other.kind} <= _ANSWERS):
         return False  # a value that is wrong is wrong wherever it is looked at, in a result or in memory
     if any(about.shape or not about.rows or (about.rough and len(about.rows) > 1) for about in (mine, theirs)):
         return False

@@ -117,6 +117,9 @@ def test_what_needs_a_constant_is_another_cause(one: Essentials, other: Essentia
 def test_one_that_is_wrong_alone_is_one_cause_wherever_its_value_is_looked_at() -> None:
     value, memory = cause_about(about("f32.copysign")), cause_about(about("f64.copysign"), 2)
     assert akin(value, replace(memory, kind="state", faces=("mistaken-state",)))
+    one = replace(value, essentials=("f32.copysign",))
+    assert not akin(one, replace(memory, kind="state", essentials=("f32.neg",)))
+    assert akin(one, replace(memory, kind="state", essentials=("f64.copysign",)))
     pattern = replace(value, essentials=("f32.add", "f32.copysign"))
     assert not akin(pattern, replace(pattern, id=2, kind="state", faces=("mistaken-state",)))
     assert not akin(value, replace(memory, kind="crash", faces=("mistaken-crash",)))
