@@ -86,9 +86,12 @@ def akin(one: Cause, other: Cause) -> bool:
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if (one.family, one.phase) != (other.family, other.phase):
         return False
-    sure = (mine.alone and theirs.alone) or len(mine.specific) == len(theirs.specific) == 1
-    if one.kind != other.kind and not (sure and {one.kind, other.kind} <= _ANSWERS):
-        return False  # a value that is wrong is wrong wherever it is looked at, in a result or in memory
+    if one.kind != other.kind:
+        kinds = {one.kind, other.kind}
+        # A value that is wrong is wrong wherever it is looked at, in a result or in memory.
+        looked_at = kinds == {"value", "state"} and len(mine.specific) == len(theirs.specific) == 1
+        if not looked_at and not (mine.alone and theirs.alone and kinds <= _ANSWERS):
+            return False
     if any(about.shape or not about.rows or (about.rough and len(about.rows) > 1) for about in (mine, theirs)):
         return False
     if not set(one.shown_by) & set(other.shown_by):
