@@ -46,10 +46,14 @@ def functions(module):
     return bodies, exports
 
 
+class Unsupported(Exception):
+    """What this toy cannot do; the message says what."""
+
+
 def run(body, args):
     stack, (groups, at) = [], number(body, 0)
     if groups:
-        raise NotImplementedError("locals")
+        raise Unsupported("locals")
     while True:
         op, at = body[at], at + 1
         if op == 0x0B:
@@ -61,7 +65,7 @@ def run(body, args):
             b, a = stack.pop(), stack.pop()
             stack.append({0xA: a + b, 0xB: a - b, 0xC: a * b}[op & 15 if op < 0x70 else (op & 15) - 2])
         else:
-            raise NotImplementedError(f"opcode {op:#x}")
+            raise Unsupported(f"opcode {op:#x}")
 
 
 def case(header, blobs):
@@ -73,12 +77,12 @@ def case(header, blobs):
         os.pwrite(PROGRESS, struct.pack("<Ii", 3, index), 0)
         try:
             if via not in ("host", "wrapper") or set(params + results) - {"i", "l"}:
-                raise NotImplementedError(f"a call {params} -> {results}")
+                raise Unsupported(f"a call {params} -> {results}")
             slots = [int.from_bytes(blobs[args][16 * i : 16 * i + 8], "little") for i in range(len(params))]
             given = run(bodies[exports[name]], slots)
             body += b"".join((v % (1 << WIDTH[k])).to_bytes(16, "little") for k, v in zip(results, given, strict=True))
             out.append(["returned", []])
-        except NotImplementedError as error:
+        except Unsupported as error:
             out.append(["unsupported", str(error)])
     return {"inst": ["returned", []], "out": out}, body
 
