@@ -12,7 +12,7 @@ import time
 
 REQUESTS, REPLIES = os.fdopen(int(sys.argv[1]), "rb"), os.fdopen(int(sys.argv[2]), "wb", 0)
 PROGRESS = int(sys.argv[3])
-WIDTH = {"i": 32, "l": 64}
+WIDTH, Unsupported = {"i": 32, "l": 64}, type("Unsupported", (Exception,), {})
 
 
 def number(data, at, signed=False):
@@ -44,10 +44,6 @@ def functions(module):
                     exports |= {name: index} if kind == 0 else {}
         at = end
     return bodies, exports
-
-
-class Unsupported(Exception):
-    """What this toy cannot do; the message says what."""
 
 
 def run(body, args):

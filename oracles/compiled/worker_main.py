@@ -81,7 +81,7 @@ class Worker:
         return Linker(Store(self.machine, self.programs.settings), self.trampolines)
 
     def case(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
-        """One case from compilation to state (``decode_case`` in ``oracles/remote/protocol.py`` reads the reply)."""
+        """One case from compilation to state (``decode_case`` in ``oracles/remote/replies.py`` reads the reply)."""
         linker = self._linker()
         run = CaseRun(self.programs, linker, self.limits, self.channel.at)
         self.channel.cpu = run.cpu

@@ -18,7 +18,8 @@ from typing import Final
 
 from oracles.remote.confinement import launcher, limit_cpu
 from oracles.remote.nursery import Forked, Nursery, can_fork, filled
-from oracles.remote.protocol import MOST_REPLY, PROGRESS, BadReply, Reply
+from oracles.remote.protocol import PROGRESS
+from oracles.remote.replies import MOST_REPLY, BadReply, Reply
 
 NOISE_LIMIT: Final = 64 << 10
 """Bytes of a worker's stdout and stderr that are kept, half from the beginning and half from the end."""

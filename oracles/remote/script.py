@@ -12,12 +12,12 @@ from oracles.remote.interface import FUNC, GLOBAL, TYPE_NAMES, Interface, Unread
 from oracles.remote.process import TICK, Died, WorkerProcess, wait_any
 from oracles.remote.protocol import (
     Flavour,
-    ReplyReader,
     encode_frame,
     prepare_call,
     tags_json,
     type_words,
 )
+from oracles.remote.replies import ReplyReader
 from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.worker_calls import broken, over_limits, understood
 from oracles.remote.wrapper import EXACT_READ, global_reader

@@ -9,7 +9,8 @@ from typing import Any
 
 from oracles.engine import EngineId, EngineUnavailable, Limits
 from oracles.remote.process import TICK, WorkerProcess, wait_any
-from oracles.remote.protocol import BadReply, Flavour, Reply, Request, decode_case, encode_case
+from oracles.remote.protocol import Flavour, Request, encode_case
+from oracles.remote.replies import BadReply, Reply, decode_case
 from wasm.case import Case
 from wasm.embedding import Observation, OutOfMemory, TimedOut
 

@@ -18,11 +18,10 @@ from oracles.remote.protocol import (
     PHASES,
     VERSION,
     Flavour,
-    Reply,
     Request,
-    decode_dumps,
     encode_frame,
 )
+from oracles.remote.replies import Reply, decode_dumps
 from oracles.remote.script import Script
 from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request, understood
 from wasm.case import Case

@@ -120,7 +120,7 @@ class Worker:
         return self.engines[key]
 
     def case(self, header: dict, blobs: list) -> tuple[dict, bytes]:
-        """One case from compilation to state (``decode_case`` in ``oracles/remote/protocol.py`` reads the reply)."""
+        """One case from compilation to state (``decode_case`` in ``oracles/remote/replies.py`` reads the reply)."""
         run = CaseRun(self, header, blobs)
         return run.run()
 
