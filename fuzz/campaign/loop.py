@@ -99,6 +99,7 @@ class Campaign:
             self.desk.open()
             self._collect()
             self.observer.started(self.summary)
+            self._tell_of_no_work()
             while self._busy():
                 self._step()
                 self.summary.wall_seconds = time.monotonic() - start
@@ -121,6 +122,13 @@ class Campaign:
         self._close()
         self.observer.finished(self.summary)
         return self.summary
+
+    def _tell_of_no_work(self) -> None:
+        """A shard whose first block begins behind the last case does nothing, which is to be said."""
+        shard, cases, targets = self.settings.shard, self.settings.cases, len(self.plan.series.targets)
+        if shard is not None and cases is not None and not shard.share(targets, cases):
+            first, _ = next(shard.blocks(targets))
+            self.observer.note(f"none of the first {cases} cases is of shard {shard}: its own begin with case {first}")
 
     def _numbers(self, done: Done) -> Iterator[int]:
         """The numbers that are not done, without end."""

@@ -88,3 +88,11 @@ def test_a_shard_is_steered_by_what_was_known_and_nothing_else(tmp_path: Path) -
         assert not any("without" in seen.version for seen in reader.sightings(cause=cause.id))
     later = night(tmp_path / "shard", Shard(1, 1), cases=2 * CASES, epoch=6, engines=("mistaken:loud",))
     assert later.steered == ["from case 0 on mostly without i64.mul: cause 1, mistaken: wrong value, i64.mul"]
+
+
+def test_a_shard_without_a_case_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--shard", "2/2", "--cases", "5", "--seed", "1", "--target", "returns", "--engine", "interpreter",
+             "--engine", "wasmtime", "--out", str(tmp_path / "out")]  # fmt: skip
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert "note: none of the first 5 cases is of shard 2/2: its own begin with case 8\n" in out + err
