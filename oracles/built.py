@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from oracles.engine import EngineId, EngineUnavailable
+from oracles.engine import EngineUnavailable
 from oracles.provision import cache_root, folder_size, installed, is_release, provide, quietly, remove, version_key
 
 WORKERS: Final = Path(__file__).parent / "workers"
@@ -73,12 +73,14 @@ class BuiltReleases:
             make(folder)
         return folder / name
 
-    def chosen(self, id: EngineId, offline: bool) -> tuple[str, Path]:
-        """The release that an id means, or the newest at hand, and its worker. Raises ``EngineUnavailable``."""
+    def chosen(self, version: str, offline: bool, named: str = "") -> tuple[str, Path]:
+        """The release that is asked for, or the newest at hand if that is "", and its worker. ``named`` is how an id
+        names one. Raises ``EngineUnavailable``."""
         at_hand = self.at_hand()
-        version = id.version or (at_hand[-1] if at_hand else "")
+        version = version or (at_hand[-1] if at_hand else "")
         if not version:
-            raise EngineUnavailable(f"no {self.name} is at hand: fuzz engines install {id.name}@VERSION")
+            named = named or f"{self.name}@VERSION"
+            raise EngineUnavailable(f"no {self.name} is at hand: fuzz engines install {named}")
         return version, self.worker(version, offline)
 
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from oracles.engine import EngineUnavailable, Limits
 from oracles.modules.probes import PROBES
 from oracles.remote.crash import read_crash
-from oracles.remote.process import TICK, Died, Launch, WorkerProcess, wait_any
+from oracles.remote.process import Died, Launch, WorkerProcess
 from oracles.remote.protocol import encode_frame
-from oracles.remote.worker_calls import broken, over_limits, understood
+from oracles.remote.worker_calls import answered
 from oracles.remote.worker_engine import START_SECONDS
 from wasm.embedding import Outcome, Rejected
 from wasm.features import Feature
@@ -71,25 +71,16 @@ class WorkerTransformer:
         frame = encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs)
         if self._process is None:
             self._process = WorkerProcess(self._launch, self._limits.memory_bytes)
-        process = self._process
+        answer: tuple[dict[str, Any], bytes] | Outcome | None = None
         try:
-            process.send(frame, seconds)
-            while True:
-                with understood(self.library):
-                    if (reply := process.receive()) is not None:
-                        answer = reply.parse()
-                        broken(self.library, answer[0])
-                        return answer
-                if (excess := over_limits(process, self._limits)) is not None:
-                    self.close()
-                    return excess
-                wait_any([process], TICK)
-        except EngineUnavailable:
-            self.close()
-            raise
+            self._process.send(frame, seconds)
+            answer = answered(self._process, self.library, self._limits)
         except Died as died:
-            self.close()
-            return read_crash(*died.args)
+            answer = read_crash(*died.args)
+        finally:
+            if not isinstance(answer, tuple):
+                self.close()
+        return answer
 
     def close(self) -> None:
         """End the worker; the next module starts another."""

@@ -19,7 +19,8 @@ RUN: Final = 64
 
 
 class Benches:
-    """A bench for each choice of engines that a slot came to. Only one has processes."""
+    """A bench for each choice of engines that a slot came to. Only one has workers; of the others there is left what
+    forks them, so that coming back to them is quick."""
 
     def __init__(self, plan: Plan, told: Callable[[Bench], None]) -> None:
         self._plan, self._told = plan, told

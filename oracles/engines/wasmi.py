@@ -30,7 +30,7 @@ def check(id: EngineId) -> EngineId:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, building the worker if the release is asked for and missing."""
-    version, worker = RELEASES.chosen(id, offline)
+    version, worker = RELEASES.chosen(id.version, offline)
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if hello["version"] != version:

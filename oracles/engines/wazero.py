@@ -61,7 +61,7 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, building the worker if the release is asked for and missing."""
-    version, worker = RELEASES.chosen(id, offline)
+    version, worker = RELEASES.chosen(id.version, offline)
     tier = "interpreter" if id.get("interpreter") else "compiler"
     argv = (str(worker), tier, str(limits.pages), "{in}", "{out}", "{progress}")
 

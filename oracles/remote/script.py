@@ -6,10 +6,9 @@ from typing import Any, Protocol
 
 from oracles.engine import Capabilities, EngineId, Limits
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
-from oracles.remote.crash import read_crash
 from oracles.remote.glue import call_glue, read_glue
 from oracles.remote.interface import FUNC, GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
-from oracles.remote.process import TICK, Died, WorkerProcess, wait_any
+from oracles.remote.process import WorkerProcess
 from oracles.remote.protocol import (
     Flavour,
     encode_frame,
@@ -19,7 +18,7 @@ from oracles.remote.protocol import (
 )
 from oracles.remote.replies import ReplyReader
 from oracles.remote.wasmbytes import KIND_CODES
-from oracles.remote.worker_calls import broken, over_limits, understood
+from oracles.remote.worker_calls import answered
 from oracles.remote.wrapper import EXACT_READ, global_reader
 from wasm.embedding import (
     Invocation,
@@ -133,25 +132,12 @@ class Script:
 
     def _ask(self, header: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], bytes] | Outcome:
         process = self.engine.send(encode_frame({**header, "blobs": [len(one) for one in blobs]}, blobs))
-        while True:
-            try:
-                with understood(self.engine.id):
-                    reply = process.receive()
-            except Died as died:
-                return self._fail(read_crash(died.args[0], died.args[1]))
-            if reply is not None:
-                with understood(self.engine.id):
-                    header, body = reply.parse()
-                broken(self.engine.id, header)
-                return (header, body) if "refused" not in header else Rejected(header["refused"])
-            if (excess := over_limits(process, self.engine.limits)) is not None:
-                return self._fail(excess)
-            wait_any([process], TICK)
-
-    def _fail(self, outcome: Outcome) -> Outcome:
-        self.lost = True
-        self.engine.renew()
-        return outcome
+        answer = answered(process, self.engine.id, self.engine.limits)
+        if not isinstance(answer, tuple):
+            self.lost = True
+            self.engine.renew()
+            return answer
+        return answer if "refused" not in answer[0] else Rejected(answer[0]["refused"])
 
     def close(self) -> None:
         self.interfaces.clear()

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from oracles.engine import EngineId, EngineUnavailable, Limits
-from oracles.remote.process import TICK, WorkerProcess, wait_any
+from oracles.remote.crash import read_crash
+from oracles.remote.process import TICK, Died, WorkerProcess, wait_any
 from oracles.remote.protocol import Flavour, Request, encode_case
 from oracles.remote.replies import BadReply, Reply, decode_case
 from wasm.case import Case
-from wasm.embedding import Observation, OutOfMemory, TimedOut
+from wasm.embedding import Observation, Outcome, OutOfMemory, TimedOut
 
 _SHARED: list[tuple[Case, Flavour, tuple[tuple[str, int], ...], Request]] = []
 
@@ -95,3 +96,20 @@ def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemor
     if resident > limits.memory_bytes:
         return OutOfMemory(f"the worker held {resident >> 20} MiB")
     return None
+
+
+def answered(process: WorkerProcess, id: EngineId | str, limits: Limits) -> tuple[dict[str, Any], bytes] | Outcome:
+    """Header and body of the answer to what a worker was sent; what it did instead, if it died or went too far: then it
+    is to be ended. Raises ``EngineUnavailable`` as ``understood`` and ``broken`` do."""
+    try:
+        while True:
+            with understood(id):
+                if (reply := process.receive()) is not None:
+                    header, body = reply.parse()
+                    broken(id, header)
+                    return header, body
+            if (excess := over_limits(process, limits)) is not None:
+                return excess
+            wait_any([process], TICK)
+    except Died as died:
+        return read_crash(*died.args)

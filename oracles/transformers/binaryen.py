@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from oracles.built import BuiltReleases, tool
-from oracles.engine import EngineUnavailable, Limits, UsageError
+from oracles.engine import Limits, UsageError
 from oracles.provision import run_client
 from oracles.remote.process import Launch
 from oracles.transforming import Transformer, WorkerTransformer
@@ -48,11 +48,7 @@ def open_transformer(version: str, settings: Mapping[str, str], limits: Limits, 
     passes = settings.get("passes", "-")
     if passes != "-" and not _PASSES.match(passes):
         raise UsageError(f"passes={passes} is not possible: write passes of wasm-opt with commas between")
-    at_hand = RELEASES.at_hand()
-    chosen = version or (at_hand[-1] if at_hand else "")
-    if not chosen:
-        raise EngineUnavailable("no binaryen is at hand: fuzz engines install transformed@VERSION:by=binaryen")
-    folder = RELEASES.worker(chosen, offline)
+    chosen, folder = RELEASES.chosen(version, offline, "transformed@VERSION:by=binaryen")
     speed, size = LEVELS[settings.get("level", "O3")]
     argv = (tool("node", "binaryen"), str(folder / "worker.mjs"), passes, str(speed), str(size))
     launch = Launch((*argv, "{in}", "{out}", "{progress}"), {"NODE_OPTIONS": ""})
