@@ -150,7 +150,8 @@ def _files(finding: Finding, content: str, case: Case) -> list[str]:
     size = f"{len(case.content)} bytes"
     if finding.minimized is not None:
         size += f", minimized from {len(finding.case.content)} (`original{case.kind.suffix}`)"
-    trust = " --trust" if any(EngineId.read(run.engine).unreleased for run in finding.runs) else ""
+    engines = [EngineId.read(run.engine) for run in finding.runs]
+    trust = " --trust" if any(id.unreleased or id.command for id in engines) else ""
     forms = "" if case.kind is CaseKind.MACHINE else "; `case.wat` its text; `case.wast` with assertions"
     return [
         f"- `{content}`: the case ({size}){forms}",

@@ -14,7 +14,7 @@ from fuzz.archive.repro_wheel import python_program, wanted_of
 from fuzz.archive.stand_ins import stand_ins
 from fuzz.records.morning import Command
 from fuzz.records.printable import printable
-from oracles.engine import BUILD, EngineId, adapter, engine_names
+from oracles.engine import BUILD, EngineId, UsageError, adapter, engine_names
 from oracles.judge.verdict import Kind
 from oracles.provision import version_key
 from oracles.remote.shells import Shell
@@ -98,6 +98,7 @@ def script(case: Case, dissents: Iterable[Shown], expected: Sequence[Outcome] = 
     return "".join(parts)
 
 
+_NO_OPTION: Final = "a setting of this engine has no option of the command line that is known here"
 _NO_COMMAND: Final = "a build of one's own is a library without a command line"
 
 _NOT_BY_CALLS: Final = frozenset({Kind.STATE, Kind.HOST_CALLS, Kind.PROFILE, Kind.EXCEPTION})
@@ -110,12 +111,14 @@ def _another_trap(shown: Shown, expected: Sequence[Outcome]) -> bool:
     return any(isinstance(e, Trapped) and isinstance(a, Trapped) and not e.kinds & a.kinds for e, a in pairs)
 
 
-def _settings(engine: str) -> dict[str, str]:
-    """The settings of a canonical id; they follow the last colon, which no path contains after its last slash."""
-    tail = engine.rsplit(":", 1)
-    if len(tail) < 2 or "/" in tail[1]:
-        return {}
-    return {key: value or "on" for key, _, value in (item.partition("=") for item in tail[1].split("+"))}
+def _settings(engine: str) -> dict[str, str] | None:
+    """What an id asks Wasmtime to set, a preset of CPUs as the flags that are off; None for what no adapter takes."""
+    id = EngineId.read(engine)
+    try:
+        settings: dict[str, str] = adapter("wasmtime").worker_settings(id)
+    except UsageError:
+        return None
+    return settings | ({"features": id.get("features")} if id.get("features") else {})
 
 
 def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] = ()) -> Command:
@@ -128,7 +131,9 @@ def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] =
             return Command(engine, why_not="it imports host functions, which wasmtime wast does not have")
         if release and version_key(release) < version_key(_FLAGS_SINCE):
             return Command(engine, why_not=f"releases of Wasmtime before {_FLAGS_SINCE} have other options")
-        return Command(engine, f"wasmtime wast {_wasmtime_flags(engine)} case.wast", needs="case.wast")
+        if (flags := _wasmtime_flags(engine)) is None:
+            return Command(engine, why_not=_NO_OPTION)
+        return Command(engine, f"wasmtime wast {flags} case.wast", needs="case.wast")
     if (make := getattr(adapter(name) if name in engine_names() else None, "shell", None)) is None:
         return Command(engine, why_not=f"{name} has no command line of its own")
     shell = make(EngineId.parse(engine), case.features)
@@ -140,10 +145,13 @@ def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] =
     return Command(engine, line, program.strip(), f"case{case.kind.suffix}")
 
 
-def _wasmtime_flags(engine: str) -> str:
-    """Options of the releases from 14 on."""
+def _wasmtime_flags(engine: str) -> str | None:
+    """Options of the releases from 14 on; None where a setting has none that is known here. Without it the command
+    would say that a finding is gone."""
     flags = ["-W", "all-proposals=y"]
-    for key, value in _settings(engine).items():
+    if (settings := _settings(engine)) is None:
+        return None
+    for key, value in settings.items():
         if key == "opt":
             flags += ["-O", f"opt-level={_OPT.get(value, value)}"]
         elif key == "regalloc":
@@ -154,8 +162,12 @@ def _wasmtime_flags(engine: str) -> str:
             flags = ["-C", "compiler=winch"]
         elif key == "pulley":
             flags += ["--target", "pulley64"]
+        elif key == "cpu":
+            flags += [part for flag in value.split(",") for part in ("-C", f"cranelift-has_{flag}=false")]
         elif key.startswith("flag."):
             flags += ["-C", f"cranelift-{key.removeprefix('flag.')}={value}"]
+        else:
+            return None
     return " ".join(map(shlex.quote, flags))
 
 
@@ -164,11 +176,12 @@ def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str)
     the command is not."""
     if stand_ins(case.content) is None:
         return "echo 'the case imports host functions, which wasmtime wast does not have: fuzz replay .'\n"
-    line = _wasmtime_flags(shown.engine)
+    if (line := _wasmtime_flags(shown.engine)) is None:
+        return f"echo {shlex.quote(f'{_NO_OPTION}: fuzz replay .')}\n"
     head = 'program=${WASMTIME:-wasmtime}\npython=${PYTHON:-python3}\nif command -v "$program" > /dev/null 2>&1; then\n'
     head += f'  {limit}"$program" wast {line} case.wast\n  judge $? 1\n'
     hopeless = _imports(case) or _another_trap(shown, expected)
-    by_wheel = None if hopeless else python_program(case, _settings(shown.engine), expected)
+    by_wheel = None if hopeless else python_program(case, _settings(shown.engine) or {}, expected)
     if by_wheel is None:
         return f'{head}else\n  have "$program" WASMTIME\nfi\n'
     release = shown.release if re.fullmatch(r"[\w.]+", shown.release) else "RELEASE"

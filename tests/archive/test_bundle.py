@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.archive.repro import Shown, script
+from fuzz.archive.repro import Shown, command, script
 from fuzz.archive.stand_ins import stand_ins
 from fuzz.archive.wast import to_wast
 from generators.registry import make_case
@@ -149,6 +149,7 @@ def test_what_is_no_module_is_asserted_to_be_none() -> None:
         ("wasmtime:winch", ["-C", "compiler=winch"]),
         ("wasmtime:pulley", ["--target", "pulley64"]),
         ("wasmtime@/a/b:c/lib.so:flag.has_avx=false", ["-C", "cranelift-has_avx=false"]),
+        ("wasmtime:cpu=avx2", ["-C", "cranelift-has_avx512bitalg=false", "-C", "cranelift-has_avx512dq=false"]),
     ],
 )
 def test_repro_asks_the_engine_for_the_settings_that_dissented(engine: str, flags: list[str], tmp_path: Path) -> None:
@@ -167,6 +168,24 @@ def test_repro_asks_the_engine_for_the_settings_that_dissented(engine: str, flag
     assert given[0] == "wast"
     assert given[-1] == "case.wast"
     assert " ".join(flags) in " ".join(given)
+
+
+@pytest.mark.parametrize(
+    "engine",
+    ["wasmtime:nan=canonical", "wasmtime:fuel", "wasmtime:guard=0", "wasmtime:opt=none+features=exact",
+     "wasmtime@33.0.0:build=assertions", "wasmtime:guard=much", "cmd:/bin/mywasm {wasm}"],
+)  # fmt: skip
+def test_repro_says_gone_of_nothing_that_it_cannot_set(engine: str, tmp_path: Path) -> None:
+    """Without the setting the engine is right, which says nothing of the finding."""
+    case = make_case("returns", 11, 0)
+    (tmp_path / "repro.sh").write_text(script(case, [Shown(engine, "33.0.0", Kind.VALUE)]))
+    (tmp_path / "right").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "right").chmod(0o755)
+    environment = {"WASMTIME": str(tmp_path / "right"), "PATH": "/usr/bin:/bin"}
+    ran = subprocess.run(["sh", "repro.sh"], check=False, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 125
+    assert "fuzz replay ." in ran.stdout
+    assert command(engine, "33.0.0", case).why_not
 
 
 @pytest.mark.parametrize(
