@@ -5,7 +5,10 @@ wasm3 has no program of its own in a package index, only a module for Python: pi
 
 import sys
 
-import wasm3
+try:
+    import wasm3
+except ImportError:
+    sys.exit("wasm3's module for Python is missing: pip install pywasm3")
 
 environment = wasm3.Environment()
 runtime = environment.new_runtime(1 << 16)  # more, and deep recursion ends the process
