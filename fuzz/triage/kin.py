@@ -21,6 +21,7 @@ from typing import Final
 
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials
+from fuzz.triage.signature import ANSWERED
 from wasm.isa import OPS
 
 PATTERN: Final = 2
@@ -90,13 +91,13 @@ def akin(one: Cause, other: Cause) -> bool:
         kinds = {one.kind, other.kind}
         # A value that is wrong is wrong wherever it is looked at, in a result or in memory.
         looked_at = kinds == {"value", "state"} and len(mine.specific) == len(theirs.specific) == 1
-        if not looked_at and not (mine.alone and theirs.alone and kinds <= _ANSWERS):
+        if not looked_at and not (mine.alone and theirs.alone and kinds <= ANSWERED):
             return False
     if any(about.shape or not about.rows or (about.rough and len(about.rows) > 1) for about in (mine, theirs)):
         return False
     if not set(one.shown_by) & set(other.shown_by):
         return False
-    if not {one.kind, other.kind} <= _ANSWERS and not set(one.faces) & set(other.faces):
+    if not {one.kind, other.kind} <= ANSWERED and not set(one.faces) & set(other.faces):
         return False
     if _through_globals(mine, theirs):
         return True
@@ -119,7 +120,6 @@ def _through_globals(mine: Essentials, theirs: Essentials) -> bool:
     return "global.get" in mine.fixed & theirs.fixed and around[0] == around[1] != set()
 
 
-_ANSWERS: Final = frozenset({"value", "trap", "state", "exception", "host_calls"})
 _IMMEDIATE: Final = frozenset({"i.add", "i.sub", "i.and", "i.or", "i.xor", "i.eq", "i.order_s", "i.order_u"})
 """What machines have in one form, with a constant in the instruction."""
 _ENTRY: Final = "entry of a table"

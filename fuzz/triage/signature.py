@@ -18,6 +18,9 @@ from wasm.module import Module
 _WITHOUT_MESSAGE: Final = ANSWERS | {Kind.PROFILE}
 """Kinds that come with values instead of a message; what two of them have in common shows after minimizing only."""
 
+ANSWERED: Final = frozenset(kind.value for kind in ANSWERS)
+"""Kinds of signatures that are about a wrong answer, as words."""
+
 
 _PANIC: Final = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")
 _PLACE: Final = re.compile(

@@ -188,13 +188,10 @@ class Bench:
         """The release of an engine of this bench, by its canonical id; the reference's is the project's."""
         return VERSION if engine == REFERENCE else self.seats[engine].capabilities.version
 
-    def run_after(
-        self, before: Sequence[Case], case: Case, only: Collection[str] | None = None, from_scratch: bool = False
-    ) -> Trial:
-        """``run``, but where there are cases ``before`` it, in new processes that have run these and nothing else; so
-        too if they are to be started ``from_scratch``."""
-        if before or from_scratch:
-            self.fresh(from_scratch)
+    def run_after(self, before: Sequence[Case], case: Case, only: Collection[str] | None = None) -> Trial:
+        """``run``, but where there are cases ``before`` it, in new processes that have run these and nothing else."""
+        if before:
+            self.fresh()
             for earlier in before:
                 self.run(earlier, only)
         return self.run(case, only)

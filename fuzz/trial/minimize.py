@@ -13,7 +13,7 @@ from fuzz.records.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
 from fuzz.triage.essentials import without
 from fuzz.triage.isolated import isolated, wrong_use
-from fuzz.triage.signature import may_hold, refined, split
+from fuzz.triage.signature import ANSWERED, may_hold, refined, split
 from fuzz.trial.bench import Bench
 from fuzz.trial.ddmin import fewest
 from fuzz.trial.retry import finding as finding_of
@@ -77,9 +77,6 @@ def _may_show(bench: Bench, before: Sequence[Case], case: Case, signature: Signa
     return isinstance(verdict, Disagree) and may_hold(verdict, signature)
 
 
-_ANSWERS: Final = frozenset({"value", "trap", "exception", "state", "host_calls"})
-
-
 def wrong_likewise(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     """Whether an engine that dissents on a finding is as wrong on another case: it gives a wrong answer of whatever
     kind there as here, or else shows the same bucket."""
@@ -91,9 +88,9 @@ def wrong_likewise(bench: Bench, found: Finding) -> Callable[[Case], bool]:
         verdict = bench.run_after(found.before, case, engines).verdict if dissents else None
         if not isinstance(verdict, Disagree):
             return False
-        if bucket.kind not in _ANSWERS:
+        if bucket.kind not in ANSWERED:
             return may_hold(verdict, bucket)
-        return any(key.kind in _ANSWERS for key, _ in split(verdict))
+        return any(key.kind in ANSWERED for key, _ in split(verdict))
 
     return wrong
 
@@ -127,9 +124,9 @@ _SUSPECTS: Final = 3
 
 
 def _instruction_of(bench: Bench, found: Finding, case: Case, question: Callable[[Case], bool]) -> Case | None:
-    """A case with nothing but the instruction that a case is about, if there is one that is wrong by itself and without
-    which the case is right."""
-    if found.signature.bucket.kind not in _ANSWERS or found.before:
+    """A smaller case with nothing but the instruction that a case is about, if there is one that is wrong by itself and
+    without which the case is right."""
+    if found.signature.bucket.kind not in ANSWERED or found.before:
         return None
     wrong = wrong_likewise(bench, found)
     dissenters = [dissent.engine for dissent in found.verdict.dissents]
@@ -141,7 +138,7 @@ def _instruction_of(bench: Bench, found: Finding, case: Case, question: Callable
         changed = without(case, use[0].name, dead=False)
         if changed and not any(_may_show(bench, (), one, found.signature.bucket, dissenters) for one in changed):
             alone = isolated(case, [use])
-            return alone if question(alone) else None
+            return alone if len(alone.content) < len(case.content) and question(alone) else None
         barred.append(use[0].name)
     return None
 

@@ -60,8 +60,8 @@ def _repeats(bench: Bench, trial: Trial, signature: Signature, needed: Sequence[
     processes from scratch: those that a nursery forks have one layout of addresses."""
     repeats = 0
     for attempt in range(TRIES):
-        bench.fresh()
-        again = bench.run_after(needed, trial.case, from_scratch=attempt == 0)
+        bench.fresh(from_scratch=attempt == 0)
+        again = bench.run_after(needed, trial.case)
         if shows(again, signature):
             repeats, trial = repeats + 1, again
     return repeats, trial

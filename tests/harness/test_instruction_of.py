@@ -20,7 +20,7 @@ from wasm.decode import decode
 from wasm.embedding import Value
 from wasm.encode import encode
 from wasm.fragment import code
-from wasm.valtypes import I32
+from wasm.valtypes import I32, I64
 
 BOTH = "local.get 0  i32.ctz  local.get 0  i32.const 5  i32.rotl  i32.add"
 
@@ -71,3 +71,17 @@ def test_not_where_something_else_is_wrong_as_well(bench: Bench) -> None:
     finding, _ = minimized(bench, found, 60.0)
     assert finding.minimized is not None
     assert len(set(rows_of(finding.minimized)) & {"i32.ctz", "i32.rotl"}) == 1
+
+
+@pytest.mark.parametrize("bench", ["mistaken:loud"], indirect=True)
+def test_what_is_small_already_does_not_grow(bench: Bench) -> None:
+    """A later run goes on from the smallest case, which may be smaller than an instruction with its operands."""
+    builder = ModuleBuilder()
+    builder.func([], [I64], export="f").body += code("i64.const 3  i64.const 3  i64.mul")
+    case = Case(encode(builder.finish()), (Invocation("f"),))
+    found = found_in(bench, case)
+    start = _instruction_of(bench, found, case, same_finding(bench, found))
+    assert start is None or len(start.content) < len(case.content)
+    small, _ = minimized(bench, found, 60.0)
+    again, _ = minimized(bench, small, 60.0)
+    assert len(again.best.content) <= len(small.best.content) <= len(case.content)
