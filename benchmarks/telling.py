@@ -73,7 +73,7 @@ def of_engine(engine: str, args: argparse.Namespace) -> Path:
     archive = Archive(folder)
     try:
         plan = Plan((REFERENCE, engine), Series(names, args.seed, version_of(names)), LIMITS)
-        settings = Settings(None, None, 1, args.each, MINIMIZE, 0)
+        settings = Settings(None, None, 1, args.each, MINIMIZE, steer=False)
         watch = Watch(Together((), names, args.seed, args.seconds))
         Campaign(plan, settings, archive, issues.none(), watch).run()
     finally:

@@ -24,7 +24,7 @@ class Settings:
     ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new ones.
 
     ``stop_at`` is a hard end (by ``time.monotonic``): whatever slots do then is ended within ``LAST_WORDS``;
-    ``bisect_until`` is one for finding out about releases.
+    ``bisect_until`` is one for finding out about releases. Raises ``ValueError`` for epochs of no cases.
     """
 
     seconds: float | None = 60.0
@@ -40,3 +40,7 @@ class Settings:
     shard: Shard | None = None
     stop_at: float | None = None
     bisect_until: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.epoch < 1:
+            raise ValueError(f"an epoch has 1 case or more, not {self.epoch}")
