@@ -18,7 +18,7 @@ class Budget:
     ``steps``: each function entry costs the number of instructions in its body outside loops, each arrival at a loop's
     head the number inside that loop and outside the loops in it; so steps bound the instructions executed from above
     and are the same in both tiers. Bulk instructions cost one step per 256 bytes or 16 elements more.
-    ``depth``: frames in use at once, where a frame counts one more for every 64 parameters and locals.
+    ``depth``: frames in use at once, where a frame counts one more for every 64 values that its function makes.
     ``pages``: size of any memory in units of 64 KiB; growing beyond gives -1, starting beyond gives OutOfMemory.
     ``touched``: 64 KiB blocks of all memories that hold data. ``cells``: references and fields in tables and
     aggregates that were ever allocated, eight more per object; beyond either the outcome is OutOfMemory.

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from oracles import linking
+from oracles.interpreter.frames import weight
 from oracles.interpreter.machine import python_depth, run
 from oracles.interpreter.memory import Memory
 from oracles.interpreter.operators import bind
-from oracles.interpreter.prepare import NotExecutable, frame_weight
+from oracles.interpreter.prepare import NotExecutable
 from oracles.interpreter.store import Extern, Func, Instance, Store
 from oracles.interpreter.table import Table
 from oracles.interpreter.values import Global, Naming, Tag, Thrown, from_value, to_returned
@@ -44,8 +45,9 @@ def _define(instance: Instance) -> None:
     for index, body in enumerate(module.funcs, len(instance.funcs)):
         func = Func(types, body.type_index, meter)
         func.instance, func.index, func.body, func.locals = instance, index, body.body, body.locals
-        func.weight = frame_weight(len(func.params), body.locals)
         instance.funcs.append(func)
+    for func in instance.funcs[-len(module.funcs) :] if module.funcs else ():
+        func.weight = weight(func)
     for memory in module.memories:
         instance.memories.append(Memory(memory, meter))
     for tag in module.tags:

@@ -40,10 +40,10 @@ import oracles.interpreter.operators_memory  # noqa: F401  (each import register
 from oracles.interpreter.operators import CONSTANTS, PURE, bind
 from oracles.interpreter.operators_gc import reference_test
 from oracles.interpreter.operators_memory import PACK, UNPACK
-from oracles.interpreter.store import CELLS_PER_FRAME, Func, Hook, Instance, Loop
+from oracles.interpreter.store import Func, Hook, Instance, Loop
 from oracles.interpreter.values import Tag, default
 from wasm.isa import OPS, Op
-from wasm.valtypes import NumType, ValType
+from wasm.valtypes import NumType
 
 # About in the order in which the machine asks for them, the most frequent first: a chain of tests is its dispatch.
 (
@@ -109,11 +109,6 @@ def prepare(func: Func) -> Code:
     func.code = _Preparer(func).run()
     func.zeros = [value for count, type_ in func.locals for value in [default(type_)] * count]
     return func.code
-
-
-def frame_weight(params: int, locals_: list[tuple[int, ValType]]) -> int:
-    """What a frame counts against the depth limit."""
-    return 1 + (params + sum(count for count, _ in locals_)) // CELLS_PER_FRAME
 
 
 @final

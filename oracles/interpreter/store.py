@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias, final
+from typing import Any, Protocol, TypeAlias, final
 
 from oracles.interpreter.budget import Budget, Meter
 from oracles.interpreter.memory import Memory
@@ -24,9 +24,6 @@ Native: TypeAlias = Callable[[list[Any], int], list[Any]]
 
 A host function gets the depth only to pass it on; a compiled one checks it.
 """
-
-CELLS_PER_FRAME: Final = 64
-"""A frame counts one more against the depth limit for every so many parameters and locals."""
 
 
 @final

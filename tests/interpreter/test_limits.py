@@ -18,7 +18,7 @@ from wasm.embedding import Exhausted, OutOfMemory, Returned, Trapped
 from wasm.isa import MemArg
 from wasm.module import Module
 from wasm.traps import Trap, TrapKind
-from wasm.valtypes import FUNCREF, I32, I64, ArrayType, FieldType, Limits, MemType, TableType, ref
+from wasm.valtypes import FUNCREF, I32, I64, V128, ArrayType, FieldType, Limits, MemType, TableType, ref
 
 WORD = MemArg(0, 0)
 
@@ -94,7 +94,22 @@ class TestSteps:
         func.emit("call", func.index)
         call = make(builder.finish(), Budget(depth=1000))
         assert call("f", *["i64:0"] * 640) == Exhausted("stack")
-        assert call.store.meter.steps == 90 * 642  # 90 frames of weight 11
+        assert call.store.meter.steps == 47 * 642  # 47 frames of weight 21: parameters, and room for arguments
+
+    def test_what_a_function_makes_counts_too(self, make: Any) -> None:
+        """An allocator may give every value a slot: 130 calls with 254 vectors are half a megabyte of frame."""
+        builder = ModuleBuilder()
+        many = builder.func((), [V128] * 254)
+        for _ in range(254):
+            many.emit("v128.const", 0)
+        caller = builder.func((), (), export="f")
+        for _ in range(130):
+            caller.emit("call", many.index)
+            for _ in range(254):
+                caller.emit("drop")
+        call = make(builder.finish())
+        assert isinstance(call("f"), Returned)
+        assert call.store.meter.deepest == (1 + 130 * 254 // 64) + (1 + 254 // 64)
 
 
 @pytest.mark.usefixtures("each_tier")
