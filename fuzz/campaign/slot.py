@@ -248,11 +248,13 @@ class _Slot:
                 found = essentials(
                     finding.minimized, same_finding(self.bench, finding), dead=dead,
                     seconds=max(10.0, order.seconds), wrong=wrong_likewise(self.bench, finding),
+                    small=ending is Ending.FIXPOINT,
                 )  # fmt: skip
                 faces = other_faces(self.bench, finding, found, dead)
                 # Sizes that the reducer had no time to lower are nobody's.
                 sure = ending is Ending.FIXPOINT or found.alone
-                about = (found if sure else replace(found, shape=(), rough=True)).words()
+                shape = found.shape if found.calls else ()
+                about = (found if sure else replace(found, shape=shape, rough=True)).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise
         except Exception:  # the finding is worth more than its minimized form

@@ -14,6 +14,7 @@ from typing import Final
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.known import KnownIssues
+from fuzz.triage.wide_calls import least_of
 from wasm.rewrite.avoid import avoidable
 
 EPOCH: Final = 1000
@@ -46,7 +47,8 @@ def lesson_of(cause: Cause, number: int, epoch: int = EPOCH) -> Lesson | None:
     """What a cause teaches; None if nothing that it needs can be avoided. Of a pattern one row is enough."""
     about = Essentials.of_words(cause.essentials)
     rows = sorted(name for name in about.specific if avoidable([name]))[:1]
-    sizes = [f"{name}<{least}" for name, least in about.shape if name in _SIZES] if not about.specific else []
+    shape = tuple(least_of(dict(about.shape)).items()) if about.calls else about.shape
+    sizes = [f"{name}<{least}" for name, least in shape if name in _SIZES] if not about.specific else []
     avoid = tuple(sorted(rows or sizes))
     return Lesson(avoid, number, f"cause {cause.id}, {cause.name}", epoch) if avoid else None
 

@@ -5,7 +5,8 @@ are one bucket. So each further one is asked, cheapest first, whether it can be 
 
 1. Does it execute the cause's essential instructions, and reach its sizes?
 2. Does one of the engine settings show it that show the cause?
-3. With the essential instructions of all causes that are left neutralized, is it right?
+3. With the essential instructions of all causes that are left neutralized, and the calls made narrow that are too wide
+   for one of them, is it right?
 
 Any no: something unknown is in it, and what was asked last is minimized (the neutralized module, where the known cause
 cannot show any more). Three times yes: one more sighting of the cause.
@@ -27,6 +28,7 @@ from fuzz.triage.kin import any_width
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_telling
+from fuzz.triage.wide_calls import is_firm, least_of, narrowed
 from oracles.engine import EngineId
 from wasm.case import Case
 
@@ -94,12 +96,13 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     common = Essentials(
         mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
-        mine.alone and theirs.alone, mine.constant and theirs.constant,
+        mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
     essentials = known.essentials
-    if mine.rough and not theirs.rough and (theirs.specific or theirs.shape):
+    needs_less = common.calls and sum(dict(theirs.shape).values()) < sum(dict(mine.shape).values())
+    if needs_less or (mine.rough and not theirs.rough and (theirs.specific or theirs.shape)):
         essentials = again.essentials
     elif common.specific != mine.specific and (common.specific or telling):
         essentials = common.words()
@@ -174,7 +177,7 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     candidates = [c for c in candidates if _stand_for(Essentials.of_words(c.essentials), rows).reached_by(rows, sizes)]
     if not candidates:
         return Unknown(suspect.case)
-    separable = [cause for cause in candidates if Essentials.of_words(cause.essentials).specific]
+    separable = [cause for cause in candidates if _can_be_taken_out(Essentials.of_words(cause.essentials))]
     left = _still_wrong(suspect, separable, rows, wrong) if separable else suspect.case
     if left is not None:
         # What cannot be taken out may be what is left.
@@ -183,6 +186,10 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     # Alone first: the one without which nothing is wrong is the one that was seen.
     alone = [cause for cause in separable[:-1] if _still_wrong(suspect, [cause], rows, wrong) is None]
     return Sighting((alone[0],) if alone else tuple(separable))
+
+
+def _can_be_taken_out(about: Essentials) -> bool:
+    return bool(about.specific) or about.calls
 
 
 def _stand_for(about: Essentials, rows: frozenset[str]) -> Essentials:
@@ -197,9 +204,19 @@ def _still_wrong(
     suspect: Suspect, causes: Sequence[Cause], rows: frozenset[str], wrong: Callable[[Case], bool]
 ) -> Case | None:
     """The case without these causes, if it still shows the bucket; None if it does not, or nothing was taken out."""
-    names = frozenset().union(*(_stand_for(Essentials.of_words(one.essentials), rows).specific for one in causes))
-    for form in Form:
-        changed = neutralized(suspect.case, names, form, dead=suspect.bucket.phase in RUNS_NOTHING)
+    about = [_stand_for(Essentials.of_words(one.essentials), rows) for one in causes]
+    names = frozenset().union(*(one.specific for one in about))
+    sizes: dict[str, int] = {}
+    for one in about:
+        for side, size in least_of(dict(one.shape)).items() if one.calls else ():
+            sizes[side] = min(size, sizes.get(side, size))
+    narrow = narrowed(suspect.case, sizes) if sizes else None
+    case = narrow or suspect.case
+    if narrow is not None and not names and wrong(narrow):
+        return narrow
+    for form in Form if names else ():
+        changed = neutralized(case, names, form, dead=suspect.bucket.phase in RUNS_NOTHING)
         if changed is not None and wrong(changed):
             return changed
-    return None
+    # What comes and goes with the values' places is not known to be about wide calls.
+    return suspect.case if narrow is not None and not is_firm(suspect.case, sizes, wrong) else None

@@ -29,6 +29,7 @@ from fuzz.triage.isolated import Alone, alone, wrong_use
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
+from fuzz.triage.wide_calls import LEAST, is_about, least_of
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
@@ -39,6 +40,7 @@ WIDE: Final = 16
 
 _ALONE: Final = "!alone"
 _CONSTANT: Final = "a constant operand"
+_CALLS: Final = "!calls"
 _GLOBALS: Final = frozenset({"global.get", "global.set"})
 """They move values, as others do that say nothing, but from one function to the next."""
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
@@ -50,7 +52,8 @@ class Essentials:
     control, stores, references), so that nothing is known of them but that the reducer could not remove them.
     ``incidental``: rows without which it still shows. ``shape``: the sizes above ``WIDE``, each the least to show it.
     ``rough``: the reduction did not come to its end, so that less may be needed. ``alone``: the one specific row is
-    wrong by itself; ``constant``: only where an operand is a constant.
+    wrong by itself; ``constant``: only where an operand is a constant. ``calls``: the shape is that of calls, and all
+    that it is about; rows are only where it was seen.
     """
 
     specific: frozenset[str] = frozenset()
@@ -60,22 +63,24 @@ class Essentials:
     rough: bool = False
     alone: bool = False
     constant: bool = False
+    calls: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
         """The rows that a case must execute to be able to show it: the specific ones, or else all that are left."""
-        return self.specific or self.fixed
+        return frozenset() if self.calls else self.specific or self.fixed
 
     def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
         """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
-        return self.rows <= rows and all(sizes.get(name, 0) >= least for name, least in self.shape)
+        shape = least_of(dict(self.shape)).items() if self.calls else self.shape
+        return self.rows <= rows and all(sizes.get(name, 0) >= least for name, least in shape)
 
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
-        ones, ``!alone``, ``a constant operand``, ``?`` for rough. ``of_words`` reads them back."""
+        ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
-        alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else ()
+        alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
         return (*sorted(self.specific), *alone, *shape, *rest, *rough)
 
@@ -87,7 +92,7 @@ class Essentials:
         shape = []
         for word in words:
             name, at_least, size = word.partition(" >= ")
-            if word in ("?", _ALONE, _CONSTANT):
+            if word in ("?", _ALONE, _CONSTANT, _CALLS):
                 continue
             if at_least:
                 shape.append((name, int(size)))
@@ -99,20 +104,21 @@ class Essentials:
                 specific.add(word)
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
-            _ALONE in words or _CONSTANT in words, _CONSTANT in words,
+            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words,
         )  # fmt: skip
 
 
 def essentials(
     case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False, seconds: float = math.inf,
-    wrong: Callable[[Case], bool] | None = None,
+    wrong: Callable[[Case], bool] | None = None, small: bool = True,
 ) -> Essentials:  # fmt: skip
     """Ask of each row of a minimized case whether it can be missed. ``still_shows`` is the reducer's predicate, and
     ``wrong`` says of any other case whether the engine is as wrong on it, in whatever way.
 
-    ``dead``: it shows without running anything (a crash of a compiler). At most two questions a row, and two more for
-    those that cannot be missed; few where one row is wrong alone, which no size is part of. Rows that ``seconds`` of
-    wall time were too short for count as ``fixed``: nothing is known of them.
+    ``dead``: it shows without running anything (a crash of a compiler). ``small``: the reducer came to its end. At most
+    two questions a row, and two more for those that cannot be missed; few where one row is wrong alone, which no size
+    is part of, or where it is about wide calls. Rows that ``seconds`` of wall time were too short for count as
+    ``fixed``: nothing is known of them.
     """
     if case.kind is CaseKind.MACHINE:
         return Essentials()
@@ -128,6 +134,13 @@ def essentials(
     use = wrong_use(case, wrong) if wrong is not None else None
     if use is not None and _goes_away(without(case, use[0].name, dead), still_shows):
         return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True)
+    sizes = {side: size for side, size in measure(module).items() if size >= LEAST.get(side, size + 1)}
+    for side, size in sizes.items():
+        match is_about(case, {side: LEAST[side]}, still_shows, small=small):
+            case True:
+                return Essentials(fixed=rows, shape=((side, size),), calls=True)
+            case False:
+                shape = tuple(one for one in shape if one[0] != side)
     specific, fixed, incidental = set(), set(), set()
     for name in sorted(rows):
         late = time.monotonic() > deadline

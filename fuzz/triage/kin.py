@@ -22,6 +22,7 @@ from typing import Final
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.signature import ANSWERED
+from fuzz.triage.wide_calls import SMALL
 from wasm.isa import OPS
 
 PATTERN: Final = 2
@@ -46,6 +47,8 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return one.kind != "crash" or fewer <= more or len(more) > PATTERN
     if not set(one.shown_by) & set(other.shown_by):
         return False
+    if mine.calls and theirs.calls:
+        return _same_shape(mine, theirs)
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
@@ -74,9 +77,16 @@ def _one_select(rows: frozenset[str]) -> frozenset[str]:
 
 
 def _same_shape(one: Essentials, other: Essentials) -> bool:
-    """Sizes need not be the same to the unit: what else a call has takes part in many limits."""
+    """Sizes need not be the same to the unit: what else a call has takes part in many limits. What is rough may need
+    less."""
     mine, theirs = dict(one.shape), dict(other.shape)
-    return mine.keys() == theirs.keys() and all(abs(mine[name] - theirs[name]) * 4 <= mine[name] for name in mine)
+    if mine.keys() != theirs.keys():
+        return False
+    return all(
+        abs(mine[name] - theirs[name]) * 4 <= mine[name] or max(mine[name], theirs[name]) <= SMALL
+        or (one.rough and mine[name] > theirs[name]) or (other.rough and theirs[name] > mine[name])
+        for name in mine
+    )  # fmt: skip
 
 
 def akin(one: Cause, other: Cause) -> bool:

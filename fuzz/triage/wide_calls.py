@@ -1,0 +1,89 @@
+"""Whether a finding is about calls with many results or parameters: what is wrong goes away where calls are narrow.
+
+What a wrong call of this kind leaves behind is anything: a result from the wrong place, a crash far away, memory that
+someone else wrote. Which instructions are needed to see it says nothing then, and each way to see it would be a cause
+of its own. So the calls are asked about: where all of them pass their values through globals
+(``wasm.rewrite.through_globals``) and nothing is wrong any more, they are what it is about.
+
+Moving values about changes what an allocator does, too, and what is wrong there comes and goes with that. Hence the
+control for modules that nobody made small: with the calls changed that are *not* wide it must still show. A reducer has
+tried without each of the values already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from wasm.case import Case, CaseKind
+from wasm.decode import decode
+from wasm.embedding import Invocation
+from wasm.encode import encode
+from wasm.errors import WasmError
+from wasm.feature_use import required_features
+from wasm.hostmix import Behaviour, behaviour
+from wasm.limits import PARAMS, RESULTS
+from wasm.rewrite.through_globals import Parts, through_globals
+
+LEAST: Final = {"results": 3, "params": 7}
+"""Fewer are passed in registers, whatever their types are: nothing is asked about those."""
+_MOST: Final = {"params": PARAMS, "results": RESULTS}
+
+
+def passed(case: Case, params: range, results: range) -> Case | None:
+    """The case with values of so many parameters or results passed through globals; None if nothing was changed."""
+    if case.kind is not CaseKind.WASM:
+        return None
+    try:
+        module = decode(case.content)
+    except WasmError:
+        return None
+    again = {item.name for item in module.imports if behaviour(item.module) is Behaviour.REENTER}
+    parts = through_globals(module, params, results)
+    if parts is None or again & parts.keys():
+        # A host that calls an export back finds it by its type.
+        return None
+    calls: list[Invocation] = []
+    for call in case.invocations:
+        mine = parts.get(call.export, Parts())
+        calls += [Invocation(name, (arg,), call.entry) for name, arg in zip(mine.params, call.args, strict=False)]
+        calls.append(replace(call, args=() if mine.params else call.args))
+        calls += [Invocation(name, (), call.entry) for name in mine.results]
+    changed = case.with_content(encode(module), tuple(calls))
+    features = frozenset(feature.value for feature in required_features(module))
+    return changed if features <= case.features else None
+
+
+def narrowed(case: Case, sizes: Mapping[str, int]) -> Case | None:
+    """The case without calls of at least so many ``results`` or ``params``."""
+    params, results = (
+        range(sizes[side], _MOST[side] + 1) if side in sizes else range(0) for side in ("params", "results")
+    )
+    return passed(case, params, results)
+
+
+def is_firm(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool]) -> bool:
+    """The control: whether it still shows where the calls that are less wide pass their values through globals."""
+    params, results = (range(1, sizes.get(side, 1)) for side in _MOST)
+    control = passed(case, params, results)
+    return control is None or wrong(control)
+
+
+def is_about(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool], *, small: bool) -> bool | None:
+    """Whether what is wrong with a case is about calls of at least so many results or parameters: it goes away without
+    them, and, if the case is not ``small``, does not with the others changed. None where that cannot be asked."""
+    without = narrowed(case, sizes)
+    if without is None:
+        return None
+    return not wrong(without) and (small or is_firm(case, sizes, wrong))
+
+
+def least_of(sizes: Mapping[str, int]) -> dict[str, int]:
+    """From which size on a call may be of the same kind: how many values fit in registers depends on their types, so
+    small sizes say no more than that they do not; of large ones a quarter more or less says as much."""
+    return {side: LEAST[side] if size <= SMALL else size * 3 // 4 for side, size in sizes.items() if side in LEAST}
+
+
+SMALL: Final = 16
+"""Up to here it is a matter of types how many values have their places in registers."""

@@ -1,0 +1,107 @@
+"""Calls with many results or parameters as what a finding is about, whatever they leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fuzz.campaign.steering import lesson_of
+from fuzz.triage.causes import Sighting, Suspect, Unknown, classify, name_of
+from fuzz.triage.essentials import Essentials, essentials
+from fuzz.triage.kin import same_cause
+from fuzz.triage.wide_calls import LEAST, is_firm, narrowed
+from oracles.interpreter import Budget, run_case
+from tests.triage.mistaken import BUCKET, Mistaken
+from tests.triage.test_causes import ROTL, cause_about
+from wasm.builder import ModuleBuilder
+from wasm.case import Case, Invocation
+from wasm.decode import decode
+from wasm.encode import encode
+from wasm.fragment import code
+from wasm.isa import OPS
+from wasm.valtypes import I32
+
+
+def case_with(results: int, use: str) -> Case:
+    """(func (export "f") (result i32)) calls a function of so many results 1, 2, 3 ... and uses the last one."""
+    builder = ModuleBuilder()
+    wide = builder.func([], [I32] * results)
+    wide.body += code("  ".join(f"i32.const {number + 1}" for number in range(results)))
+    caller = builder.func([], [I32], export="f")
+    last = caller.local(I32)
+    drops = "  drop" * (results - 1)
+    caller.body += code(f"call {wide.index}  local.set {last}{drops}  local.get {last}  {use}")
+    return Case(encode(builder.finish()), (Invocation("f"),), features=frozenset({"multi_value"}))
+
+
+def wrong_from(least: int) -> Callable[[Case], bool]:
+    """An engine that gives 0 for the last of so many results."""
+
+    def wrong(case: Case) -> bool:
+        module = decode(case.content)
+        types = module.func_types()
+        for func, type_ in zip(module.funcs, types[len(types) - len(module.funcs) :], strict=True):
+            if len(type_.results) >= least and type_.results[-1] is I32:
+                func.body = [*func.body[:-1], OPS["drop"].bare, (OPS["i32.const"], 0), func.body[-1]]
+        mine = run_case(replace(case, content=encode(module)), module, Budget(steps=10_000))
+        return mine.outcomes != run_case(case, None, Budget(steps=10_000)).outcomes
+
+    return wrong
+
+
+FIVE = essentials(case_with(5, "i32.const 3  i32.rotl"), wrong_from(4))
+NINE = essentials(case_with(9, "i32.clz"), wrong_from(4))
+
+
+def test_whatever_it_is_seen_by() -> None:
+    assert Essentials(fixed=frozenset({"i32.rotl"}), shape=(("results", 5),), calls=True) == FIVE
+    assert name_of(BUCKET, FIVE) == "mistaken: wrong value, results >= 5"
+    assert same_cause(cause_about(FIVE), cause_about(NINE, 2))
+    assert FIVE.words() == ("!calls", "results >= 5", "(i32.rotl)")
+    assert Essentials.of_words(FIVE.words()) == FIVE
+
+
+def test_an_instruction_beside_a_wide_call_is_not_about_it() -> None:
+    assert essentials(case_with(5, "i32.const 3  i32.rotl"), Mistaken((ROTL,)).wrong).specific == {"i32.rotl"}
+
+
+def test_limits_that_lie_apart_are_two() -> None:
+    large = replace(FIVE, shape=(("results", 254),))
+    assert not same_cause(cause_about(FIVE), cause_about(large, 2))
+    assert same_cause(cause_about(replace(FIVE, shape=(("results", 250),))), cause_about(large, 2))
+    assert not same_cause(cause_about(FIVE), cause_about(replace(FIVE, shape=(("params", 5),)), 2))
+
+
+def test_one_more_sighting_and_what_is_none() -> None:
+    known = cause_about(FIVE)
+    suspect = Suspect(case_with(20, "i32.ctz"), BUCKET, (("mistaken", "1"),))
+    assert classify(suspect, [known], wrong_from(4)) == Sighting((known,))
+    # Two results come in registers: this is another mistake.
+    answer = classify(Suspect(case_with(2, "i32.ctz"), BUCKET, (("mistaken", "1"),)), [known], wrong_from(2))
+    assert isinstance(answer, Unknown)
+
+
+def test_what_comes_and_goes_with_the_places_of_values_is_unknown() -> None:
+    """An engine that is wrong only while nothing at all travels in globals."""
+
+    def fragile(case: Case) -> bool:
+        return not decode(case.content).globals
+
+    case = case_with(5, "i32.ctz")
+    assert not is_firm(case, LEAST, fragile)
+    assert classify(Suspect(case, BUCKET, (("mistaken", "1"),)), [cause_about(FIVE)], fragile) == Unknown(
+        case, (cause_about(FIVE),)
+    )
+
+
+def test_steering_goes_below_what_needs_memory() -> None:
+    lesson = lesson_of(cause_about(FIVE), 10)
+    assert lesson is not None
+    assert lesson.avoid == ("results<3",)
+    lesson = lesson_of(cause_about(replace(FIVE, shape=(("results", 254),))), 10)
+    assert lesson is not None
+    assert lesson.avoid == ("results<190",)
+
+
+def test_nothing_is_wide() -> None:
+    assert narrowed(case_with(2, "i32.ctz"), LEAST) is None
