@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
@@ -49,6 +49,9 @@ class Target:
     ``cost`` is its ``COST``: CPU milliseconds that a case takes with the default engines, the interpreter and the
     generator, as ``fuzz run --target all --cases 570 --no-minimize --json`` tells (``targets_cpu_seconds`` by
     ``targets_cases``).
+    ``enumerated`` is the file's function of that name, where its cases are listed instead of drawn: (seed, index,
+    config) gives the case, ``count`` how many there are and ``meetings`` how
+    many of what is listed, by kind. Nothing steers those.
     ``base``, the file's ``BASE``, says that other targets start from its cases (``generators.mutation.bases``).
     """
 
@@ -60,6 +63,9 @@ class Target:
     weight: float = 1.0
     base: bool = False
     cost: float = USUAL
+    enumerated: Callable[[int, int, Config], Case] | None = None
+    count: Callable[[Config], int] | None = None
+    meetings: Callable[[Config], Mapping[str, int]] | None = None
 
 
 @lru_cache(maxsize=1)
@@ -88,7 +94,9 @@ def load_target(name: str) -> Target:
     summary = (module.__doc__ or "").strip().partition("\n")[0]
     kind, weight = getattr(module, "KIND", CaseKind.WASM), getattr(module, "WEIGHT", 1.0)
     base = getattr(module, "BASE", False)
-    return Target(name, summary, module.NEEDS, kind, module.generate, weight, base, getattr(module, "COST", USUAL))
+    cost = getattr(module, "COST", USUAL)
+    listed = (getattr(module, name, None) for name in ("enumerated", "count", "meetings"))
+    return Target(name, summary, module.NEEDS, kind, module.generate, weight, base, cost, *listed)
 
 
 def source_of(target: str, seed: int, index: int) -> ChoiceSource:
@@ -110,9 +118,13 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
     if missing:
         names = ", ".join(sorted(feature.value for feature in missing))
         raise ValueError(f"target {target} needs {names}, which an engine lacks")
-    case = loaded.generate(source_of(target, seed, index), _narrowed(config))
+    if loaded.enumerated is not None:
+        case = loaded.enumerated(seed, index, _narrowed(config))
+    else:
+        case = loaded.generate(source_of(target, seed, index), _narrowed(config))
     case = replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
-    return _steered(case, config) if config.avoid and case.kind is CaseKind.WASM else case
+    steers = config.avoid and case.kind is CaseKind.WASM and loaded.enumerated is None
+    return _steered(case, config) if steers else case
 
 
 def _narrowed(config: Config) -> Config:

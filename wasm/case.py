@@ -11,6 +11,8 @@ from typing import Any, Final
 from wasm.embedding import Invocation
 
 CASE_VERSION: Final = 1
+INDEPENDENT: Final = "independent"
+"""Label of a case whose exported functions have nothing to do with each other."""
 
 
 class CaseKind(Enum):
@@ -30,13 +32,15 @@ class CaseKind(Enum):
 class Provenance:
     """How a case was made: case ``index`` of (``version`` of the generators, ``target``, ``seed``) is always the same.
 
-    ``target`` is ``file`` for a case that a person brought.
+    ``target`` is ``file`` for a case that a person brought. ``part`` is the export that was cut out of an
+    ``INDEPENDENT`` case, "" for the whole.
     """
 
     target: str = "file"
     seed: int = 0
     index: int = 0
     version: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Case:
 
     ``content`` is a binary module for ``WASM`` and ``BYTES`` and the text form for ``MACHINE``. ``features`` are names
     of ``wasm.features.Feature``. ``labels`` are words for the histograms and for minorities that exhaust on purpose
-    (``overflows``, ``big_memory``).
+    (``overflows``, ``big_memory``), and ``INDEPENDENT``.
     """
 
     content: bytes
@@ -106,6 +110,7 @@ class Case:
                 "seed": self.provenance.seed,
                 "index": self.provenance.index,
                 "version": self.provenance.version,
+                **({"part": self.provenance.part} if self.provenance.part else {}),
             },
         }
 

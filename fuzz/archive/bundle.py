@@ -32,7 +32,8 @@ def name(finding: Finding) -> str:
     """The bundle's folder name: the signature as first seen, and the case's origin."""
     origin = finding.case.provenance
     target = origin.target.replace(":", "-")  # no colons in names of files that other systems are to unpack
-    return f"{finding.signature.bucket.key}-{target}-{origin.seed}-{origin.index}"
+    part = f"-{origin.part}" if origin.part else ""
+    return f"{finding.signature.bucket.key}-{target}-{origin.seed}-{origin.index}{part}"
 
 
 def write(path: Path, finding: Finding) -> None:

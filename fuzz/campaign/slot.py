@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 
@@ -44,6 +45,7 @@ from fuzz.triage.signature import split
 from fuzz.trial.account import account
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
+from fuzz.trial.parts import wrong_parts
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import avoided, make_case
@@ -195,6 +197,24 @@ class _Slot:
 
     def suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = "") -> None:
         """Sort what a trial shows (of bucket ``only``, if one is named), send findings, and note the rest."""
+        for one in self._apart(trial):
+            self._suspect(one, series, number, stats, noted, only)
+
+    def _apart(self, trial: Trial) -> Iterator[Trial]:
+        """The trials of a case's parts that are wrong by themselves, where it has parts; else its own."""
+        if not isinstance(trial.verdict, Disagree):
+            return
+        engines = {dissent.engine for dissent in trial.verdict.dissents} - {REFERENCE}
+
+        def wrong(part: Case) -> bool:
+            return isinstance(self.bench.run(part, engines).verdict, Disagree)
+
+        parts = list(wrong_parts(trial.case, wrong))
+        yield from (self.run(part) for part in parts)
+        if not parts:
+            yield trial
+
+    def _suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str) -> None:
         if not isinstance(trial.verdict, Disagree):
             return
         before = tuple(self.bench.history)[:-1]

@@ -30,6 +30,11 @@ def natural(text: str) -> int:
     return _number(text, 0)
 
 
+def natural_or_all(text: str) -> int | str:
+    """The same, or the word ``all``."""
+    return text if text == "all" else natural(text)
+
+
 def positive(text: str) -> int:
     """A number from 1 on, decimal or as ``0x10``."""
     return _number(text, 1)

@@ -21,7 +21,7 @@ class TargetYield(Sums):
     ``wide`` cases have a call site of more than 20 values and ``passed_wide`` ones executed past such a site.
     ``asked`` is the histogram of the largest call site that the generator says a case has, ``passed`` that of the
     largest one whose last result was used (``results 21..32``). ``outcomes`` are invocations by their ending,
-    ``features`` and ``labels`` cases.
+    ``features`` and ``labels`` cases. ``met`` counts what an enumerated target has in its cases, by kind.
 
     Of the ``sampled`` cases, ``measured`` is the histogram of what is in the module itself, whatever its generator
     says; ``generated`` and ``executed`` are in how many of them an instruction stands and was executed, by its name,
@@ -37,6 +37,7 @@ class TargetYield(Sums):
     passed: Counter[str] = field(default_factory=Counter)
     features: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    met: Counter[str] = field(default_factory=Counter)
     measured: Counter[str] = field(default_factory=Counter)
     generated: Counter[str] = field(default_factory=Counter)
     executed: Counter[str] = field(default_factory=Counter)

@@ -9,6 +9,7 @@ from typing import Final
 from fuzz.records.stats import Stats, size_range
 from fuzz.records.target_yield import TargetYield, measure
 from fuzz.trial.bench import Trial
+from generators.enumeration.listing import met
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load
 from oracles.judge.verdict import Disagree
@@ -68,6 +69,7 @@ def target_yield(counts: TargetYield, case: Case, passed: Iterable[int], endings
     counts.passed.update(_largest(reached))
     counts.features.update(case.features)
     counts.labels.update(case.labels)
+    counts.met.update(met(case))
     if case.kind is CaseKind.WASM and case.provenance.index % SAMPLE == 0:
         sample(counts, case)
 

@@ -18,7 +18,7 @@ from fuzz.campaign.cluster import open_cluster
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.settings import Settings
-from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, path, positive, shard
+from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, natural_or_all, path, positive, shard
 from fuzz.cli.asked import asked_engines
 from fuzz.cli.chosen import ALL, chosen_targets
 from fuzz.cli.names import listed
@@ -27,8 +27,9 @@ from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.trial.bench import default_engines
+from generators.config import DEFAULT
 from generators.peer import peer_names
-from generators.registry import kind_of, version_of
+from generators.registry import kind_of, load_target, version_of
 from oracles.engine import UsageError
 from oracles.reference import REFERENCE
 
@@ -54,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_engines(parser)
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--time", type=duration, metavar="T", help="how long, as 10m (default: 60s)")
-    budget.add_argument("--cases", type=natural, metavar="N", help="how many cases")
+    words = "how many cases; all: once through a target that is an enumeration"
+    budget.add_argument("--cases", type=natural_or_all, metavar="N", help=words)
     parser.add_argument("--seed", type=natural, metavar="N", help="the seed (default: random, and printed)")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--jobs", type=jobs, metavar="N", help="slots that run cases (default: the CPUs)")
@@ -98,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     cpus = len(os.sched_getaffinity(0))
     settings = Settings(
         seconds=seconds,
-        cases=args.cases,
+        cases=_all_of(targets) if args.cases == ALL else args.cases,
         jobs=args.jobs or cpus,
         max_per_signature=args.max_per_signature,
         minimize_seconds=0.0 if args.no_minimize else args.minimize_time,
@@ -127,6 +129,15 @@ def run(args: argparse.Namespace) -> int:
         _forget(folder)
         print(f"fuzz: nothing was recorded, so {folder} is gone again", file=sys.stderr)
     return int(summary.exit_code)
+
+
+def _all_of(targets: tuple[str, ...]) -> int:
+    """How many cases one target has."""
+    names = sorted(set(targets))
+    count = load_target(names[0]).count if len(names) == 1 and names[0] not in peer_names() else None
+    if count is None:
+        raise UsageError("--cases all goes with one target whose cases are an enumeration: --target pairs --cases all")
+    return count(DEFAULT)
 
 
 def _check(args: argparse.Namespace) -> None:
