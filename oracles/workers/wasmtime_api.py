@@ -166,6 +166,9 @@ def make_engine(lib: ModuleType, settings: dict[str, str], features: frozenset[s
     for key, (setter, value) in SETTERS.items():
         if key in settings:
             number = int(settings[key]) if value is None else value
+            if key == "stack" and has(lib, "wasmtime_config_async_stack_size_set"):
+                # No call here is asynchronous, but a stack that is larger than theirs (2 MiB) is refused.
+                _set(lib, config, "async_stack_size", number + (1 << 20))
             _set(lib, config, setter, number, key if value else f"{key}={settings[key]}")
     for flag in filter(None, settings.get("cpu", "").split(",")):
         _flag(lib, config, f"has_{flag}", "false", "cpu")

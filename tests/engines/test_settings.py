@@ -122,7 +122,7 @@ EVERYTHING = bytes(
         (i8x16.swizzle (v128.load (local.get 0)) (v128.load (i32.const 16)))))""")
 )
 IN_CODE = ("nan=canonical", "fuel", "epochs", "signals=off", "reservation=0", "guard=0", "cpu=sse2")
-OUTSIDE = ("growth=0", "stack=1M", "moves=off", "cow", "unwind=off", "debug")
+OUTSIDE = ("growth=0", "stack=1M", "stack=4M", "moves=off", "cow", "unwind=off", "debug")
 
 
 def code_of(settings: str) -> dict[int, bytes]:
