@@ -26,10 +26,12 @@ from oracles.remote.process import file_hash
 from oracles.transformers import binaryen
 from oracles.transforming import Transformer
 from wasm.case import Case, CaseKind
-from wasm.embedding import Observation, Outcome, Phase, Trapped
-from wasm.errors import nearest
+from wasm.decode import decode
+from wasm.embedding import Observation, Outcome, Phase, Trapped, Unsupported
+from wasm.errors import WasmError, nearest
 from wasm.plugins import entry, names_in
 from wasm.traps import TrapKind
+from wasm.valtypes import GlobalType, MemType, TableType
 
 FOLDER: Final = "oracles.transformers"
 RELEASES: Final = binaryen.RELEASES
@@ -66,6 +68,21 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     return TransformedEngine(id, limits, transformer, behind)
 
 
+def _imported_twice(content: bytes) -> str:
+    """Module and name of a memory, a table or a mutable global that a module imports more than once; "" for none."""
+    try:
+        imports = decode(content).imports
+    except WasmError:
+        return ""
+    seen = set()
+    for item in imports:
+        if isinstance(item.type, MemType | TableType) or (isinstance(item.type, GlobalType) and item.type.mutable):
+            if (item.module, item.name) in seen:
+                return f"{item.module}.{item.name}"
+            seen.add((item.module, item.name))
+    return ""
+
+
 def _any_cause(outcome: Outcome) -> Outcome:
     return replace(outcome, kinds=frozenset(TrapKind)) if isinstance(outcome, Trapped) else outcome
 
@@ -92,6 +109,9 @@ class TransformedEngine:
         return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
+        if twice := _imported_twice(case.content):
+            # Two names in the module for one item of the host: tools take what is imported for distinct.
+            return Observation(str(self.id), Unsupported(f"{twice} is imported twice"), Phase.COMPILE)
         made = self.transformer.transform(case.content)
         if not isinstance(made, bytes):
             return Observation(str(self.id), made, Phase.COMPILE)

@@ -11,7 +11,7 @@ from oracles.engines.transformed import TransformedEngine
 from oracles.transformers import binaryen
 from tests.engines.conftest import Wat
 from wasm.decode import decode
-from wasm.embedding import Crashed, Invocation, Outcome, Rejected, Returned, Trapped, Value
+from wasm.embedding import Crashed, Invocation, Outcome, Rejected, Returned, Trapped, Unsupported, Value
 from wasm.features import ALL, Feature
 from wasm.traps import TrapKind
 
@@ -62,6 +62,15 @@ def test_a_transformer_may_change_why_it_traps(wat: Wat) -> None:
         assert isinstance(trapped, Trapped)
         kinds.append(trapped.kinds)
     assert kinds == [{TrapKind.UNREACHABLE}, set(TrapKind)]
+
+
+@pytest.mark.parametrize(("item", "twice"), [("global (mut i32)", True), ("global i32", False), ("memory 1", True)])
+def test_what_is_imported_twice_is_not_asked(item: str, twice: bool, wat: Wat) -> None:
+    """A tool takes two imports for two items; binaryen 132 moves a read of the one past a write of the other."""
+    case = wat(f'(module (import "env" "a" ({item})) (import "env" "a" ({item})) (func (export "f")))', Invocation("f"))
+    engine = TransformedEngine(EngineId("x"), Limits(), Fake(case.content), open_engine("interpreter"))
+    seen = engine.run(case).instantiation
+    assert (seen == Unsupported("env.a is imported twice")) is twice
 
 
 def test_ids() -> None:
