@@ -1,0 +1,183 @@
+"""What an allocator can be asked, and the nearest function that it can be.
+
+Our machine functions allow more than an allocator's own contract does. What lies outside of it is not the allocator's
+fault, so a function is adapted first, to one that asks for a little less:
+
+    blocks that nothing leads to                        are left out, and VRegs are numbered anew without gaps
+    stack, limit, where the allocator has them not      any, reg; a limit that is no power of two becomes the next one
+    stack, where the instruction has the value twice    any: regalloc2 says "not supported"
+    fixed to a register that is not allocatable         any
+    reuse of an input that is not reg                   the input becomes reg; both fixed, if it is fixed
+    reuse of an input beyond the 32nd operand           operands in another order: an index has 5 bits
+    a clobber that a fixed definition overwrites        is left out: regalloc2 forbids it
+    clobbers that leave definitions without registers   are left out: regalloc2 takes a clobber for a definition
+    a terminator's definition that is not fixed         any or stack, for an allocator that has nothing else there
+
+The result is valid, and is the function itself where nothing of this is in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Final
+
+from compiler.dominators import reverse_postorder
+from compiler.machine import (
+    ANY,
+    REG,
+    ConstraintKind,
+    Edge,
+    MachineBlock,
+    MachineEnv,
+    MachineFunc,
+    MachineInst,
+    Operand,
+    OperandKind,
+    RegClass,
+    VReg,
+    fixed,
+    limit,
+    reuse,
+)
+from compiler.regalloc.enough import enough_registers
+
+REUSABLE: Final = 32
+"""Operands that a definition may reuse: the first so many."""
+_UNLIMITED: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """``constraints`` are those that there are. With ``plain_branches`` what a terminator defines may be fixed, any or
+    stack alone."""
+
+    constraints: frozenset[ConstraintKind]
+    plain_branches: bool = False
+
+
+def adapted(func: MachineFunc, env: MachineEnv, dialect: Dialect) -> MachineFunc:
+    """The nearest function that an allocator of this dialect can be asked about. ``func`` must be valid."""
+    func = _reached(func)
+    blocks = [
+        MachineBlock(block.params, [_inst(inst, func, env, dialect) for inst in block.insts]) for block in func.blocks
+    ]
+    return _numbered(replace(func, blocks=blocks))
+
+
+def certainly_enough(func: MachineFunc, env: MachineEnv) -> bool:
+    """Whether every instruction finds its registers where clobbers are definitions (``enough_registers``)."""
+    return all(_enough(inst, func, env) for block in func.blocks for inst in block.insts)
+
+
+def _enough(inst: MachineInst, func: MachineFunc, env: MachineEnv) -> bool:
+    classes = [func.class_of(operand.vreg) for operand in inst.operands]
+    return all(enough_registers(inst, env, cls, classes, clobbers_are_outputs=True) for cls in RegClass)
+
+
+def _reached(func: MachineFunc) -> MachineFunc:
+    order = set(reverse_postorder(func.successors()))
+    if len(order) == len(func.blocks):
+        return func
+    kept = [index for index in range(len(func.blocks)) if index in order]
+    place = {old: new for new, old in enumerate(kept)}
+    blocks = []
+    for index in kept:
+        block = func.blocks[index]
+        last = block.insts[-1]
+        edges = tuple(Edge(place[edge.block], edge.args) for edge in last.edges or ())
+        blocks.append(MachineBlock(block.params, [*block.insts[:-1], replace(last, edges=edges)]))
+    return replace(func, blocks=blocks)
+
+
+def _numbered(func: MachineFunc) -> MachineFunc:
+    """VRegs that nothing defines left out."""
+    defined = {param for block in func.blocks for param in block.params}
+    defined.update(
+        operand.vreg
+        for block in func.blocks
+        for inst in block.insts
+        for operand in inst.operands
+        if operand.kind is OperandKind.DEF
+    )
+    if len(defined) == len(func.vregs):
+        return func
+    number: dict[VReg, VReg] = {old: new for new, old in enumerate(sorted(defined))}
+    blocks = []
+    for block in func.blocks:
+        insts = []
+        for inst in block.insts:
+            operands = tuple([operand._replace(vreg=number[operand.vreg]) for operand in inst.operands])
+            edges = inst.edges and tuple(Edge(e.block, tuple(number[arg] for arg in e.args)) for e in inst.edges)
+            insts.append(replace(inst, operands=operands, edges=edges))
+        blocks.append(MachineBlock(tuple(number[param] for param in block.params), insts))
+    return MachineFunc(func.name, [func.vregs[old] for old in sorted(defined)], blocks)
+
+
+def _inst(inst: MachineInst, func: MachineFunc, env: MachineEnv, dialect: Dialect) -> MachineInst:
+    operands = _reusing(inst.operands)
+    uses = Counter(operand.vreg for operand in operands)
+    operands = [_operand(operand, func, env, dialect, uses[operand.vreg] > 1) for operand in operands]
+    if inst.is_terminator and dialect.plain_branches:
+        operands = [_on_branch(operand) for operand in operands]
+    asked = replace(inst, operands=_reordered(operands))
+    if not inst.clobbers:
+        return asked
+    allocatable = {preg for regs in env.regs.values() for preg in regs}
+    written = {operand.constraint.preg for operand in operands if operand.kind is OperandKind.DEF}
+    kept = tuple(preg for preg in inst.clobbers if preg in allocatable and preg not in written)
+    asked = replace(asked, clobbers=kept)
+    return asked if _enough(asked, func, env) else replace(asked, clobbers=())
+
+
+def _reusing(given: tuple[Operand, ...]) -> list[Operand]:
+    """Reuse of registers alone: a fixed input makes its definition a fixed one, any other is a register's."""
+    operands = list(given)
+    for k, operand in enumerate(given):
+        if operand.constraint.kind is ConstraintKind.REUSE:
+            source = given[operand.constraint.number]
+            if source.constraint.preg is not None:
+                operands[k] = operand._replace(constraint=fixed(source.constraint.preg))
+            else:
+                operands[operand.constraint.number] = source._replace(constraint=REG)
+    return operands
+
+
+def _operand(operand: Operand, func: MachineFunc, env: MachineEnv, dialect: Dialect, several: bool) -> Operand:
+    constraint = operand.constraint
+    match constraint.kind:
+        case ConstraintKind.FIXED if constraint.preg not in env.regs[func.class_of(operand.vreg)]:
+            return operand._replace(constraint=ANY)
+        case ConstraintKind.STACK if several or ConstraintKind.STACK not in dialect.constraints:
+            return operand._replace(constraint=ANY)
+        case ConstraintKind.LIMIT:
+            power = 1 << max(0, constraint.number - 1).bit_length()
+            known = ConstraintKind.LIMIT in dialect.constraints and power < _UNLIMITED
+            return operand._replace(constraint=limit(power) if known else REG)
+        case _:
+            return operand
+
+
+def _on_branch(operand: Operand) -> Operand:
+    kind = operand.constraint.kind
+    if operand.kind is OperandKind.USE or kind in (ConstraintKind.FIXED, ConstraintKind.ANY, ConstraintKind.STACK):
+        return operand
+    return operand._replace(constraint=ANY)
+
+
+def _reordered(operands: list[Operand]) -> tuple[Operand, ...]:
+    """Reused inputs first, where one of them is too far behind; what is left without a place there is any register."""
+    reused = [o.constraint.number for o in operands if o.constraint.kind is ConstraintKind.REUSE]
+    if max(reused, default=0) < REUSABLE:
+        return tuple(operands)
+    first = set(reused)
+    order = [*sorted(first), *(k for k in range(len(operands)) if k not in first)]
+    place = {old: new for new, old in enumerate(order)}
+    placed = []
+    for k in order:
+        operand = operands[k]
+        if operand.constraint.kind is ConstraintKind.REUSE:
+            new = place[operand.constraint.number]
+            operand = operand._replace(constraint=reuse(new) if new < REUSABLE else REG)
+        placed.append(operand)
+    return tuple(placed)

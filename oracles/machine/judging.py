@@ -1,0 +1,69 @@
+"""What an allocator did with a machine function, as an outcome: our checker decides, its own is heard."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from compiler.machine import MAX_OPERANDS, Allocations, MachineEnv, MachineFunc
+from compiler.machine_text import MachineTextError, parse_case
+from compiler.machine_verify import verify
+from compiler.regalloc.checker import check
+from oracles.machine.dialect import certainly_enough
+from oracles.machine.flat import NoPlace, answer
+from wasm.embedding import Crashed, Outcome, Returned, Unsupported
+
+_SHOWN: Final = 3
+
+
+class NoFunction(ValueError):
+    """The text is no valid machine function; the message says why, in a line."""
+
+
+@lru_cache(maxsize=4)
+def parsed(content: bytes) -> tuple[MachineFunc, MachineEnv]:
+    """A case's function and registers, not to be changed. Raises ``NoFunction``."""
+    try:
+        func, env = parse_case(content.decode("utf-8", "replace"))
+    except MachineTextError as error:
+        raise NoFunction(str(error)) from None
+    if errors := verify(func):
+        raise NoFunction(f"not a valid machine function: {errors[0]}")
+    return func, env
+
+
+def judged(func: MachineFunc, env: MachineEnv, header: dict[str, Any], body: bytes, name: str) -> Outcome:
+    """The outcome of a worker's reply about a function; what is wrong is a ``Crashed`` at ``name:KIND``.
+
+    The header has ``refused``, an error's name and what belongs to it, or ``own``: what the allocator's own checker
+    says of the allocation in the body, null where it was not asked. Raises ``NoAnswer`` for what is no answer.
+    """
+    if "refused" in header:
+        return _refusal(func, env, header["refused"], name)
+    own = _own(header["own"])
+    try:
+        found: Allocations = answer(body, func)
+    except NoPlace as error:
+        return Crashed(0, f"wrong: {error}; {own}", f"{name}:wrong")
+    errors = check(func, env, found)
+    if errors:
+        return Crashed(0, "\n".join([f"wrong: {errors[0]}; {own}", *map(str, errors[1:_SHOWN])]), f"{name}:wrong")
+    if header["own"]:
+        return Crashed(0, f"right to our checker; {own}", f"{name}:own-checker")
+    return Returned()
+
+
+def _own(said: str | None) -> str:
+    if said is None:
+        return "its own checker was not asked"
+    return f"its own checker: {said}" if said else "its own checker finds nothing"
+
+
+def _refusal(func: MachineFunc, env: MachineEnv, said: str, name: str) -> Outcome:
+    """A refusal with a reason is no finding: there may be too few registers, or too many operands."""
+    if said.startswith("TooManyLiveRegs") and not certainly_enough(func, env):
+        return Unsupported("an instruction that may need more registers than there are")
+    widest = max(len(inst.operands) for block in func.blocks for inst in block.insts)
+    if said.startswith("TooManyOperands") and widest > MAX_OPERANDS:
+        return Unsupported(f"{widest} operands")
+    return Crashed(0, f"refused: {said}, for no reason that our verifier and our count of registers know", f"{name}:refused")
