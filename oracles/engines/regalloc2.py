@@ -1,7 +1,8 @@
 """regalloc2, the register allocator of Cranelift, by itself: ``regalloc2@VERSION`` is built from its crate by cargo.
 
 It takes machine functions only, the cases of target ``regalloc``, beside our own ``allocators``. Settings: ``ion`` (the
-default, backtracking), ``fastalloc`` (single pass). Each answer is judged by our checker and by its own.
+default, backtracking), ``fastalloc`` (single pass); ``known``: ask what is known to go wrong as well
+(docs/found/regalloc2.md). Each answer is judged by our checker and by its own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Phase, Rejected, Unsupported
 
 ALGORITHMS: Final = ("ion", "fastalloc")
+KNOWN: Final = "known"
 CONTRACT: Final[tuple[str, ...]] = ()
 """It runs no modules; ``tests/engines/test_regalloc2.py`` is about it."""
 KINDS: Final = frozenset({CaseKind.MACHINE})
@@ -41,12 +43,12 @@ RELEASES: Final = BuiltReleases(
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: ``fastalloc`` or nothing. Raises ``UsageError``."""
-    named = [key for key, value in id.settings if key in ALGORITHMS and value == "on"]
-    if id.path or len(named) != len(id.settings):
+    words = {key for key, value in id.settings if value == "on"}
+    if id.path or len(words) != len(id.settings) or not words <= {*ALGORITHMS, KNOWN}:
         raise UsageError("regalloc2 is a crate with two algorithms: write regalloc2@VERSION:ion or :fastalloc")
-    if len(named) > 1:
+    if words >= {*ALGORITHMS}:
         raise UsageError("regalloc2 runs one algorithm: ion or fastalloc")
-    return id.with_settings({key: "on" for key in named if key != ALGORITHMS[0]})
+    return id.with_settings({key: "on" for key in words if key != ALGORITHMS[0]})
 
 
 def algorithm_of(id: EngineId) -> str:
@@ -71,7 +73,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if hello["version"] != version:
             raise EngineUnavailable(f"{id}: regalloc2 {hello['version']} was built instead")
-        dialects[:] = [_dialect(hello["constraints"], algorithm)]
+        dialects[:] = [_dialect(hello["constraints"], id)]
         lacking = [kind.value for kind in ConstraintKind if kind not in dialects[0].constraints]
         return version, (f"what asks for {' and '.join(lacking)} is asked without",) if lacking else ()
 
@@ -80,12 +82,12 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     return Regalloc2Engine(id, told, limits, dialects)
 
 
-def _dialect(constraints: list[str], algorithm: str) -> Dialect:
-    fast = algorithm == "fastalloc"
-    known = {kind for kind in ConstraintKind if kind.value in constraints}
+def _dialect(constraints: list[str], id: EngineId) -> Dialect:
+    fast = algorithm_of(id) == "fastalloc"
+    has = {kind for kind in ConstraintKind if kind.value in constraints}
     if fast:
-        known.discard(ConstraintKind.LIMIT)  # "not yet supported in fastalloc"
-    return Dialect(frozenset(known), plain_branches=fast)
+        has.discard(ConstraintKind.LIMIT)  # "not yet supported in fastalloc"
+    return Dialect(frozenset(has), plain_branches=fast, forward=fast, known=bool(id.get(KNOWN)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Regalloc2Engine(WorkerEngine):
             broken(self.id, header)
             place = f"regalloc2/{algorithm_of(self.id)}"
             try:
-                outcome = judged(request.func, request.env, header, body, place)
+                outcome = judged(request.func, request.env, header, body, place, bool(self.id.get(KNOWN)))
             except NoAnswer as error:
                 raise BadReply(str(error)) from None
         return Observation(str(self.id), outcome, Phase.COMPILE)

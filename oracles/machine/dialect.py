@@ -1,17 +1,27 @@
 """What an allocator can be asked, and the nearest function that it can be.
 
-Our machine functions allow more than an allocator's own contract does. What lies outside of it is not the allocator's
-fault, so a function is adapted first, to one that asks for a little less:
+Our machine functions allow more than regalloc2's contract does. What lies outside of it is not the allocator's fault,
+so a function is adapted first, to one that asks for a little less:
 
     blocks that nothing leads to                        are left out, and VRegs are numbered anew without gaps
     stack, limit, where the allocator has them not      any, reg; a limit that is no power of two becomes the next one
-    stack, where the instruction has the value twice    any: regalloc2 says "not supported"
+    stack, where the instruction has the value twice    any: "not supported"
     fixed to a register that is not allocatable         any
     reuse of an input that is not reg                   the input becomes reg; both fixed, if it is fixed
     reuse of an input beyond the 32nd operand           operands in another order: an index has 5 bits
-    a clobber that a fixed definition overwrites        is left out: regalloc2 forbids it
-    clobbers that leave definitions without registers   are left out: regalloc2 takes a clobber for a definition
+    a clobber that a fixed definition overwrites        is left out: "illegal"
+    clobbers that leave definitions without registers   are left out: a clobber is a definition
     a terminator's definition that is not fixed         any or stack, for an allocator that has nothing else there
+
+What is known to go wrong (docs/found/regalloc2.md) is avoided as well, so that what is not known can be seen, unless
+the dialect says ``known``:
+
+    several reuses in an instruction                    the first stays, other definitions are any
+    beside a reuse: an input fixed where the            the clobber is left out, the input any
+        instruction writes or clobbers
+    beside a reuse, or late: a value fixed in two       the first stays, others are any
+        places, or fixed beyond its limit
+    blocks in any order, for a ``forward`` allocator    reverse postorder
 
 The result is valid, and is the function itself where nothing of this is in it.
 """
@@ -34,6 +44,8 @@ from compiler.machine import (
     MachineInst,
     Operand,
     OperandKind,
+    OperandPos,
+    PReg,
     RegClass,
     VReg,
     fixed,
@@ -50,15 +62,18 @@ _UNLIMITED: Final = 64
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """``constraints`` are those that there are. With ``plain_branches`` what a terminator defines may be fixed, any or
-    stack alone."""
+    stack alone. ``forward``: it goes wrong where a block stands before all that lead to it. ``known``: it is asked what
+    is known to go wrong as well."""
 
     constraints: frozenset[ConstraintKind]
     plain_branches: bool = False
+    forward: bool = False
+    known: bool = False
 
 
 def adapted(func: MachineFunc, env: MachineEnv, dialect: Dialect) -> MachineFunc:
     """The nearest function that an allocator of this dialect can be asked about. ``func`` must be valid."""
-    func = _reached(func)
+    func = _reached(func, dialect.forward and not dialect.known)
     blocks = [
         MachineBlock(block.params, [_inst(inst, func, env, dialect) for inst in block.insts]) for block in func.blocks
     ]
@@ -75,11 +90,22 @@ def _enough(inst: MachineInst, func: MachineFunc, env: MachineEnv) -> bool:
     return all(enough_registers(inst, env, cls, classes, clobbers_are_outputs=True) for cls in RegClass)
 
 
-def _reached(func: MachineFunc) -> MachineFunc:
-    order = set(reverse_postorder(func.successors()))
-    if len(order) == len(func.blocks):
+def is_forward(func: MachineFunc) -> bool:
+    """Whether every block but the entry has a predecessor before it."""
+    seen = {0}
+    for index, block in enumerate(func.blocks):
+        if index not in seen:
+            return False
+        seen.update(edge.block for edge in block.edges)
+    return True
+
+
+def _reached(func: MachineFunc, forward: bool) -> MachineFunc:
+    """The blocks that the entry leads to; in reverse postorder with ``forward``, if their own order is not good."""
+    order = reverse_postorder(func.successors())
+    kept = order if forward and not is_forward(func) else sorted(order)
+    if kept == list(range(len(func.blocks))):
         return func
-    kept = [index for index in range(len(func.blocks)) if index in order]
     place = {old: new for new, old in enumerate(kept)}
     blocks = []
     for index in kept:
@@ -116,6 +142,8 @@ def _numbered(func: MachineFunc) -> MachineFunc:
 
 def _inst(inst: MachineInst, func: MachineFunc, env: MachineEnv, dialect: Dialect) -> MachineInst:
     operands = _reusing(inst.operands)
+    if not dialect.known:
+        operands = _avoiding(operands)
     uses = Counter(operand.vreg for operand in operands)
     operands = [_operand(operand, func, env, dialect, uses[operand.vreg] > 1) for operand in operands]
     if inst.is_terminator and dialect.plain_branches:
@@ -124,8 +152,9 @@ def _inst(inst: MachineInst, func: MachineFunc, env: MachineEnv, dialect: Dialec
     if not inst.clobbers:
         return asked
     allocatable = {preg for regs in env.regs.values() for preg in regs}
-    written = {operand.constraint.preg for operand in operands if operand.kind is OperandKind.DEF}
-    kept = tuple(preg for preg in inst.clobbers if preg in allocatable and preg not in written)
+    careful = not dialect.known and _reused(operands) is not None
+    held = {o.constraint.preg for o in operands if o.kind is OperandKind.DEF or careful}
+    kept = tuple(preg for preg in inst.clobbers if preg in allocatable and preg not in held)
     asked = replace(asked, clobbers=kept)
     return asked if _enough(asked, func, env) else replace(asked, clobbers=())
 
@@ -140,6 +169,35 @@ def _reusing(given: tuple[Operand, ...]) -> list[Operand]:
                 operands[k] = operand._replace(constraint=fixed(source.constraint.preg))
             else:
                 operands[operand.constraint.number] = source._replace(constraint=REG)
+    return operands
+
+
+def _reused(operands: list[Operand]) -> VReg | None:
+    """The value that the first definition with reuse takes over."""
+    numbers = [o.constraint.number for o in operands if o.constraint.kind is ConstraintKind.REUSE]
+    return operands[numbers[0]].vreg if numbers else None
+
+
+def _avoiding(given: list[Operand]) -> list[Operand]:
+    """Without what is known to go wrong in one instruction."""
+    operands = list(given)
+    for k in [k for k, o in enumerate(operands) if o.constraint.kind is ConstraintKind.REUSE][1:]:
+        operands[k] = operands[k]._replace(constraint=ANY)
+    reused = _reused(operands)
+    written = {o.constraint.preg for o in operands if o.kind is OperandKind.DEF} if reused is not None else set()
+    limits: dict[VReg, int] = {}
+    for operand in operands:
+        if operand.kind is OperandKind.USE and operand.constraint.kind is ConstraintKind.LIMIT:
+            limits[operand.vreg] = min(operand.constraint.number, limits.get(operand.vreg, _UNLIMITED))
+    held: dict[VReg, PReg] = {}
+    for k, operand in enumerate(operands):
+        preg = operand.constraint.preg
+        late = operand.pos is OperandPos.LATE or reused not in (None, operand.vreg)
+        if preg is None or operand.kind is OperandKind.DEF or not late:
+            continue
+        other = held.setdefault(operand.vreg, preg) != preg or preg.hw >= limits.get(operand.vreg, _UNLIMITED)
+        if other or preg in written:
+            operands[k] = operand._replace(constraint=ANY)
     return operands
 
 

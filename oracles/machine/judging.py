@@ -9,7 +9,7 @@ from compiler.machine import MAX_OPERANDS, Allocations, MachineEnv, MachineFunc
 from compiler.machine_text import MachineTextError, parse_case
 from compiler.machine_verify import verify
 from compiler.regalloc.checker import check
-from oracles.machine.dialect import certainly_enough
+from oracles.machine.dialect import certainly_enough, is_forward
 from oracles.machine.flat import NoPlace, answer
 from wasm.embedding import Crashed, Outcome, Returned, Unsupported
 
@@ -32,11 +32,14 @@ def parsed(content: bytes) -> tuple[MachineFunc, MachineEnv]:
     return func, env
 
 
-def judged(func: MachineFunc, env: MachineEnv, header: dict[str, Any], body: bytes, name: str) -> Outcome:
+def judged(
+    func: MachineFunc, env: MachineEnv, header: dict[str, Any], body: bytes, name: str, known: bool = False
+) -> Outcome:
     """The outcome of a worker's reply about a function; what is wrong is a ``Crashed`` at ``name:KIND``.
 
     The header has ``refused``, an error's name and what belongs to it, or ``own``: what the allocator's own checker
-    says of the allocation in the body, null where it was not asked. Raises ``NoAnswer`` for what is no answer.
+    says of the allocation in the body, null where it was not asked. That one loses what it knows where a block stands
+    before all that lead to it: there it is heard with ``known`` only. Raises ``NoAnswer`` for what is no answer.
     """
     if "refused" in header:
         return _refusal(func, env, header["refused"], name)
@@ -48,7 +51,7 @@ def judged(func: MachineFunc, env: MachineEnv, header: dict[str, Any], body: byt
     errors = check(func, env, found)
     if errors:
         return Crashed(0, "\n".join([f"wrong: {errors[0]}; {own}", *map(str, errors[1:_SHOWN])]), f"{name}:wrong")
-    if header["own"]:
+    if header["own"] and (known or is_forward(func)):
         return Crashed(0, f"right to our checker; {own}", f"{name}:own-checker")
     return Returned()
 
