@@ -87,7 +87,7 @@ def _dialect(constraints: list[str], id: EngineId) -> Dialect:
     has = {kind for kind in ConstraintKind if kind.value in constraints}
     if fast:
         has.discard(ConstraintKind.LIMIT)  # "not yet supported in fastalloc"
-    return Dialect(frozenset(has), plain_branches=fast, forward=fast, known=bool(id.get(KNOWN)))
+    return Dialect(frozenset(has), fast=fast, known=bool(id.get(KNOWN)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Regalloc2Engine(WorkerEngine):
             broken(self.id, header)
             place = f"regalloc2/{algorithm_of(self.id)}"
             try:
-                outcome = judged(request.func, request.env, header, body, place, bool(self.id.get(KNOWN)))
+                outcome = judged(request.func, request.env, header, body, place, self._dialects[0])
             except NoAnswer as error:
                 raise BadReply(str(error)) from None
         return Observation(str(self.id), outcome, Phase.COMPILE)

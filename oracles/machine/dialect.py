@@ -11,7 +11,7 @@ so a function is adapted first, to one that asks for a little less:
     reuse of an input beyond the 32nd operand           operands in another order: an index has 5 bits
     a clobber that a fixed definition overwrites        is left out: "illegal"
     clobbers that leave definitions without registers   are left out: a clobber is a definition
-    a terminator's definition that is not fixed         any or stack, for an allocator that has nothing else there
+    a terminator's definition that is not fixed         any or stack, for fastalloc, which has nothing else there
 
 What is known to go wrong (docs/found/regalloc2.md) is avoided as well, so that what is not known can be seen, unless
 the dialect says ``known``:
@@ -21,7 +21,10 @@ the dialect says ``known``:
         instruction writes or clobbers
     beside a reuse, or late: a value fixed in two       the first stays, others are any
         places, or fixed beyond its limit
-    blocks in any order, for a ``forward`` allocator    reverse postorder
+    for fastalloc: blocks in any order                  reverse postorder
+    for fastalloc: definitions on the stack             any
+    for fastalloc: a parameter that gets what the       is the argument, if that has other uses
+        terminator before it defines
 
 The result is valid, and is the function itself where nothing of this is in it.
 """
@@ -61,19 +64,20 @@ _UNLIMITED: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """``constraints`` are those that there are. With ``plain_branches`` what a terminator defines may be fixed, any or
-    stack alone. ``forward``: it goes wrong where a block stands before all that lead to it. ``known``: it is asked what
-    is known to go wrong as well."""
+    """``constraints`` are those that there are. ``fast``: it is fastalloc. ``known``: it is asked what is known to go
+    wrong as well."""
 
     constraints: frozenset[ConstraintKind]
-    plain_branches: bool = False
-    forward: bool = False
+    fast: bool = False
     known: bool = False
 
 
 def adapted(func: MachineFunc, env: MachineEnv, dialect: Dialect) -> MachineFunc:
     """The nearest function that an allocator of this dialect can be asked about. ``func`` must be valid."""
-    func = _reached(func, dialect.forward and not dialect.known)
+    careful = dialect.fast and not dialect.known
+    func = _reached(func, careful)
+    if careful:
+        func = _without_copies(func)
     blocks = [
         MachineBlock(block.params, [_inst(inst, func, env, dialect) for inst in block.insts]) for block in func.blocks
     ]
@@ -143,10 +147,10 @@ def _numbered(func: MachineFunc) -> MachineFunc:
 def _inst(inst: MachineInst, func: MachineFunc, env: MachineEnv, dialect: Dialect) -> MachineInst:
     operands = _reusing(inst.operands)
     if not dialect.known:
-        operands = _avoiding(operands)
+        operands = _avoiding(operands, dialect.fast)
     uses = Counter(operand.vreg for operand in operands)
     operands = [_operand(operand, func, env, dialect, uses[operand.vreg] > 1) for operand in operands]
-    if inst.is_terminator and dialect.plain_branches:
+    if inst.is_terminator and dialect.fast:
         operands = [_on_branch(operand) for operand in operands]
     asked = replace(inst, operands=_reordered(operands))
     if not inst.clobbers:
@@ -178,9 +182,49 @@ def _reused(operands: list[Operand]) -> VReg | None:
     return operands[numbers[0]].vreg if numbers else None
 
 
-def _avoiding(given: list[Operand]) -> list[Operand]:
+def _without_copies(func: MachineFunc) -> MachineFunc:
+    """Parameters that get what the terminator before them defines are that itself, where it has other uses: their block
+    has one predecessor."""
+    uses = Counter(o.vreg for block in func.blocks for inst in block.insts for o in inst.operands)
+    uses.update(arg for block in func.blocks for edge in block.edges for arg in edge.args)
+    renamed: dict[VReg, VReg] = {}
+    gone: dict[int, set[int]] = {}
+    for block in func.blocks:
+        born = {o.vreg for o in block.terminator.operands if o.kind is OperandKind.DEF}
+        for edge in block.edges if born else ():
+            for k, arg in enumerate(edge.args):
+                if arg in born and uses[arg] > 2:  # its definition is one
+                    renamed[func.blocks[edge.block].params[k]] = arg
+                    gone.setdefault(edge.block, set()).add(k)
+    if not renamed:
+        return func
+
+    def name(vreg: VReg) -> VReg:
+        while vreg in renamed:
+            vreg = renamed[vreg]
+        return vreg
+
+    def kept(index: int, items: tuple[VReg, ...]) -> tuple[VReg, ...]:
+        return tuple(name(item) for k, item in enumerate(items) if k not in gone.get(index, ()))
+
+    blocks = []
+    for index, block in enumerate(func.blocks):
+        insts = []
+        for inst in block.insts:
+            operands = tuple([operand._replace(vreg=name(operand.vreg)) for operand in inst.operands])
+            edges = inst.edges and tuple(Edge(edge.block, kept(edge.block, edge.args)) for edge in inst.edges)
+            insts.append(replace(inst, operands=operands, edges=edges))
+        params = tuple(param for k, param in enumerate(block.params) if k not in gone.get(index, ()))
+        blocks.append(MachineBlock(params, insts))
+    return replace(func, blocks=blocks)
+
+
+def _avoiding(given: list[Operand], fast: bool) -> list[Operand]:
     """Without what is known to go wrong in one instruction."""
     operands = list(given)
+    for k, operand in enumerate(operands):
+        if fast and operand.kind is OperandKind.DEF and operand.constraint.kind is ConstraintKind.STACK:
+            operands[k] = operand._replace(constraint=ANY)
     for k in [k for k, o in enumerate(operands) if o.constraint.kind is ConstraintKind.REUSE][1:]:
         operands[k] = operands[k]._replace(constraint=ANY)
     reused = _reused(operands)

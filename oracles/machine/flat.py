@@ -6,8 +6,8 @@
                      how many operands, how many clobbers, 0 or 1 + how many edges (a terminator);
                      operands: VReg, packed; clobbers: registers; edges: block, how many arguments, the arguments
 
-A register is its encoding, plus 64 in class FLOAT. A packed operand has bit 0 for a use, bit 1 for late, the constraint
-(its index in ``CONSTRAINTS``) in three bits, and above it the register of FIXED, the index of REUSE, the bound of LIMIT.
+A register is its encoding, plus 64 in class FLOAT. A packed operand has bit 0 for a use, bit 1 for late, the number of
+its constraint in ``CONSTRAINTS`` in three bits, and above it FIXED's register, the index of REUSE, the bound of LIMIT.
 
 An answer has the number of slots and of edits, each edit as instruction << 1 | after, source, target, and then the
 places of all operands in order. A place is 1 << 29 | register, 2 << 29 | slot, or 0 for none. Moves have no type: one
@@ -135,9 +135,7 @@ def _inst(words: Iterator[int]) -> MachineInst:
     inst = MachineInst("", tuple(_unpacked(next(words), next(words)) for _ in range(operands)))
     inst.clobbers = tuple(_of_preg(next(words)) for _ in range(clobbers))
     if edges:
-        inst.edges = tuple(
-            Edge(next(words), tuple(next(words) for _ in range(next(words)))) for _ in range(edges - 1)
-        )
+        inst.edges = tuple(Edge(next(words), tuple(next(words) for _ in range(next(words)))) for _ in range(edges - 1))
     return inst
 
 
@@ -158,9 +156,7 @@ def answer(content: bytes, func: MachineFunc) -> Allocations:
     for number, inst in enumerate(insts):
         given = words[at : at + len(inst.operands)]
         at += len(inst.operands)
-        allocated.append(
-            tuple([_place(word, f"operand {k} of inst {number}") for k, word in enumerate(given)])
-        )
+        allocated.append(tuple([_place(word, f"operand {k} of inst {number}") for k, word in enumerate(given)]))
     return Allocations(allocated, edits, slots)
 
 

@@ -9,7 +9,7 @@ from compiler.machine import MAX_OPERANDS, Allocations, MachineEnv, MachineFunc
 from compiler.machine_text import MachineTextError, parse_case
 from compiler.machine_verify import verify
 from compiler.regalloc.checker import check
-from oracles.machine.dialect import certainly_enough, is_forward
+from oracles.machine.dialect import Dialect, certainly_enough, is_forward
 from oracles.machine.flat import NoPlace, answer
 from wasm.embedding import Crashed, Outcome, Returned, Unsupported
 
@@ -33,16 +33,17 @@ def parsed(content: bytes) -> tuple[MachineFunc, MachineEnv]:
 
 
 def judged(
-    func: MachineFunc, env: MachineEnv, header: dict[str, Any], body: bytes, name: str, known: bool = False
+    func: MachineFunc, env: MachineEnv, header: dict[str, Any], body: bytes, name: str, dialect: Dialect
 ) -> Outcome:
     """The outcome of a worker's reply about a function; what is wrong is a ``Crashed`` at ``name:KIND``.
 
     The header has ``refused``, an error's name and what belongs to it, or ``own``: what the allocator's own checker
     says of the allocation in the body, null where it was not asked. That one loses what it knows where a block stands
-    before all that lead to it: there it is heard with ``known`` only. Raises ``NoAnswer`` for what is no answer.
+    before all that lead to it: there it is heard with ``known`` only, as are refusals of fastalloc, which counts
+    registers short. Raises ``NoAnswer`` for what is no answer.
     """
     if "refused" in header:
-        return _refusal(func, env, header["refused"], name)
+        return _refusal(func, env, header["refused"], name, dialect)
     own = _own(header["own"])
     try:
         found: Allocations = answer(body, func)
@@ -51,7 +52,7 @@ def judged(
     errors = check(func, env, found)
     if errors:
         return Crashed(0, "\n".join([f"wrong: {errors[0]}; {own}", *map(str, errors[1:_SHOWN])]), f"{name}:wrong")
-    if header["own"] and (known or is_forward(func)):
+    if header["own"] and (dialect.known or is_forward(func)):
         return Crashed(0, f"right to our checker; {own}", f"{name}:own-checker")
     return Returned()
 
@@ -62,11 +63,16 @@ def _own(said: str | None) -> str:
     return f"its own checker: {said}" if said else "its own checker finds nothing"
 
 
-def _refusal(func: MachineFunc, env: MachineEnv, said: str, name: str) -> Outcome:
+def _refusal(func: MachineFunc, env: MachineEnv, said: str, name: str, dialect: Dialect) -> Outcome:
     """A refusal with a reason is no finding: there may be too few registers, or too many operands."""
-    if said.startswith("TooManyLiveRegs") and not certainly_enough(func, env):
-        return Unsupported("an instruction that may need more registers than there are")
+    if said.startswith("TooManyLiveRegs"):
+        if not certainly_enough(func, env):
+            return Unsupported("an instruction that may need more registers than there are")
+        if dialect.fast and not dialect.known:
+            return Unsupported("any beside reg in one instruction, where registers are few")
     widest = max(len(inst.operands) for block in func.blocks for inst in block.insts)
     if said.startswith("TooManyOperands") and widest > MAX_OPERANDS:
         return Unsupported(f"{widest} operands")
-    return Crashed(0, f"refused: {said}, for no reason that our verifier and our count of registers know", f"{name}:refused")
+    return Crashed(
+        0, f"refused: {said}, for no reason that our verifier and our count of registers know", f"{name}:refused"
+    )

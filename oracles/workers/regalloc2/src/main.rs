@@ -7,7 +7,7 @@ mod function;
 use frames::{lap, text, Answer, Frames};
 use function::Func;
 use regalloc2::checker::Checker;
-use regalloc2::{Algorithm, Allocation, Edit, Function, InstPosition, MachineEnv, Output, RegallocOptions};
+use regalloc2::{Algorithm, Allocation, Block, Edit, Function, InstOrEdit, MachineEnv, Output, RegallocOptions};
 use serde_json::{json, Value as Json};
 
 const COMPILE: u32 = 1;
@@ -33,13 +33,22 @@ fn place(allocation: Allocation) -> u32 {
     allocation.as_stack().map_or(0, |slot| 2 << 29 | slot.index() as u32)
 }
 
-/// Slots, edits with their points, and the allocations of all operands in order.
-fn answer(output: &Output) -> Vec<u32> {
-    let mut words = vec![output.num_spillslots as u32, output.edits.len() as u32];
-    for (point, edit) in &output.edits {
-        let Edit::Move { from, to } = edit;
-        let after = (point.pos() == InstPosition::After) as u32;
-        words.extend([(point.inst().index() as u32) << 1 | after, place(*from), place(*to)]);
+/// Slots, edits with their points, and the allocations of all operands in order. Edits are those that a client sees who
+/// goes over the blocks: what stands behind a block's last instruction is left out there.
+fn answer(func: &Func, output: &Output) -> Vec<u32> {
+    let mut words = vec![output.num_spillslots as u32, 0];
+    for block in (0..func.num_blocks()).map(Block::new) {
+        let mut next = func.block_insns(block).first();
+        for item in output.block_insts_and_edits(func, block) {
+            match item {
+                InstOrEdit::Inst(inst) => next = inst.next(),
+                InstOrEdit::Edit(edit) => {
+                    let Edit::Move { from, to } = edit;
+                    words.extend([(next.index() as u32) << 1, place(*from), place(*to)]);
+                    words[1] += 1;
+                }
+            }
+        }
     }
     words.extend(output.allocs.iter().map(|allocation| place(*allocation)));
     words
@@ -70,7 +79,7 @@ fn case(frames: &mut Frames, options: &RegallocOptions, content: &[u8]) -> Answe
             frames.at(CHECK, -1);
             let own = checked(&func, &env, &output);
             lap(&mut frames.times[3], &mut mark);
-            (json!({"own": own}), bytes(&answer(&output)))
+            (json!({"own": own}), bytes(&answer(&func, &output)))
         }
         Err(error) => (json!({"refused": format!("{error:?}")}), vec![]),
     }
