@@ -21,7 +21,8 @@ the dialect says ``known``:
         instruction writes or clobbers
     beside a reuse, or late: a value fixed in two       the first stays, others are any
         places, or fixed beyond its limit
-    for fastalloc: blocks in any order                  reverse postorder
+    a value with a limit fixed in two places            the first stays, others are any
+    a block before all that lead to it                  blocks in reverse postorder
     for fastalloc: definitions on the stack             any
     for fastalloc: a parameter that gets what the       is the argument, if that has other uses
         terminator before it defines
@@ -74,9 +75,8 @@ class Dialect:
 
 def adapted(func: MachineFunc, env: MachineEnv, dialect: Dialect) -> MachineFunc:
     """The nearest function that an allocator of this dialect can be asked about. ``func`` must be valid."""
-    careful = dialect.fast and not dialect.known
-    func = _reached(func, careful)
-    if careful:
+    func = _reached(func, not dialect.known)
+    if dialect.fast and not dialect.known:
         func = _without_copies(func)
     blocks = [
         MachineBlock(block.params, [_inst(inst, func, env, dialect) for inst in block.insts]) for block in func.blocks
@@ -236,11 +236,14 @@ def _avoiding(given: list[Operand], fast: bool) -> list[Operand]:
     held: dict[VReg, PReg] = {}
     for k, operand in enumerate(operands):
         preg = operand.constraint.preg
-        late = operand.pos is OperandPos.LATE or reused not in (None, operand.vreg)
-        if preg is None or operand.kind is OperandKind.DEF or not late:
+        if preg is None or operand.kind is OperandKind.DEF:
             continue
-        other = held.setdefault(operand.vreg, preg) != preg or preg.hw >= limits.get(operand.vreg, _UNLIMITED)
-        if other or preg in written:
+        late = operand.pos is OperandPos.LATE or reused not in (None, operand.vreg)
+        beyond = preg.hw >= limits.get(operand.vreg, _UNLIMITED)
+        if not late and operand.vreg not in limits:
+            continue
+        another = held.setdefault(operand.vreg, preg) != preg
+        if another or (late and (beyond or preg in written)):
             operands[k] = operand._replace(constraint=ANY)
     return operands
 
