@@ -32,7 +32,7 @@ from oracles.remote.worker_calls import await_reply
 ALGORITHMS = ("ion", "fastalloc")
 
 
-MORE = 20
+MORE = 200
 """How often a function is allocated for its time: the CPU time of a process moves on in steps."""
 
 

@@ -19,6 +19,7 @@ the dialect says ``known``:
     several reuses in an instruction                    the first stays, other definitions are any
     beside a reuse: an input fixed where the            the clobber is left out, the input any
         instruction writes or clobbers
+    beside a reuse: its value fixed by another operand  any
     beside a reuse, or late: a value fixed in two       the first stays, others are any
         places, or fixed beyond its limit
     a value with a limit fixed in two places            the first stays, others are any
@@ -240,10 +241,10 @@ def _avoiding(given: list[Operand], fast: bool) -> list[Operand]:
             continue
         late = operand.pos is OperandPos.LATE or reused not in (None, operand.vreg)
         beyond = preg.hw >= limits.get(operand.vreg, _UNLIMITED)
-        if not late and operand.vreg not in limits:
+        if not late and operand.vreg not in limits and operand.vreg != reused:
             continue
         another = held.setdefault(operand.vreg, preg) != preg
-        if another or (late and (beyond or preg in written)):
+        if another or operand.vreg == reused or (late and (beyond or preg in written)):
             operands[k] = operand._replace(constraint=ANY)
     return operands
 

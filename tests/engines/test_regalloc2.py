@@ -359,6 +359,7 @@ def test_what_takes_too_long_is_stopped() -> None:
 FACES = {
     "two-reuses": ("ion", "refused: TooManyLiveRegs"),
     "two-reuses-wrong": ("ion", "wrong"),
+    "reuse-any": ("ion", "refused: TooManyLiveRegs"),
     "reuse-fixed": ("ion", "Could not allocate minimal bundle"),
     "reuse-clobber": ("ion", "Could not allocate minimal bundle"),
     "reuse-fixed-twice": ("ion", "wrong"),
