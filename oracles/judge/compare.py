@@ -384,7 +384,7 @@ class _Court:
                 dissents.append(
                     Dissent(main.engine, REFERENCE, Kind.CRASH, phase, phase, detail, crash.text, crash.location)
                 )
-            else:
+            elif self.case.kind is not CaseKind.MACHINE:
                 agreeing.insert(0, main.engine)
         if not dissents:
             return Agree(poisons)
