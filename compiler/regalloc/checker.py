@@ -35,8 +35,9 @@ Transfer, in program order:
 Besides: every operand has an allocation that meets its constraint and that the environment allows; definitions of one
 instruction do not share a place, nor an early definition with a use, nor a late use with a late definition or a
 clobber; no edit stands behind a terminator, moves from memory to memory, crosses register classes, or writes a register
-that is neither allocatable nor scratch nor asked for by an operand; a spill slot lies in the frame. Proved: uses see the values that the original function says. Not proved: that emission encodes what was
-allocated, and anything about instructions' own effects.
+that is neither allocatable nor scratch nor asked for by an operand; a spill slot lies in the frame. Proved: uses see
+the values that the original function says. Not proved: that emission encodes what was allocated, and anything about
+instructions' own effects.
 
 The idea is regalloc2's ``checker.rs`` (and Watt and others'); edge definitions and words of slots are this project's.
 """

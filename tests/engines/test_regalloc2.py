@@ -33,7 +33,7 @@ from generators.choices import ChoiceSource
 from generators.hypothesis import sources
 from generators.machine.funcs import make_function
 from generators.registry import make_case
-from oracles import built, crates
+from oracles import crates
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, open_engine
 from oracles.engines.regalloc2 import RELEASES, Regalloc2Engine
 from oracles.machine import flat
@@ -416,7 +416,7 @@ def test_other_ids_are_mistakes(text: str) -> None:
 
 def test_without_cargo_it_is_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(built.shutil, "which", lambda _name: None)
+    monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(EngineUnavailable, match=r"^regalloc2 is built by cargo, which is not installed$"):
         crates.listed("regalloc2")
     with pytest.raises(EngineUnavailable, match=r"^regalloc2 is built by cargo, which is not installed$"):
