@@ -5,6 +5,7 @@ What needs a release is skipped where none is in the cache (`fuzz engines instal
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,8 +40,11 @@ from oracles.engines.regalloc2 import RELEASES, Regalloc2Engine
 from oracles.machine import flat
 from oracles.machine.dialect import REUSABLE, Dialect, adapted, certainly_enough, is_forward
 from oracles.machine.judging import judged
-from oracles.remote.protocol import encode_frame
+from oracles.remote.process import Launch
+from oracles.remote.protocol import Flavour, encode_frame
+from oracles.remote.replies import Reply
 from oracles.remote.worker_calls import await_reply
+from oracles.remote.worker_engine import Worker
 from wasm.case import Case, CaseKind
 from wasm.embedding import Crashed, Outcome, Rejected, Returned, TimedOut, Unsupported
 from wasm.valtypes import I64
@@ -281,6 +285,26 @@ def test_both_checkers_are_heard_and_refusals_need_a_reason() -> None:
     assert isinstance(judged(func, env, {"refused": "CritEdge(0, 1)"}, b"", "x/y", dialect), Crashed)
     full, env = parse_case(TEXT.replace("v0<reg v1<reg", "v0<late:reg v1<late:reg").replace("reuse(0)", "reg"))
     assert isinstance(judged(full, env, {"refused": "TooManyLiveRegs"}, b"", "x/y", dialect), Unsupported)
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "says"),
+    [
+        ({}, b"", "its worker's reply cannot be read (KeyError: 'own'): docs/protocol.md has the keys"),
+        ({"own": ""}, b"", "what its worker answered is no reply: 0 words for 7 operands (docs/protocol.md)"),
+        ({"own": ""}, words(0, 1 << 30), "what its worker answered is no reply: 2 words for 7 operands"),
+        ({"broken": "a\nb"}, b"", "its worker failed (a | b): please report it"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_line(header: dict[str, object], body: bytes, says: str) -> None:
+    worker = Worker(Launch(("worker",)), Flavour(frozenset(), True), "regalloc2-ion", lambda _hello: ("0", ()))
+    engine = Regalloc2Engine(EngineId.parse("regalloc2"), worker, Limits(), [Dialect(ALL)])
+    text = json.dumps(header).encode()
+    reply = Reply(len(text).to_bytes(4, "little") + text + body, (0.0,) * 5)
+    with pytest.raises(EngineUnavailable) as error:
+        engine.reading(engine.request(case_of(TEXT)), reply)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 # --- the engine -----------------------------------------------------------------------------------------------------
