@@ -19,9 +19,10 @@ the dialect says ``known``:
     several reuses in an instruction                    the first stays, other definitions are any
     beside a reuse: an input fixed where the            the clobber is left out, the input any
         instruction writes or clobbers
-    beside a reuse: its value fixed by another operand  any
-    beside a reuse, or late: a value fixed in two       the first stays, others are any
-        places, or fixed beyond its limit
+    beside a reuse: a value fixed by one operand and    the fixed one is any
+        asked for by another
+    late: a value fixed in two places, or beyond its    the first stays, others are any
+        limit
     a value with a limit fixed in two places            the first stays, others are any
     a block before all that lead to it                  blocks in reverse postorder
     for fastalloc: definitions on the stack             any
@@ -229,6 +230,7 @@ def _avoiding(given: list[Operand], fast: bool) -> list[Operand]:
     for k in [k for k, o in enumerate(operands) if o.constraint.kind is ConstraintKind.REUSE][1:]:
         operands[k] = operands[k]._replace(constraint=ANY)
     reused = _reused(operands)
+    several = Counter(operand.vreg for operand in operands)
     written = {o.constraint.preg for o in operands if o.kind is OperandKind.DEF} if reused is not None else set()
     limits: dict[VReg, int] = {}
     for operand in operands:
@@ -239,12 +241,14 @@ def _avoiding(given: list[Operand], fast: bool) -> list[Operand]:
         preg = operand.constraint.preg
         if preg is None or operand.kind is OperandKind.DEF:
             continue
-        late = operand.pos is OperandPos.LATE or reused not in (None, operand.vreg)
-        beyond = preg.hw >= limits.get(operand.vreg, _UNLIMITED)
-        if not late and operand.vreg not in limits and operand.vreg != reused:
-            continue
-        another = held.setdefault(operand.vreg, preg) != preg
-        if another or operand.vreg == reused or (late and (beyond or preg in written)):
+        if reused is not None:
+            other = several[operand.vreg] > 1 or preg in written
+        else:
+            late = operand.pos is OperandPos.LATE
+            beyond = preg.hw >= limits.get(operand.vreg, _UNLIMITED)
+            counted = late or operand.vreg in limits
+            other = counted and (held.setdefault(operand.vreg, preg) != preg or (late and beyond))
+        if other:
             operands[k] = operand._replace(constraint=ANY)
     return operands
 

@@ -122,7 +122,7 @@ block 2
         ("op v0<limit(1) v0<fixed(int:1) v0<fixed(int:2)", "op v0<limit(1) v0<fixed(int:1) v0<any"),
         (
             "op v0<fixed(int:1) v0<fixed(int:2) v1<reg v2:i64>reuse(2)",
-            "op v0<fixed(int:1) v0<any v1<reg v2:i64>reuse(2)",
+            "op v0<any v0<any v1<reg v2:i64>reuse(2)",
         ),
     ],
 )

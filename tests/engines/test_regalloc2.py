@@ -206,6 +206,7 @@ FACES = {
     "two-reuses": ("ion", "refused: TooManyLiveRegs"),
     "two-reuses-wrong": ("ion", "wrong"),
     "reuse-any": ("ion", "refused: TooManyLiveRegs"),
+    "reuse-fixed-and-reg": ("ion", "refused: TooManyLiveRegs"),
     "reuse-fixed": ("ion", "Could not allocate minimal bundle"),
     "reuse-clobber": ("ion", "Could not allocate minimal bundle"),
     "reuse-fixed-twice": ("ion", "wrong"),
