@@ -220,7 +220,7 @@ class _Checker:
                 self.movable.add(operand.constraint.preg)
             problem = self._constraint(operand, place, allocs)
             if problem:
-                self._fail(block, number, f"operand {k} of {inst_text(inst, self.func, allocs)}: {problem}")
+                self._fail(block, number, f"operand {k}: {problem} (in {inst_text(inst, self.func, allocs)})")
             self._frame(block, number, place, self.bits[operand.vreg])
 
     def _constraint(self, operand: Operand, place: Allocation, allocs: tuple[Allocation, ...]) -> str:

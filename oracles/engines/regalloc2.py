@@ -18,6 +18,7 @@ from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, 
 from oracles.machine.dialect import Dialect, adapted
 from oracles.machine.flat import NoAnswer, written
 from oracles.machine.judging import NoFunction, judged, parsed
+from oracles.provision import version_key
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour, Request, encode_frame
 from oracles.remote.replies import BadReply, Reply
@@ -28,6 +29,7 @@ from wasm.embedding import Observation, Phase, Rejected, Unsupported
 
 ALGORITHMS: Final = ("ion", "fastalloc")
 KNOWN: Final = "known"
+_STACK_IN_FASTALLOC: Final = "0.13.1"
 CONTRACT: Final[tuple[str, ...]] = ()
 """It runs no modules; ``tests/engines/test_regalloc2.py`` is about it."""
 KINDS: Final = frozenset({CaseKind.MACHINE})
@@ -73,7 +75,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if hello["version"] != version:
             raise EngineUnavailable(f"{id}: regalloc2 {hello['version']} was built instead")
-        dialects[:] = [_dialect(hello["constraints"], id)]
+        dialects[:] = [_dialect(hello["constraints"], id, version)]
         lacking = [kind.value for kind in ConstraintKind if kind not in dialects[0].constraints]
         return version, (f"what asks for {' and '.join(lacking)} is asked without",) if lacking else ()
 
@@ -82,11 +84,14 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     return Regalloc2Engine(id, told, limits, dialects)
 
 
-def _dialect(constraints: list[str], id: EngineId) -> Dialect:
+def _dialect(constraints: list[str], id: EngineId, version: str) -> Dialect:
+    """What a release's algorithm can be asked, of the constraints that the crate has words for."""
     fast = algorithm_of(id) == "fastalloc"
     has = {kind for kind in ConstraintKind if kind.value in constraints}
     if fast:
         has.discard(ConstraintKind.LIMIT)  # "not yet supported in fastalloc"
+        if version_key(version) < version_key(_STACK_IN_FASTALLOC):
+            has.discard(ConstraintKind.STACK)
     return Dialect(frozenset(has), fast=fast, known=bool(id.get(KNOWN)))
 
 

@@ -6,14 +6,17 @@ from functools import lru_cache
 from typing import Any, Final
 
 from compiler.machine import MAX_OPERANDS, Allocations, MachineEnv, MachineFunc
-from compiler.machine_text import MachineTextError, parse_case
+from compiler.machine_text import MachineTextError, parse_case, print_machine
 from compiler.machine_verify import verify
 from compiler.regalloc.checker import check
 from oracles.machine.dialect import Dialect, certainly_enough, is_forward
 from oracles.machine.flat import NoPlace, answer
 from wasm.embedding import Crashed, Outcome, Returned, Unsupported
 
-_SHOWN: Final = 3
+_ERRORS: Final = 3
+"""So many of the checker's complaints are told."""
+_SMALL: Final = 2500
+"""Characters of a function that is told."""
 
 
 class NoFunction(ValueError):
@@ -48,13 +51,24 @@ def judged(
     try:
         found: Allocations = answer(body, func)
     except NoPlace as error:
-        return Crashed(0, f"wrong: {error}; {own}", f"{name}:wrong")
-    errors = check(func, env, found)
-    if errors:
-        return Crashed(0, "\n".join([f"wrong: {errors[0]}; {own}", *map(str, errors[1:_SHOWN])]), f"{name}:wrong")
+        return _crash("wrong", f"wrong: {error}", [own], name, func)
+    if errors := [str(error) for error in check(func, env, found)]:
+        # What tells one kind of mistake from another stands in the first line; which instruction it was does not.
+        first, _, where = errors[0].partition(" (in ")
+        more = [f"in {where.removesuffix(')')}"] if where else []
+        return _crash("wrong", f"wrong: {first}", [own, *more, *errors[1:_ERRORS]], name, func, found)
     if header["own"] and (dialect.known or is_forward(func)):
-        return Crashed(0, f"right to our checker; {own}", f"{name}:own-checker")
+        return _crash("own-checker", "right to our checker, wrong to its own", [own], name, func, found)
     return Returned()
+
+
+def _crash(
+    kind: str, first: str, more: list[str], name: str, func: MachineFunc, found: Allocations | None = None
+) -> Crashed:
+    """The function that was asked and the answer are told as well if they are small: a report needs them."""
+    asked = print_machine(func, found)
+    lines = [first, *more, *(["asked:", asked.rstrip()] if len(asked) <= _SMALL else [])]
+    return Crashed(0, "\n".join(lines), f"{name}:{kind}")
 
 
 def _own(said: str | None) -> str:
@@ -73,6 +87,5 @@ def _refusal(func: MachineFunc, env: MachineEnv, said: str, name: str, dialect: 
     widest = max(len(inst.operands) for block in func.blocks for inst in block.insts)
     if said.startswith("TooManyOperands") and widest > MAX_OPERANDS:
         return Unsupported(f"{widest} operands")
-    return Crashed(
-        0, f"refused: {said}, for no reason that our verifier and our count of registers know", f"{name}:refused"
-    )
+    first = f"refused: {said}, for no reason that our verifier and our count of registers know"
+    return _crash("refused", first, [], name, func)
