@@ -16,6 +16,7 @@ reference judges nothing, and neither imports the other.
 ``transforming``     tools that must preserve what a module means, by running what they make; one a file in
                      ``transformers/``
 ``interpreter/``     the reference (docs/interpreter.md)
+``machine/``         other people's register allocators on our machine functions (docs/regalloc.md)
 ``compiled/``        running what our own compiler makes; only its worker and tests import this
 ``linking``          what these two share: linking, outcomes; ``stops`` has their exceptions
 ``modules/``         the modules that the harness brings along: probes, spectest

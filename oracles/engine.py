@@ -11,6 +11,7 @@ an entry point (``wasm.plugins``), imported when first asked for, with
     def builds() -> Iterator[str]    # optional: ids of builds that are at hand, or lines about those under way
     ALIASES: Mapping[str, str]   # optional: names with a hyphen, each for the beginning of an id
     def draws(id: EngineId) -> tuple[EngineId, ...]    # optional: those that an id stands for, if it stands for several
+    KINDS: frozenset[CaseKind]   # optional: the kinds of cases that it takes, where those are not modules
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
     RELEASES: Releases           # optional: its released versions, for an engine that a registry has (``Releases``)
 
@@ -57,6 +58,10 @@ _KEY: Final = re.compile(r"[a-z][A-Za-z0-9_.-]*\Z")
 _ALIAS: Final = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)+\Z")
 BUILD: Final = "build"
 """The setting that says that the engine is built here, in place of being fetched as a release."""
+
+
+MODULES: Final = frozenset({CaseKind.WASM, CaseKind.BYTES})
+"""The kinds of cases that most engines take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,12 @@ def adapter(name: str) -> Any:
     return entry(FOLDER, name)
 
 
+def kinds_of(name: str) -> frozenset[CaseKind]:
+    """The kinds of cases that an engine takes by its adapter; modules for one that is not here."""
+    found: frozenset[CaseKind] = getattr(adapter(name), "KINDS", MODULES) if name in engine_names() else MODULES
+    return found
+
+
 def aliases() -> dict[str, str]:
     """Names for engine ids that no one would remember: what stands for each."""
     return {short: full for name in engine_names() for short, full in getattr(adapter(name), "ALIASES", {}).items()}
@@ -322,7 +333,7 @@ class Capabilities:
     sha256: str = ""
     notes: tuple[str, ...] = ()
     relaxed: tuple[tuple[str, Outcome], ...] = field(default=(), compare=False)
-    kinds: frozenset[CaseKind] = frozenset({CaseKind.WASM, CaseKind.BYTES})
+    kinds: frozenset[CaseKind] = MODULES
     validator: str = ""
 
 

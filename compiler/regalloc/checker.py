@@ -34,9 +34,10 @@ Transfer, in program order:
 
 Besides: every operand has an allocation that meets its constraint and that the environment allows; definitions of one
 instruction do not share a place, nor an early definition with a use, nor a late use with a late definition or a
-clobber; no edit stands behind a terminator, moves from memory to memory, or crosses register classes; a spill slot lies
-in the frame. Proved: uses see the values that the original function says. Not proved: that emission encodes what was
-allocated, and anything about instructions' own effects.
+clobber; no edit stands behind a terminator, moves from memory to memory, crosses register classes, or writes a register
+that is neither allocatable nor scratch nor asked for by an operand; a spill slot lies in the frame. Proved: uses see
+the values that the original function says. Not proved: that emission encodes what was allocated, and anything about
+instructions' own effects.
 
 The idea is regalloc2's ``checker.rs`` (and Watt and others'); edge definitions and words of slots are this project's.
 """
@@ -127,6 +128,7 @@ class _Checker:
         self.func, self.env, self.answer = func, env, answer
         self.errors: list[CheckError] = []
         self.allowed = {cls: frozenset(regs) for cls, regs in env.regs.items()}
+        self.movable: set[Allocation] = {*env.scratch.values(), *(preg for regs in env.regs.values() for preg in regs)}
         self.bits = [type_.bits for type_ in func.vregs]
         self.first: list[int] = []
         count = 0
@@ -195,6 +197,8 @@ class _Checker:
                 and move.source.cls is not move.target.cls
             ):
                 self._fail(current, point.inst, f"a move between classes: {_move_text(move)}")
+            if isinstance(move.target, PReg) and move.target not in self.movable:
+                self._fail(current, point.inst, f"a move to a register that is not the allocator's: {_move_text(move)}")
             for place in (move.source, move.target):
                 self._frame(current, point.inst, place, move.type.bits)
             self.moves.setdefault((point.inst, point.after), []).append(move)
@@ -212,9 +216,11 @@ class _Checker:
         for k, (operand, place) in enumerate(zip(inst.operands, allocs, strict=True)):
             if operand.constraint.kind in _EASY and place in self.allowed[self.func.class_of(operand.vreg)]:
                 continue
+            if operand.constraint.preg is not None:
+                self.movable.add(operand.constraint.preg)
             problem = self._constraint(operand, place, allocs)
             if problem:
-                self._fail(block, number, f"operand {k} of {inst_text(inst, self.func, allocs)}: {problem}")
+                self._fail(block, number, f"operand {k}: {problem} (in {inst_text(inst, self.func, allocs)})")
             self._frame(block, number, place, self.bits[operand.vreg])
 
     def _constraint(self, operand: Operand, place: Allocation, allocs: tuple[Allocation, ...]) -> str:

@@ -11,13 +11,19 @@ _UNLIMITED: Final = 64
 """The bound of a register operand without a limit: hardware encodings are below it."""
 
 
-def enough_registers(inst: MachineInst, env: MachineEnv, cls: RegClass, operand_classes: Sequence[RegClass]) -> bool:
+def enough_registers(
+    inst: MachineInst,
+    env: MachineEnv,
+    cls: RegClass,
+    operand_classes: Sequence[RegClass],
+    clobbers_are_outputs: bool = False,
+) -> bool:
     """Whether there are certainly enough registers of a class for an instruction, by counting generously.
 
     Every operand with a register constraint counts as a register, and fixed registers as lost: inputs and outputs apart
     in a plain instruction, all together and with the clobbers in one with reuse, late uses or early definitions. So it
     judges whether ``TooManyLiveRegs`` is a finding. It shares nothing with the allocators, whose mistakes it would
-    repeat.
+    repeat. ``clobbers_are_outputs``: no output may sit in a register that the instruction clobbers, as in regalloc2.
     """
     usual = {OperandKind.USE: OperandPos.EARLY, OperandKind.DEF: OperandPos.LATE}
     through = any(operand.pos is not usual[operand.kind] for operand in inst.operands)
@@ -39,7 +45,9 @@ def enough_registers(inst: MachineInst, env: MachineEnv, cls: RegClass, operand_
             wanted[moment].append(_UNLIMITED)
         elif constraint.kind is ConstraintKind.LIMIT:
             wanted[moment].append(min(constraint.number, _UNLIMITED))
-    if through:
+    if clobbers_are_outputs:
+        lost[int(plain)].update(preg.hw for preg in inst.clobbers if preg.cls is cls)
+    elif through:
         lost[0].update(preg.hw for preg in inst.clobbers if preg.cls is cls)
     for wants, without in zip(wanted, lost, strict=True):
         kept = [preg.hw for preg in env.regs[cls] if preg.hw not in without]

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.cli.names import listed
-from fuzz.trial.bench import MACHINE_ENGINES
 from generators.registry import kind_of, target_names
 from generators.schedule import turns
-from oracles.engine import EngineId, UsageError
+from oracles.engine import EngineId, UsageError, kinds_of
 from wasm.case import CaseKind
 
 ALL: Final = "all"
@@ -29,5 +28,4 @@ def chosen_targets(text: str, engines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _runs(kind: CaseKind, engines: Sequence[str]) -> bool:
-    machine = [EngineId.read(engine).name in MACHINE_ENGINES for engine in engines]
-    return not engines or (any(machine) if kind is CaseKind.MACHINE else not all(machine))
+    return not engines or any(kind in kinds_of(EngineId.read(engine).name) for engine in engines)

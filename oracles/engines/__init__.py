@@ -8,8 +8,8 @@ contract suite in tests/engines meets it (``CONTRACT``). Behind it is one of two
   adapter describes the worker (``Worker``): its command line, the kinds of values that its host can carry, its
   family, and how to tell from its hello that the right thing was loaded.
 
-``allocators`` is no engine for WebAssembly: it runs machine functions through our own register allocators. It shows
-that the harness does not depend on what a case holds.
+``allocators`` and ``regalloc2`` are no engines for WebAssembly: they take machine functions, ours in this process and
+regalloc2 in a worker. They show that the harness does not depend on what a case holds.
 
 To add an engine, write the file; no other line names it.
 """

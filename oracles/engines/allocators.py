@@ -21,6 +21,7 @@ from wasm.embedding import Crashed, Observation, Outcome, Phase, Rejected, Retur
 FAMILY: Final = "allocators"
 CONTRACT: Final[tuple[str, ...]] = ()
 """It runs no modules; ``tests/allocation`` is about it."""
+KINDS: Final = frozenset({CaseKind.MACHINE})
 _PROBLEM: Final = re.compile(r"(\w+): (\w+): ")
 
 
@@ -53,7 +54,7 @@ class AllocatorsEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("1", frozenset(), FAMILY, kinds=frozenset({CaseKind.MACHINE}))
+        return Capabilities("1", frozenset(), FAMILY, kinds=KINDS)
 
     def start(self, case: Case) -> Immediate:
         return Immediate(self.run, case)

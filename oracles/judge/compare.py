@@ -27,7 +27,7 @@ from oracles.judge.excuses import beyond_limits, growth_is_free
 from oracles.judge.verdict import Agree, Disagree, Dissent, Kind, Poison, Verdict
 from oracles.judge.vote import ANSWERS, VALIDITY, Voter, families, suspects
 from oracles.reference import REFERENCE
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.embedding import (
     Crashed,
     Exhausted,
@@ -171,6 +171,9 @@ class _Court:
         if isinstance(got, Unsupported):
             # The engine's own statement that it lacks something is never a finding.
             return Poison(seen.engine, "unsupported", at)
+        if self.case.kind is CaseKind.MACHINE:
+            # An allocation is held against its input by our checker, whose complaint is a crash; nobody else is asked.
+            return None
         if isinstance(want, _GAVE_UP):
             # Nothing to hold this engine against: limits are the implementation's own (spec A.2.3).
             return Poison(seen.engine, "no reference", at)
@@ -381,7 +384,7 @@ class _Court:
                 dissents.append(
                     Dissent(main.engine, REFERENCE, Kind.CRASH, phase, phase, detail, crash.text, crash.location)
                 )
-            else:
+            elif self.case.kind is not CaseKind.MACHINE:
                 agreeing.insert(0, main.engine)
         if not dissents:
             return Agree(poisons)

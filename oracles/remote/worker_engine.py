@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engine import MODULES, Capabilities, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.modules.probes import BASIC, DEEP, PROBES
 from oracles.modules.relaxed_question import relaxed_answers, relaxed_question
 from oracles.remote.crash import read_crash
@@ -24,7 +24,7 @@ from oracles.remote.protocol import (
 from oracles.remote.replies import Reply, decode_dumps
 from oracles.remote.script import Script
 from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request, understood
-from wasm.case import Case
+from wasm.case import Case, CaseKind
 from wasm.embedding import (
     Crashed,
     Observation,
@@ -49,7 +49,8 @@ class Worker:
     ``version`` is the release that must be found; ``check`` gets the hello's header and returns (version, notes),
     raising ``EngineUnavailable`` if something else was loaded than asked for. ``validator`` names another engine whose
     decoder and validator it has. ``scripts``: it links instances to each other. ``told``, where it is set, makes of the
-    hello's header what stands in place of all this: for a worker that says itself what it is.
+    hello's header what stands in place of all this: for a worker that says itself what it is. ``kinds`` are the cases
+    that it takes.
     """
 
     launch: Launch
@@ -59,6 +60,7 @@ class Worker:
     validator: str = ""
     scripts: bool = True
     told: Callable[[dict[str, Any]], Worker] | None = None
+    kinds: frozenset[CaseKind] = MODULES
 
 
 class WorkerEngine:
@@ -156,6 +158,7 @@ class WorkerEngine:
             sha256,
             notes,
             self._capabilities.relaxed if self._capabilities else (),
+            kinds=self._worker.kinds,
             validator=self._worker.validator or self._id.name,
         )
         if self._capabilities is not None and capabilities.sha256 != self._capabilities.sha256:
@@ -175,6 +178,10 @@ class WorkerEngine:
         if self._worker.told is not None and self._capabilities is None:
             self.process()
         return shared_request(case, self._worker.flavour, dumps)
+
+    def reading(self, request: Request, reply: Reply) -> Observation:
+        """What the reply to a request says. Raises ``EngineUnavailable``."""
+        return shared_reading(self._id, request, reply)
 
     def send(self, frame: bytes) -> WorkerProcess:
         """Send a frame, to a fresh worker if the old one has died meanwhile. Raises ``EngineUnavailable``."""
@@ -319,7 +326,7 @@ class CasePending:
 
     def _finished(self, reply: Reply) -> None:
         self.reply = reply
-        seen = shared_reading(self.engine.id, self.request, reply)
+        seen = self.engine.reading(self.request, reply)
         outcomes = seen.outcomes if self.failure is None else (*seen.outcomes, self.failure)
         phase = seen.phase if self.failure is None else Phase.INVOKE
         name, state = str(self.engine.id), (seen.host_calls, seen.globals, seen.memories, seen.tables)

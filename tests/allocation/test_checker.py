@@ -53,6 +53,11 @@ def test_a_right_answer() -> None:
 @pytest.mark.parametrize(
     ("rows", "edits", "complaint"),
     [
+        (
+            [[R[0]], [R[1]], [R[0], R[1], R[0]], [R[0]]],
+            [edit(2, PReg(RegClass.INT, 9), R[0])],
+            "a move to a register that is not the allocator's: int:9 <- int:0 i32",
+        ),
         ([[R[0]], [R[0]], [R[0], R[0], R[0]], [R[0]]], [], "int:0 should hold v0, holds v1"),
         ([[R[0]], [R[1]], [R[0], R[1], R[1]], [R[1]]], [], "not the register of operand 0"),
         ([[R[0]], [R[1]], [R[0], R[1], R[0]], [R[1]]], [], "is not the fixed register"),

@@ -43,6 +43,7 @@ def test_sound_allocators_agree() -> None:
     assert isinstance(trial.verdict, Agree)
     kinds = [type(seen.instantiation) for seen in trial.observations]
     assert kinds == [Returned, Unsupported]
+    assert [poison.engine for poison in trial.verdict.poisons] == ["wasmtime:opt=speed"]  # the other was judged
 
 
 def test_a_wrong_allocation_becomes_a_small_bundle() -> None:

@@ -31,7 +31,7 @@ from fuzz.intake.piece import Piece
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.strip import State
 from fuzz.trial.limits import limits_for
-from oracles.engine import EngineId, Limits, Releases, UsageError, released, releases_of
+from oracles.engine import EngineId, Limits, Releases, UsageError, kinds_of, released, releases_of
 from wasm.case import Case, CaseKind
 
 EXAMPLES: Final = (
@@ -124,10 +124,9 @@ def _engines(
 ) -> Iterator[Bisected]:
     if args.builds:
         raise UsageError("--builds is for --command: an engine's releases are bounded by --from and --to")
-    if case.kind is CaseKind.MACHINE:
-        raise UsageError(f"{piece.name} is a machine function, which no released engine runs: use --command")
     options = _options(args)
     for engine, releases, begin in _subjects(args, piece):
+        _need_kind(piece.name, case.kind, EngineId.read(engine).name)
         found = piece.finding
         if found is None:
             question = Question(case, tries=args.tries or 1, limits=limits)
@@ -140,6 +139,14 @@ def _engines(
             for note in notes:
                 telling.note(note)
         yield result
+
+
+def _need_kind(case: str, kind: CaseKind, engine: str) -> None:
+    """Raises ``UsageError`` where an engine does not take a case."""
+    if kind not in kinds_of(engine):
+        what = "a machine function" if kind is CaseKind.MACHINE else "a module"
+        others = ", ".join(name for name in released() if kind in kinds_of(name))
+        raise UsageError(f"{case} is {what}, which {engine} does not take: name one of {others}, or use --command")
 
 
 def _subjects(args: argparse.Namespace, piece: Piece) -> list[tuple[str, Releases, list[str]]]:

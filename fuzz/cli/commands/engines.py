@@ -13,8 +13,8 @@ from oracles.judge.equality import show
 from oracles.judge.verdict import Disagree
 from oracles.remote.confinement import describe
 from wasm.builder import ModuleBuilder
-from wasm.case import Case
-from wasm.embedding import Entry, Invocation, Value
+from wasm.case import Case, CaseKind
+from wasm.embedding import Entry, Invocation, Unsupported, Value
 from wasm.encode import encode
 from wasm.valtypes import I32
 
@@ -22,6 +22,7 @@ EXAMPLES: Final = (
     "engines",
     "engines install wasmtime@33",
     "engines install wasmtime@33.0.0:build=assertions",
+    "engines install regalloc2@0.15.2",
     "engines doctor wasmtime:winch v8",
 )
 
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="engines and installed releases (the default)")
     install = actions.add_parser("install", help="fetch a release, or make a build")
     install.add_argument(
-        "id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0, jsc@1.4.5; or a build (docs/engines.md)"
+        "id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0, regalloc2@0.15.2; or a build (docs/engines.md)"
     )
     doctor = actions.add_parser("doctor", help="start engines and run a case on each")
     doctor.add_argument("id", metavar="ID", nargs="*", help="default: the default engines")
@@ -91,22 +92,47 @@ def _doctor(ids: list[str]) -> int:
             print(f"{name}: release {capabilities.version}, family {capabilities.family}")
             if capabilities.library:
                 print(f"    {capabilities.library} (sha256 {capabilities.sha256[:16]})")
-            print(f"    features: {', '.join(sorted(feature.value for feature in capabilities.features))}")
+            features = sorted(feature.value for feature in capabilities.features)
+            if features:
+                print(f"    features: {', '.join(features)}")
             for note in seat.notes:
                 print(f"    {note}")
-        trial = bench.run(_smoke())
-        for seen in (trial.reference, *trial.observations):
-            outcome = seen.outcomes[0] if seen.outcomes else seen.instantiation
-            print(f"{seen.engine}: 19 + 23 {show(outcome)}")
+        good = True
+        for case, asked in ((_smoke(), "19 + 23"), (_machine_smoke(), "a function of three instructions")):
+            takers = [name for name, seat in bench.seats.items() if case.kind in seat.capabilities.kinds]
+            if takers or not bench.seats:
+                good &= _asked(bench, case, asked, takers)
         for reason in bench.broken.values():
             print(f"unusable: {reason}")
         print("what a worker may do on this machine:")
         for line in describe(bench.limits.memory_bytes):
             print(f"    {line}")
-        good = not bench.broken and not isinstance(trial.verdict, Disagree)
+        good &= not bench.broken
     finally:
         bench.close()
     return ExitCode.CLEAN if good else ExitCode.UNUSABLE
+
+
+def _asked(bench: Bench, case: Case, asked: str, takers: list[str]) -> bool:
+    """Run a case on those that take it and print what they did; whether nobody was wrong."""
+    trial = bench.run(case, takers)
+    reference = () if isinstance(trial.reference.instantiation, Unsupported) else (trial.reference,)
+    for seen in (*reference, *trial.observations):
+        outcome = seen.outcomes[0] if seen.outcomes else seen.instantiation
+        print(f"{seen.engine}: {asked} {show(outcome)}")
+    return not isinstance(trial.verdict, Disagree)
+
+
+def _machine_smoke() -> Case:
+    text = """registers int:0 int:1 float:0
+scratch int:15 float:15
+function add
+block 0
+  args v0:i32>fixed(int:0) v1:i32>fixed(int:1)
+  add v0<reg v1<any v2:i32>reuse(0)
+  ret v2<fixed(int:0) => .
+"""
+    return Case(text.encode(), kind=CaseKind.MACHINE)
 
 
 def _smoke() -> Case:

@@ -1,12 +1,10 @@
-// What workers for engines in Rust share: frames, host functions, cases and scripts (oracles/remote/protocol.py), over
-// an engine's own interface (`Engine`).
+// What workers for WebAssembly engines in Rust share: host functions, cases and scripts (oracles/remote/protocol.py),
+// over an engine's own interface (`Engine`).
+
+use crate::frames::{cpu, lap, list, text, Answer, Frames};
 
 use serde_json::{json, Value as Json};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::FromRawFd;
-use std::os::unix::fs::FileExt;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Mutex};
 
@@ -69,12 +67,6 @@ pub trait Engine: Sized {
     fn token_table(&self, store: &mut Self::Store) -> Option<Self::Item>;
 }
 
-fn cpu() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
 fn is_number(kind: char) -> bool {
     "ilfdv".contains(kind)
 }
@@ -124,14 +116,9 @@ fn mixed<F>(module: &str, name: &str, params: &str, args: &[Val<F>], results: &s
     results.chars().enumerate().map(made).collect()
 }
 
-// Frames.
-
 pub struct Worker<E: Engine> {
     engine: E,
-    requests: File,
-    replies: File,
-    progress: File,
-    times: [f64; 4],
+    frames: Frames,
     script: Option<Script<E>>,
 }
 
@@ -141,15 +128,6 @@ struct Script<E: Engine> {
 }
 
 type Names<F> = Vec<(F, String)>;
-type Answer = (Json, Vec<u8>);
-
-fn text(value: &Json) -> &str {
-    value.as_str().unwrap_or("")
-}
-
-fn list(value: &Json) -> &[Json] {
-    value.as_array().map_or(&[], |items| items)
-}
 
 fn blob<'a>(blobs: &'a [Vec<u8>], at: &Json) -> Option<&'a [u8]> {
     at.as_i64().filter(|at| *at >= 0).map(|at| &blobs[at as usize][..])
@@ -171,57 +149,14 @@ fn short(ended: &Ended) -> Json {
 
 impl<E: Engine> Worker<E> {
     pub fn new(engine: E, words: &[String]) -> Self {
-        let fd = |word: &String| unsafe { File::from_raw_fd(word.parse().expect("a descriptor")) };
-        let (requests, replies, progress) = (fd(&words[0]), fd(&words[1]), fd(&words[2]));
-        Worker { engine, requests, replies, progress, times: [0.0; 4], script: None }
+        Worker { engine, frames: Frames::new(words), script: None }
     }
 
     pub fn serve(&mut self) {
-        while let Some((header, blobs)) = self.receive() {
+        while let Some((header, blobs)) = self.frames.receive() {
             let (answer, body) = self.answer(&header, &blobs);
-            self.reply(&answer, &body);
+            self.frames.reply(&answer, &body);
         }
-    }
-
-    fn receive(&mut self) -> Option<(Json, Vec<Vec<u8>>)> {
-        let mut size = [0; 4];
-        self.requests.read_exact(&mut size).ok()?;
-        let mut frame = vec![0; u32::from_le_bytes(size) as usize];
-        self.requests.read_exact(&mut frame).ok()?;
-        let end = 4 + u32::from_le_bytes(frame[..4].try_into().unwrap()) as usize;
-        let header: Json = serde_json::from_slice(&frame[4..end]).expect("a header");
-        let mut at = end;
-        let mut blobs = vec![];
-        for length in list(&header["blobs"]) {
-            let next = at + length.as_u64().unwrap() as usize;
-            blobs.push(frame[at..next].to_vec());
-            at = next;
-        }
-        Some((header, blobs))
-    }
-
-    fn reply(&mut self, header: &Json, body: &[u8]) {
-        let mut text = String::new();
-        for unit in header.to_string().encode_utf16() {
-            match unit {
-                0..=127 => text.push(unit as u8 as char),
-                _ => text += &format!("\\u{unit:04x}"),
-            }
-        }
-        let mut frame = ((4 + text.len() + body.len() + 40) as u32).to_le_bytes().to_vec();
-        frame.extend((text.len() as u32).to_le_bytes());
-        frame.extend(text.as_bytes());
-        frame.extend(body);
-        for seconds in [cpu()].iter().chain(&self.times) {
-            frame.extend(seconds.to_le_bytes());
-        }
-        self.times = [0.0; 4];
-        self.replies.write_all(&frame).expect("the harness reads");
-    }
-
-    fn at(&self, phase: u32, invocation: i32) {
-        let said = [phase.to_le_bytes(), invocation.to_le_bytes()].concat();
-        self.progress.write_at(&said, 0).expect("progress");
     }
 
     fn answer(&mut self, header: &Json, blobs: &[Vec<u8>]) -> Answer {
@@ -254,9 +189,9 @@ impl<E: Engine> Worker<E> {
         let mut mark = cpu();
         let mut store = self.engine.store();
         let mut answer = json!({"inst": ["returned", []], "phase": 1});
-        self.at(1, -1);
+        self.frames.at(1, -1);
         let compiled = guarded(|| self.engine.compile(&store, blob(blobs, &header["module"]).unwrap()));
-        lap(&mut self.times[0], &mut mark);
+        lap(&mut self.frames.times[0], &mut mark);
         let module = match compiled {
             Ok(module) => module,
             Err(ended) => {
@@ -267,11 +202,11 @@ impl<E: Engine> Worker<E> {
         if header["imports"].is_null() {
             return (answer, vec![]);
         }
-        self.at(2, -1);
+        self.frames.at(2, -1);
         answer["phase"] = json!(2);
         let mut run = CaseRun { engine: &self.engine, header, blobs, log: Default::default(), peer: None, body: vec![] };
         let made = guarded(|| run.link(&mut store, &module));
-        lap(&mut self.times[1], &mut mark);
+        lap(&mut self.frames.times[1], &mut mark);
         let instance = match made {
             Ok(instance) => Some(instance),
             Err(ended) => {
@@ -285,7 +220,7 @@ impl<E: Engine> Worker<E> {
             names = function_names(run.engine, &mut store, instance, &header["funcs"]);
             let mut out = vec![];
             for (index, call) in list(&header["calls"]).iter().enumerate() {
-                self.at(3, index as i32);
+                self.frames.at(3, index as i32);
                 let (told, slots) = one_call(run.engine, &mut store, instance, &names, call, blobs);
                 run.body.extend(slots);
                 let last = ["exhausted", "out_of_memory", "crashed"].contains(&text(&told[0]));
@@ -295,7 +230,7 @@ impl<E: Engine> Worker<E> {
                 }
             }
             answer["out"] = json!(out);
-            lap(&mut self.times[2], &mut mark);
+            lap(&mut self.frames.times[2], &mut mark);
         }
         if let Some(log) = run.calls(&mut store) {
             answer["log"] = log;
@@ -303,7 +238,7 @@ impl<E: Engine> Worker<E> {
         if let Some(instance) = &instance {
             run.state(&mut store, instance, &names, &mut answer);
         }
-        lap(&mut self.times[3], &mut mark);
+        lap(&mut self.frames.times[3], &mut mark);
         (answer, run.body)
     }
 
@@ -315,7 +250,7 @@ impl<E: Engine> Worker<E> {
             self.script = Some(Script { store: self.engine.store(), instances: HashMap::new() });
             return (json!({}), vec![]);
         }
-        self.at(match text(&header["do"]) { "instantiate" => 1, _ => 3 }, -1);
+        self.frames.at(match text(&header["do"]) { "instantiate" => 1, _ => 3 }, -1);
         let engine = &self.engine;
         let script = self.script.as_mut().expect("an open script");
         match text(&header["do"]) {
@@ -368,12 +303,6 @@ fn link_script<E: Engine>(engine: &E, script: &mut Script<E>, header: &Json, con
     let instance = engine.instantiate(&mut script.store, &module, &items)?;
     let names = function_names(engine, &mut script.store, &instance, &header["funcs"]);
     Ok((instance, names))
-}
-
-fn lap(part: &mut f64, mark: &mut f64) {
-    let now = cpu();
-    *part = now - *mark;
-    *mark = now;
 }
 
 /// Something with the engine; a panic of it ends the process, as the harness expects of a crash.

@@ -1,6 +1,7 @@
 // The worker for wasmi: worker REQUESTS REPLIES PROGRESS.
 
 mod common;
+mod frames;
 
 use common::{CallBack, Ended, Engine, HostCall, Val, Worker};
 
