@@ -9,7 +9,8 @@ to 10^6 cases. There are about 200,000 such meetings, so they are listed, and ea
 ``pairs``       one instruction feeds another, for every operand position
 ``triples``     two operations on the same operands, and a third that puts their results together
 ``addresses``   memory instructions on addresses that are computed
-``listing``     all of them in one order, by blocks
+``listing``     these three in one order, by blocks
+``depth``       chains and nests of one instruction: the cases of the target of that name, one each
 ==============  ======================================================================================================
 
 Forms and sinks are not multiplied but spread: over the pairs of one instruction each form and each sink comes up, with
