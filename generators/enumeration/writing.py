@@ -228,8 +228,8 @@ class Meeting:
             self.write((CONST[type_], self.constant(type_)), (OPS["local.get"], 0), *_BY_PARITY)
             return (type_,)
         if sink is Sink.ADDRESS:
-            self.write(*_AS_I32[type_], *(code("i32.const 0xfff8  i32.and") if self.number % 2 else ()),
-                       (OPS["i64.load"], MemArg(0, 0, 0)))  # fmt: skip
+            masked = _MASKED if self.number % 2 else ()
+            self.write(*_AS_I32[type_], *masked, (OPS["i64.load"], MemArg(0, 0, 0)))
             return (I64,)
         if sink is Sink.SHIFT and type_ in (I32, I64):
             self.write(OPS[f"{type_}.{('shl', 'shr_s', 'shr_u', 'rotl', 'rotr')[self.number % 5]}"].bare)
@@ -295,6 +295,7 @@ def _placed(instr: Instr, first: int) -> Instr:
     return (op, imm - _LOCALS + first) if local else instr
 
 
+_MASKED: Final = code("i32.const 0xfff8  i32.and")
 _BY_PARITY: Final = code("i32.const 1  i32.and  select")
 _SHIFTED: Final = 0x0123456789ABCDEF8123456789ABCDEF
 _EXTRACTS: Final = ("i8x16.extract_lane_s", "i16x8.extract_lane_u", "i32x4.extract_lane", "i64x2.extract_lane")
