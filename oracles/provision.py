@@ -46,8 +46,18 @@ _BUNS: Final = {
     ("darwin", "x86_64"): "@oven/bun-darwin-x64",
     ("darwin", "arm64"): "@oven/bun-darwin-aarch64",
 }
-_SHELLS: Final = {"node": ("v8", _NODES), "bun": ("jsc", _BUNS)}
-"""By executable: the engine in it, and the npm package for each machine."""
+_DENOS: Final = {
+    ("linux", "x86_64"): "@deno/linux-x64-glibc",
+    ("linux", "aarch64"): "@deno/linux-arm64-glibc",
+    ("darwin", "x86_64"): "@deno/darwin-x64",
+    ("darwin", "arm64"): "@deno/darwin-arm64",
+}
+_SHELLS: Final = {
+    "node": ("v8", _NODES, "bin/node"),
+    "bun": ("jsc", _BUNS, "bin/bun"),
+    "deno": ("deno", _DENOS, "deno"),
+}
+"""By executable: the adapter for the engine in it, the npm package for each machine, and where it lies in that."""
 
 _STEP_SECONDS: Final = 900
 _LOOK_SECONDS: Final = 0.05
@@ -99,7 +109,7 @@ def cache_root() -> Path:
 
 
 def installed(name: str) -> tuple[str, ...]:
-    """The provisioned versions of ``wasmtime``, ``node`` or ``bun``, newest first."""
+    """The provisioned versions of ``wasmtime``, ``node``, ``bun`` or ``deno``, newest first."""
     try:
         folder = cache_root() / name
     except EngineUnavailable:
@@ -162,7 +172,8 @@ def _package(name: str) -> tuple[str, ...]:
 
 
 def offered(name: str) -> list[str]:
-    """Every release of ``wasmtime``, ``node`` or ``bun`` in the user's package index. Raises ``EngineUnavailable``."""
+    """Every release of ``wasmtime`` or of a shell (``node``, ``bun``, ``deno``) in the user's package index. Raises
+    ``EngineUnavailable``."""
     if name not in _SHELLS:
         command = [*find_pip(), "index", "versions", "--disable-pip-version-check", "--no-input", name]
         told = re.search(r"Available versions: (.*)", run_client(command, f"the list of {name} releases"))
@@ -177,8 +188,8 @@ def offered(name: str) -> list[str]:
 
 
 def _npm_package(name: str) -> str:
-    """The package that npm has ``node`` or ``bun`` in for this machine. Raises ``EngineUnavailable``."""
-    engine, packages = _SHELLS[name]
+    """The package that npm has ``node``, ``bun`` or ``deno`` in for this machine. Raises ``EngineUnavailable``."""
+    engine, packages, _ = _SHELLS[name]
     package = packages.get((sys.platform, os.uname().machine))
     if package is None:
         text = f"there is no {name} package for this machine: install {name} and use {engine}@/PATH/TO/{name}"
@@ -210,7 +221,7 @@ def wasmtime(version: str, offline: bool = False) -> Path:
 
 
 def shell(name: str, version: str, offline: bool = False) -> Path:
-    """The executable of a release of ``node`` or ``bun``, installing it if needed. Raises ``EngineUnavailable``."""
+    """The executable of a release of a shell, installing it if needed. Raises ``EngineUnavailable``."""
     package = _npm_package(name)
 
     def install(folder: Path) -> None:
@@ -221,7 +232,7 @@ def shell(name: str, version: str, offline: bool = False) -> Path:
         )  # fmt: skip
 
     folder = provide(name, version, install, offline)
-    return folder / "node_modules" / package / "bin" / name
+    return folder / "node_modules" / package / _SHELLS[name][2]
 
 
 def provide(name: str, version: str, install: Callable[[Path], None], offline: bool) -> Path:

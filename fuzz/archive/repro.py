@@ -223,10 +223,11 @@ const judge = (name, [how, what], want) => {
 """
 """Runs a step (``ended``) and holds it against what is expected (``judge``), which sets ``wrong``."""
 
-_JS_FILE: Final = """for (let round = 0; round < ROUNDS; round++) {
+_JS_FILE: Final = """const load = typeof require === "function" ? require : process.getBuiltinModule;
+for (let round = 0; round < ROUNDS; round++) {
   let instance;
   const start = ended(() => {
-    const module = new WebAssembly.Module(require("fs").readFileSync(FILE));
+    const module = new WebAssembly.Module(load("fs").readFileSync(FILE));
     instance = new WebAssembly.Instance(module, {});
   });
   judge("instantiation", start, START);
@@ -268,10 +269,11 @@ def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -
         return "echo 'JavaScript cannot make or compare these calls by itself: fuzz replay .'\n"
     env = " ".join(f"{name}={shlex.quote(value)}" for name, value in shell.env.items())
     variable = shell.program.upper()
+    words = shell.evaluate or (*shell.flags, "-e")
     return (
         f"program=${{{variable}:-{shell.program}}}\n"
         f'have "$program" {variable} && {{\n'
-        f'  env {env} {limit}"$program" {" ".join(map(shlex.quote, shell.flags))} -e {shlex.quote(program)}\n'
+        f'  env {env} {limit}"$program" {" ".join(map(shlex.quote, words))} {shlex.quote(program)}\n'
         "  judge $? 10\n}\n"
     )
 

@@ -90,7 +90,8 @@ def find_shell(shell: str, id: EngineId, offline: bool) -> str:
 class Shell:
     """How an id is run: the program with its flags and environment, and how many ``rounds`` each case takes.
 
-    ``engine`` is the engine's own name, ``family`` whose vote it is. An adapter gives it by ``shell(id, features)``.
+    ``engine`` is the engine's own name, ``family`` whose vote it is. ``evaluate`` are the words before a program's
+    text, where they are not ``flags`` and ``-e``. An adapter gives it by ``shell(id, features)``.
     """
 
     program: str
@@ -99,6 +100,7 @@ class Shell:
     flags: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     rounds: int = 1
+    evaluate: tuple[str, ...] = ()
 
 
 def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> WorkerEngine:

@@ -1,6 +1,6 @@
 // The JavaScript worker: runs cases and scripts in the JavaScript engine that runs it.
 //
-// Started as `node FLAGS js_worker.mjs CONFIG` (or by bun) with CONFIG a JSON object that has `fds` (requests, replies,
+// Started as `node FLAGS js_worker.mjs CONFIG` (or by bun, or deno) with CONFIG a JSON object that has `fds` (requests, replies,
 // progress) and `rounds` (how often each case runs, on fresh instances of one module; the last one counts).
 // The protocol is in oracles/remote/protocol.py. Another shell needs its own `io` only: blocking reads and writes of frames.
 // Bits never pass through JavaScript numbers: wrapper, peer and reader modules, made by the harness, keep them in wasm.
@@ -16,8 +16,13 @@ const PROTOCOL = 1;
 const config = JSON.parse(process.argv[2]);
 const collect = globalThis.gc ?? (globalThis.Bun && (() => globalThis.Bun.gc(true)));
 
+// Deno counts descriptors of its own and has none for what it inherits: it opens them again.
+const [IN, OUT, PROGRESS] = globalThis.Deno
+  ? config.fds.map((fd, at) => fs.openSync(`/dev/fd/${fd}`, ["r", "w", "r+"][at]))
+  : config.fds;
+
 const io = {
-  fds: config.fds,
+  fds: [IN, OUT, PROGRESS],
   rounds: config.rounds,
   read(size) {
     const data = Buffer.allocUnsafe(size);
@@ -91,8 +96,8 @@ function escaped(unit) {
 
 function hello(header, blobs) {
   const accepted = header.known ?? header.features.filter(([, at]) => WebAssembly.validate(blobs[at])).map(([n]) => n);
-  const { v8, node, webkit, bun } = process.versions;
-  const [shell, engine, host] = bun ? ["bun", webkit, bun] : ["node", v8, node];
+  const { v8, node, webkit, bun, deno } = process.versions;
+  const [shell, engine, host] = bun ? ["bun", webkit, bun] : deno ? ["deno", v8, deno] : ["node", v8, node];
   const library = process.platform === "linux" ? fs.realpathSync("/proc/self/exe") : process.execPath;
   return { answer: { protocol: PROTOCOL, features: accepted, library, shell, engine, host }, body: [] };
 }

@@ -192,6 +192,7 @@ def test_repro_says_gone_of_nothing_that_it_cannot_set(engine: str, tmp_path: Pa
     ("engine", "sign", "shell", "variable"),
     [
         ("v8:liftoff", "--liftoff-only", "node", "NODE"),
+        ("deno:turbofan", "eval --v8-flags=--single-threaded", "deno", "DENO"),
         ("jsc:bbq", "BUN_JSC_useWasmIPInt=0", "bun", "BUN"),
         ("jsc@1.4.5:omg", "ROUNDS = 2", "bun", "BUN"),
     ],
@@ -238,7 +239,9 @@ def repro(tmp_path: Path, engine: str, kind: Kind, *expected: Outcome, **variabl
 NAN, TRAP = Returned.of([Value("f32", 0x7FC00000)]), Trapped(frozenset({TrapKind.UNREACHABLE}))
 
 
-@pytest.mark.parametrize(("engine", "shell", "variable"), [("v8", "node", "NODE"), ("jsc", "bun", "BUN")])
+@pytest.mark.parametrize(
+    ("engine", "shell", "variable"), [("v8", "node", "NODE"), ("jsc", "bun", "BUN"), ("deno", "deno", "DENO")]
+)
 def test_repro_compares_in_a_javascript_shell(engine: str, shell: str, variable: str, tmp_path: Path) -> None:
     """1 only if it saw the bug, 0 if the engine is right."""
     try:

@@ -22,6 +22,7 @@ CANONICAL = {
     "wasmtime:winch": "wasmtime:winch",
     "v8": "v8",
     "v8@26.10.0:turbofan": "v8@26.10.0:turbofan",
+    "deno@2.9.6:flag.wasm-inlining=off+liftoff": "deno@2.9.6:liftoff+flag.wasm-inlining=off",
     "v8:flag.wasm-inlining=off+liftoff": "v8:liftoff+flag.wasm-inlining=off",
     "jsc:flag.useB3HoistLoopInvariantValues=off+omg": "jsc:omg+flag.useB3HoistLoopInvariantValues=off",
     "interpreter": "interpreter",

@@ -72,7 +72,7 @@ def test_a_client_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(EngineUnavailable, match=r"^thing could not be fetched: ERROR: no matching distribution$"):
         provision.run_client(command, "thing")
     monkeypatch.setattr(provision.shutil, "which", lambda _: None)
-    for name, engine in (("node", "v8"), ("bun", "jsc")):
+    for name, engine in (("node", "v8"), ("bun", "jsc"), ("deno", "deno")):
         with pytest.raises(EngineUnavailable, match=f"npm, which is not installed: use {engine}@/PATH/TO/{name}"):
             provision.shell(name, "1.2.3")
 
