@@ -18,6 +18,7 @@ const collect = globalThis.gc ?? (globalThis.Bun && (() => globalThis.Bun.gc(tru
 
 const io = {
   fds: config.fds,
+  collect,
   rounds: config.rounds,
   read(size) {
     const data = Buffer.allocUnsafe(size);

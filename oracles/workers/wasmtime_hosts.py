@@ -12,6 +12,8 @@ from wasmtime_store import FUNC, GLOBAL, HOST_TRAP, TABLE, VALKIND, Failed, Stor
 from wasmtime_values import SLOT, clean, mix_state, mix_word
 
 LOG_LIMIT = 1000
+COLLECTIONS = 1000
+"""The most that a case may ask for; which of them happen, nothing shows."""
 NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
 
 
@@ -21,6 +23,7 @@ def link(store: Store, imports: dict, blobs: list) -> list:
     if not sources:
         return []
     types = _import_types(store)
+    store.collecting = frozenset(imports.get("collect", ()))
     store_peer = funcs_peer = None
     if imports["store"] >= 0:
         store_peer = store.instantiate(store.compile(blobs[imports["store"]]), [])
@@ -79,6 +82,34 @@ def _function_peer(store: Store, imports: dict, blobs: list, store_peer):
     return peer
 
 
+def ready(store: Store, header: dict, blobs: list) -> None:
+    """Instantiate what does the host functions' acts, behind the module under test (``oracles/remote/ready.py``)."""
+    if "ready" not in header:
+        return
+    try:
+        module = store.compile(blobs[header["ready"]])
+    except Failed as failed:
+        raise Failed(["unsupported", f"what changes it: {failed.args[0][-1]}"]) from None
+    vec = _imports_of(store.lib, module)
+    externs = []
+    for i, (place, name) in enumerate(header["ready_from"]):
+        if place == "h":
+            externs.append(_callback(store, store.lib.wasm_importtype_type(vec.data[i]), COLLECT))
+        else:
+            externs.append(store.export(store.instance if place == "subject" else store.peer, name))
+    store.lib.wasm_importtype_vec_delete(byref(vec))
+    store.ready = store.instantiate(module, externs)
+
+
+def _collect(store: Store, caller) -> None:
+    """Collect garbage, references of the frames that wait for the host included."""
+    store.collections += 1
+    if store.collections <= COLLECTIONS and api.has(store.lib, "wasmtime_context_gc"):
+        error = store.lib.wasmtime_context_gc(store.lib.wasmtime_caller_context(caller))
+        if error:
+            api.take_error(store.lib, error)
+
+
 def _token_table(store: Store, type_):
     table_type = store.lib.wasm_externtype_as_tabletype(type_)
     table, null = store.lib.wasmtime_table_t(), store.value("null", "e")
@@ -99,12 +130,18 @@ def _extern_global(store: Store, type_, token: int):
     return store.as_extern(made, GLOBAL)
 
 
+COLLECT = (-1, "", "", "", "", "")
+"""What ``_callback`` takes for a function that collects garbage without a log entry."""
+
+
 def _callback(store: Store, type_, about):
     """A host function of a module's own import type; ``about`` None traps without a log entry."""
     func_type = store.lib.wasm_externtype_as_functype(type_)
     func = store.lib.wasmtime_func_t()
     unchecked = api.has(store.lib, "wasmtime_func_new_unchecked")
     work = _Host(store, about).call if about else lambda *_: (None, HOST_TRAP)
+    if about is COLLECT:
+        work = _Collector(store).call
     made = _raw_callback(store.lib, work, about) if unchecked else _checked_callback(store.lib, work, about)
     store.callbacks.append(made)
     new = store.lib.wasmtime_func_new_unchecked if unchecked else store.lib.wasmtime_func_new
@@ -162,6 +199,17 @@ def _trap(lib: ModuleType, failure) -> int:
     return ctypes.cast(trap, ctypes.c_void_p).value
 
 
+class _Collector:
+    """What the module of acts calls to collect garbage."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def call(self, caller, _raw: bytes):
+        _collect(self.store, caller)
+        return b"", None
+
+
 class _Host:
     """One imported function."""
 
@@ -176,20 +224,37 @@ class _Host:
         refs = store.identities(raw, self.params)
         if len(store.log) < LOG_LIMIT:
             store.log.append((store.peer_calls(), self.index, slots, refs))
-        if self.behaviour == "trap":
-            return None, HOST_TRAP
+        failure = self._act(caller, slots, refs)
+        if failure is not None or self.behaviour == "trap":
+            return None, failure or HOST_TRAP
         if self.behaviour == "reenter":
-            return self._reenter(caller, raw)
+            return self._call(caller, store.instance, self.name, raw)
+        if self.behaviour == "callback":
+            return self._call(caller, store.ready, f"b{self.index}", raw)
         return self._mix(slots, refs)
 
-    def _mix(self, slots: bytes, refs: list[str]):
+    def _act(self, caller, slots: bytes, refs: list[str]):
+        """What it does besides (``wasm.hostmix.Act``); None, or the address of a trap."""
+        store = self.store
+        if self.index in store.collecting:
+            _collect(store, caller)
+        item = store.export(store.ready, f"i{self.index}") if store.ready is not None else None
+        if item is None:
+            return None
+        state = self._state(slots, refs).to_bytes(SLOT, "little")
+        return store.call_raw(store.lib.wasmtime_caller_context(caller), item.of.func, state, 1, 0)[1]
+
+    def _state(self, slots: bytes, refs: list[str]) -> int:
         if refs:
             counted, left = bytearray(slots), iter(refs)
             for i, kind in enumerate(self.params):
                 if kind not in VALKIND and next(left) != "null":
                     counted[i * SLOT] = 1
             slots = bytes(counted)
-        state = mix_state(self.module, self.name, slots)
+        return mix_state(self.module, self.name, slots)
+
+    def _mix(self, slots: bytes, refs: list[str]):
+        state = self._state(slots, refs)
         out = []
         for i, kind in enumerate(self.results):
             low = mix_word(state, i, 0)
@@ -208,9 +273,10 @@ class _Host:
         except Refused:
             return 0
 
-    def _reenter(self, caller, raw: bytes):
+    def _call(self, caller, instance, name: str, raw: bytes):
+        """Call an export with the arguments, once there is an instance that has it."""
         store = self.store
-        item = store.export(store.instance, self.name) if store.instance is not None else None
+        item = store.export(instance, name) if instance is not None else None
         if item is None:
             return None, HOST_TRAP
         return store.call_raw(

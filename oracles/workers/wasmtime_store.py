@@ -83,6 +83,9 @@ class Store:
         self.callbacks: list = []
         self.log: list[tuple[int, int, bytes, list[str]]] = []
         self.peer = None
+        self.ready = None
+        self.collecting: frozenset[int] = frozenset()
+        self.collections = 0
         self.import_types = None
         self.externs: list = []
         self.instance = None

@@ -19,7 +19,7 @@ from types import ModuleType
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wasmtime_api as api
 from nursery import descriptors
-from wasmtime_hosts import link, merged_log
+from wasmtime_hosts import link, merged_log, ready
 from wasmtime_state import read_state
 from wasmtime_store import COMPILE, INSTANTIATE, INVOKE, Failed, Progress, Store
 from wasmtime_values import SLOT, clean
@@ -245,6 +245,7 @@ class CaseRun:
             self.lap(INSTANTIATE_PART)
         self.phase = INVOKE
         store.watch(instance, header["funcs"], header["tags"])
+        ready(store, header, self.blobs)
         for index, call in enumerate(header["calls"]):
             self.progress.at(INVOKE, index)
             outcome, slots = one_call(store, instance, call, self.blobs)
