@@ -117,6 +117,8 @@ class ImportPlan:
     sources: tuple[Source, ...]
     store: bytes = b""
     funcs: bytes = b""
+    funcs_from: tuple[tuple[str, str], ...] = ()
+    """Where each import of the function peer is, and what it is called there."""
 
     @property
     def active(self) -> bool:
@@ -133,7 +135,8 @@ def plan_imports(interface: Interface, host_kinds: frozenset[str]) -> ImportPlan
         same = seen.setdefault((item.module, item.name, item.sort, item.raw), index)
         sources.append(_source(interface, item, same, host_kinds))
     plan = tuple(sources)
-    return ImportPlan(plan, _store_peer(interface, plan), _function_peer(interface, plan))
+    funcs, places = _function_peer(interface, plan)
+    return ImportPlan(plan, _store_peer(interface, plan), funcs, places)
 
 
 def _source(interface: Interface, item: ImportItem, same: int, host_kinds: frozenset[str]) -> Source:
@@ -255,10 +258,13 @@ _COUNT, _POS = 0, 1
 _WORD: Final = (1 << 64) - 1
 
 
-def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
+def _function_peer(
+    interface: Interface, sources: tuple[Source, ...]
+) -> tuple[bytes, tuple[tuple[str, str], ...]]:  # fmt: skip
     peers = [(i, s) for i, s in enumerate(sources) if s.how == "funcs" and s.same == i]
     if not peers:
-        return b""
+        return b"", ()
+    places = [("h", "trap")]
     thrown = _thrown(interface)
     throws = thrown is not None and any(s.behaviour is Behaviour.THROW for _, s in peers)
     base = len(interface.types)
@@ -270,10 +276,12 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
     imports = [import_entry("h", "trap", ExternKind.FUNC, unsigned(base))]
     if any(kind in "eE" for _, s in peers for kind in made_kinds(interface, s)):
         imports.append(import_entry("h", "tokens", ExternKind.TABLE, table_of(EXTERNREF, EXTERN_TOKENS)))
+        places.append(("h", "tokens"))
     tokens = len(imports) - 1
     if throws:
         tag = next(s for s in sources if (s.item.module, s.item.name) == THROWN_TAG)
         imports.append(import_entry("s", f"i{tag.same}", ExternKind.TAG, tag.item.raw))
+        places.append(("s", f"i{tag.same}"))
     widest = max(len(s.signature.params) for _, s in peers if s.signature)
     counter = global_type(GlobalType(I32, True)) + I32_CONST(0) + END
     exports = [export_entry(f"i{i}", FUNC, _FIRST_PEER + k) for k, (i, _) in enumerate(peers)]
@@ -281,7 +289,7 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
     exports += [export_entry("pos", GLOBAL, _POS), export_entry("reenter", TABLE, tokens)]
     bodies = [code_entry((), _STEP_BODY), code_entry((), _FINISH_BODY)]
     bodies += [_peer_code(interface, i, s, _Acting(tokens, len(sources) + i, acting)) for i, s in peers]
-    return b"".join(
+    content = b"".join(
         (
             HEADER,
             type_section(interface.type_count, interface.type_bytes, types),
@@ -294,6 +302,7 @@ def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
             section(Section.CODE, bodies),
         )
     )
+    return content, tuple(places)
 
 
 def slots_of(sources: tuple[Source, ...]) -> int:

@@ -20,7 +20,7 @@ and no more:
     features    names, only where the engine is to have these alone
     imports     sources: [module, name, sort, how, same, behaviour, kinds of parameters, kinds of results, token], where
                 for what is no function the kinds are its own kind and whether it is mutable (``imports.Source``);
-                store, funcs: the peers' blobs; collect: the positions of host functions that collect garbage by
+                store, funcs: the peers' blobs; funcs_from: [place, name] of what the latter imports; collect: the positions of host functions that collect garbage by
                 themselves (``oracles.remote.ready``), where there are any
     ready       a blob: the module to be instantiated behind the one under test, where one is needed
     ready_from  [place, name]: where each of its imports is (``oracles.remote.ready.Ready``)
@@ -322,6 +322,8 @@ def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
         for s in plan.sources
     ]  # fmt: skip
     made: dict[str, Any] = {"sources": sources, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
+    if plan.funcs:
+        made["funcs_from"] = plan.funcs_from
     if collecting := [i for i, s in enumerate(plan.sources) if s.how == "host" and s.acts == {Act.COLLECT}]:
         made["collect"] = collecting
     return made

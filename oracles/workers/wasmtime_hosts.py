@@ -8,12 +8,14 @@ from types import ModuleType
 
 import wasmtime_api as api
 from wasmtime_api import Refused
-from wasmtime_store import FUNC, GLOBAL, HOST_TRAP, TABLE, VALKIND, Failed, Store
+from wasmtime_store import FUNC, GLOBAL, HOST_TRAP, TABLE, TAG, VALKIND, Failed, Store
 from wasmtime_values import SLOT, clean, mix_state, mix_word
 
 LOG_LIMIT = 1000
 COLLECTIONS = 1000
 """The most that a case may ask for; which of them happen, nothing shows."""
+EXTERNREF = 128
+"""``wasm_valkind_t``."""
 NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
 
 
@@ -22,6 +24,8 @@ def link(store: Store, imports: dict, blobs: list) -> list:
     sources = imports["sources"]
     if not sources:
         return []
+    if any(source[2] == TAG for source in sources) and not api.has(store.lib, "wasmtime_tag_eq"):
+        raise Failed(["unsupported", "imported tags: this release's C API knows of none"])
     types = _import_types(store)
     store.collecting = frozenset(imports.get("collect", ()))
     store_peer = funcs_peer = None
@@ -61,22 +65,25 @@ def _import_types(store: Store) -> list:
     return [store.lib.wasm_importtype_type(vec.data[i]) for i in range(vec.size)]
 
 
+def _plain_type(lib: ModuleType):
+    """The type of a function of no parameters and no results."""
+    params, results = lib.wasm_valtype_vec_t(), lib.wasm_valtype_vec_t()
+    lib.wasm_valtype_vec_new_empty(byref(params))
+    lib.wasm_valtype_vec_new_empty(byref(results))
+    return lib.wasm_functype_new(byref(params), byref(results))
+
+
 def _function_peer(store: Store, imports: dict, blobs: list, store_peer):
-    """The peer for functions that throw: its imports are, in order, h.trap, h.tokens if there, and the tag."""
+    """The peer for functions that the host cannot carry."""
     module = store.compile(blobs[imports["funcs"]])
-    vec = _imports_of(store.lib, module)
     externs = []
-    for i in range(vec.size):
-        name = store.lib.wasm_importtype_name(vec.data[i])[0]
-        text = ctypes.string_at(name.data, name.size).decode()
-        type_ = store.lib.wasm_importtype_type(vec.data[i])
-        if text == "trap":
-            externs.append(_callback(store, type_, None))
-        elif text == "tokens":
-            externs.append(_token_table(store, type_))
+    for _place, name in imports["funcs_from"]:
+        if name == "trap":
+            externs.append(_plain(store, lambda *_: (None, HOST_TRAP)))
+        elif name == "tokens":
+            externs.append(_token_table(store))
         else:
-            externs.append(store.export(store_peer, text))
-    store.lib.wasm_importtype_vec_delete(byref(vec))
+            externs.append(store.export(store_peer, name))
     peer = store.instantiate(module, externs)
     store.peer = peer
     return peer
@@ -90,34 +97,37 @@ def ready(store: Store, header: dict, blobs: list) -> None:
         module = store.compile(blobs[header["ready"]])
     except Failed as failed:
         raise Failed(["unsupported", f"what changes it: {failed.args[0][-1]}"]) from None
-    vec = _imports_of(store.lib, module)
     externs = []
-    for i, (place, name) in enumerate(header["ready_from"]):
+    for place, name in header["ready_from"]:
         if place == "h":
-            externs.append(_callback(store, store.lib.wasm_importtype_type(vec.data[i]), COLLECT))
+            externs.append(_plain(store, lambda caller, _raw: _collect(store, caller)))
         else:
             externs.append(store.export(store.instance if place == "subject" else store.peer, name))
-    store.lib.wasm_importtype_vec_delete(byref(vec))
     store.ready = store.instantiate(module, externs)
 
 
-def _collect(store: Store, caller) -> None:
+def _collect(store: Store, caller):
     """Collect garbage, references of the frames that wait for the host included."""
     store.collections += 1
     if store.collections <= COLLECTIONS and api.has(store.lib, "wasmtime_context_gc"):
         error = store.lib.wasmtime_context_gc(store.lib.wasmtime_caller_context(caller))
         if error:
             api.take_error(store.lib, error)
+    return b"", None
 
 
-def _token_table(store: Store, type_):
-    table_type = store.lib.wasm_externtype_as_tabletype(type_)
-    table, null = store.lib.wasmtime_table_t(), store.value("null", "e")
-    if error := store.lib.wasmtime_table_new(store.context, table_type, byref(null), byref(table)):
-        raise Failed(["unsupported", api.take_error(store.lib, error)])
+def _token_table(store: Store):
+    lib = store.lib
+    limits = lib.wasm_limits_t(16, 0xFFFFFFFF)
+    table_type = lib.wasm_tabletype_new(lib.wasm_valtype_new(EXTERNREF), byref(limits))
+    table, null = lib.wasmtime_table_t(), store.value("null", "e")
+    error = lib.wasmtime_table_new(store.context, table_type, byref(null), byref(table))
+    lib.wasm_tabletype_delete(table_type)
+    if error:
+        raise Failed(["unsupported", api.take_error(lib, error)])
     for token in range(16):
         value = store.value(f"extern:{token}", "e")
-        store.lib.wasmtime_table_set(store.context, byref(table), token, byref(value))
+        lib.wasmtime_table_set(store.context, byref(table), token, byref(value))
     return store.as_extern(table, TABLE)
 
 
@@ -134,14 +144,22 @@ COLLECT = (-1, "", "", "", "", "")
 """What ``_callback`` takes for a function that collects garbage without a log entry."""
 
 
-def _callback(store: Store, type_, about):
-    """A host function of a module's own import type; ``about`` None traps without a log entry."""
-    func_type = store.lib.wasm_externtype_as_functype(type_)
+def _plain(store: Store, work):
+    """A function of no parameters and no results, without a log entry."""
+    type_ = _plain_type(store.lib)
+    made = _made(store, type_, work, None)
+    store.lib.wasm_functype_delete(type_)
+    return made
+
+
+def _callback(store: Store, type_, about: tuple):
+    """A host function of a module's own import type."""
+    return _made(store, store.lib.wasm_externtype_as_functype(type_), _Host(store, about).call, about)
+
+
+def _made(store: Store, func_type, work, about):
     func = store.lib.wasmtime_func_t()
     unchecked = api.has(store.lib, "wasmtime_func_new_unchecked")
-    work = _Host(store, about).call if about else lambda *_: (None, HOST_TRAP)
-    if about is COLLECT:
-        work = _Collector(store).call
     made = _raw_callback(store.lib, work, about) if unchecked else _checked_callback(store.lib, work, about)
     store.callbacks.append(made)
     new = store.lib.wasmtime_func_new_unchecked if unchecked else store.lib.wasmtime_func_new
@@ -197,17 +215,6 @@ def _trap(lib: ModuleType, failure) -> int:
     message = failure.encode("utf-8", "replace")
     trap = lib.wasmtime_trap_new(create_string_buffer(message), len(message))
     return ctypes.cast(trap, ctypes.c_void_p).value
-
-
-class _Collector:
-    """What the module of acts calls to collect garbage."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def call(self, caller, _raw: bytes):
-        _collect(self.store, caller)
-        return b"", None
 
 
 class _Host:

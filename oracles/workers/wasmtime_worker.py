@@ -290,6 +290,8 @@ def one_call(store: Store, instance, call: list, blobs: list) -> tuple[list, byt
 
 def wrapped_call(store: Store, item, params: str, results: str, args: bytes, refs: list[str], wrapper: bytes):
     """Call through a module of ``oracles/remote/wrapper.py``; Wasmtime's own tags are caught by the store instead."""
+    if store.unnamed:
+        raise api.Refused("tags: this release's C API knows of none")
     module = store.compile(wrapper)
     instance = store.instantiate(module, [item, *(tag for _name, _kinds, tag in store.tags)])
     base = store.memory_base(instance, "memory")
