@@ -41,14 +41,19 @@ class Host:
     def call(self, fn: Function, source: ChoiceSource) -> None:
         """Call it; its results are folded."""
         push_values(fn, source, self.type.params, clean=True)
+        self.called(fn)
+
+    def called(self, fn: Function) -> None:
+        """The call alone, its arguments being on the stack; its results are folded."""
         fn += _CALL(func=self.func)
         for type_ in reversed(self.type.results):
             fn.take(type_)
 
 
-def import_host(shell: Shell, source: ChoiceSource, module: str, name: str) -> Host:
-    """One more import, of a drawn type; before any function is defined."""
-    references = shell.config.allows(Feature.REFERENCE_TYPES)
+def import_host(shell: Shell, source: ChoiceSource, module: str, name: str, numbers: bool = False) -> Host:
+    """One more import, of a drawn type, without references if only ``numbers`` are wanted; before any function is
+    defined."""
+    references = shell.config.allows(Feature.REFERENCE_TYPES) and not numbers
     params, results = source.pick(_REFERENCES if references else _TYPES)
     return Host(shell.builder.import_func(module, name, params, results), FuncType(params, results))
 

@@ -15,6 +15,7 @@ from generators.module.function import Function
 from generators.module.shell import Shell
 from generators.program.hosts import Collectors, Host, import_host
 from generators.program.program import Program
+from generators.refs.digests import write_functions
 from generators.refs.expressions import RefCode
 from generators.refs.space import RefGlobal, RefSpace, RefTable
 from generators.refs.statements import push_index, value
@@ -80,6 +81,7 @@ def open_hosts(program: Program, source: ChoiceSource) -> None:
     _items(shell, source, acting)
     if acting.back is not None:
         _write_back(program, source.fork("back"), acting)
+        write_functions(shell)
 
 
 def _import(shell: Shell, module: str, name: str, type_: FuncType) -> Host:

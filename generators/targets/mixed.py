@@ -20,10 +20,12 @@ from generators.mutation.bases import seeds
 from generators.mutation.splicing import spliced
 from generators.program.arguments import callable_by_host
 from generators.program.calls import TAILS, Callee, can_import, import_callee
+from generators.program.hosts import Collectors
 from generators.program.parts import Part
 from generators.program.program import Program
 from generators.program.push_values import push_values
 from generators.program.use_values import MODES, use
+from generators.refs.host_statements import open_hosts
 from generators.registry import target_module, target_names
 from generators.state.atomics import ATOMICS
 from generators.state.memories import Memories
@@ -88,6 +90,10 @@ _MOST_STEPS: Final = 4000
 
 _REPEATED: Final = 8
 """The most calls that a link which calls again makes, as far as ``_MOST_STEPS`` counts."""
+
+_HOSTS: Final = shares(("env", 2), ("grow", 1), ("write", 1))
+_COLLECTS: Final = 3
+"""In how many of 16 cases with references the host collects garbage."""
 
 _NOP: Final = code("nop")
 _LEAST_ROOM: Final = 8
@@ -188,8 +194,11 @@ class _Swarm:
             shell.free_nans = True
             shell.labels.add("free_nans")
         self.parts = self._draw_parts()
-        if source.one_in(10):
+        if source.chance(3, 16):
             self._import()
+        if source.chance(_COLLECTS, 16) and self.config.allows(Feature.REFERENCE_TYPES):
+            open_hosts(self.program, source.fork("hosts"))
+        self.collectors = shell.kit(Collectors)
 
     def _draw_parts(self) -> tuple[tuple[Part, ...], ...]:
         """The parts of this case by target, each target as often as it is to be taken; the first is the simplest."""
@@ -210,10 +219,11 @@ class _Swarm:
         return tuple(taken) or (first,)
 
     def _import(self) -> None:
-        """A function of the host."""
-        type_ = self._signature(self.source)
+        """A function of the host, which in some cases changes the memory that stores go to."""
+        type_, module = self._signature(self.source), self.source.pick(_HOSTS)
         if can_import(type_):
-            self.made.append(_Made(import_callee(self.program.shell, "env", "host0", type_), 4, True))
+            name = "host0" if module == "env" else "memory"
+            self.made.append(_Made(import_callee(self.program.shell, module, name, type_), 4, True))
 
     def build(self) -> Case:
         count = self.source.weighted(_FUNCTIONS)
@@ -264,6 +274,7 @@ class _Swarm:
             else:
                 self._part(writing, part, share)
             room -= share
+            self.collectors.pause(fn, source, 2)
             if self.made and source.chance(5, 16):
                 made = source.pick(self.waiting if self.waiting and source.one_in(2) else self.made)
                 if writing.steps + made.steps <= _MOST_STEPS:
