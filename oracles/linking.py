@@ -17,7 +17,16 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 from oracles.stops import BadArgument, Exhaustion, MemoryExhaustion, Unlinkable
 from wasm.canonical import Types, matches_extern
 from wasm.embedding import Exhausted, Outcome, OutOfMemory, Rejected, Returned, Trapped, Value
-from wasm.hostmix import GROWS_BELOW, GROWS_BELOW_ELEMENTS, THROWN_TAG, WRITES_BELOW, Act, acts, written_at, written_value
+from wasm.hostmix import (
+    GROWS_BELOW,
+    GROWS_BELOW_ELEMENTS,
+    THROWN_TAG,
+    WRITES_BELOW,
+    Act,
+    acts,
+    written_at,
+    written_value,
+)
 from wasm.module import Expr, ExternKind, ExternType, Import, ImportedFunc, Module, SegmentMode
 from wasm.traps import Trap
 from wasm.valtypes import GlobalType, Limits, MemType, TableType, TagType, ValType

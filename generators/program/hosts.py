@@ -1,11 +1,11 @@
 """Host functions that do things (``wasm.hostmix.Act``): imports that collect garbage, grow and write what is exported.
 
-    (import "grow" "memory0" (func $host (param i32) (result i32)))
-    (memory (export "memory0") 1 3)
+(import "grow" "memory0" (func $host (param i32) (result i32)))
+(memory (export "memory0") 1 3)
 
-    local.get 5         ;; an address, which stays on the stack
-    i32.const 7  call $host  ...
-    i64.load            ;; of a memory that may have moved meanwhile
+local.get 5         ;; an address, which stays on the stack
+i32.const 7  call $host  ...
+i64.load            ;; of a memory that may have moved meanwhile
 """
 
 from __future__ import annotations

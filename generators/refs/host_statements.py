@@ -1,8 +1,8 @@
 """Statements in which the host acts on references: it collects, throws, calls back, sets a global, grows a table.
 
-    ref.func 4  ...  struct.new 2      ;; backs: live on the stack
-    i32.const 7  call $collect_and_call_back
-    ...                                ;; and used now
+ref.func 4  ...  struct.new 2      ;; backs: live on the stack
+i32.const 7  call $collect_and_call_back
+...                                ;; and used now
 """
 
 from __future__ import annotations

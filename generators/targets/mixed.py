@@ -91,7 +91,7 @@ _MOST_STEPS: Final = 4000
 _REPEATED: Final = 8
 """The most calls that a link which calls again makes, as far as ``_MOST_STEPS`` counts."""
 
-_HOSTS: Final = shares(("env", 2), ("grow", 1), ("write", 1))
+_HOSTS: Final = ("env", "grow", "write", "grow+write")
 _COLLECTS: Final = 3
 """In how many of 16 cases with references the host collects garbage."""
 
@@ -194,7 +194,7 @@ class _Swarm:
             shell.free_nans = True
             shell.labels.add("free_nans")
         self.parts = self._draw_parts()
-        if source.chance(3, 16):
+        if source.chance(4, 16):
             self._import()
         if source.chance(_COLLECTS, 16) and self.config.allows(Feature.REFERENCE_TYPES):
             open_hosts(self.program, source.fork("hosts"))

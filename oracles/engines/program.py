@@ -61,7 +61,9 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
         flavour = Flavour(kinds, bool(hello.get("exact", False)), acts=bool(hello.get("acts", False)))
         return Worker(launch, flavour, family, _loaded, scripts=bool(hello.get("scripts", False)), told=told)
 
-    return WorkerEngine(id, Worker(launch, Flavour(frozenset(), False, acts=False), "program", _loaded, told=told), limits)
+    return WorkerEngine(
+        id, Worker(launch, Flavour(frozenset(), False, acts=False), "program", _loaded, told=told), limits
+    )
 
 
 def _loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:

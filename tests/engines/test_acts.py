@@ -220,5 +220,3 @@ def test_a_host_that_hands_on_references_after_collecting_is_a_peer(wat: Wat) ->
       (import "collect+reenter" "g" (func (param i32))) (func (export "f") (param externref)) (func (export "g") (param i32)))"""
     plan = plan_imports(read_interface(wat(text).content), SCRIPT_KINDS)
     assert [source.how for source in plan.sources] == ["funcs", "host", "host"]
-
-
