@@ -126,8 +126,8 @@ def written_at(state: int) -> int:
 
 
 def written_value(type_: ValType, state: int) -> Value | None:
-    """What ``Act.WRITE`` sets a global of a type to: the state's low bits, and its own 64 twice for a vector; i31 of the
-    low 31 bits where the type takes one; else null, or None (it does nothing) where it takes no null."""
+    """What ``Act.WRITE`` sets a global of a type to: the state's low bits, twice its 64 for a vector; i31 of the low 31
+    bits where the type takes one; else null, or None (it does nothing) where it takes no null."""
     if isinstance(type_, NumType):
         return Value(type_.name, (state | state << 64) & (1 << type_.bits) - 1)
     if type_.heap in ("any", "eq", "i31"):

@@ -21,8 +21,8 @@ HOST_TEXT = '(module $h (func (export "trap") unreachable) (table (export "token
 def stand_ins(content: bytes) -> list[Registered] | None:
     """The modules to register, in order, after ``HOST_TEXT``; empty if nothing is imported.
 
-    None where wasm alone cannot stand in: host tokens, functions that re-enter the module or change it, one name at two types, and
-    import modules named as the peers are.
+    None where wasm alone cannot stand in: host tokens, functions that re-enter the module or change it, one
+    name at two types, and import modules named as the peers are.
     """
     try:
         module = decode(content)

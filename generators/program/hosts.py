@@ -72,6 +72,6 @@ class Collectors:
         self.shell.labels.add("collects")
 
     def pause(self, fn: Function, source: ChoiceSource, one_in: int) -> None:
-        """Once in ``one_in`` times, where there are some: collect, with all that is on the stack and in locals alive."""
+        """Once in ``one_in`` times, where there are some: collect, with the stack and the locals as they are."""
         if self.all and source.one_in(one_in):
             source.pick(self.all).call(fn, source)

@@ -126,7 +126,8 @@ class Memories:
     """The memories of one module and the instructions on them.
 
     ``segment`` is the index of a passive data segment; the one after it may have been dropped. ``grows``: memories may
-    have grown, so that their ends at the start are not where ``memory.size`` says. ``hosts`` grow them and write to them.
+    have grown, so that their ends at the start are not where ``memory.size`` says. ``hosts`` change
+    them.
     """
 
     shell: Shell

@@ -211,8 +211,8 @@ class Instance:
     """A module instance; ``context`` is the address of its block."""
 
     __slots__ = (
-        "_names", "context", "datas", "elems", "exports", "finished", "funcs", "globals", "imported", "memories", "module",
-        "store", "tables", "tags", "types",
+        "_names", "context", "datas", "elems", "exports", "finished", "funcs", "globals", "imported", "memories",
+        "module", "store", "tables", "tags", "types",
     )  # fmt: skip
 
     def __init__(self, module: Module, types: Types, store: Store) -> None:

@@ -105,8 +105,8 @@ class Instance:
     """A module instance (spec 4.2.5)."""
 
     __slots__ = (
-        "datas", "elems", "exports", "finished", "funcs", "globals", "imported", "layouts", "memories", "module", "names",
-        "store", "tables", "tags", "types",
+        "datas", "elems", "exports", "finished", "funcs", "globals", "imported", "layouts", "memories", "module",
+        "names", "store", "tables", "tags", "types",
     )  # fmt: skip
 
     def __init__(self, module: Module, store: Store) -> None:

@@ -339,7 +339,7 @@ _ACTS: Final = piece("""
 
 
 class _Acting(NamedTuple):
-    """Where a peer function finds what does its acts: the table ``reenter``, the slot, and the type of what is there."""
+    """Where a peer function finds what does its acts: the table ``reenter``, the slot, and the type of that."""
 
     table: int
     slot: int

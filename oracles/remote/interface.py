@@ -419,7 +419,7 @@ def _memories(r: _Reader | None) -> list[bytes]:
 class Limited(NamedTuple):
     """What an encoded table or memory type says besides what it holds: the index type's kind, and the page size."""
 
-    index: str
+    index_kind: str
     page_log2: int
 
 

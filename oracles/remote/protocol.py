@@ -20,8 +20,8 @@ and no more:
     features    names, only where the engine is to have these alone
     imports     sources: [module, name, sort, how, same, behaviour, kinds of parameters, kinds of results, token], where
                 for what is no function the kinds are its own kind and whether it is mutable (``imports.Source``);
-                store, funcs: the peers' blobs; funcs_from: [place, name] of what the latter imports; collect: the positions of host functions that collect garbage by
-                themselves (``oracles.remote.ready``), where there are any
+                store, funcs: the peers' blobs; funcs_from: [place, name] of what the latter imports; collect: the
+                positions of host functions that collect garbage by themselves, where there are any
     ready       a blob: the module to be instantiated behind the one under test, where one is needed
     ready_from  [place, name]: where each of its imports is (``oracles.remote.ready.Ready``)
     tags        [name, kinds of the payload, -1 or the position of its import]
@@ -35,7 +35,8 @@ and no more:
     dump        [memory, index of a block of 64 KiB]
 
 and for an engine that finds imports by names alone (``Flavour.by_name``): ``imports.glue``, [module name, blob], what
-the module imports from; ``reader_glue``, what the reader imports from as ``g``; and at the end of a call the blob that its wrapper imports from as ``m`` (``oracles.remote.glue``).
+the module imports from; ``reader_glue``, what the reader imports from as ``g``; and at the end of a call the blob that
+its wrapper imports from as ``m`` (``oracles.remote.glue``).
 
 The header of its reply; an outcome is a list whose first word says what it is (``ReplyReader.outcome``):
 

@@ -164,7 +164,7 @@ class _Making:
         raw = self.interface.type_of(TABLE, table)
         index = self.item(SUBJECT, source.item.name, TABLE, raw)
         gets = b"".join(map(_GET, range(len(source.signature.params))))
-        return gets + _CALL_FIRST[limited(TABLE, raw).index](index, source.item.index)
+        return gets + _CALL_FIRST[limited(TABLE, raw).index_kind](index, source.item.index)
 
 
 def _heap_size(raw: bytes) -> int:
@@ -192,7 +192,9 @@ def ready_module(interface: Interface, plan: ImportPlan, by_name: bool) -> Ready
     ]
     if entries or again:
         made.item("f", "reenter", TABLE, table_of(FUNCREF, slots_of(plan.sources)))  # table 0: the first
-    types, bodies, exports = [], [], []
+    types: list[bytes] = []
+    bodies: list[bytes] = []
+    exports: list[bytes] = []
     first = made.counts.get(FUNC, 0)
     for i, source in acting:
         slots += [(len(plan.sources) + i, first + len(bodies))] if source.how == "funcs" else []

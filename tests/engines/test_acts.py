@@ -216,7 +216,9 @@ def test_what_the_words_of_a_module_name_ask_for() -> None:
 
 
 def test_a_host_that_hands_on_references_after_collecting_is_a_peer(wat: Wat) -> None:
-    text = """(module (import "collect+reenter" "f" (func (param externref))) (import "reenter" "f" (func (param externref)))
-      (import "collect+reenter" "g" (func (param i32))) (func (export "f") (param externref)) (func (export "g") (param i32)))"""
+    text = """(module
+      (import "collect+reenter" "f" (func (param externref))) (import "reenter" "f" (func (param externref)))
+      (import "collect+reenter" "g" (func (param i32)))
+      (func (export "f") (param externref)) (func (export "g") (param i32)))"""
     plan = plan_imports(read_interface(wat(text).content), SCRIPT_KINDS)
     assert [source.how for source in plan.sources] == ["funcs", "host", "host"]

@@ -51,8 +51,8 @@ def watched(case: Case) -> Held:
 
 
 def test_references_live_over_collecting_calls() -> None:
-    """Of 250 cases of gc 133 collect; in 95 an object is on the operand stack of the function that waits for the host, in
-    93 in one of its locals that is read behind the call, in 116 one or the other. Each is missed here once in 1,000."""
+    """Of 250 cases of gc 133 collect; in 95 an object is on the operand stack of the function that waits for the host,
+    in 93 in one of its locals that is read behind the call, in 116 one or the other. Missed once in 100 seeds."""
     seen: Counter[str] = Counter()
     for index in range(COUNT):
         held = watched(make_case("gc", 6, index))
@@ -89,8 +89,8 @@ def test_hosts_throw_set_and_grow_what_references_are_held_by() -> None:
 
 @pytest.mark.parametrize(("target", "least"), [("memory", 0.1), ("startup", 0.08), ("mixed", 0.03)])
 def test_hosts_grow_and_write_memories(target: str, least: float) -> None:
-    """In one of five cases of memory, one of six of startup and one of 15 of mixed the host is asked to grow or to write
-    an exported memory, and in some it has grown at the end."""
+    """In one of five cases of memory, one of six of startup and one of ten of mixed the host is asked to grow or to
+    write an exported memory, and in some it has grown at the end."""
     asked = grown = 0
     for index in range(COUNT):
         case = make_case(target, 6, index)

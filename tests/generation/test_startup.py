@@ -111,8 +111,8 @@ def test_what_runs(cases: list[tuple[Case, Module]]) -> None:
 
 
 def test_a_wrong_segment_shows(cases: list[tuple[Case, Module]]) -> None:
-    """One bit of one active data segment: two in three show. The others are covered by a later segment or by the host, or
-    lie where nobody looks in a memory that is private."""
+    """One bit of one active data segment: two in three show. The others are covered by a later segment or by the host,
+    or lie where nobody looks in a memory that is private."""
     tried = missed = 0
     for case, module in cases[:RUN]:
         wrong = _flipped(case)
