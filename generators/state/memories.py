@@ -54,6 +54,9 @@ _BULK: Final = shares(("copy", 2), ("fill", 1), ("init", 1))
 _MOST_BULK: Final = 96
 _SPANS: Final = ("front", "end", "by a value")
 _GROWTH: Final = (0, 1, 1, 2, 3, 0x10000, 0xFFFFFFFF)
+_SHARED: Final = 24
+_SHARED_IMPORTS: Final = 3
+"""One memory of the module's own in so many is shared, and one that is imported."""
 _HOSTED: Final = 9
 """In how many of 16 cases about memories hosts change those that are exported, which half of them have."""
 _MOST_HOSTS: Final = 3
@@ -142,7 +145,7 @@ class Memories:
         memories = Memories(shell)
         config = shell.config
         count = 1 + (source.below(3) if config.allows(Feature.MULTI_MEMORY) and source.chance(3, 16) else 0)
-        imported = source.one_in(12)
+        imported = source.one_in(8)
         for i in range(count):
             memories._add(source, config, imported and i == 0)
         if source.chance(_HOSTED, 16):
@@ -194,18 +197,21 @@ class Memories:
             pages = source.pick(_BIG64 if index64 else _BIG)
             self.shell.labels.add("big_memory")
         maximum = pages + (source.below(3) if pages < 3 else 0)
+        shared = (
+            pages < 3 and config.allows(Feature.THREADS) and source.one_in(_SHARED_IMPORTS if imported else _SHARED)
+        )
         page_log2 = _PAGE_LOG2
         if config.allows(Feature.CUSTOM_PAGE_SIZES) and source.one_in(2) and not imported:
-            page_log2 = 0
+            shared, page_log2 = False, 0
             pages = maximum = source.between(LOW + HIGH, 2 * PAGE)
         export = None if self.shell.private else f"memory{len(self.all)}"
         if imported:
-            type_ = MemType(Limits(pages, maximum), index64)
+            type_ = MemType(Limits(pages, maximum), index64, shared)
             index = builder.import_other("env", "memory", type_)
             if export is not None:
                 builder.export(export, ExternKind.MEMORY, index)
         else:
-            index = builder.memory(pages, maximum, index64=index64, page_log2=page_log2, export=export)
+            index = builder.memory(pages, maximum, index64=index64, shared=shared, page_log2=page_log2, export=export)
         self.all.append(Memory(index, I64 if index64 else I32, pages, page_log2=page_log2))
 
     def _segments(self, source: ChoiceSource) -> None:

@@ -30,6 +30,7 @@ from wasm.valtypes import (
     REC_FORM,
     REF_FORM,
     REF_NULL_FORM,
+    SHARED,
     STRUCT_FORM,
     SUB_FINAL_FORM,
     SUB_FORM,
@@ -414,6 +415,17 @@ def _memories(r: _Reader | None) -> list[bytes]:
         r.skip_limits()
         raw.append(r.data[start : r.pos])
     return raw
+
+
+def outer_memories(interface: Interface) -> list[bytes]:
+    """The encoded types of the memories that are imported or exported."""
+    imported = [item.raw for item in interface.imports if item.sort == MEMORY]
+    return imported + [interface.type_of(MEMORY, item.index) for item in interface.exports if item.sort == MEMORY]
+
+
+def is_shared(raw: bytes) -> bool:
+    """Whether an encoded memory type is that of a shared one."""
+    return bool(raw[0] & SHARED)
 
 
 class Limited(NamedTuple):

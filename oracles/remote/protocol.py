@@ -30,6 +30,7 @@ and no more:
     globals     [name, kind]
     read        names of globals that the module in the blob ``reader`` reads
     memories    names
+    shared      true where a memory that is imported or exported is shared, else not there
     tables      [name, kind]
     funcs       names
     dump        [memory, index of a block of 64 KiB]
@@ -72,7 +73,9 @@ from oracles.remote.interface import (
     Interface,
     KnownTag,
     Unreadable,
+    is_shared,
     known_tags,
+    outer_memories,
     read_interface,
 )
 from oracles.remote.ready import ready_module
@@ -266,6 +269,8 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     reader = global_reader(interface, tuple(item.index for item in inexact)) if inexact else b""
     header["reader"] = blobs.add(reader)
     header["memories"] = [item.name for item in interface.exports if item.sort == MEMORY]
+    if any(map(is_shared, outer_memories(interface))):
+        header["shared"] = True
     header["tables"] = [[item.name, interface.tables[item.index]] for item in interface.exports if item.sort == TABLE]
     header["funcs"] = [item.name for item in interface.exports if item.sort == FUNC]
     header["dump"] = dumps

@@ -220,6 +220,8 @@ class CaseRun:
             finally:
                 self.lap(COMPILE_PART)
             answer["inst"] = ["returned", []]
+            if "shared" in header and not api.has(self.worker.lib, "wasmtime_sharedmemory_data"):
+                raise Failed(["unsupported", "a shared memory outside: this release's C API knows of none"])
             if "imports" in header:
                 self._execute(store, module, answer)
         except Failed as failed:
