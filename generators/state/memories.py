@@ -197,9 +197,8 @@ class Memories:
             pages = source.pick(_BIG64 if index64 else _BIG)
             self.shell.labels.add("big_memory")
         maximum = pages + (source.below(3) if pages < 3 else 0)
-        shared = (
-            pages < 3 and config.allows(Feature.THREADS) and source.one_in(_SHARED_IMPORTS if imported else _SHARED)
-        )
+        share = _SHARED_IMPORTS if imported else _SHARED
+        shared = pages < 3 and config.allows(Feature.THREADS) and source.one_in(share)
         page_log2 = _PAGE_LOG2
         if config.allows(Feature.CUSTOM_PAGE_SIZES) and source.one_in(2) and not imported:
             shared, page_log2 = False, 0

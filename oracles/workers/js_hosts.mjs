@@ -56,7 +56,7 @@ export class Hosts {
     this.names = names;
     this.collections = 0;
     this.collect = () => {
-      if (collect && ++this.collections <= COLLECTIONS) collect();
+      if (collect && ++this.collections <= COLLECTIONS) collect(this.collections % 2 === 1);
     };
     this.acts = {};
     this.log = [];

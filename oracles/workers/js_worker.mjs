@@ -14,7 +14,10 @@ import { scripts } from "./js_script.mjs";
 const PROTOCOL = 1;
 
 const config = JSON.parse(process.argv[2]);
-const collect = globalThis.gc ?? (globalThis.Bun && (() => globalThis.Bun.gc(true)));
+// A minor collection moves what is young, a full one moves it on and takes what is dead; JavaScriptCore has one kind.
+const collect = globalThis.gc
+  ? (minor) => (minor ? globalThis.gc({ type: "minor" }) : globalThis.gc())
+  : globalThis.Bun && (() => globalThis.Bun.gc(true));
 
 const io = {
   fds: config.fds,

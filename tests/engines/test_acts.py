@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from oracles.engine import Engine, open_engine
@@ -198,9 +200,13 @@ def test_a_host_acts_before_it_traps(engine: Engine, wat: Wat) -> None:
     assert values(observation, 1) == (2,)
 
 
-def test_an_engine_without_such_a_host_is_not_asked(wat: Wat) -> None:
-    engine = open_engine("cmd:false {wasm} {export}")
-    for text in (GROWS, CALLBACK):
+TOY = Path(__file__).parents[2] / "examples" / "programs" / "toy.py"
+
+
+@pytest.mark.parametrize("name", ["cmd:false {wasm} {export}", f"program:python3 {TOY}"])
+def test_an_engine_without_such_a_host_is_not_asked(name: str, wat: Wat) -> None:
+    engine = open_engine(name)
+    for text in (GROWS, CALLBACK, SHAPES):
         outcome = engine.run(wat(text, Invocation("f"))).instantiation
         assert isinstance(outcome, Unsupported)
         assert "grows" in outcome.what
