@@ -7,7 +7,7 @@ Scalar arithmetic and loads as operands are in most of them, since that is what 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -30,13 +30,27 @@ from generators.registry import target_module, target_names
 from generators.state.atomics import ATOMICS
 from generators.state.memories import Memories
 from generators.state.memory_ends import add_ends
+from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.errors import Invalid
 from wasm.features import Feature
 from wasm.fragment import code
 from wasm.validate import validate
-from wasm.valtypes import I32, I64, FuncType, RefType, ValType
+from wasm.valtypes import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    FuncType,
+    GlobalType,
+    Limits,
+    RefType,
+    TableType,
+    ValType,
+)
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
@@ -92,6 +106,8 @@ _REPEATED: Final = 8
 """The most calls that a link which calls again makes, as far as ``_MOST_STEPS`` counts."""
 
 _HOSTS: Final = ("env", "grow", "write", "grow+write")
+_IMPORTS: Final = 3
+"""In how many of 16 cases globals and a table are the host's."""
 _COLLECTS: Final = 3
 """In how many of 16 cases with references the host collects garbage."""
 
@@ -178,6 +194,17 @@ def _in(usable: tuple[Part, ...]) -> int:
     return _ABLE_IN if all(part.needs - NEEDS for part in usable) else _ELSE_IN
 
 
+def _imports(source: ChoiceSource, config: Config, builder: ModuleBuilder) -> None:
+    """Up to three globals, some of them twice, and a table; the kits of globals and tables have them among theirs."""
+    for i in range(source.below(4)):
+        type_ = GlobalType(source.pick((I32, I64, F64, F32)), source.one_in(2))
+        for _ in range(1 + source.one_in(4)):
+            builder.import_other("env", f"g{i}", type_)
+    if config.allows(Feature.REFERENCE_TYPES) and source.one_in(2):
+        limits = Limits(source.between(1, 12), source.between(12, 40))
+        builder.import_other("env", "t0", TableType(source.pick((FUNCREF, EXTERNREF)), limits))
+
+
 class _Swarm:
     """The module under construction. Functions that are called come before those that call them.
 
@@ -186,7 +213,8 @@ class _Swarm:
 
     def __init__(self, source: ChoiceSource, config: Config, room: int) -> None:
         self.source, self.config, self.room = source, config, room
-        self.program = Program.open(source, config)
+        imports = source.fork("imports") if source.chance(_IMPORTS, 16) else None
+        self.program = Program.open(source, config, None if imports is None else partial(_imports, imports, config))
         self.made: list[_Made] = []
         self.waiting: list[_Made] = []
         shell = self.program.shell
