@@ -74,13 +74,15 @@ NARROW: Final = _table(
 class Config:
     """Features that may be used, and limits in values, pages and bytes.
 
+    Threads are among them for their memories and instructions: a case has one thread.
+
     ``overflows`` is in how many of 1,000 cases recursion may run into the stack's end on purpose. ``seeds`` is a folder
     of cases for the target ``mutate`` to start from, besides the project's own. ``avoid`` names what a known
     bug needs, sorted: instructions, which cases are then made without as far as that is possible
     (``wasm.rewrite.avoid``), or sizes, as ``results<254``.
     """
 
-    features: frozenset[Feature] = field(default=WASM3)
+    features: frozenset[Feature] = field(default=WASM3 | {Feature.THREADS})
     max_params: int = limits.PARAMS
     max_results: int = limits.RESULTS
     max_locals: int = limits.LOCALS

@@ -16,8 +16,17 @@ from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from oracles.stops import BadArgument, Exhaustion, MemoryExhaustion, Unlinkable
 from wasm.canonical import Types, matches_extern
-from wasm.embedding import Exhausted, Outcome, OutOfMemory, Rejected, Returned, Trapped
-from wasm.hostmix import THROWN_TAG
+from wasm.embedding import Exhausted, Outcome, OutOfMemory, Rejected, Returned, Trapped, Value
+from wasm.hostmix import (
+    GROWS_BELOW,
+    GROWS_BELOW_ELEMENTS,
+    THROWN_TAG,
+    WRITES_BELOW,
+    Act,
+    acts,
+    written_at,
+    written_value,
+)
 from wasm.module import Expr, ExternKind, ExternType, Import, ImportedFunc, Module, SegmentMode
 from wasm.traps import Trap
 from wasm.valtypes import GlobalType, Limits, MemType, TableType, TagType, ValType
@@ -43,6 +52,10 @@ class TableItem:
     type: TableType
     size: int
 
+    def grow(self, delta: int, value: Any) -> int:
+        """Add elements; the old size, or -1 if that is more than allowed."""
+        raise NotImplementedError
+
     def current_type(self) -> TableType:
         """The type with the present size as its minimum, as linking sees it (spec 4.5.3.2)."""
         return TableType(self.type.ref, Limits(self.size, self.type.limits.maximum), self.type.index64)
@@ -55,6 +68,10 @@ class MemoryItem:
     KIND: ClassVar = ExternKind.MEMORY
     type: MemType
     pages: int
+
+    def grow(self, delta: int) -> int:
+        """Add pages; the old number of pages, or -1 if that is more than allowed."""
+        raise NotImplementedError
 
     def current_type(self) -> MemType:
         """The type with the present size as its minimum, as linking sees it (spec 4.5.3.3)."""
@@ -98,6 +115,8 @@ class Linked(Protocol):
     elems: list[Any]
     datas: list[bytes]
     exports: dict[str, tuple[ExternKind, Any]]
+    finished: bool
+    """Whether the start function has returned: then hosts have the exports."""
 
 
 LinkedT = TypeVar("LinkedT", bound=Linked)
@@ -218,6 +237,42 @@ def thrown_tag(instance: Linked) -> Any:
         if (item.module, item.name) == THROWN_TAG:
             return tag
     return None
+
+
+class Hands(Protocol):
+    """How a host of one side reaches what it changes: null references, and writing."""
+
+    null: Any
+
+    def store(self, memory: Any, at: int, data: bytes) -> None:
+        """Write bytes that are in bounds."""
+
+    def assign(self, item: Any, value: Value) -> None:
+        """Set a mutable global to a number, an i31 or null."""
+
+
+def act(wanted: Import, instance: Linked, state: int, hands: Hands) -> None:
+    """What a host function does between logging and ending (``wasm.hostmix.Act``). Collecting is nothing here."""
+    asked = acts(wanted.module)
+    _, item = instance.exports.get(wanted.name, (None, None)) if instance.finished else (None, None)
+    if Act.GROW in asked:
+        if isinstance(item, MemoryItem) and item.pages < GROWS_BELOW >> item.type.page_log2:
+            item.grow(1)
+        elif isinstance(item, TableItem) and item.type.ref.nullable and item.size < GROWS_BELOW_ELEMENTS:
+            item.grow(1, hands.null)
+    if Act.WRITE in asked:
+        if isinstance(item, MemoryItem) and item.pages << item.type.page_log2 >= WRITES_BELOW:
+            hands.store(item, written_at(state), state.to_bytes(8, "little"))
+        elif isinstance(item, GlobalItem) and item.mutable:
+            value = written_value(item.type, state)
+            if value is not None:
+                hands.assign(item, value)
+
+
+def called_back(wanted: Import, instance: Linked) -> Any:
+    """The table whose first element ``wasm.hostmix.Behaviour.CALLBACK`` calls; None where there is none."""
+    _, item = instance.exports.get(wanted.name, (None, None)) if instance.finished else (None, None)
+    return item if isinstance(item, TableItem) and item.types.top(item.type.ref.heap) == "func" else None
 
 
 # Outcomes

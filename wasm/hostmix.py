@@ -13,7 +13,7 @@ generated module that stands in for a host, gives the same results.
 
 A result of type i32 or f32 is the low 32 bits, i64 or f64 the low 64, v128 all 128. ``result_value`` gives references.
 
-What a function does besides depends on its import's module name (``behaviour``). Every call is logged first.
+What a function does besides depends on its import's module name (``behaviour``, ``acts``). Every call is logged first.
 """
 
 from __future__ import annotations
@@ -43,30 +43,96 @@ LOG_LIMIT: Final = 1000
 """The host-call log keeps this many calls; later ones are only counted."""
 
 
-class Behaviour(Enum):
-    """What a host function does after logging the call; the value is the module name that asks for it.
+GROWS_BELOW: Final = 64 << 16
+"""``Act.GROW`` lets a memory alone that has so many bytes."""
 
-    Any other module name means ``MIX``: return results. ``TRAP`` traps (``TrapKind.HOST``). ``THROW`` throws the tag
+GROWS_BELOW_ELEMENTS: Final = 100
+"""``Act.GROW`` lets a table alone that has so many elements."""
+
+WRITES_BELOW: Final = 1024
+"""``Act.WRITE`` writes into a memory's first bytes, and lets one alone that has not so many."""
+
+
+class Act(Enum):
+    """What a host function does after logging the call and before it ends, in this order; the value is the word in an
+    import's module name that asks for it. ``state`` is the mix's after the arguments (``absorb``).
+
+    ``COLLECT`` collects garbage, which nothing shows: hosts without garbage do nothing. The others change the export of
+    the instance that has the import's own name, if it is there and fits; else they do nothing, and so do they as long
+    as the start function runs, since a host gets the exports of an instance that is finished.
+
+    ``GROW`` adds one page to a memory that has less than ``GROWS_BELOW`` bytes, or one null to a table that has less
+    than ``GROWS_BELOW_ELEMENTS`` elements and may hold null, unless its type forbids it. ``WRITE`` stores the eight
+    bytes of ``state`` at address ``written_at(state)`` of a memory that has ``WRITES_BELOW`` bytes at least, or sets a
+    mutable global to ``written_value``.
+    """
+
+    COLLECT = "collect"
+    GROW = "grow"
+    WRITE = "write"
+
+
+class Behaviour(Enum):
+    """How a call of a host function ends; the value is the word in an import's module name that asks for it.
+
+    ``MIX`` returns results. ``TRAP`` traps (``TrapKind.HOST``). ``THROW`` throws the tag
     imported as ``throw.tag`` with the results of ``mix`` at the tag's parameter types as payload; it traps where the
     module imports no such tag. ``REENTER`` calls the export that has the import's name with the same arguments and
     returns what it returns; a trap or an exception of that call passes through, and where there is no such export, or
-    its type differs, it traps.
+    its type differs, it traps. ``CALLBACK`` does what ``call_indirect`` of the import's own type does with element 0 of
+    the exported table of functions that has the import's name, traps included; where there is no such table, it traps
+    as a host. As for ``Act``, there are no exports as long as the start function runs.
+
+    A module name is one such word, or several ``Act`` joined by ``+`` with at most one of these at the end:
+    ``collect``, ``grow+write``, ``collect+throw``. Any other module name means ``MIX`` and no act.
     """
 
     MIX = "env"
     TRAP = "trap"
     THROW = "throw"
     REENTER = "reenter"
+    CALLBACK = "callback"
 
 
 _BEHAVIOURS: Final = {behaviour.value: behaviour for behaviour in Behaviour}
+_ACTS: Final = {act.value: act for act in Act}
 THROWN_TAG: Final = ("throw", "tag")
 """Module and name of the imported tag that ``Behaviour.THROW`` throws."""
 
 
+@lru_cache(maxsize=1024)
+def _meaning(module: str) -> tuple[frozenset[Act], Behaviour]:
+    """What the words of an import's module name ask for."""
+    *first, last = module.split("+")
+    words = first if last in _BEHAVIOURS else [*first, last]
+    if any(word not in _ACTS for word in words) or len(set(words)) != len(words):
+        return frozenset(), Behaviour.MIX
+    return frozenset(_ACTS[word] for word in words), _BEHAVIOURS.get(last, Behaviour.MIX)
+
+
 def behaviour(module: str) -> Behaviour:
-    """What functions imported from ``module`` do."""
-    return _BEHAVIOURS.get(module, Behaviour.MIX)
+    """How calls of functions imported from ``module`` end."""
+    return _meaning(module)[1]
+
+
+def acts(module: str) -> frozenset[Act]:
+    """What functions imported from ``module`` do before."""
+    return _meaning(module)[0]
+
+
+def written_at(state: int) -> int:
+    """Where ``Act.WRITE`` stores eight bytes, all of them below ``WRITES_BELOW``."""
+    return state >> 32 & WRITES_BELOW - 8
+
+
+def written_value(type_: ValType, state: int) -> Value | None:
+    """What ``Act.WRITE`` sets a global of a type to: the state's low bits, twice its 64 for a vector; i31 of the low 31
+    bits where the type takes one; else null, or None (it does nothing) where it takes no null."""
+    if isinstance(type_, NumType):
+        return Value(type_.name, (state | state << 64) & (1 << type_.bits) - 1)
+    if type_.heap in ("any", "eq", "i31"):
+        return Value("ref", 0, f"i31:{state & 0x7FFFFFFF}")
+    return Value("ref", 0, "null") if type_.nullable else None
 
 
 @lru_cache(maxsize=4096)

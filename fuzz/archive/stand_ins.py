@@ -21,8 +21,8 @@ HOST_TEXT = '(module $h (func (export "trap") unreachable) (table (export "token
 def stand_ins(content: bytes) -> list[Registered] | None:
     """The modules to register, in order, after ``HOST_TEXT``; empty if nothing is imported.
 
-    None where wasm alone cannot stand in: host tokens, functions that re-enter the module, one name at two types, and
-    import modules named as the peers are.
+    None where wasm alone cannot stand in: host tokens, functions that re-enter the module or change it, one
+    name at two types, and import modules named as the peers are.
     """
     try:
         module = decode(content)
@@ -31,7 +31,7 @@ def stand_ins(content: bytes) -> list[Registered] | None:
         plan = plan_imports(read_interface(content), frozenset())
     except (WasmError, Unreadable, NoImport):
         return None
-    if any(source.how == "extern" or source.behaviour is Behaviour.REENTER for source in plan.sources):
+    if any(one.how == "extern" or one.behaviour is Behaviour.REENTER or one.active for one in plan.sources):
         return None
     if any(source.signature and set(source.signature.results) & set("eE") for source in plan.sources):
         return None

@@ -184,7 +184,7 @@ class Shell:
 
     def global_(self, type_: ValType, value: int, name: str = "") -> int:
         """A mutable number global, exported as ``g`` and its index unless the state is private."""
-        export = None if self.private else name or f"g{len(self.builder.module.globals)}"
+        export = None if self.private else name or f"g{len(self.builder.module.global_types())}"
         return self.builder.global_(type_, const(f"{type_}.const", value), True, export)
 
     def fuel_global(self, amount: int) -> int:

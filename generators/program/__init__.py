@@ -6,6 +6,7 @@
 ``arguments``    which exports the host calls, with what, and by which way in
 ``calls``        ``Calls``: the instructions of a call, links, leaves, imported callees, sites
 ``push_values``  typed values onto the stack, for arguments, results and payloads
+``hosts``        imports whose host collects garbage, grows or writes: ``Host``, the kit ``Collectors``
 ``use_values``   results off the stack, so that order and each bit matter
 ``endings``      how results leave a function, and traps for some arguments
 ===============  =====================================================================================================

@@ -14,6 +14,7 @@ The nouns:
 - Statement (``statements`` has the type): a function of (Program, RefCode) that writes code and leaves nothing on the
   stack. ``statements`` has those on any reference, ``flow_statements`` on labels and exceptions, ``call_statements``,
   ``object_statements``, ``cast_statements`` and ``array_statements`` what they say. None of them traps.
+  ``host_statements`` has those in which the host acts: it collects, throws, calls back, sets a global, grows a table.
 - Trap (``traps``): an exported function of one instruction that traps for some arguments; it is called last.
 
 A target (``generators/targets/refs.py``, ``gc.py``) weights statements and calls ``programs.build``; ``part_of`` makes

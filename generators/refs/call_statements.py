@@ -79,6 +79,7 @@ def _new_callee(program: Program, refs: RefCode) -> Callee:
         fn.get(i)
         inner.fold(type_, wide=len(params) > MANY)
     fn.publish()
+    inner.collectors.pause(fn, fn.source, 2)
     _permuted(inner, results)
     if fn.source.one_in(3):
         fn += _RETURN

@@ -19,6 +19,7 @@ from generators.choices import ChoiceSource, shares, weighted
 from generators.draw.values import CONST, constant, sequence_bits
 from generators.module.function import GET, TEE, Function
 from generators.module.shell import TYPED_ANSWERS
+from generators.program.hosts import Collectors
 from generators.refs.instructions import cast_to, width
 from generators.refs.lattice import Defined, value_type
 from generators.refs.space import ELEMENTS, SEGMENT, VARIANTS, RefSpace, Role
@@ -55,6 +56,8 @@ _HELD: Final = 3
 """So many objects of a type are made for many values of it; the others repeat them."""
 _NEWEST: Final = 24
 """So many of the newest known locals are looked through for a value."""
+_COLLECTS: Final = 12
+"""Behind one value in so many the host collects garbage, in modules with such a host."""
 MANY: Final = 16
 """More values than this are many: of their objects less is seen."""
 
@@ -105,6 +108,7 @@ class RefCode:
         self.fn, self.source = fn, source
         self.f = fn.f
         self.space: RefSpace = fn.shell.kit(RefSpace)
+        self.collectors = fn.shell.kit(Collectors)
         params = [(type_, i) for i, type_ in enumerate(self.f.type.params) if isinstance(type_, RefType)]
         self.known = self.space.locals.setdefault(self.f.index, params)
 
@@ -151,7 +155,12 @@ class RefCode:
         self.f.body += _GET(self.keep(type_))
 
     def push(self, type_: RefType, depth: int) -> None:
-        """A value of a type on the stack."""
+        """A value of a type on the stack; sometimes the host collects garbage then."""
+        self._push(type_, depth)
+        if self.collectors.all:
+            self.collectors.pause(self.fn, self.source, _COLLECTS)
+
+    def _push(self, type_: RefType, depth: int) -> None:
         if depth > 0:
             how = self.source.weighted(_FORMS)
         else:

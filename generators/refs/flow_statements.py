@@ -53,6 +53,7 @@ def _carried_in_locals(refs: RefCode, count: int) -> None:
         turn = source.below(len(held))
         fn.get(*held[turn:], *held[:turn])
         fn.set(*reversed(held))
+        refs.collectors.pause(fn, source, 3)
         fn.get(held[0])
         refs.fold(type_)
     refs.known += [(type_, local) for local in held]
@@ -66,6 +67,7 @@ def _carried_on_stack(refs: RefCode, count: int) -> None:
     with fn.repeat(count, types, types):
         locals_ = [fn.local(type_) for type_ in types]
         fn.set(*reversed(locals_))
+        refs.collectors.pause(fn, refs.source, 3)
         fn.get(*(locals_[_next_of_type(types, i)] for i in range(len(types))))
     refs.fold_values(types, 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from generators.choices import ChoiceSource, Weighted, weighted
@@ -12,6 +13,7 @@ from generators.program.parts import Part
 from generators.program.program import Program
 from generators.refs.digests import write_functions
 from generators.refs.expressions import RefCode
+from generators.refs.host_statements import grown_by_host, held_over, open_hosts, thrown_by_host, written_by_host
 from generators.refs.statements import Statement
 from generators.refs.traps import add_look, add_trap
 from wasm.case import Case
@@ -25,11 +27,25 @@ _TRAPS: Final = weighted((0, 176), (1, 48), (2, 32))
 _TOKENS: Final = weighted((0, 150), (1, 70), (2, 36))
 """Parameters that are host tokens."""
 _MOST_FUNCTIONS: Final = 3
+_BETWEEN: Final = 3
+"""Behind one statement in so many the host collects garbage, in modules with such a host."""
+_BY_HOSTS: Final = weighted(
+    (held_over, 40), (thrown_by_host, 20), (written_by_host, 20), (grown_by_host, 20)
+)  # fmt: skip
 
 
-def build(source: ChoiceSource, config: Config, table: Weighted[Statement], count: int) -> Case:
-    """A case of ``count`` statements of a weighted table."""
+@lru_cache(maxsize=8)
+def _with_hosts(table: Weighted[Statement]) -> Weighted[Statement]:
+    """A table's statements three times in four, else one in which the host acts."""
+    return (*table[::2], *table[1::4], *_BY_HOSTS[::4])
+
+
+def build(source: ChoiceSource, config: Config, table: Weighted[Statement], count: int, hosted: int) -> Case:
+    """A case of ``count`` statements of a weighted table; ``hosted`` in 16 have a host that acts."""
     program = Program.open(source, config)
+    if source.chance(hosted, 16):
+        open_hosts(program, source.fork("hosts"))
+        table = _with_hosts(table)
     functions = min(1 + source.below(_MOST_FUNCTIONS), count)
     for i in range(functions):
         _function(program, source.fork(f"f{i}"), f"f{i}", table, count // functions)
@@ -49,6 +65,7 @@ def _function(program: Program, source: ChoiceSource, name: str, table: Weighted
     refs = RefCode(fn, source)
     for _ in range(max(1, count)):
         source.weighted(table)(program, refs)
+        refs.collectors.pause(fn, source, _BETWEEN)
     for type_, local in refs.known:
         fn.get(local)
         refs.fold(type_, 2)

@@ -18,6 +18,7 @@ from generators.config import Config, by_instructions
 from generators.draw.values import CONST
 from generators.module.function import GET, Function
 from generators.module.shell import PAGE, Shell
+from generators.program.hosts import Host, import_host
 from generators.scalar.candidates import Nan
 from generators.scalar.expressions import settle
 from generators.scalar.trees import Tree
@@ -26,7 +27,7 @@ from wasm.embedding import Invocation
 from wasm.features import Feature
 from wasm.fragment import code, template
 from wasm.isa import OPS, ROWS, MemArg, Op
-from wasm.module import Data, SegmentMode
+from wasm.module import Data, ExternKind, SegmentMode
 from wasm.valtypes import F32, F64, I32, I64, V128, Limits, MemType, NumType
 
 LOW: Final = 512
@@ -53,6 +54,15 @@ _BULK: Final = shares(("copy", 2), ("fill", 1), ("init", 1))
 _MOST_BULK: Final = 96
 _SPANS: Final = ("front", "end", "by a value")
 _GROWTH: Final = (0, 1, 1, 2, 3, 0x10000, 0xFFFFFFFF)
+_SHARED: Final = 24
+_SHARED_IMPORTS: Final = 3
+"""One memory of the module's own in so many is shared, and one that is imported."""
+_HOSTED: Final = 9
+"""In how many of 16 cases about memories hosts change those that are exported, which half of them have."""
+_MOST_HOSTS: Final = 3
+_ASKS: Final = ("grow", "write", "grow+write", "collect+grow", "grow", "write")
+_INTERRUPTED: Final = 5
+"""Before one access in so many a host changes a memory, where there is such a host."""
 _EASY: Final = 4096
 """A constant address that stands in for any number is below this."""
 _MOST_OFFSET: Final = 0xFFFFFFFF
@@ -119,13 +129,15 @@ class Memories:
     """The memories of one module and the instructions on them.
 
     ``segment`` is the index of a passive data segment; the one after it may have been dropped. ``grows``: memories may
-    have grown, so that their ends at the start are not where ``memory.size`` says.
+    have grown, so that their ends at the start are not where ``memory.size`` says. ``hosts`` change
+    them.
     """
 
     shell: Shell
     all: list[Memory] = field(default_factory=list)
     segment: int | None = None
     grows: bool = False
+    hosts: list[Host] = field(default_factory=list)
 
     @staticmethod
     def open(shell: Shell, source: ChoiceSource) -> Memories:
@@ -133,11 +145,24 @@ class Memories:
         memories = Memories(shell)
         config = shell.config
         count = 1 + (source.below(3) if config.allows(Feature.MULTI_MEMORY) and source.chance(3, 16) else 0)
-        imported = source.one_in(12)
+        imported = source.one_in(8)
         for i in range(count):
             memories._add(source, config, imported and i == 0)
+        if source.chance(_HOSTED, 16):
+            memories.import_hosts(source.fork("hosts"))
         memories._describe(source)
         return memories
+
+    def import_hosts(self, source: ChoiceSource) -> None:
+        """Host functions that grow one of the exported memories or write to it; before any function is defined."""
+        shell = self.shell
+        if shell.private:
+            return
+        shell.labels.add("hosted_memory")
+        for _ in range(source.between(1, _MOST_HOSTS)):
+            asks = source.pick(_ASKS)
+            self.hosts.append(import_host(shell, source, asks, f"memory{source.below(len(self.all))}", True))
+            self.grows = self.grows or "grow" in asks
 
     @staticmethod
     def of(shell: Shell) -> Memories:
@@ -172,16 +197,20 @@ class Memories:
             pages = source.pick(_BIG64 if index64 else _BIG)
             self.shell.labels.add("big_memory")
         maximum = pages + (source.below(3) if pages < 3 else 0)
+        share = _SHARED_IMPORTS if imported else _SHARED
+        shared = pages < 3 and config.allows(Feature.THREADS) and source.one_in(share)
         page_log2 = _PAGE_LOG2
         if config.allows(Feature.CUSTOM_PAGE_SIZES) and source.one_in(2) and not imported:
-            page_log2 = 0
+            shared, page_log2 = False, 0
             pages = maximum = source.between(LOW + HIGH, 2 * PAGE)
         export = None if self.shell.private else f"memory{len(self.all)}"
         if imported:
-            type_ = MemType(Limits(pages, maximum), index64)
+            type_ = MemType(Limits(pages, maximum), index64, shared)
             index = builder.import_other("env", "memory", type_)
+            if export is not None:
+                builder.export(export, ExternKind.MEMORY, index)
         else:
-            index = builder.memory(pages, maximum, index64=index64, page_log2=page_log2, export=export)
+            index = builder.memory(pages, maximum, index64=index64, shared=shared, page_log2=page_log2, export=export)
         self.all.append(Memory(index, I64 if index64 else I32, pages, page_log2=page_log2))
 
     def _segments(self, source: ChoiceSource) -> None:
@@ -201,7 +230,24 @@ class Memories:
     # Addresses
 
     def address(self, tree: Tree, memory: Memory, size: int, store: bool, depth: int = 0) -> int:
-        """Put an address on the stack; gives the offset with which ``size`` bytes there are in bounds."""
+        """Put an address on the stack; gives the offset with which ``size`` bytes there are in bounds.
+
+        Sometimes a host changes a memory then, before the access.
+        """
+        offset = self._address(tree, memory, size, store, depth)
+        if self.hosts and tree.source.one_in(_INTERRUPTED):
+            self.interrupt(tree)
+        return offset
+
+    def interrupt(self, tree: Tree) -> None:
+        """A call of a host that grows a memory, or writes to it."""
+        host = tree.source.pick(self.hosts)
+        for type_ in host.type.params:
+            assert isinstance(type_, NumType)
+            self._any(tree, type_, 0)
+        host.called(tree.fn)
+
+    def _address(self, tree: Tree, memory: Memory, size: int, store: bool, depth: int) -> int:
         source, body, type_ = tree.source, tree.fn.f.body, memory.type
         place = source.weighted(_PLACES)
         if place == "low":
@@ -364,6 +410,8 @@ class Memories:
         """Grow by a little, or too much, and fold what that gives; the size before and after."""
         source, fn = tree.source, tree.fn
         memory = self.pick(source)
+        if self.hosts and source.one_in(2):
+            self.interrupt(tree)
         if may_grow and memory.page_log2 == _PAGE_LOG2 and source.one_in(2):
             fn += _GROW[memory.type](by=source.pick(_GROWTH), memory=memory.index)
             fn += fn.fold(memory.type)

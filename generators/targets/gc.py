@@ -42,12 +42,16 @@ _STATEMENTS: Final = weighted(
 )  # fmt: skip
 
 
+_HOSTED: Final = 10
+"""In how many of 16 cases the host collects garbage, and does other things to references."""
+
+
 def generate(source: ChoiceSource, config: Config) -> Case:
     """A case of one to three exported functions."""
     count = source.pick(_COUNTS)
     if source.chance(10, 16):
         config = config.without(*VECTORS)
-    return build(source, config, _STATEMENTS, count)
+    return build(source, config, _STATEMENTS, count, _HOSTED)
 
 
 PARTS: Final = tuple(

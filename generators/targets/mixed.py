@@ -7,7 +7,7 @@ Scalar arithmetic and loads as operands are in most of them, since that is what 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -20,21 +20,37 @@ from generators.mutation.bases import seeds
 from generators.mutation.splicing import spliced
 from generators.program.arguments import callable_by_host
 from generators.program.calls import TAILS, Callee, can_import, import_callee
+from generators.program.hosts import Collectors
 from generators.program.parts import Part
 from generators.program.program import Program
 from generators.program.push_values import push_values
 from generators.program.use_values import MODES, use
+from generators.refs.host_statements import open_hosts
 from generators.registry import target_module, target_names
 from generators.state.atomics import ATOMICS
 from generators.state.memories import Memories
 from generators.state.memory_ends import add_ends
+from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.errors import Invalid
 from wasm.features import Feature
 from wasm.fragment import code
 from wasm.validate import validate
-from wasm.valtypes import I32, I64, FuncType, RefType, ValType
+from wasm.valtypes import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    FuncType,
+    GlobalType,
+    Limits,
+    RefType,
+    TableType,
+    ValType,
+)
 
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
@@ -88,6 +104,12 @@ _MOST_STEPS: Final = 4000
 
 _REPEATED: Final = 8
 """The most calls that a link which calls again makes, as far as ``_MOST_STEPS`` counts."""
+
+_HOSTS: Final = ("env", "grow", "write", "grow+write")
+_IMPORTS: Final = 3
+"""In how many of 16 cases globals and a table are the host's."""
+_COLLECTS: Final = 3
+"""In how many of 16 cases with references the host collects garbage."""
 
 _NOP: Final = code("nop")
 _LEAST_ROOM: Final = 8
@@ -172,6 +194,17 @@ def _in(usable: tuple[Part, ...]) -> int:
     return _ABLE_IN if all(part.needs - NEEDS for part in usable) else _ELSE_IN
 
 
+def _imports(source: ChoiceSource, config: Config, builder: ModuleBuilder) -> None:
+    """Up to three globals, some of them twice, and a table; the kits of globals and tables have them among theirs."""
+    for i in range(source.below(4)):
+        type_ = GlobalType(source.pick((I32, I64, F64, F32)), source.one_in(2))
+        for _ in range(1 + source.one_in(4)):
+            builder.import_other("env", f"g{i}", type_)
+    if config.allows(Feature.REFERENCE_TYPES) and source.one_in(2):
+        limits = Limits(source.between(1, 12), source.between(12, 40))
+        builder.import_other("env", "t0", TableType(source.pick((FUNCREF, EXTERNREF)), limits))
+
+
 class _Swarm:
     """The module under construction. Functions that are called come before those that call them.
 
@@ -180,7 +213,8 @@ class _Swarm:
 
     def __init__(self, source: ChoiceSource, config: Config, room: int) -> None:
         self.source, self.config, self.room = source, config, room
-        self.program = Program.open(source, config)
+        imports = source.fork("imports") if source.chance(_IMPORTS, 16) else None
+        self.program = Program.open(source, config, None if imports is None else partial(_imports, imports, config))
         self.made: list[_Made] = []
         self.waiting: list[_Made] = []
         shell = self.program.shell
@@ -188,8 +222,11 @@ class _Swarm:
             shell.free_nans = True
             shell.labels.add("free_nans")
         self.parts = self._draw_parts()
-        if source.one_in(10):
+        if source.chance(4, 16):
             self._import()
+        if source.chance(_COLLECTS, 16) and self.config.allows(Feature.REFERENCE_TYPES):
+            open_hosts(self.program, source.fork("hosts"))
+        self.collectors = shell.kit(Collectors)
 
     def _draw_parts(self) -> tuple[tuple[Part, ...], ...]:
         """The parts of this case by target, each target as often as it is to be taken; the first is the simplest."""
@@ -210,10 +247,11 @@ class _Swarm:
         return tuple(taken) or (first,)
 
     def _import(self) -> None:
-        """A function of the host."""
-        type_ = self._signature(self.source)
+        """A function of the host, which in some cases changes the memory that stores go to."""
+        type_, module = self._signature(self.source), self.source.pick(_HOSTS)
         if can_import(type_):
-            self.made.append(_Made(import_callee(self.program.shell, "env", "host0", type_), 4, True))
+            name = "host0" if module == "env" else "memory"
+            self.made.append(_Made(import_callee(self.program.shell, module, name, type_), 4, True))
 
     def build(self) -> Case:
         count = self.source.weighted(_FUNCTIONS)
@@ -264,6 +302,7 @@ class _Swarm:
             else:
                 self._part(writing, part, share)
             room -= share
+            self.collectors.pause(fn, source, 2)
             if self.made and source.chance(5, 16):
                 made = source.pick(self.waiting if self.waiting and source.one_in(2) else self.made)
                 if writing.steps + made.steps <= _MOST_STEPS:

@@ -35,13 +35,17 @@ _STATEMENTS: Final = weighted(
 )  # fmt: skip
 
 
+_HOSTED: Final = 6
+"""In how many of 16 cases the host collects garbage, and does other things to references."""
+
+
 def generate(source: ChoiceSource, config: Config) -> Case:
     """A case of one to three exported functions."""
     count = source.pick(_COUNTS)
     config = config.without(*source.pick(_WITHOUT))
     if source.chance(9, 16):
         config = config.without(*VECTORS)
-    return build(source, config, _STATEMENTS, count)
+    return build(source, config, _STATEMENTS, count, _HOSTED)
 
 
 PARTS: Final = (

@@ -16,8 +16,10 @@ from generators.choices import ChoiceSource, shares, weighted
 from generators.config import Config
 from generators.draw.values import CONST
 from generators.module.function import Function
+from generators.module.shell import Shell
 from generators.program.arguments import Exported
 from generators.program.calls import Callee
+from generators.program.hosts import Host
 from generators.program.parts import Emit
 from generators.program.program import Program
 from generators.state.global_statements import Thrown, Writers, across, branch, references, update
@@ -85,15 +87,25 @@ _WITHOUT: Final[tuple[tuple[Feature, ...], ...]] = shares(
     ((Feature.GC, Feature.FUNCTION_REFERENCES, Feature.REFERENCE_TYPES, Feature.EXCEPTIONS), 1),
 )
 """Features that a module must do without."""
-_HOSTED: Final[tuple[tuple[str, tuple[NumType, ...], tuple[NumType, ...]], ...]] = (
-    ("begin", (), ()), ("log", (I64,), ()), ("mix", (I32,), (I32,)),
+_HOSTED: Final[tuple[tuple[str, str, tuple[NumType, ...], tuple[NumType, ...]], ...]] = (
+    ("env", "begin", (), ()), ("env", "log", (I64,), ()), ("env", "mix", (I32,), (I32,)),
+    ("collect", "now", (), ()), ("grow", "memory0", (), (I32,)), ("write", "memory0", (I64,), ()),
 )  # fmt: skip
-"""Functions of the host: names, parameters, results."""
+"""Functions of the host: modules, names, parameters, results. The last three act on what there is (``wasm.hostmix``):
+in half of the modules no memory is exported, and the start function runs before hosts get any."""
+_ACTS: Final = ("collect.now", "grow.memory0", "write.memory0")
 
 _LOG: Final = template("local.get $acc  call $log")
 _THROW: Final = template("i32.const $value  throw $tag")
 _UNREACHABLE: Final = code("unreachable")
 _INIT_PAST_THE_END: Final = template("i32.const 0  i32.const $count  memory.init $memory $segment")
+
+
+class _Acting:
+    """The kit of the host's functions that act."""
+
+    def __init__(self, _shell: Shell) -> None:
+        self.all: list[Host] = []
 
 
 def generate(source: ChoiceSource, config: Config) -> Case:
@@ -110,6 +122,7 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     areas, tables, globs = shell.kit(Areas), shell.kit(Tables), shell.kit(Globals)
     made = source.fork("items")
     _memories(areas, made, config)
+    shell.kit(_Acting).all += [Host(callee.func, callee.type) for name, callee in hosted if name in _ACTS]
     shell.kit(Writers).all += [(callee, True) for name, callee in hosted if name == "env.mix"]
     for i in range(made.below(4)):
         tables.add(made, held=i > 0)
@@ -136,11 +149,11 @@ def _imports(builder: ModuleBuilder, source: ChoiceSource, config: Config, hoste
     for i in range(source.below(5)):
         type_ = GlobalType(source.pick(_GLOBALS if references else _GLOBALS[:-2]), source.one_in(3))
         builder.import_other("env", f"g{i}", type_)
-    for name, params, results in _HOSTED:
-        if source.chance(3, 4):
-            index = builder.import_func("env", name, params, results)
+    for module, name, params, results in _HOSTED:
+        if source.chance(3, 4) if module == "env" else source.chance(3, 8):
+            index = builder.import_func(module, name, params, results)
             type_index = builder.func_type(params, results)
-            hosted.append((f"env.{name}", Callee(index, type_index, FuncType(params, results))))
+            hosted.append((f"{module}.{name}", Callee(index, type_index, FuncType(params, results))))
     if source.one_in(2):
         pages = source.between(1, 2)
         builder.import_other("env", "memory", MemType(Limits(pages, pages + source.below(2))))
@@ -258,7 +271,10 @@ def _past_the_end(program: Program, fn: Function, source: ChoiceSource) -> None:
 
 
 def _statement(program: Program, fn: Function, source: ChoiceSource) -> None:
-    """One statement on memories, tables or globals."""
+    """One statement on memories, tables or globals; sometimes the host acts before."""
+    acting = program.shell.kit(_Acting).all
+    if acting and source.one_in(4):
+        source.pick(acting).call(fn, source)
     steps = _STEPS if program.config.allows(Feature.REFERENCE_TYPES) else _PLAIN_STEPS
     step: Step = source.weighted(steps)
     step(program, fn, source)

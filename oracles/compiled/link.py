@@ -75,6 +75,7 @@ class Linker:
         )
         if instance.module.start is not None:
             self.call(instance.funcs[instance.module.start], b"")
+        instance.finished = True
         return Returned()
 
     def _define(self, instance: Instance, code: dict[int, CompiledFunction]) -> None:

@@ -211,8 +211,8 @@ class Instance:
     """A module instance; ``context`` is the address of its block."""
 
     __slots__ = (
-        "_names", "context", "datas", "elems", "exports", "funcs", "globals", "imported", "memories", "module", "store",
-        "tables", "tags", "types",
+        "_names", "context", "datas", "elems", "exports", "finished", "funcs", "globals", "imported", "memories",
+        "module", "store", "tables", "tags", "types",
     )  # fmt: skip
 
     def __init__(self, module: Module, types: Types, store: Store) -> None:
@@ -228,6 +228,7 @@ class Instance:
         self.datas: list[bytes] = []
         self.exports: dict[str, tuple[ExternKind, Extern]] = {}
         self._names: dict[int, str] | None = None
+        self.finished = False
 
     def name_of(self, address: int) -> str | None:
         """The first export of this instance that is the function with a record at an address."""

@@ -65,7 +65,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
         return hello["version"], _notes(description)
 
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
-    flavour = Flavour(frozenset(), False)
+    flavour = Flavour(frozenset(), False, acts=False)
     engine = WorkerEngine(id, Worker(launch, flavour, description.name, loaded, scripts=False), limits)
     weakref.finalize(engine, scratch.close)  # its workers are killed, and cannot
     return engine

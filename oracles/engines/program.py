@@ -58,10 +58,12 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
         if not _NAME.match(family):
             raise EngineUnavailable(f"{id}: {family!r} is no name")
         kinds = frozenset(str(hello.get("carries", ""))) & CALLBACK_KINDS
-        flavour = Flavour(kinds, bool(hello.get("exact", False)))
+        flavour = Flavour(kinds, bool(hello.get("exact", False)), acts=bool(hello.get("acts", False)))
         return Worker(launch, flavour, family, _loaded, scripts=bool(hello.get("scripts", False)), told=told)
 
-    return WorkerEngine(id, Worker(launch, Flavour(frozenset(), False), "program", _loaded, told=told), limits)
+    return WorkerEngine(
+        id, Worker(launch, Flavour(frozenset(), False, acts=False), "program", _loaded, told=told), limits
+    )
 
 
 def _loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:

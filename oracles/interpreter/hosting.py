@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Final
 
-from oracles.interpreter.machine import run
+from oracles.interpreter.machine import resolve, run
 from oracles.interpreter.memory import Memory
 from oracles.interpreter.store import Extern, Func, Instance, Native
 from oracles.interpreter.table import Table
 from oracles.interpreter.values import Exn, Global, Tag, Thrown, from_value, host, to_returned
-from oracles.linking import OneOfEach, thrown_tag
+from oracles.linking import OneOfEach, act, called_back, thrown_tag
 from oracles.stops import Exhaustion
-from wasm.embedding import HostCall, Returned
-from wasm.hostmix import LOG_LIMIT, Behaviour, behaviour, global_value, results
+from wasm.embedding import HostCall, Returned, Value
+from wasm.hostmix import LOG_LIMIT, Behaviour, absorb, acts, behaviour, global_value, mix_slots, results
 from wasm.module import Import, ImportedFunc
 from wasm.traps import Trap, TrapKind
 from wasm.valtypes import GlobalType, MemType, NumType, TableType, ValType
@@ -49,7 +49,7 @@ class Hosting(OneOfEach[Extern, Instance]):
     def _native(self, item: Import, func: Func, instance: Instance) -> Native:
         module, name, params, log = item.module, item.name, func.params, self.log
         meter = instance.store.meter
-        kind = behaviour(module)
+        kind, does = behaviour(module), acts(module)
 
         def host_function(args: list[Any], depth: int) -> list[Any]:
             if depth > meter.depth:
@@ -61,6 +61,8 @@ class Hosting(OneOfEach[Extern, Instance]):
                 meter.observed = True
             if len(log) < LOG_LIMIT:
                 log.append(HostCall(module, name, packed))
+            if does:
+                act(item, instance, absorb(module, name, mix_slots(packed)), _HANDS)
             match kind:
                 case Behaviour.MIX:
                     return _mix(module, name, packed, func.results)
@@ -69,12 +71,32 @@ class Hosting(OneOfEach[Extern, Instance]):
                     if tag is not None:
                         raise Thrown(Exn(tag, _mix(module, name, packed, tag.params)))
                 case Behaviour.REENTER:
-                    target = instance.exported_func(name)
+                    target = instance.exported_func(name) if instance.finished else None
                     if target is not None and target.type_id == func.type_id:
+                        return run(target, args, depth + target.weight)
+                case Behaviour.CALLBACK:
+                    table = called_back(item, instance)
+                    if table is not None:
+                        target = resolve(table, 0, func.types, func.type_index)
                         return run(target, args, depth + target.weight)
             raise Trap(TrapKind.HOST)
 
         return host_function
+
+
+class _Hands:
+    """``oracles.linking.Hands`` of the interpreter."""
+
+    null = None
+
+    def store(self, memory: Memory, at: int, data: bytes) -> None:
+        memory.write(at, data)
+
+    def assign(self, item: Global, value: Value) -> None:
+        item.value = value.bits if isinstance(item.type, NumType) else _ref(value.ref)
+
+
+_HANDS: Final = _Hands()
 
 
 def _mix(module: str, name: str, args: Returned, types: tuple[ValType, ...]) -> list[Any]:

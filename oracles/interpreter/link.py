@@ -36,6 +36,7 @@ def _instantiate(instance: Instance, imports: Imports[Extern, Instance]) -> Retu
     if instance.module.start is not None:
         start = instance.funcs[instance.module.start]
         run(start, [], start.weight)
+    instance.finished = True
     return Returned()
 
 

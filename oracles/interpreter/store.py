@@ -102,8 +102,8 @@ class Instance:
     """A module instance (spec 4.2.5)."""
 
     __slots__ = (
-        "datas", "elems", "exports", "funcs", "globals", "imported", "layouts", "memories", "module", "names", "store",
-        "tables", "tags", "types",
+        "datas", "elems", "exports", "finished", "funcs", "globals", "imported", "layouts", "memories", "module",
+        "names", "store", "tables", "tags", "types",
     )  # fmt: skip
 
     def __init__(self, module: Module, store: Store) -> None:
@@ -120,6 +120,7 @@ class Instance:
         self.layouts: dict[int, Layout] = {}
         self.exports: dict[str, tuple[ExternKind, Extern]] = {}
         self.names: dict[Func, str] | None = None
+        self.finished = False
 
     def layout(self, index: int) -> Layout:
         """The layout of the struct or array type at an index; always the same object."""

@@ -17,12 +17,9 @@ from typing import NamedTuple
 
 from oracles.remote.imports import ImportPlan, NoImport, Source
 from oracles.remote.interface import FUNC, GLOBAL, TAG, Interface
-from oracles.remote.wasmbytes import I32_CONST, export_entry, import_entry, section, table_of, type_section
-from wasm.encode import END
-from wasm.hostmix import Behaviour
+from oracles.remote.wasmbytes import export_entry, import_entry, section, type_section
 from wasm.leb import unsigned
 from wasm.module import HEADER, ExternKind, Section
-from wasm.valtypes import FUNCREF
 
 SUBJECT = "subject"
 _PLACES = {"host": "h", "store": "s", "funcs": "f"}
@@ -85,18 +82,3 @@ def call_glue(
 def read_glue(interface: Interface, globals_: Iterable[tuple[str, bytes]]) -> bytes:
     """What a reader module imports as ``g``: globals by name and encoded type."""
     return glue(interface, (Item(SUBJECT, name, GLOBAL, raw, f"g{k}") for k, (name, raw) in enumerate(globals_)))
-
-
-def back_calls(interface: Interface, plan: ImportPlan) -> bytes:
-    """A module that puts the exports which re-entering peers call into their table; nothing where there are none."""
-    back = [(i, s) for i, s in enumerate(plan.sources)
-            if (s.how, s.behaviour, s.same) == ("funcs", Behaviour.REENTER, i)]  # fmt: skip
-    if not back:
-        return b""
-    imports = [import_entry("f", "reenter", ExternKind.TABLE, table_of(FUNCREF, len(plan.sources)))]
-    segments = []
-    for at, (index, source) in enumerate(back):
-        imports.append(import_entry(SUBJECT, source.item.name, ExternKind.FUNC, unsigned(source.item.index)))
-        segments.append(b"\0" + I32_CONST(index) + END + unsigned(1) + unsigned(at))
-    types = type_section(interface.type_count, interface.type_bytes, ())
-    return b"".join((HEADER, types, section(Section.IMPORT, imports), section(Section.ELEMENT, segments)))

@@ -7,7 +7,8 @@ size and holds zeros or nulls. Imports that agree in module, name and type are o
 
 The function peer exports ``i0 i1 ...`` (by import index), ``log`` (a memory of records: import index and slot count as
 u32 at 0 and 4, the argument slots from 16 on), ``count`` (i32 global: calls so far), ``pos`` (i32 global: log's end)
-and ``reenter`` (a funcref table by import index). It imports ``h.trap``, which makes a host trap, and with externref
+and ``reenter`` (a funcref table: by import index what its end calls, and behind these, again by import index, what does
+its acts; ``oracles.remote.ready``). It imports ``h.trap``, which makes a host trap, and with externref
 results ``h.tokens``, a table of the host tokens.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from oracles.remote.interface import (
     FUNC,
@@ -59,7 +60,9 @@ from wasm.hostmix import (
     ROTATE,
     STEP,
     THROWN_TAG,
+    Act,
     Behaviour,
+    acts,
     behaviour,
     mix,
     seed,
@@ -78,6 +81,9 @@ Nor has it a global whose type is not nullable: what its constructor makes of a 
 """
 
 
+_CALLS: Final = (Behaviour.REENTER, Behaviour.CALLBACK)
+
+
 class NoImport(Exception):
     """An import that no host can provide, in one line."""
 
@@ -87,7 +93,7 @@ class Source:
     """Where one import comes from: ``how`` is ``host``, ``funcs``, ``store`` (export ``i<index>``) or ``extern``.
 
     ``same`` is the earlier import that this one shares its item with, or its own index. ``token`` is the host token of
-    an ``extern`` global. ``signature`` is set for functions.
+    an ``extern`` global. ``signature`` is set for functions. ``acts`` are those that have something to work on.
     """
 
     item: ImportItem
@@ -96,6 +102,12 @@ class Source:
     behaviour: Behaviour = Behaviour.MIX
     token: int = 0
     signature: Signature | None = None
+    acts: frozenset[Act] = frozenset()
+
+    @property
+    def active(self) -> bool:
+        """Whether it takes a host that does more than compute, trap, throw and call an export."""
+        return bool(self.acts) or self.behaviour is Behaviour.CALLBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +117,13 @@ class ImportPlan:
     sources: tuple[Source, ...]
     store: bytes = b""
     funcs: bytes = b""
+    funcs_from: tuple[tuple[str, str], ...] = ()
+    """Where each import of the function peer is, and what it is called there."""
+
+    @property
+    def active(self) -> bool:
+        """Whether any source is."""
+        return any(source.active for source in self.sources)
 
 
 @lru_cache(maxsize=64)
@@ -116,20 +135,24 @@ def plan_imports(interface: Interface, host_kinds: frozenset[str]) -> ImportPlan
         same = seen.setdefault((item.module, item.name, item.sort, item.raw), index)
         sources.append(_source(interface, item, same, host_kinds))
     plan = tuple(sources)
-    return ImportPlan(plan, _store_peer(interface, plan), _function_peer(interface, plan))
+    funcs, places = _function_peer(interface, plan)
+    return ImportPlan(plan, _store_peer(interface, plan), funcs, places)
 
 
 def _source(interface: Interface, item: ImportItem, same: int, host_kinds: frozenset[str]) -> Source:
     if item.sort == FUNC:
         signature = interface.type_at(item.index)
         does = _does(interface, item, signature)
-        # A host that carries no kind of value hosts nothing, not even functions without any.
+        acting = _acts(interface, item)
+        # A host that carries no kind of value hosts nothing, not even functions without any. One that collects garbage
+        # before it hands on references would have to keep them alive; WebAssembly does that by itself.
         hosted = (
             bool(host_kinds)
             and does is not Behaviour.THROW
+            and not (does in _CALLS and acting and not TYPE_NAMES.keys() >= set(signature.params))
             and host_kinds.issuperset(signature.params + signature.results)
         )
-        return Source(item, "host" if hosted else "funcs", same, does, 0, signature)
+        return Source(item, "host" if hosted else "funcs", same, does, 0, signature, acting)
     if item.sort == GLOBAL and (item.kind == "e" or (item.kind == "E" and host_kinds >= CALLBACK_KINDS)):
         bits = mix(item.module, item.name, 0, b"")
         return Source(item, "extern", same, token=bits % EXTERN_TOKENS)
@@ -151,9 +174,35 @@ def _does(interface: Interface, item: ImportItem, signature: Signature) -> Behav
         other = interface.signature(target)
         if interface.funcs[target] != item.index and (other != signature or not signature.plain):
             return Behaviour.TRAP
+    if does is Behaviour.CALLBACK and called_back(interface, item) is None:
+        return Behaviour.TRAP
     if does is Behaviour.MIX and any(kind in "CGX" for kind in signature.results):
         return Behaviour.TRAP
     return does
+
+
+def called_back(interface: Interface, item: ImportItem) -> int | None:
+    """The index of the table that ``wasm.hostmix.Behaviour.CALLBACK`` calls through."""
+    table = interface.find(item.name, TABLE)
+    return table if table is not None and interface.tables[table] in "cC" else None
+
+
+def _acts(interface: Interface, item: ImportItem) -> frozenset[Act]:
+    """Those that the module has something for."""
+    asked = acts(item.module)
+    if not asked:
+        return asked
+    memory, table, held = (interface.find(item.name, sort) for sort in (MEMORY, TABLE, GLOBAL))
+    able = {Act.COLLECT}
+    if memory is not None:
+        able |= {Act.GROW, Act.WRITE}
+    if table is not None and interface.tables[table].islower():
+        able.add(Act.GROW)
+    if held is not None:
+        kind, mutable = interface.globals[held]
+        if mutable and (kind.islower() or kind == "A"):
+            able.add(Act.WRITE)
+    return asked & able
 
 
 def _thrown(interface: Interface) -> int | None:
@@ -209,42 +258,56 @@ _COUNT, _POS = 0, 1
 _WORD: Final = (1 << 64) - 1
 
 
-def _function_peer(interface: Interface, sources: tuple[Source, ...]) -> bytes:
+def _function_peer(
+    interface: Interface, sources: tuple[Source, ...]
+) -> tuple[bytes, tuple[tuple[str, str], ...]]:  # fmt: skip
     peers = [(i, s) for i, s in enumerate(sources) if s.how == "funcs" and s.same == i]
     if not peers:
-        return b""
+        return b"", ()
+    places = [("h", "trap")]
     thrown = _thrown(interface)
     throws = thrown is not None and any(s.behaviour is Behaviour.THROW for _, s in peers)
     base = len(interface.types)
     word = KIND_CODES["l"]
     types = [func_type(), func_type([word, word], [word]), func_type([word], [word])]
+    acting = base + len(types)
+    if any(s.acts for _, s in peers):
+        types.append(func_type([word]))
     imports = [import_entry("h", "trap", ExternKind.FUNC, unsigned(base))]
     if any(kind in "eE" for _, s in peers for kind in made_kinds(interface, s)):
         imports.append(import_entry("h", "tokens", ExternKind.TABLE, table_of(EXTERNREF, EXTERN_TOKENS)))
+        places.append(("h", "tokens"))
     tokens = len(imports) - 1
     if throws:
         tag = next(s for s in sources if (s.item.module, s.item.name) == THROWN_TAG)
         imports.append(import_entry("s", f"i{tag.same}", ExternKind.TAG, tag.item.raw))
+        places.append(("s", f"i{tag.same}"))
     widest = max(len(s.signature.params) for _, s in peers if s.signature)
     counter = global_type(GlobalType(I32, True)) + I32_CONST(0) + END
     exports = [export_entry(f"i{i}", FUNC, _FIRST_PEER + k) for k, (i, _) in enumerate(peers)]
     exports += [export_entry("log", MEMORY, 0), export_entry("count", GLOBAL, _COUNT)]
     exports += [export_entry("pos", GLOBAL, _POS), export_entry("reenter", TABLE, tokens)]
     bodies = [code_entry((), _STEP_BODY), code_entry((), _FINISH_BODY)]
-    bodies += [_peer_code(interface, i, s, tokens) for i, s in peers]
-    return b"".join(
+    bodies += [_peer_code(interface, i, s, _Acting(tokens, len(sources) + i, acting)) for i, s in peers]
+    content = b"".join(
         (
             HEADER,
             type_section(interface.type_count, interface.type_bytes, types),
             section(Section.IMPORT, imports),
             section(Section.FUNCTION, map(unsigned, (base + 1, base + 2, *(s.item.index for _, s in peers)))),
-            section(Section.TABLE, [table_of(FUNCREF, len(sources))]),
+            section(Section.TABLE, [table_of(FUNCREF, slots_of(sources))]),
             section(Section.MEMORY, [memory_of(LOG_LIMIT * (SLOT + SLOT * widest))]),
             section(Section.GLOBAL, [counter, counter]),
             section(Section.EXPORT, exports),
             section(Section.CODE, bodies),
         )
     )
+    return content, tuple(places)
+
+
+def slots_of(sources: tuple[Source, ...]) -> int:
+    """The size of the function peer's table ``reenter``."""
+    return len(sources) * (2 if any(s.acts for s in sources if s.how == "funcs") else 1)
 
 
 def made_kinds(interface: Interface, source: Source) -> str:
@@ -269,26 +332,41 @@ _TRAPS: Final = fixed("call 0  unreachable")
 _TRAPS_IF_NULL: Final = piece("i32.const $index  table.get $reenter  ref.is_null  if  call 0  unreachable  end")
 _CALLS_BACK: Final = piece("i32.const $index  call_indirect $reenter (type $type_)")
 _THROWS: Final = fixed("throw 0")
+_ACTS: Final = piece("""
+    i32.const $slot  table.get $reenter  ref.is_null  i32.eqz
+    if  local.get $state  i32.const $slot  call_indirect $reenter (type $type_)  end
+""")
 
 
-def _peer_code(interface: Interface, index: int, source: Source, tokens: int) -> bytes:
+class _Acting(NamedTuple):
+    """Where a peer function finds what does its acts: the table ``reenter``, the slot, and the type of that."""
+
+    table: int
+    slot: int
+    type: int
+
+
+def _peer_code(interface: Interface, index: int, source: Source, acting: _Acting) -> bytes:
     """A peer function: its parameters, then an i64 (the mix's state) and an i32 (an address in the log) as locals."""
     signature = source.signature
     if signature is None:
         raise Unreadable("an import without a type")
     state = len(signature.params)
     body = _log_code(index, signature, state + 1)
-    does = source.behaviour
+    does, table = source.behaviour, acting.table
+    if source.acts or does in (Behaviour.MIX, Behaviour.THROW):
+        body += _absorb_code(source.item, signature, state)
+    if source.acts:
+        body += _ACTS(acting.slot, table, state, acting.type)
     if does is Behaviour.TRAP:
         body += _TRAPS
-    elif does is Behaviour.REENTER:
-        body += _TRAPS_IF_NULL(index, tokens) + b"".join(map(_GET, range(state)))
-        body += _CALLS_BACK(index, tokens, source.item.index)
+    elif does in (Behaviour.REENTER, Behaviour.CALLBACK):
+        body += _TRAPS_IF_NULL(index, table) + b"".join(map(_GET, range(state)))
+        body += _CALLS_BACK(index, table, source.item.index)
     else:
         thrown = _thrown(interface) if does is Behaviour.THROW else None
         made = interface.type_at(interface.tags[thrown]) if thrown is not None else signature
         types = split_types(made.raw)[0 if thrown is not None else 1]
-        body += _absorb_code(source.item, signature, state)
         kinds = made_kinds(interface, source)
         body += b"".join(_result_code(kind, types[i], i, state) for i, kind in enumerate(kinds))
         body += _THROWS if thrown is not None else b""

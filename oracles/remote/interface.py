@@ -24,11 +24,13 @@ from wasm.valtypes import (
     HAS_MAXIMUM,
     I8,
     I16,
+    INDEX64,
     NUM_TYPES,
     PAGE_SIZE,
     REC_FORM,
     REF_FORM,
     REF_NULL_FORM,
+    SHARED,
     STRUCT_FORM,
     SUB_FINAL_FORM,
     SUB_FORM,
@@ -56,6 +58,7 @@ _END: Final = OPS["end"].code
 _PREFIXES: Final = frozenset(prefix for prefix, _ in _CONST if prefix)
 _PACKED: Final = (bytes((I8.code,)), bytes((I16.code,)))
 _REC: Final = bytes((REC_FORM,))
+_PAGE_LOG2: Final = 16
 _READ: Final = frozenset(Section) - {Section.START, Section.ELEMENT, Section.DATA_COUNT, Section.CODE, Section.DATA}
 
 
@@ -114,6 +117,8 @@ class Interface:
     """The element kind of each table."""
     tags: tuple[int, ...]
     memories: int
+    encoded: tuple[tuple[bytes, ...], ...]
+    """The encoded types of tables, of memories and of globals, imported ones first."""
 
     def signature(self, func: int) -> Signature:
         """The type of a function by index. Raises ``Unreadable``."""
@@ -124,6 +129,10 @@ class Interface:
         if signature is None:
             raise Unreadable(f"type {index} is no function type")
         return signature
+
+    def type_of(self, sort: int, index: int) -> bytes:
+        """The encoded type of a table, memory or global."""
+        return self.encoded[(TABLE, MEMORY, GLOBAL).index(sort)][index]
 
     def find(self, name: str, sort: int) -> int | None:
         """The index of an exported item."""
@@ -334,6 +343,10 @@ def read_interface(module: bytes) -> Interface:
     funcs = [item.index for item in imports if item.sort == FUNC]
     if r := reader(Section.FUNCTION):
         funcs += [r.leb() for _ in range(r.count())]
+    own_globals, raw_globals = _globals(reader(Section.GLOBAL))
+    own_tables, raw_tables = _tables(reader(Section.TABLE))
+    raw_memories = _memories(reader(Section.MEMORY))
+    own = ((TABLE, raw_tables), (MEMORY, raw_memories), (GLOBAL, raw_globals))
     interface = Interface(
         tuple(types),
         count,
@@ -341,12 +354,11 @@ def read_interface(module: bytes) -> Interface:
         tuple(imports),
         _exports(reader(Section.EXPORT)),
         tuple(funcs),
-        tuple(
-            [(item.kind, item.mutable) for item in imports if item.sort == GLOBAL] + _globals(reader(Section.GLOBAL))
-        ),
-        tuple([item.kind for item in imports if item.sort == TABLE] + _tables(reader(Section.TABLE))),
+        tuple([(item.kind, item.mutable) for item in imports if item.sort == GLOBAL] + own_globals),
+        tuple([item.kind for item in imports if item.sort == TABLE] + own_tables),
         tuple([item.index for item in imports if item.sort == TAG] + _tags(reader(Section.TAG))),
-        sum(item.sort == MEMORY for item in imports) + (r.leb() if (r := reader(Section.MEMORY)) else 0),
+        sum(item.sort == MEMORY for item in imports) + len(raw_memories),
+        tuple([tuple([item.raw for item in imports if item.sort == sort] + raw) for sort, raw in own]),
     )
     sizes = (
         len(interface.funcs),
@@ -364,27 +376,78 @@ def _exports(r: _Reader | None) -> tuple[ExportItem, ...]:
     return tuple(ExportItem(r.name(), r.byte(), r.leb()) for _ in range(r.count())) if r else ()
 
 
-def _globals(r: _Reader | None) -> list[tuple[str, bool]]:
+def _globals(r: _Reader | None) -> tuple[list[tuple[str, bool]], list[bytes]]:
+    """Kinds and mutability, and the encoded types."""
     globals_: list[tuple[str, bool]] = []
+    raw: list[bytes] = []
     for _ in range(r.count() if r else 0):
         assert r is not None
+        start = r.pos
         kind, _ = r.value_type()
         globals_.append((kind, r.byte() == 1))
+        raw.append(r.data[start : r.pos])
         r.skip_const()
-    return globals_
+    return globals_, raw
 
 
-def _tables(r: _Reader | None) -> list[str]:
+def _tables(r: _Reader | None) -> tuple[list[str], list[bytes]]:
+    """Kinds of elements, and the encoded types."""
     kinds: list[str] = []
+    raw: list[bytes] = []
     for _ in range(r.count() if r else 0):
         assert r is not None
         initialised = r.data[r.pos : r.pos + 2] == TABLE_WITH_INIT
         r.pos += 2 * initialised
+        start = r.pos
         kinds.append(r.value_type()[0])
         r.skip_limits()
+        raw.append(r.data[start : r.pos])
         if initialised:
             r.skip_const()
-    return kinds
+    return kinds, raw
+
+
+def _memories(r: _Reader | None) -> list[bytes]:
+    raw: list[bytes] = []
+    for _ in range(r.count() if r else 0):
+        assert r is not None
+        start = r.pos
+        r.skip_limits()
+        raw.append(r.data[start : r.pos])
+    return raw
+
+
+def outer_memories(interface: Interface) -> list[bytes]:
+    """The encoded types of the memories that are imported or exported."""
+    imported = [item.raw for item in interface.imports if item.sort == MEMORY]
+    return imported + [interface.type_of(MEMORY, item.index) for item in interface.exports if item.sort == MEMORY]
+
+
+def is_shared(raw: bytes) -> bool:
+    """Whether an encoded memory type is that of a shared one."""
+    return bool(raw[0] & SHARED)
+
+
+class Limited(NamedTuple):
+    """What an encoded table or memory type says besides what it holds: the index type's kind, and the page size."""
+
+    index_kind: str
+    page_log2: int
+
+
+def limited(sort: int, raw: bytes) -> Limited:
+    """Read the limits at the end of an encoded type. Raises ``Unreadable``."""
+    r = _Reader(raw, [])
+    if sort == TABLE:
+        # A heap type that is an index is as good as any here.
+        code = r.byte()
+        if code in (REF_FORM, REF_NULL_FORM):
+            r.leb()
+    flags = r.byte()
+    r.leb()
+    if flags & HAS_MAXIMUM:
+        r.leb()
+    return Limited("l" if flags & INDEX64 else "i", r.leb() if flags & PAGE_SIZE else _PAGE_LOG2)
 
 
 def _tags(r: _Reader | None) -> list[int]:

@@ -20,20 +20,24 @@ and no more:
     features    names, only where the engine is to have these alone
     imports     sources: [module, name, sort, how, same, behaviour, kinds of parameters, kinds of results, token], where
                 for what is no function the kinds are its own kind and whether it is mutable (``imports.Source``);
-                store, funcs: the peers' blobs
+                store, funcs: the peers' blobs; funcs_from: [place, name] of what the latter imports; collect: the
+                positions of host functions that collect garbage by themselves, where there are any
+    ready       a blob: the module to be instantiated behind the one under test, where one is needed
+    ready_from  [place, name]: where each of its imports is (``oracles.remote.ready.Ready``)
     tags        [name, kinds of the payload, -1 or the position of its import]
     calls       [export, "host" or "wrapper" or why not, kinds of parameters, kinds of results, blob of argument slots,
                 identities of the reference arguments, blob of the wrapper]
     globals     [name, kind]
     read        names of globals that the module in the blob ``reader`` reads
     memories    names
+    shared      true where a memory that is imported or exported is shared, else not there
     tables      [name, kind]
     funcs       names
     dump        [memory, index of a block of 64 KiB]
 
 and for an engine that finds imports by names alone (``Flavour.by_name``): ``imports.glue``, [module name, blob], what
-the module imports from; ``ready``, a module to be instantiated behind it; ``reader_glue``, what the reader imports
-from as ``g``; and at the end of a call the blob that its wrapper imports from as ``m`` (``oracles.remote.glue``).
+the module imports from; ``reader_glue``, what the reader imports from as ``g``; and at the end of a call the blob that
+its wrapper imports from as ``m`` (``oracles.remote.glue``).
 
 The header of its reply; an outcome is a list whose first word says what it is (``ReplyReader.outcome``):
 
@@ -58,7 +62,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from oracles.remote.glue import back_calls, call_glue, import_glue, read_glue
+from oracles.remote.glue import call_glue, import_glue, read_glue
 from oracles.remote.imports import ImportPlan, NoImport, made_kinds, plan_imports
 from oracles.remote.interface import (
     FUNC,
@@ -69,9 +73,12 @@ from oracles.remote.interface import (
     Interface,
     KnownTag,
     Unreadable,
+    is_shared,
     known_tags,
+    outer_memories,
     read_interface,
 )
+from oracles.remote.ready import ready_module
 from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for
 from wasm.case import Case, CaseKind
@@ -84,6 +91,7 @@ from wasm.embedding import (
     Unsupported,
     Value,
 )
+from wasm.hostmix import Act
 
 VERSION: Final = 1
 PHASES: Final = (Phase.DECODE, Phase.COMPILE, Phase.INSTANTIATE, Phase.INVOKE)
@@ -92,6 +100,8 @@ FRAME: Final = struct.Struct("<II")
 TIMES: Final = struct.Struct("<5d")
 PARTS: Final = ("compile", "instantiate", "invoke", "state")
 """What a case's CPU time is accounted to."""
+ACTING: Final = "a host that collects, grows, writes or calls back through a table"
+"""What a case needs whose imports have acts (``wasm.hostmix``)."""
 TABLE_LIMIT: Final = 1000
 """Elements of an exported table that are observed."""
 
@@ -158,6 +168,9 @@ class Flavour:
     host_kinds: frozenset[str]
     exact_host: bool
     exact_features: bool = False
+    acts: bool = True
+    """Its host does what ``ready`` and ``imports.collect`` are for. Else a case whose imports ask for it is not put to
+    the worker."""
     by_name: bool = False
     """Imports are found by the names of instances alone (``oracles.remote.glue``), and a direct call does not tell what
     was thrown: with tags whose payloads are numbers a call goes through the wrapper. References have no other way than
@@ -228,6 +241,9 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     try:
         interface = read_interface(case.content)
         plan = plan_imports(interface, flavour.host_kinds)
+        if plan.active and not flavour.acts:
+            raise NoImport(ACTING)
+        ready = ready_module(interface, plan, flavour.by_name)
     except NoImport as error:
         return Request(b"", None, None, (), refused=Unsupported(str(error)))
     except Unreadable:
@@ -253,9 +269,13 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     reader = global_reader(interface, tuple(item.index for item in inexact)) if inexact else b""
     header["reader"] = blobs.add(reader)
     header["memories"] = [item.name for item in interface.exports if item.sort == MEMORY]
+    if any(map(is_shared, outer_memories(interface))):
+        header["shared"] = True
     header["tables"] = [[item.name, interface.tables[item.index]] for item in interface.exports if item.sort == TABLE]
     header["funcs"] = [item.name for item in interface.exports if item.sort == FUNC]
     header["dump"] = dumps
+    if ready is not None:
+        header["ready"], header["ready_from"] = blobs.add(ready.content), ready.imports
     if flavour.by_name:
         try:
             _by_name(header, blobs, interface, plan, case, calls, exported)
@@ -275,7 +295,6 @@ def _by_name(
     if any(source.how == "funcs" and "e" in made_kinds(interface, source).lower() for source in plan.sources):
         raise NoImport("a peer function that gives references of the host")
     header["imports"]["glue"] = [[module, blobs.add(content)] for module, content in glued]
-    header["ready"] = blobs.add(back_calls(interface, plan))
     tags = [(tag.name, tag.tag_index, tag.imported_at) for tag in known_tags(interface)]
     for item, one, call in zip(header["calls"], case.invocations, calls, strict=True):
         func = interface.find(one.export, FUNC)
@@ -308,4 +327,9 @@ def _imports_json(plan: ImportPlan, blobs: _Blobs) -> dict[str, Any]:
         ]
         for s in plan.sources
     ]  # fmt: skip
-    return {"sources": sources, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
+    made: dict[str, Any] = {"sources": sources, "store": blobs.add(plan.store), "funcs": blobs.add(plan.funcs)}
+    if plan.funcs:
+        made["funcs_from"] = plan.funcs_from
+    if collecting := [i for i, s in enumerate(plan.sources) if s.how == "host" and s.acts == {Act.COLLECT}]:
+        made["collect"] = collecting
+    return made

@@ -129,7 +129,7 @@ export function cases(io) {
   // An instance: {hosts, names, tags, exports}, filled in as far as it gets.
   function instantiate(module, header, blobs, round) {
     io.at(INSTANTIATE);
-    round.hosts = new Hosts(round.names);
+    round.hosts = new Hosts(round.names, io.collect);
     const object = round.hosts.link(header.imports, blobs);
     const linked = header.tags.filter(([, , at]) => at >= 0);
     round.tags = linked.map(([name, kinds, at]) => [name, kinds, round.hosts.items[at]]);
@@ -137,10 +137,10 @@ export function cases(io) {
   }
 
   // What calls need of an instance. Not the engine's doing: a fault here is ours.
-  function prepare(header, round) {
+  function prepare(header, blobs, round) {
     const { exports, hosts } = round;
     functionNames(header.funcs, exports, round.names);
-    hosts.ready(exports);
+    hosts.ready(exports, header.ready >= 0 ? blobs[header.ready] : null);
     round.tags = header.tags.map(([name, kinds, at]) => [name, kinds, at < 0 ? exports[name] : hosts.items[at]]);
   }
 
@@ -162,7 +162,7 @@ export function cases(io) {
     } catch {
       return; // The round that counts says why.
     }
-    prepare(header, round);
+    prepare(header, blobs, round);
     for (const _ of invocations(header, blobs, round));
   }
 
@@ -193,7 +193,7 @@ export function cases(io) {
     }
     if (round.exports) {
       answer.phase = INVOKE;
-      prepare(header, round);
+      prepare(header, blobs, round);
       for (const { outcome, slots } of invocations(header, blobs, round)) {
         answer.out.push(outcome);
         body.push(slots);

@@ -14,7 +14,10 @@ import { scripts } from "./js_script.mjs";
 const PROTOCOL = 1;
 
 const config = JSON.parse(process.argv[2]);
-const collect = globalThis.gc ?? (globalThis.Bun && (() => globalThis.Bun.gc(true)));
+// A minor collection moves what is young, a full one moves it on and takes what is dead; JavaScriptCore has one kind.
+const collect = globalThis.gc
+  ? (minor) => (minor ? globalThis.gc({ type: "minor" }) : globalThis.gc())
+  : globalThis.Bun && (() => globalThis.Bun.gc(true));
 
 // Deno counts descriptors of its own and has none for what it inherits: it opens them again.
 const [IN, OUT, PROGRESS] = globalThis.Deno
@@ -23,6 +26,7 @@ const [IN, OUT, PROGRESS] = globalThis.Deno
 
 const io = {
   fds: [IN, OUT, PROGRESS],
+  collect,
   rounds: config.rounds,
   read(size) {
     const data = Buffer.allocUnsafe(size);

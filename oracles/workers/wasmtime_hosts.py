@@ -8,10 +8,14 @@ from types import ModuleType
 
 import wasmtime_api as api
 from wasmtime_api import Refused
-from wasmtime_store import FUNC, GLOBAL, HOST_TRAP, TABLE, VALKIND, Failed, Store
+from wasmtime_store import FUNC, GLOBAL, HOST_TRAP, TABLE, TAG, VALKIND, Failed, Store
 from wasmtime_values import SLOT, clean, mix_state, mix_word
 
 LOG_LIMIT = 1000
+COLLECTIONS = 1000
+"""The most that a case may ask for; which of them happen, nothing shows."""
+EXTERNREF = 128
+"""``wasm_valkind_t``."""
 NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
 
 
@@ -20,7 +24,10 @@ def link(store: Store, imports: dict, blobs: list) -> list:
     sources = imports["sources"]
     if not sources:
         return []
+    if any(source[2] == TAG for source in sources) and not api.has(store.lib, "wasmtime_tag_eq"):
+        raise Failed(["unsupported", "imported tags: this release's C API knows of none"])
     types = _import_types(store)
+    store.collecting = frozenset(imports.get("collect", ()))
     store_peer = funcs_peer = None
     if imports["store"] >= 0:
         store_peer = store.instantiate(store.compile(blobs[imports["store"]]), [])
@@ -58,35 +65,69 @@ def _import_types(store: Store) -> list:
     return [store.lib.wasm_importtype_type(vec.data[i]) for i in range(vec.size)]
 
 
+def _plain_type(lib: ModuleType):
+    """The type of a function of no parameters and no results."""
+    params, results = lib.wasm_valtype_vec_t(), lib.wasm_valtype_vec_t()
+    lib.wasm_valtype_vec_new_empty(byref(params))
+    lib.wasm_valtype_vec_new_empty(byref(results))
+    return lib.wasm_functype_new(byref(params), byref(results))
+
+
 def _function_peer(store: Store, imports: dict, blobs: list, store_peer):
-    """The peer for functions that throw: its imports are, in order, h.trap, h.tokens if there, and the tag."""
+    """The peer for functions that the host cannot carry."""
     module = store.compile(blobs[imports["funcs"]])
-    vec = _imports_of(store.lib, module)
     externs = []
-    for i in range(vec.size):
-        name = store.lib.wasm_importtype_name(vec.data[i])[0]
-        text = ctypes.string_at(name.data, name.size).decode()
-        type_ = store.lib.wasm_importtype_type(vec.data[i])
-        if text == "trap":
-            externs.append(_callback(store, type_, None))
-        elif text == "tokens":
-            externs.append(_token_table(store, type_))
+    for _place, name in imports["funcs_from"]:
+        if name == "trap":
+            externs.append(_plain(store, lambda *_: (None, HOST_TRAP)))
+        elif name == "tokens":
+            externs.append(_token_table(store))
         else:
-            externs.append(store.export(store_peer, text))
-    store.lib.wasm_importtype_vec_delete(byref(vec))
+            externs.append(store.export(store_peer, name))
     peer = store.instantiate(module, externs)
     store.peer = peer
     return peer
 
 
-def _token_table(store: Store, type_):
-    table_type = store.lib.wasm_externtype_as_tabletype(type_)
-    table, null = store.lib.wasmtime_table_t(), store.value("null", "e")
-    if error := store.lib.wasmtime_table_new(store.context, table_type, byref(null), byref(table)):
-        raise Failed(["unsupported", api.take_error(store.lib, error)])
+def ready(store: Store, header: dict, blobs: list) -> None:
+    """Instantiate what does the host functions' acts, behind the module under test (``oracles/remote/ready.py``)."""
+    if "ready" not in header:
+        return
+    try:
+        module = store.compile(blobs[header["ready"]])
+    except Failed as failed:
+        raise Failed(["unsupported", f"what changes it: {failed.args[0][-1]}"]) from None
+    externs = []
+    for place, name in header["ready_from"]:
+        if place == "h":
+            externs.append(_plain(store, lambda caller, _raw: _collect(store, caller)))
+        else:
+            externs.append(store.export(store.instance if place == "subject" else store.peer, name))
+    store.ready = store.instantiate(module, externs)
+
+
+def _collect(store: Store, caller):
+    """Collect garbage, references of the frames that wait for the host included."""
+    store.collections += 1
+    if store.collections <= COLLECTIONS and api.has(store.lib, "wasmtime_context_gc"):
+        error = store.lib.wasmtime_context_gc(store.lib.wasmtime_caller_context(caller))
+        if error:
+            api.take_error(store.lib, error)
+    return b"", None
+
+
+def _token_table(store: Store):
+    lib = store.lib
+    limits = lib.wasm_limits_t(16, 0xFFFFFFFF)
+    table_type = lib.wasm_tabletype_new(lib.wasm_valtype_new(EXTERNREF), byref(limits))
+    table, null = lib.wasmtime_table_t(), store.value("null", "e")
+    error = lib.wasmtime_table_new(store.context, table_type, byref(null), byref(table))
+    lib.wasm_tabletype_delete(table_type)
+    if error:
+        raise Failed(["unsupported", api.take_error(lib, error)])
     for token in range(16):
         value = store.value(f"extern:{token}", "e")
-        store.lib.wasmtime_table_set(store.context, byref(table), token, byref(value))
+        lib.wasmtime_table_set(store.context, byref(table), token, byref(value))
     return store.as_extern(table, TABLE)
 
 
@@ -99,12 +140,26 @@ def _extern_global(store: Store, type_, token: int):
     return store.as_extern(made, GLOBAL)
 
 
-def _callback(store: Store, type_, about):
-    """A host function of a module's own import type; ``about`` None traps without a log entry."""
-    func_type = store.lib.wasm_externtype_as_functype(type_)
+COLLECT = (-1, "", "", "", "", "")
+"""What ``_callback`` takes for a function that collects garbage without a log entry."""
+
+
+def _plain(store: Store, work):
+    """A function of no parameters and no results, without a log entry."""
+    type_ = _plain_type(store.lib)
+    made = _made(store, type_, work, None)
+    store.lib.wasm_functype_delete(type_)
+    return made
+
+
+def _callback(store: Store, type_, about: tuple):
+    """A host function of a module's own import type."""
+    return _made(store, store.lib.wasm_externtype_as_functype(type_), _Host(store, about).call, about)
+
+
+def _made(store: Store, func_type, work, about):
     func = store.lib.wasmtime_func_t()
     unchecked = api.has(store.lib, "wasmtime_func_new_unchecked")
-    work = _Host(store, about).call if about else lambda *_: (None, HOST_TRAP)
     made = _raw_callback(store.lib, work, about) if unchecked else _checked_callback(store.lib, work, about)
     store.callbacks.append(made)
     new = store.lib.wasmtime_func_new_unchecked if unchecked else store.lib.wasmtime_func_new
@@ -176,20 +231,37 @@ class _Host:
         refs = store.identities(raw, self.params)
         if len(store.log) < LOG_LIMIT:
             store.log.append((store.peer_calls(), self.index, slots, refs))
-        if self.behaviour == "trap":
-            return None, HOST_TRAP
+        failure = self._act(caller, slots, refs)
+        if failure is not None or self.behaviour == "trap":
+            return None, failure or HOST_TRAP
         if self.behaviour == "reenter":
-            return self._reenter(caller, raw)
+            return self._call(caller, store.instance, self.name, raw)
+        if self.behaviour == "callback":
+            return self._call(caller, store.ready, f"b{self.index}", raw)
         return self._mix(slots, refs)
 
-    def _mix(self, slots: bytes, refs: list[str]):
+    def _act(self, caller, slots: bytes, refs: list[str]):
+        """What it does besides (``wasm.hostmix.Act``); None, or the address of a trap."""
+        store = self.store
+        if self.index in store.collecting:
+            _collect(store, caller)
+        item = store.export(store.ready, f"i{self.index}") if store.ready is not None else None
+        if item is None:
+            return None
+        state = self._state(slots, refs).to_bytes(SLOT, "little")
+        return store.call_raw(store.lib.wasmtime_caller_context(caller), item.of.func, state, 1, 0)[1]
+
+    def _state(self, slots: bytes, refs: list[str]) -> int:
         if refs:
             counted, left = bytearray(slots), iter(refs)
             for i, kind in enumerate(self.params):
                 if kind not in VALKIND and next(left) != "null":
                     counted[i * SLOT] = 1
             slots = bytes(counted)
-        state = mix_state(self.module, self.name, slots)
+        return mix_state(self.module, self.name, slots)
+
+    def _mix(self, slots: bytes, refs: list[str]):
+        state = self._state(slots, refs)
         out = []
         for i, kind in enumerate(self.results):
             low = mix_word(state, i, 0)
@@ -208,9 +280,10 @@ class _Host:
         except Refused:
             return 0
 
-    def _reenter(self, caller, raw: bytes):
+    def _call(self, caller, instance, name: str, raw: bytes):
+        """Call an export with the arguments, once there is an instance that has it."""
         store = self.store
-        item = store.export(store.instance, self.name) if store.instance is not None else None
+        item = store.export(instance, name) if instance is not None else None
         if item is None:
             return None, HOST_TRAP
         return store.call_raw(

@@ -62,6 +62,8 @@ def classify(message: str) -> list:
     """A trap's or an error's message as an outcome."""
     if "call stack exhausted" in message:
         return ["exhausted", "stack"]
+    if message == "thrown Wasm exception":
+        return ["threw", "?", "", [], b""]
     if "all fuel consumed" in message:
         return ["exhausted", "fuel"]
     if OUT_OF_MEMORY.search(message):
@@ -83,10 +85,14 @@ class Store:
         self.callbacks: list = []
         self.log: list[tuple[int, int, bytes, list[str]]] = []
         self.peer = None
+        self.ready = None
+        self.collecting: frozenset[int] = frozenset()
+        self.collections = 0
         self.import_types = None
         self.externs: list = []
         self.instance = None
         self.tags: list[tuple[str, str, object]] = []
+        self.unnamed = False
         self.watched_funcs: list[str] = []
         self.names: dict[int, str] | None = None
 
@@ -115,8 +121,11 @@ class Store:
         if self.instance is instance:
             return
         self.instance, self.watched_funcs, self.names = instance, funcs, None
+        self.unnamed = bool(tags) and not api.has(self.lib, "wasmtime_tag_eq")
         self.tags = [
-            (name, kinds, self.export(instance, name) if at < 0 else self.externs[at]) for name, kinds, at in tags
+            (name, kinds, self.export(instance, name) if at < 0 else self.externs[at])
+            for name, kinds, at in tags
+            if api.has(self.lib, "wasmtime_tag_eq")
         ]
 
     def compile(self, data: bytes):

@@ -19,7 +19,7 @@ from types import ModuleType
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wasmtime_api as api
 from nursery import descriptors
-from wasmtime_hosts import link, merged_log
+from wasmtime_hosts import link, merged_log, ready
 from wasmtime_state import read_state
 from wasmtime_store import COMPILE, INSTANTIATE, INVOKE, Failed, Progress, Store
 from wasmtime_values import SLOT, clean
@@ -220,6 +220,8 @@ class CaseRun:
             finally:
                 self.lap(COMPILE_PART)
             answer["inst"] = ["returned", []]
+            if "shared" in header and not api.has(self.worker.lib, "wasmtime_sharedmemory_data"):
+                raise Failed(["unsupported", "a shared memory outside: this release's C API knows of none"])
             if "imports" in header:
                 self._execute(store, module, answer)
         except Failed as failed:
@@ -245,6 +247,7 @@ class CaseRun:
             self.lap(INSTANTIATE_PART)
         self.phase = INVOKE
         store.watch(instance, header["funcs"], header["tags"])
+        ready(store, header, self.blobs)
         for index, call in enumerate(header["calls"]):
             self.progress.at(INVOKE, index)
             outcome, slots = one_call(store, instance, call, self.blobs)
@@ -289,6 +292,8 @@ def one_call(store: Store, instance, call: list, blobs: list) -> tuple[list, byt
 
 def wrapped_call(store: Store, item, params: str, results: str, args: bytes, refs: list[str], wrapper: bytes):
     """Call through a module of ``oracles/remote/wrapper.py``; Wasmtime's own tags are caught by the store instead."""
+    if store.unnamed:
+        raise api.Refused("tags: this release's C API knows of none")
     module = store.compile(wrapper)
     instance = store.instantiate(module, [item, *(tag for _name, _kinds, tag in store.tags)])
     base = store.memory_base(instance, "memory")

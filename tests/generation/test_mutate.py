@@ -175,9 +175,12 @@ def test_fuel_ends_a_loop_and_gives_zeros() -> None:
 
 
 def test_two_modules_in_one_do_what_each_did() -> None:
+    """Where the host acts on an export of the second it finds none, since that is renamed: those are left out."""
     compared = 0
-    for index in range(0, 60, 2):
+    for index in range(0, 72, 2):
         first, second = (make_case(target, 4, index) for target in ("arith", "memory"))
+        if "hosted_memory" in second.labels:
+            continue
         module, _, moved = merged(decode(first.content), decode(second.content), "b_")
         validate(module)
         calls = [Invocation(f"b_{call.export}", call.args, call.entry) for call in second.invocations]

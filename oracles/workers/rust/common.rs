@@ -97,7 +97,7 @@ fn word(state: u64, index: usize, high: u64) -> u64 {
     z ^ z >> 31
 }
 
-fn mixed<F>(module: &str, name: &str, params: &str, args: &[Val<F>], results: &str) -> Vec<Val<F>> {
+fn absorbed<F>(module: &str, name: &str, params: &str, args: &[Val<F>]) -> u64 {
     let mut state = seed(module, name);
     for (kind, value) in params.chars().zip(args) {
         let bits = match value {
@@ -108,6 +108,10 @@ fn mixed<F>(module: &str, name: &str, params: &str, args: &[Val<F>], results: &s
         };
         state = step(step(state, bits as u64), (bits >> 64) as u64);
     }
+    state
+}
+
+fn mixed<F>(state: u64, results: &str) -> Vec<Val<F>> {
     let made = |(i, kind): (usize, char)| match kind {
         'e' | 'E' => Val::Token(Some((word(state, i, 0) % 16) as u32)),
         'c' => Val::Func(None),
@@ -444,6 +448,8 @@ fn wrapped<E: Engine>(
     Ok((json!(["returned", found]), slots))
 }
 
+/// What host functions call, by name: exports of the module under test, and those of what changes it.
+type Exports<F> = Arc<Mutex<HashMap<String, F>>>;
 type Log<F> = Arc<Mutex<Vec<(usize, Vec<Val<F>>)>>>;
 
 struct CaseRun<'a, E: Engine> {
@@ -469,7 +475,7 @@ impl<E: Engine> CaseRun<'_, E> {
             Some(content) => Some(self.made(store, content, &[])?),
             None => None,
         };
-        let exports: Arc<Mutex<HashMap<String, E::Func>>> = Default::default();
+        let exports: Exports<E::Func> = Default::default();
         if let Some(content) = blob(self.blobs, &imports["funcs"]) {
             let mut items = vec![self.engine.host(store, "", "", Arc::new(|_, _| Err(Ended::Host)))];
             let words = String::from_utf8_lossy(content).into_owned();
@@ -508,13 +514,37 @@ impl<E: Engine> CaseRun<'_, E> {
                 let table = self.engine.export(store, self.peer.as_ref().unwrap(), "reenter").unwrap();
                 self.engine.table_set(store, &table, index as u64, Val::Func(Some(func.clone())));
             }
-            exports.lock().unwrap().insert(text(&source[1]).into(), func);
+            exports.lock().unwrap().insert(format!("export {}", text(&source[1])), func);
         }
+        self.ready(store, &instance, &exports)?;
         Ok(instance)
     }
 
+    /// What changes the module under test for host functions (oracles/remote/ready.py).
+    fn ready(&self, store: &mut E::Store, instance: &E::Instance, exports: &Exports<E::Func>) -> Result<(), Ended> {
+        let Some(content) = blob(self.blobs, &self.header["ready"]) else { return Ok(()) };
+        let mut items = vec![];
+        for place in list(&self.header["ready_from"]) {
+            items.push(match text(&place[0]) {
+                "h" => self.engine.host(store, "", "", Arc::new(|_, _| Ok(vec![]))), // there is no garbage
+                "f" => self.engine.export(store, self.peer.as_ref().unwrap(), text(&place[1])).unwrap(),
+                _ => self.engine.export(store, instance, text(&place[1])).unwrap(),
+            });
+        }
+        let made = self.made(store, content, &items)?;
+        for index in 0..list(&self.header["imports"]["sources"]).len() {
+            for name in [format!("i{index}"), format!("b{index}")] {
+                let item = self.engine.export(store, &made, &name);
+                if let Some(func) = item.and_then(|item| self.engine.func(&item)) {
+                    exports.lock().unwrap().insert(name, func);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn hosted(
-        &self, store: &mut E::Store, index: usize, source: &Json, exports: Arc<Mutex<HashMap<String, E::Func>>>,
+        &self, store: &mut E::Store, index: usize, source: &Json, exports: Exports<E::Func>,
     ) -> E::Item {
         let words: Vec<String> = [0, 1, 5, 6, 7].iter().map(|i| text(&source[*i as usize]).to_string()).collect();
         let (params, results) = (words[3].clone(), words[4].clone());
@@ -526,13 +556,16 @@ impl<E: Engine> CaseRun<'_, E> {
                     log.push((index, args.to_vec()));
                 }
             }
+            let state = absorbed(&words[0], &words[1], &words[3], args);
+            let found = |name: &str| exports.lock().unwrap().get(name).cloned();
+            if let Some(act) = found(&format!("i{index}")) {
+                back(&act, &[Val::Number(state as u128)], "")?;
+            }
             match &words[2][..] {
                 "trap" => Err(Ended::Host),
-                "reenter" => {
-                    let func = exports.lock().unwrap().get(&words[1]).cloned().ok_or(Ended::Host)?;
-                    back(&func, args, &words[4])
-                }
-                _ => Ok(mixed(&words[0], &words[1], &words[3], args, &words[4])),
+                "reenter" => back(&found(&format!("export {}", words[1])).ok_or(Ended::Host)?, args, &words[4]),
+                "callback" => back(&found(&format!("b{index}")).ok_or(Ended::Host)?, args, &words[4]),
+                _ => Ok(mixed(state, &words[4])),
             }
         });
         self.engine.host(store, &params, &results, call)

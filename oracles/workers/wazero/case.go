@@ -235,9 +235,11 @@ func (c *caseRun) link(compiled wazero.CompiledModule, imports object, header ob
 	}
 	c.peers["subject"] = subject
 	if content := c.blob(header["ready"]); content != nil {
-		if _, err := c.worker.ours(c.rt, content, c.peers); err != nil {
-			return nil, outcome{"unsupported", "calls back: " + err.Error()}
+		ready, err := c.worker.ours(c.rt, content, c.peers)
+		if err != nil {
+			return nil, outcome{"unsupported", "what changes it: " + err.Error()}
 		}
+		c.hosts.ready = ready
 	}
 	c.hosts.subject = subject
 	return subject, nil

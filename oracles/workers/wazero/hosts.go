@@ -78,12 +78,15 @@ type hosts struct {
 	run     *caseRun
 	log     []logged
 	subject api.Module
+	ready   api.Module // what changes the subject (oracles/remote/ready.py)
 }
 
 // functions adds the host's part of the imports to a builder: i<import> each.
 func (h *hosts) functions(builder wazero.HostModuleBuilder, sources []any) {
 	trap := api.GoFunc(func(context.Context, []uint64) { panic(errHostTrap) })
 	builder.NewFunctionBuilder().WithGoFunction(trap, nil, nil).Export("trap")
+	nothing := api.GoFunc(func(context.Context, []uint64) {}) // there is no garbage
+	builder.NewFunctionBuilder().WithGoFunction(nothing, nil, nil).Export("collect")
 	for index, item := range sources {
 		source := item.([]any)
 		module, name, how, same := source[0].(string), source[1].(string), source[3].(string), int(source[4].(float64))
@@ -111,17 +114,6 @@ func (h *hosts) called(ctx context.Context, stack []uint64, index int, module, n
 		}
 		h.log = append(h.log, one)
 	}
-	switch {
-	case behaviour == "trap" || behaviour == "reenter" && h.subject == nil:
-		panic(errHostTrap)
-	case behaviour == "reenter":
-		given, err := h.subject.ExportedFunction(name).Call(ctx, stack[:len(params)]...)
-		if err != nil {
-			panic(err)
-		}
-		copy(stack, given)
-		return
-	}
 	state := seed(module, name)
 	for i := range params {
 		word := narrow(params[i], stack[i])
@@ -130,6 +122,23 @@ func (h *hosts) called(ctx context.Context, stack []uint64, index int, module, n
 		}
 		state = absorb(absorb(state, word), 0)
 	}
+	if h.ready != nil {
+		if act := h.ready.ExportedFunction("i" + itoa(uint64(index))); act != nil {
+			call(ctx, act, []uint64{state})
+		}
+	}
+	switch {
+	case behaviour == "trap":
+		panic(errHostTrap)
+	case behaviour == "reenter" && h.subject != nil:
+		copy(stack, call(ctx, h.subject.ExportedFunction(name), stack[:len(params)]))
+		return
+	case behaviour == "callback" && h.ready != nil:
+		copy(stack, call(ctx, h.ready.ExportedFunction("b"+itoa(uint64(index))), stack[:len(params)]))
+		return
+	case behaviour == "reenter" || behaviour == "callback":
+		panic(errHostTrap)
+	}
 	for i := range results {
 		word := lowWord(state, i)
 		if results[i] == 'e' {
@@ -137,4 +146,13 @@ func (h *hosts) called(ctx context.Context, stack []uint64, index int, module, n
 		}
 		stack[i] = narrow(results[i], word)
 	}
+}
+
+// call calls an export from inside a host function; what ends it ends that too.
+func call(ctx context.Context, function api.Function, args []uint64) []uint64 {
+	given, err := function.Call(ctx, args...)
+	if err != nil {
+		panic(err)
+	}
+	return given
 }
