@@ -49,7 +49,8 @@ class Worker:
     ``version`` is the release that must be found; ``check`` gets the hello's header and returns (version, notes),
     raising ``EngineUnavailable`` if something else was loaded than asked for. ``validator`` names another engine whose
     decoder and validator it has. ``scripts``: it links instances to each other. ``told``, where it is set, makes of the
-    hello's header what stands in place of all this: for a worker that says itself what it is.
+    hello's header what stands in place of all this: for a worker that says itself what it is. A worker whose resident
+    set is above ``kept_bytes`` after a case is ended, and the next case meets a new one; 0 for never.
     """
 
     launch: Launch
@@ -59,6 +60,7 @@ class Worker:
     validator: str = ""
     scripts: bool = True
     told: Callable[[dict[str, Any]], Worker] | None = None
+    kept_bytes: int = 0
 
 
 class WorkerEngine:
@@ -198,6 +200,12 @@ class WorkerEngine:
             self._process = None
         self._from_scratch = self._from_scratch or from_scratch
 
+    def rest(self) -> None:
+        """After a case: end a worker that has kept too much of what it was given."""
+        if self._worker.kept_bytes and self._process is not None:
+            if self._process.usage()[1] > self._worker.kept_bytes:
+                self.renew()
+
     @property
     def limits(self) -> Limits:
         return self._limits
@@ -326,6 +334,7 @@ class CasePending:
         self._end(
             Observation(name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu, blind=seen.blind)
         )
+        self.engine.rest()
 
     def _failed(self, outcome: Outcome) -> None:
         assert self.process is not None
