@@ -58,17 +58,29 @@ def check(id: EngineId) -> None:
         raise UsageError(f"{TARGET}={id.get(TARGET)} is of Wasmtime {SINCE} and later, not of {id.version}")
 
 
-def releases(id: EngineId) -> provision.Registry:
-    """The released wheels for the target. Raises ``UsageError`` where there are none."""
+def releases(id: EngineId) -> provision.Registry | None:
+    """The released wheels for the target, None where there are none."""
     target = target_of(id)
     if target.name not in _WHEELS:
-        text = f"a build of each would take {builds_of.MINUTES}: name one by @VERSION, and ask them one by one"
-        raise UsageError(f"there are no released wheels of Wasmtime for {target.name}; {text}")
-    return provision.Registry(f"wasmtime-{target.name}", partial(_wheel, target), listed="wasmtime", since=SINCE)
+        return None
+    return provision.Registry(f"wasmtime-{target.name}", partial(_fetched, target), listed="wasmtime", since=SINCE)
+
+
+def _fetched(target: Target, version: str, offline: bool) -> Path:
+    """The folder of a wheel for the target; the worker that runs all of them is there too then."""
+    WORKERS.worker(target.name, offline)
+    return _wheel(target, version, offline)
 
 
 def _wheel(target: Target, version: str, offline: bool) -> Path:
     return provision.wasmtime(version, offline, "" if target.is_own else target.name)
+
+
+def prepare(id: EngineId, version: str, offline: bool) -> None:
+    """Build the worker, and a library that is missing. Raises ``EngineUnavailable``."""
+    emulator(target_of(id))
+    WORKERS.worker(id.get(TARGET), offline)
+    library(id, version, offline)
 
 
 def library(id: EngineId, version: str, offline: bool) -> Path:

@@ -98,8 +98,8 @@ def check(id: EngineId) -> EngineId:
     return found
 
 
-def releases(id: EngineId) -> provision.Registry:
-    """The releases that ``id`` can be run in. Raises ``UsageError`` where each would be a build."""
+def releases(id: EngineId) -> provision.Registry | None:
+    """The releases that ``id`` can be run in; None where each would be a build."""
     return foreign.releases(id) if id.get(TARGET) else RELEASES
 
 
@@ -159,7 +159,7 @@ def _flags(names: list[str]) -> Switch:
 def risk(id: EngineId) -> str:
     """A build that is not here would be made: cargo runs what is in the crates, and that takes a while."""
     if id.get(TARGET):
-        missing = foreign.is_built(id) and not builds_of.is_at_hand(id.version or _own(id), *foreign.build_of(id))
+        missing = foreign.is_built(id) and not builds_of.is_at_hand(_own(id), *foreign.build_of(id))
     else:
         missing = bool(asked := id.get(BUILD)) and not builds_of.is_at_hand(id.version, Build.parse(asked))
     if not missing:
@@ -170,7 +170,7 @@ def risk(id: EngineId) -> str:
 def prepare(id: EngineId, offline: bool) -> None:
     """Make a build that is missing. Raises ``EngineUnavailable``."""
     if id.get(TARGET):
-        foreign.library(id, id.version or _own(id), offline)
+        foreign.prepare(id, _own(id), offline)
     elif id.get(BUILD):
         _library(id, offline)
 

@@ -15,6 +15,9 @@ _GO: Final = re.compile(r"^(?:panic|fatal error|unexpected fault address|SIG\w+)
 _GO_PLACE: Final = re.compile(r"@v[^/\s]+/(\S+\.go):(\d+)")
 _CHECKOUT: Final = re.compile(r"^.*/(?:registry/src/[^/]+|git/checkouts/[^/]+/[^/]+|rustc/[^/]+)/")
 _TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src)/.*)")
+_PASSED_ON: Final = re.compile(r"^qemu: uncaught target signal \d+ .*\n?", re.M)
+"""An emulator's line about the end of what it ran, beside which there is what the program itself said."""
+_EMULATOR: Final = re.compile(r"^qemu(?:-\w+)?: .+|^.*(?:accel/tcg|linux-user|/tcg)/\S+:\d+: .+", re.M)
 _NO_MEMORY: Final = re.compile(r"out of memory|OOM error|memory allocation of \d+ bytes failed", re.I)
 
 
@@ -30,6 +33,7 @@ def source_place(path: str, line: str) -> str:
 def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut:
     """The outcome of a worker's death: exit ``status`` as ``subprocess`` gives it, and the end of its output."""
     number = -status if status < 0 else 0
+    noise = _PASSED_ON.sub("", noise)
     if number == signal.SIGXCPU:  # the limit behind ours, where nobody looked for long (``confinement.limit_cpu``)
         return TimedOut()
     if match := _PANIC_NEW.search(noise):
@@ -43,8 +47,9 @@ def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut:
         return Crashed(number, match[0].strip()[:2000], f"{place[1]}:{place[2]}" if place else "")
     if _NO_MEMORY.search(noise):
         return OutOfMemory(noise.strip()[:500])
+    place = "qemu" if _EMULATOR.search(noise) else ""  # its own end, which is nothing of the engine
     text = noise.strip()[-2000:] or (_signal_name(number) if number else f"exit status {status}")
-    return Crashed(number, text)
+    return Crashed(number, text, place)
 
 
 def _signal_name(number: int) -> str:
