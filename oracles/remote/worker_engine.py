@@ -202,9 +202,9 @@ class WorkerEngine:
 
     def rest(self) -> None:
         """After a case: end a worker that has kept too much of what it was given."""
-        if self._worker.kept_bytes and self._process is not None:
-            if self._process.usage()[1] > self._worker.kept_bytes:
-                self.renew()
+        most = self._worker.kept_bytes
+        if most and self._process is not None and self._process.usage()[1] > most:
+            self.renew()
 
     @property
     def limits(self) -> Limits:
