@@ -22,7 +22,7 @@ from oracles.engines._wasmtime_foreign import scaled
 from oracles.remote.crash import read_crash
 from oracles.remote.worker_engine import WorkerEngine
 from tests.engines.conftest import Wat, has, only, open_or_skip
-from wasm.embedding import Crashed, Invocation, Returned, Threw, Trapped, Value
+from wasm.embedding import Crashed, Invocation, Returned, Threw, Trapped, Unsupported, Value
 from wasm.features import Feature
 
 OTHERS = [name for name, target in TARGETS.items() if not target.is_own]
@@ -136,9 +136,11 @@ def test_the_emulators_line_about_an_end_is_no_part_of_a_crash() -> None:
     )
 
 
-def test_the_emulators_own_end_is_told_from_the_engines() -> None:
-    said = "qemu-aarch64: ../../accel/tcg/translate-all.c:1234: tb_gen_code: Assertion `x' failed.\n"
-    assert read_crash(-6, said) == Crashed(6, said.strip(), "qemu")
+def test_the_emulators_own_end_is_nobodys_finding() -> None:
+    said = "qemu-riscv64: ../../target/riscv/translate.c:213: decode_save_opc: Assertion `ctx->insn_start' failed."
+    assert read_crash(-6, f"{said}\n") == Unsupported(f"the emulator fails: {said}")
+    said = "ERROR:../../accel/tcg/cpu-exec.c:955:cpu_exec: assertion failed: (cpu == current_cpu)"
+    assert read_crash(-6, f"**\n{said}\n") == Unsupported(f"the emulator fails: {said}")
 
 
 @pytest.fixture(scope="module", params=[f"wasmtime:target={name}+{SMALL}" for name in OTHERS])
@@ -162,6 +164,18 @@ def test_a_fault_of_the_program_is_a_crash_with_its_signal(foreign: Engine, wat:
         time.sleep(0.1)
     assert only(pending.result()) == Crashed(number, number.name)
     assert only(foreign.run(wat('(module (func (export "f")))', Invocation("f")))) == Returned()
+
+
+def test_a_panic_is_a_crash_with_its_place(wat: Wat) -> None:
+    if "33.0.0" not in provision.installed("wasmtime-aarch64"):
+        pytest.skip("wasmtime 33.0.0 for aarch64 is not in the cache")
+    engine = open_or_skip("wasmtime@33.0.0:target=aarch64")
+    text = (Path(__file__).parents[2] / "docs" / "found" / "wasmtime-36-table-copy.wat").read_text(encoding="utf-8")
+    got = only(engine.run(wat(text, Invocation("up"))))
+    engine.close()
+    assert isinstance(got, Crashed)
+    assert (got.signal, got.text) == (signal.SIGABRT, "called `Option::unwrap()` on a `None` value")
+    assert got.location == "crates/wasmtime/src/runtime/vm/table.rs:965"
 
 
 def test_an_abort_in_the_library_is_a_refusal_with_its_words(foreign: Engine) -> None:
