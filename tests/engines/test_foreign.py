@@ -202,6 +202,16 @@ def test_traps_by_signals_and_exceptions_with_payloads(foreign: Engine, wat: Wat
     assert [str(value) for value in thrown.payload.values] == ["f32:0x7fa00001", "v128:0x20000000000000001"]
 
 
+def test_compiled_code_does_not_spoil_what_is_told_of_time(foreign: Engine, wat: Wat) -> None:
+    """On riscv64 it changes a register of floats that is its caller's (docs/found/wasmtime-riscv64.md)."""
+    gets = " ".join(f"(local.get {i})" for i in range(32))
+    text = f"""(module (func $f (param {"f64 " * 32}) (result f64) {gets} {"f64.add " * 31})
+      (func (export "f") (result f64) (call $f {"(f64.const 1.5) " * 32})))"""
+    seen = foreign.run(wat(text, Invocation("f")))
+    assert only(seen) == Returned.of([Value("f64", 0x4048000000000000)])
+    assert all(0 <= seconds < 60 for _, seconds in seen.cpu)
+
+
 def test_memories_of_which_little_was_touched(foreign: Engine, wat: Wat) -> None:
     """Of 256 MiB two blocks: which they are is said by the system, under an emulator too, or else by looking."""
     text = """(module (memory (export "m") 4096) (func (export "f")

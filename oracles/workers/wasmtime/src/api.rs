@@ -1,27 +1,47 @@
 // Wasmtime's C API out of a library of any release from 24.0.0 on: what it is called, and the shapes of its values.
 
+use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void, CStr, CString};
 use std::ptr::null_mut;
 
 pub type Ptr = *mut c_void;
 
 /// An exported item, a value, a function and so on: as large as any release has them.
+/// The library writes into it by its address.
 #[repr(C, align(8))]
-#[derive(Clone, Copy)]
-pub struct Cell<const N: usize>(pub [u8; N]);
+pub struct Cell<const N: usize>(UnsafeCell<[u8; N]>);
+
+/// Each is in the hands of one thread, since this program has no other.
+unsafe impl<const N: usize> Send for Cell<N> {}
+unsafe impl<const N: usize> Sync for Cell<N> {}
+
+impl<const N: usize> Clone for Cell<N> {
+    fn clone(&self) -> Self {
+        Cell(UnsafeCell::new(self.bytes()))
+    }
+}
 
 impl<const N: usize> Cell<N> {
     pub fn new() -> Self {
-        Cell([0; N])
+        Cell(UnsafeCell::new([0; N]))
     }
 
     pub fn ptr(&self) -> Ptr {
-        self as *const Self as Ptr
+        self.0.get() as Ptr
     }
 
-    /// The part behind the byte that says what kind it is, and its padding.
+    pub fn bytes(&self) -> [u8; N] {
+        unsafe { *self.0.get() }
+    }
+
+    /// The byte that says what kind of thing it is.
+    pub fn kind(&self) -> u8 {
+        self.bytes()[0]
+    }
+
+    /// The part behind that byte and its padding.
     pub fn of(&self) -> Ptr {
-        unsafe { (self as *const Self as *mut u8).add(8) as Ptr }
+        unsafe { (self.0.get() as *mut u8).add(8) as Ptr }
     }
 }
 

@@ -176,15 +176,15 @@ impl Engine for Wasmtime {
     }
 
     fn instantiate(&self, store: &mut Store, module: &Module, items: &[Item]) -> Result<Part, Ended> {
-        let given: Vec<u8> = items.iter().flat_map(|item| item.0[..self.api.stride()].to_vec()).collect();
+        let given: Vec<u8> = items.iter().flat_map(|item| item.bytes()[..self.api.stride()].to_vec()).collect();
         // An array of words, since the items in it are made of words.
         let mut words = vec![0u64; given.len() / 8 + 1];
         let (instance, mut trap) = (Part::new(), null_mut());
-        let error = unsafe {
-            std::ptr::copy_nonoverlapping(given.as_ptr(), words.as_mut_ptr() as *mut u8, given.len());
-            let array = words.as_ptr() as *const u8;
-            (self.api.wasmtime_instance_new)(store.context, module.module, array, items.len(), instance.ptr(), &mut trap)
-        };
+        unsafe { std::ptr::copy_nonoverlapping(given.as_ptr(), words.as_mut_ptr() as *mut u8, given.len()) };
+        let (new, array) = (self.api.wasmtime_instance_new, words.as_ptr() as *const u8);
+        let error = values::entering(|| unsafe {
+            new(store.context, module.module, array, items.len(), instance.ptr(), &mut trap)
+        });
         self.check(store, error, trap)?;
         Ok(instance)
     }
@@ -240,7 +240,7 @@ impl Engine for Wasmtime {
     }
 
     fn counter(&self, store: &mut Store, global: &Item) -> Option<Counter> {
-        let (api, context, global) = (self.api, store.context as usize, *global);
+        let (api, context, global) = (self.api, store.context as usize, global.clone());
         Some(std::sync::Arc::new(move || {
             match values::global(api, context as Ptr, &global, 'i') {
                 Val::Number(count) => count as usize,
@@ -250,7 +250,7 @@ impl Engine for Wasmtime {
     }
 
     fn func(&self, store: &mut Store, item: &Item) -> Option<usize> {
-        (item.0[0] == FUNC).then(|| unsafe { (self.api.wasmtime_func_to_raw)(store.context, item.of()) })
+        (item.kind() == FUNC).then(|| unsafe { (self.api.wasmtime_func_to_raw)(store.context, item.of()) })
     }
 
     fn same(&self, a: &usize, b: &usize) -> bool {
@@ -259,7 +259,7 @@ impl Engine for Wasmtime {
 
     fn memory<'a>(&self, store: &'a mut Store, item: &Item) -> Option<(&'a [u8], u64)> {
         let (api, context) = (self.api, store.context);
-        let (data, size, pages) = match item.0[0] {
+        let (data, size, pages) = match item.kind() {
             MEMORY => unsafe {
                 let size = (api.wasmtime_memory_data_size)(context, item.of());
                 ((api.wasmtime_memory_data)(context, item.of()), size, (api.wasmtime_memory_size)(context, item.of()))
@@ -284,11 +284,11 @@ impl Engine for Wasmtime {
     }
 
     fn global(&self, store: &mut Store, item: &Item, kind: char) -> Option<Val<usize>> {
-        (item.0[0] == GLOBAL).then(|| values::global(self.api, store.context, item, kind))
+        (item.kind() == GLOBAL).then(|| values::global(self.api, store.context, item, kind))
     }
 
     fn table_size(&self, store: &mut Store, item: &Item) -> Option<u64> {
-        (item.0[0] == TABLE).then(|| unsafe { (self.api.wasmtime_table_size)(store.context, item.of()) })
+        (item.kind() == TABLE).then(|| unsafe { (self.api.wasmtime_table_size)(store.context, item.of()) })
     }
 
     fn table_get(&self, store: &mut Store, item: &Item, at: u64, kind: char) -> Option<Val<usize>> {

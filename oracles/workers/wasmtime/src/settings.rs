@@ -244,7 +244,7 @@ fn depth(api: &Api, settings: &Settings, features: &Features, deep: &[u8]) -> Ve
         (api.wasmtime_instance_export_get)(context, instance.ptr(), b"n".as_ptr(), 1, global.ptr());
         (api.wasmtime_func_call_unchecked)(context, func.of(), &mut 0, 1, &mut trap);
         (api.wasmtime_global_get)(context, global.of(), value.ptr());
-        Ok(value.0[8..12].to_vec())
+        Ok(value.bytes()[8..12].to_vec())
     });
     found
 }

@@ -62,13 +62,15 @@ pub fn ended(said: &str) -> Ended {
 }
 
 fn token(api: &Api, context: Ptr, tokens: &Tokens, number: u32) -> Part {
-    *tokens.borrow_mut().entry(number).or_insert_with(|| {
+    let mut known = tokens.borrow_mut();
+    let found = known.entry(number).or_insert_with(|| {
         let made = Part::new();
         // The data is an address to Wasmtime, and never 0 so that it is told from what holds none.
         let done = unsafe { (api.wasmtime_externref_new)(context, number as usize + 1, null_mut(), made.ptr()) };
         assert!(done, "room for an externref");
         made
-    })
+    });
+    found.clone()
 }
 
 /// A value as a raw slot.
@@ -157,7 +159,8 @@ pub fn stored(api: &Api, context: Ptr, tokens: &Tokens, value: &Val<usize>) -> V
 
 /// What a table or a global gave.
 pub fn loaded(api: &Api, context: Ptr, value: &Value, kind: char) -> Val<usize> {
-    let of = &value.0[8..];
+    let bytes = value.bytes();
+    let of = &bytes[8..];
     let number = |size: usize| {
         let mut bytes = [0; 16];
         if cfg!(target_endian = "big") {
@@ -189,6 +192,18 @@ pub fn global(api: &Api, context: Ptr, item: &Item, kind: char) -> Val<usize> {
     loaded(api, context, &value, kind)
 }
 
+/// What a call into compiled code gives. Wasmtime's code for riscv64 does not preserve the register fs1, which is its
+/// caller's (docs/found/wasmtime-riscv64.md); said to be changed here, it is saved around here.
+#[inline(never)]
+pub fn entering<T>(call: impl FnOnce() -> T) -> T {
+    let done = call();
+    #[cfg(target_arch = "riscv64")]
+    unsafe {
+        std::arch::asm!("", out("f9") _)
+    };
+    done
+}
+
 /// A call: its slots, and an error or a trap where they are not null.
 pub fn called(
     api: &Api, context: Ptr, tokens: &Tokens, func: usize, args: &[Val<usize>], results: usize,
@@ -196,10 +211,10 @@ pub fn called(
     let mut slots: Vec<u128> = args.iter().map(|value| inward(api, context, tokens, value)).collect();
     slots.resize(args.len().max(results).max(1), 0);
     let (held, mut trap) = (Part::new(), null_mut());
-    let error = unsafe {
+    let error = entering(|| unsafe {
         (api.wasmtime_func_from_raw)(context, func, held.ptr());
         (api.wasmtime_func_call_unchecked)(context, held.ptr(), slots.as_mut_ptr(), slots.len(), &mut trap)
-    };
+    });
     (slots, error, trap)
 }
 
