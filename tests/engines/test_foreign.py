@@ -220,6 +220,14 @@ def test_memories_of_which_little_was_touched(foreign: Engine, wat: Wat) -> None
     assert foreign.run(case).memories == open_engine("interpreter").run(case).memories
 
 
+def test_without_its_vector_instructions_riscv64_has_no_vectors(wat: Wat) -> None:
+    engine = open_or_skip(f"wasmtime:target=riscv64+{SMALL}+flag.has_v=false")
+    features = engine.capabilities.features
+    engine.close()
+    assert Feature.GC in features
+    assert not features & {Feature.SIMD, Feature.RELAXED_SIMD}
+
+
 def test_the_default_elides_bounds_checks_and_runs_too(wat: Wat) -> None:
     engine = open_or_skip("wasmtime:target=aarch64")
     text = '(module (memory 1) (func (export "f") (param i32) (result i32) (i32.load (local.get 0))))'

@@ -211,7 +211,10 @@ fn compiling(api: &Api, settings: &Settings, features: &Features, probes: &[(&st
 /// All features that can be on at once, and the fingerprint with them.
 fn accepted(api: &Api, settings: &Settings, probe: &[u8]) -> Result<(Features, Vec<u8>), String> {
     let settable = FEATURES.iter().filter(|name| api.other(&setter(&format!("wasm_{name}"))).is_some());
-    let everything: Features = settable.map(|name| name.to_string()).collect();
+    let mut everything: Features = settable.map(|name| name.to_string()).collect();
+    if cfg!(target_arch = "riscv64") && get(settings, "flag.has_v") == Some("false") {
+        everything.retain(|name| !name.ends_with("simd")); // it is not refused there, and cannot be compiled
+    }
     if let Ok(print) = fingerprint(api, settings, &everything, probe) {
         return Ok((everything, print));
     }
