@@ -220,7 +220,7 @@ def test_memories_of_which_little_was_touched(foreign: Engine, wat: Wat) -> None
     assert foreign.run(case).memories == open_engine("interpreter").run(case).memories
 
 
-def test_without_its_vector_instructions_riscv64_has_no_vectors(wat: Wat) -> None:
+def test_without_its_vector_instructions_riscv64_has_no_vectors() -> None:
     engine = open_or_skip(f"wasmtime:target=riscv64+{SMALL}+flag.has_v=false")
     features = engine.capabilities.features
     engine.close()
