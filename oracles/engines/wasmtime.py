@@ -57,7 +57,8 @@ CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
     "wasmtime:cpu=ssse3+fuel+epochs+reservation=0+guard=0+growth=0+stack=1M+cow+unwind=off",
     "wasmtime:nan=canonical+signals=off+debug",
-    *(f"wasmtime:target={one}+reservation=1M+guard=64K+growth=64K" for one in ("aarch64", "aarch64+winch", "riscv64")),
+    *(f"wasmtime:target={one}+reservation=1M+guard=64K+growth=64K"
+      for one in ("aarch64", "aarch64+winch", "riscv64", "s390x")),
 )  # fmt: skip
 ALIASES: Final = {"wasmtime-10741": "wasmtime@33.0.0:build=regalloc2-0.12.1"}
 """Upstream's issue 10741, which no release ever had: https://github.com/bytecodealliance/wasmtime/issues/10741."""
