@@ -25,6 +25,7 @@ reference judges nothing, and neither imports the other.
 ``provision``        fetching releases of engines
 ``built``            workers around an engine that is a library, built once a release; ``crates`` is that by cargo
 ``builds/``          building what nobody releases, by cargo
+``emulation``        other kinds of machines: linking for them, and running that under qemu
 ``cpu``              what this machine's CPU can do
 ``reference``        the reference's name
 ===================  ================================================================================================

@@ -33,23 +33,29 @@ class BuiltReleases:
     since: str = "0"
     shared: tuple[Path, ...] = ()
     """Folders of source besides the worker's own."""
+    kept: str = ""
+    """The folder in the cache, where it is not ``name``."""
+
+    @property
+    def _folder(self) -> str:
+        return self.kept or self.name
 
     def offered(self) -> list[str]:
         wanted = {one for one in self.listed() if is_release(one) and version_key(one) >= version_key(self.since)}
         return sorted(wanted, key=version_key)
 
     def at_hand(self) -> list[str]:
-        return sorted(filter(is_release, installed(self.name)), key=version_key)
+        return sorted(filter(is_release, installed(self._folder)), key=version_key)
 
     def fetch(self, version: str) -> None:
         with quietly():
             self.worker(version, False)
 
     def size(self, version: str) -> int:
-        return folder_size(cache_root() / self.name / version)
+        return folder_size(cache_root() / self._folder / version)
 
     def remove(self, version: str) -> bool:
-        return remove(self.name, version)
+        return remove(self._folder, version)
 
     def worker(self, version: str, offline: bool) -> Path:
         """The worker built around a release, building it if needed. Raises ``EngineUnavailable``."""
@@ -65,7 +71,7 @@ class BuiltReleases:
                 shutil.move(target, folder / f".{name}.{os.getpid()}")
                 os.replace(folder / f".{name}.{os.getpid()}", folder / name)
 
-        folder = provide(self.name, version, make, offline)
+        folder = provide(self._folder, version, make, offline)
         if not (folder / name).exists():
             if offline:
                 text = "was built for an older worker: run once without --offline"

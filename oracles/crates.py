@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from oracles.built import WORKERS, tool
+from oracles.emulation import TARGETS, cargo_settings
 from oracles.engine import EngineUnavailable
 from oracles.provision import run_client
 
@@ -37,11 +39,22 @@ def build(crate: str, version: str, source: Path, target: Path) -> None:
     """Build the worker in ``source``, whose ``Cargo.toml`` has VERSION where the release stands."""
     manifest = source / "Cargo.toml"
     manifest.write_text(manifest.read_text().replace("VERSION", version))
+    _built(source, f"{crate} {version}", target, {"ENGINE_VERSION": version})
+
+
+def build_for(name: str, source: Path, target: Path) -> None:
+    """Build the worker in ``source`` for the machine of that name (``emulation.TARGETS``)."""
+    what = f"the worker for {name}"
+    _built(source, what, target, cargo_settings(TARGETS[name], what), TARGETS[name].triple)
+
+
+def _built(source: Path, what: str, target: Path, settings: Mapping[str, str], triple: str = "") -> None:
+    """Build it with the source that all workers share, for a triple or else for this machine."""
     for path in SHARED.glob("*.rs"):
         shutil.copy(path, source / "src" / path.name)
     folder = source / "target"
-    words = [tool("cargo", crate), "build", "--quiet", "--release", "--manifest-path", str(manifest)]
-    run_client(
-        ["env", f"ENGINE_VERSION={version}", "RUSTFLAGS=", f"CARGO_TARGET_DIR={folder}", *words], f"{crate} {version}"
-    )
-    shutil.move(folder / "release" / "worker", target)
+    environment = {**settings, "RUSTFLAGS": "", "CARGO_TARGET_DIR": str(folder)}
+    words = [tool("cargo", what), "build", "--quiet", "--release", "--manifest-path", str(source / "Cargo.toml")]
+    words += ["--target", triple] if triple else []
+    run_client(["env", *(f"{key}={value}" for key, value in environment.items()), *words], what)
+    shutil.move(folder / triple / "release" / "worker", target)

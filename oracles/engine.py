@@ -14,6 +14,7 @@ an entry point (``wasm.plugins``), imported when first asked for, with
     KINDS: frozenset[CaseKind]   # optional: the kinds of cases that it takes, where those are not modules
     CONTRACT: tuple[str, ...]    # the ids under which tests/engines meets it; none for an engine without a worker
     RELEASES: Releases           # optional: its released versions, for an engine that a registry has (``Releases``)
+    def releases(id: EngineId) -> Releases | None    # optional: those that it can be run in with the id's settings
 
 With ``RELEASES``, ``@VERSION`` may be unfinished (``wasmtime@33``), ``fuzz engines`` lists and installs releases,
 shells complete them, and ``fuzz bisect`` goes over them. ``oracles.provision.Registry`` is one over PyPI or npm.
@@ -284,6 +285,13 @@ def releases_of(name: str) -> Releases | None:
     """The releases of an engine; None for one that no registry has, or that is not here."""
     found: Releases | None = getattr(adapter(name), "RELEASES", None) if name in engine_names() else None
     return found
+
+
+def releases_for(id: EngineId) -> Releases | None:
+    """The releases that an engine can be run in with its settings; None where they are not to be had."""
+    known = adapter(id.name) if id.name in engine_names() else None
+    of: Callable[[EngineId], Releases | None] | None = getattr(known, "releases", None)
+    return of(id) if of is not None else releases_of(id.name)
 
 
 def released() -> dict[str, Releases]:

@@ -72,15 +72,20 @@ _quiet: Final = ContextVar("quiet", default=False)
 class Registry:
     """``Releases`` that are in the cache as ``name``. ``get(version, offline)`` gives one's path, fetching it.
 
-    ``package`` is the Python package whose installed release is at hand without having been fetched, "" for none.
+    ``package`` is the Python package whose installed release is at hand without having been fetched, "" for none;
+    ``listed`` what the registry calls it, where that is not ``name``; ``since`` the first release that can be run.
     """
 
     name: str
     get: Callable[[str, bool], Path]
     package: str = ""
+    listed: str = ""
+    since: str = "0"
 
     def offered(self) -> list[str]:
-        return sorted(filter(is_release, set(offered(self.name))), key=version_key)
+        least = version_key(self.since)
+        found = filter(is_release, set(offered(self.listed or self.name)))
+        return sorted((one for one in found if version_key(one) >= least), key=version_key)
 
     def at_hand(self) -> list[str]:
         own = _package(self.package) if self.package else ()
@@ -205,19 +210,29 @@ def _npm(name: str, what: str) -> str:
     return npm
 
 
-def wasmtime(version: str, offline: bool = False) -> Path:
-    """The folder whose ``wasmtime`` package is that release, installing it if needed. Raises ``EngineUnavailable``."""
+_PLATFORMS: Final = {"aarch64": ("manylinux2014_aarch64", "manylinux_2_28_aarch64")}
+"""By machine, what a package index calls the systems that a wheel for it may be for."""
+
+
+def wasmtime(version: str, offline: bool = False, machine: str = "") -> Path:
+    """The folder whose ``wasmtime`` package is that release, for this machine or another, installing it if needed.
+
+    Raises ``EngineUnavailable``.
+    """
+    what = f"wasmtime {version}" + (f" for {machine}" if machine else "")
 
     def install(folder: Path) -> None:
+        others = [f"--platform={name}" for name in _PLATFORMS.get(machine, ())]
         run_client(
             [*find_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "-q",
-             "--root-user-action", "ignore", "--target", str(folder), f"wasmtime=={version}"],
-            f"wasmtime {version}",
+             "--root-user-action", "ignore", *(["--only-binary=:all:", *others] if others else []),
+             "--target", str(folder), f"wasmtime=={version}"],
+            what,
         )  # fmt: skip
         if not any(folder.glob("wasmtime/*/_*wasmtime.*")):
-            raise EngineUnavailable(f"wasmtime {version} has no native library for this machine")
+            raise EngineUnavailable(f"{what} has no native library for {'it' if machine else 'this machine'}")
 
-    return provide("wasmtime", version, install, offline)
+    return provide(f"wasmtime-{machine}" if machine else "wasmtime", version, install, offline)
 
 
 def shell(name: str, version: str, offline: bool = False) -> Path:

@@ -16,7 +16,7 @@ from fuzz.records.finding import Finding
 from fuzz.records.strip_text import words
 from fuzz.records.summary import Observer, Stored, Summary
 from fuzz.trial.limits import limits_for
-from oracles.engine import EngineId, Releases, releases_of
+from oracles.engine import EngineId, Releases, releases_for
 from wasm.case import CaseKind
 
 
@@ -60,7 +60,7 @@ def _subject(found: Finding) -> tuple[str, str, Releases] | None:
     versions = {run.engine: run.version for run in found.runs}
     for dissent in found.verdict.dissents:
         id = EngineId.read(dissent.engine)
-        releases = releases_of(id.name)
+        releases = releases_for(id)
         if releases is not None:
             return dissent.engine, versions.get(dissent.engine, ""), releases
     return None

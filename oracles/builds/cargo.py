@@ -19,6 +19,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from oracles.emulation import Target, cargo_settings
 from oracles.engine import EngineUnavailable
 from oracles.provision import is_quiet
 
@@ -55,15 +56,16 @@ def find_cargo(what: str) -> str:
     return cargo
 
 
-def metadata(cargo: str, folder: Path, what: str) -> Metadata:
-    """Resolve a package's dependencies, and fetch their sources; ``Cargo.lock`` is made or mended.
+def metadata(cargo: str, folder: Path, what: str, triple: str = "") -> Metadata:
+    """Resolve a package's dependencies for a target, "" for this machine, and fetch their sources; ``Cargo.lock`` is
+    made or mended.
 
     Raises ``EngineUnavailable``.
     """
-    told = _run([cargo, "--version", "--verbose"], folder, what)
-    host = re.search(r"(?m)^host: (\S+)$", told)
+    host = re.search(r"(?m)^host: (\S+)$", _run([cargo, "--version", "--verbose"], folder, what))
+    triple = triple or (host[1] if host else "")
     command = [cargo, "metadata", "--format-version", "1", "--quiet"]
-    text = _run([*command, *(["--filter-platform", host[1]] if host else [])], folder, what)
+    text = _run([*command, *(["--filter-platform", triple] if triple else [])], folder, what)
     try:
         data = json.loads(text)
         nodes = {node["id"]: node for node in data["resolve"]["nodes"]}
@@ -97,20 +99,22 @@ def _run(command: list[str], folder: Path, what: str) -> str:
     return done.stdout
 
 
-def build(cargo: str, folder: Path, total: int, what: str) -> Path:
-    """Build the package in ``folder``, which has ``total`` crates and a ``Cargo.lock``; the path of its library.
+def build(cargo: str, folder: Path, total: int, what: str, target: Target | None = None) -> Path:
+    """Build the package in ``folder``, which has ``total`` crates and a ``Cargo.lock``, for a target, None for this
+    machine; the path of its library.
 
     What is built stays in ``target``, so that a build that was interrupted goes on. Cargo's words are in ``build.log``.
     ``--ignore-rust-version``: which compiler is enough is found out by trying. Raises ``EngineUnavailable``.
     """
     command = [cargo, "build", "--release", "--locked", "--ignore-rust-version", "--target-dir", "target"]
-    command += ["--message-format", "json-render-diagnostics"]
+    command += ["--message-format", "json-render-diagnostics", *(["--target", target.triple] if target else [])]
+    settings = cargo_settings(target, what) if target else {}
     library = ""
     built: set[str] = set()
     with (
         (folder / LOG).open("wb") as log,
         _telling(what, total) as tell,
-        _started(command, folder, log) as process,
+        _started(command, folder, settings, log) as process,
     ):
         assert process.stdout is not None
         for line in process.stdout:
@@ -128,9 +132,11 @@ def build(cargo: str, folder: Path, total: int, what: str) -> Path:
 
 
 @contextlib.contextmanager
-def _started(command: list[str], folder: Path, log: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _started(
+    command: list[str], folder: Path, settings: Mapping[str, str], log: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     """The running command, which ends with this whatever happens."""
-    environment = {**os.environ, "CARGO_TERM_PROGRESS_WHEN": "never", "CARGO_TERM_COLOR": "never"}
+    environment = {**os.environ, **settings, "CARGO_TERM_PROGRESS_WHEN": "never", "CARGO_TERM_COLOR": "never"}
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
     )

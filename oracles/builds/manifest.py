@@ -15,7 +15,29 @@ C_API: Final = "wasmtime-c-api-impl"
 PACKAGE: Final = "wasmtime-build"
 LIBRARY: Final = "libwasmtime.so"
 LIB: Final = "pub use wasmtime_c_api::*;\n"
-"""The package's only source: what the crate exports to C is exported by whoever links it whole."""
+"""What the crate exports to C is exported by whoever links it whole."""
+_COLLECTORS: Final = {"gc-drc": "DeferredReferenceCounting", "gc-null": "Null", "gc-copying": "Copying"}
+"""By feature, in the order of the settings' numbers (``oracles/workers/wasmtime_api.py``)."""
+_SETTERS: Final = """
+// What Wasmtime can be told and its C API does not pass on. The C API's configuration is Wasmtime's and nothing else.
+const _: () = assert!(size_of::<wasm_config_t>() == size_of::<wasmtime::Config>());
+
+/// Whether this build has that garbage collector.
+#[no_mangle]
+pub unsafe extern "C" fn fuzz_config_collector_set(config: *mut wasmtime::Config, number: u64) -> bool {
+    match number {
+COLLECTORS
+        _ => return false,
+    };
+    true
+}
+
+/// Take every instruction for one that the machine has: an emulator does not say all that it can do.
+#[no_mangle]
+pub unsafe extern "C" fn fuzz_config_any_instruction_set(config: *mut wasmtime::Config) {
+    (*config).detect_host_feature(|_| Some(true));
+}
+"""
 
 FEATURES: Final = (
     "cranelift", "winch", "pulley", "gc", "gc-drc", "gc-null", "gc-copying", "threads", "parallel-compilation",
@@ -43,6 +65,15 @@ def chosen_features(build: Build, c_api: Collection[str], wasmtime: Collection[s
     mine = dict.fromkeys(name for name in wanted if name in c_api)
     theirs = dict.fromkeys(name for name in wanted if name in wasmtime and name not in c_api)
     return Chosen(tuple(mine), tuple(theirs))
+
+
+def source(features: Chosen) -> str:
+    """The package's only source. Its garbage collectors can be chosen where Wasmtime says which one is meant, which it
+    does from the release on that has a feature for each."""
+    has = {*features.c_api, *features.wasmtime}
+    arms = [f"        {number} => (*config).collector(wasmtime::Collector::{name}),"
+            for number, (feature, name) in enumerate(_COLLECTORS.items()) if feature in has]  # fmt: skip
+    return LIB + (_SETTERS.replace("COLLECTORS", "\n".join(arms)) if arms else "")
 
 
 def seed_manifest(name: str, version: str) -> str:

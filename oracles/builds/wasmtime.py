@@ -27,8 +27,10 @@ from oracles.builds.manifest import (
     manifest,
     reversioned,
     seed_manifest,
+    source,
 )
 from oracles.builds.options import Build
+from oracles.emulation import TARGETS, Target, cargo_settings
 from oracles.engine import EngineUnavailable
 from oracles.provision import folder_size, provide
 
@@ -44,47 +46,57 @@ def version_of(release: str, build: Build) -> str:
     return f"{release}+{'plain' if build == Build() else build}"
 
 
-def at_hand() -> tuple[tuple[str, Build], ...]:
-    """The builds in the cache, releases newest first."""
+def _name(target: str) -> str:
+    """The folder in the cache for builds of a target, "" for this machine's."""
+    return f"{NAME}-{target}" if target else NAME
+
+
+def at_hand() -> tuple[tuple[str, Build, str], ...]:
+    """The builds in the cache, releases newest first, each with its target, "" for this machine."""
     found = []
-    for name in provision.installed(NAME):
-        release, _, words = name.partition("+")
-        found.append((release, Build.parse("on" if words == "plain" else words)))
+    for target in ("", *TARGETS):
+        for name in provision.installed(_name(target)):
+            release, _, words = name.partition("+")
+            found.append((release, Build.parse("on" if words == "plain" else words), target))
     return tuple(found)
 
 
 def unfinished() -> tuple[str, ...]:
     """The folders in which builds are under way, or were interrupted."""
     try:
-        return tuple(sorted(str(path) for path in (provision.cache_root() / NAME).glob(".work-*")))
+        folders = [provision.cache_root() / _name(target) for target in ("", *TARGETS)]
+        return tuple(sorted(str(path) for folder in folders for path in folder.glob(".work-*")))
     except EngineUnavailable:
         return ()
 
 
-def is_at_hand(release: str, build: Build) -> bool:
-    return version_of(release, build) in provision.installed(NAME)
+def is_at_hand(release: str, build: Build, target: str = "") -> bool:
+    return version_of(release, build) in provision.installed(_name(target))
 
 
-def library(release: str, build: Build, offline: bool = False) -> Path:
-    """The library of a build, made if it is not there yet. Raises ``EngineUnavailable``."""
+def library(release: str, build: Build, offline: bool = False, target: str = "") -> Path:
+    """The library of a build for a target, made if it is not there yet. Raises ``EngineUnavailable``."""
     if not _RELEASE.match(release):
         raise EngineUnavailable(f"{release} is no release that can be built: write one as wasmtime@33.0.0")
     version = version_of(release, build)
-    work = provision.cache_root() / NAME / f".work-{version}"
+    work = provision.cache_root() / _name(target) / f".work-{version}"
 
     def install(folder: Path) -> None:
-        _make(release, build, work, folder)
+        _make(release, build, work, folder, TARGETS[target] if target else None)
 
-    folder = provide(NAME, version, install, offline)
+    folder = provide(_name(target), version, install, offline)
     if work.is_dir():
         shutil.rmtree(work, ignore_errors=True)
     return folder / LIBRARY
 
 
-def _make(release: str, build: Build, work: Path, folder: Path) -> None:
+def _make(release: str, build: Build, work: Path, folder: Path, target: Target | None) -> None:
     """Build in ``work`` and put what is kept into ``folder``."""
-    what = f"wasmtime {release}" + (f" ({build.words})" if build.words else "")
+    words = ", ".join(filter(None, (target.name if target else "", build.words)))
+    what = f"wasmtime {release}" + (f" ({words})" if words else "")
     program = cargo.find_cargo(what)
+    if target:
+        cargo_settings(target, what)
     begun = (work / "target").is_dir()
     work.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(work).free) < _ROOM:
@@ -92,8 +104,8 @@ def _make(release: str, build: Build, work: Path, folder: Path) -> None:
     _say(f"building {what} by cargo: {MINUTES} and up to {_ROOM >> 20} MB while it lasts, about 25 MB are kept")
     _say(f"an interrupted build goes on where it was; {work} has it" + (", begun before" if begun else ""))
     start = time.monotonic()
-    total = len(_prepared(program, release, build, work, what))
-    built = cargo.build(program, work, total, what)
+    total = len(_prepared(program, release, build, work, what, target))
+    built = cargo.build(program, work, total, what, target)
     taken = folder_size(work)
     shutil.copyfile(built, folder / LIBRARY)
     for name in ("Cargo.toml", "Cargo.lock"):
@@ -103,13 +115,13 @@ def _make(release: str, build: Build, work: Path, folder: Path) -> None:
     _say(f"built {what}: {total} crates, {took}, {size >> 20} MB are kept")
 
 
-def _prepared(program: str, release: str, build: Build, work: Path, what: str) -> frozenset[str]:
+def _prepared(program: str, release: str, build: Build, work: Path, what: str, target: Target | None) -> frozenset[str]:
     """Write ``Cargo.toml``, ``Cargo.lock`` and the source, unless they are there whole; the crates to be built."""
     ready = work / "ready"
     if not ready.exists():
         _write(program, release, build, work, what)
         ready.touch()
-    return cargo.metadata(program, work, what).built
+    return cargo.metadata(program, work, what, target.triple if target else "").built
 
 
 def _write(program: str, release: str, build: Build, work: Path, what: str) -> None:
@@ -118,7 +130,7 @@ def _write(program: str, release: str, build: Build, work: Path, what: str) -> N
     seeded = _seeded(program, work, C_API, release, what)
     c_api, wasmtime = seeded.package(C_API) or {}, seeded.package("wasmtime") or {}
     features = chosen_features(build, c_api.get("features", {}), wasmtime.get("features", {}))
-    _package(work, manifest(release, build, features))
+    _package(work, manifest(release, build, features), source(features))
     published = seeded.source(C_API) / "Cargo.lock"
     if published.is_file():
         shutil.copyfile(published, work / "Cargo.lock")
@@ -132,7 +144,7 @@ def _write(program: str, release: str, build: Build, work: Path, what: str) -> N
         other = _seeded(program, work, "regalloc2", build.regalloc2, what)
         _copy_crate(other.source("regalloc2"), work / patch, resolved)
     if patch or pins:
-        _package(work, manifest(release, build, features, pins, patch))
+        _package(work, manifest(release, build, features, pins, patch), source(features))
         cargo.metadata(program, work, what)
     if patch and not is_patched((work / "Cargo.lock").read_text(encoding="utf-8"), "regalloc2"):
         raise EngineUnavailable(f"{what} cannot be built: cargo did not take regalloc2 {build.regalloc2} for its own")
@@ -145,10 +157,10 @@ def _seeded(program: str, work: Path, name: str, version: str, what: str) -> car
     return cargo.metadata(program, _package(folder, seed_manifest(name, version)), what)
 
 
-def _package(folder: Path, text: str) -> Path:
+def _package(folder: Path, text: str, lib: str = LIB) -> Path:
     (folder / "src").mkdir(parents=True, exist_ok=True)
     (folder / "Cargo.toml").write_text(text, encoding="utf-8")
-    (folder / "src" / "lib.rs").write_text(LIB, encoding="utf-8")
+    (folder / "src" / "lib.rs").write_text(lib, encoding="utf-8")
     return folder
 
 

@@ -4,6 +4,8 @@
     regalloc=backtracking|single_pass   regalloc2's algorithm
     checker                             regalloc2's symbolic checker after every allocation
     winch, pulley                       the baseline compiler; the portable interpreter behind Cranelift
+    target=aarch64|riscv64|s390x|...    on a machine of that kind, by an emulator where this is none
+    collector=drc|null|copying          the garbage collector, of a build
     cpu=PRESET                          no instructions beyond those of a CPU of that time; any: drawn by a campaign
     nan=canonical                       NaNs made canonical after every operation that may give one
     fuel, epochs                        code that counts what it executes; code that looks whether its time is over
@@ -25,6 +27,7 @@ import re
 from typing import Final
 
 from oracles.builds.options import Build
+from oracles.emulation import TARGETS
 from oracles.engine import BUILD, EngineId, UsageError
 from wasm.errors import nearest
 
@@ -39,12 +42,15 @@ _SINCE: Final[dict[str, tuple[str, ...]]] = {
 }
 """By preset, Cranelift's flags without ``has_`` of what came with it."""
 ANY: Final = "any"
+TARGET: Final = "target"
 VALUES: Final = {
     "opt": ("none", "speed", "speed_and_size"),
     "regalloc": ("backtracking", "single_pass"),
     "checker": ("on",),
     "winch": ("on",),
     "pulley": ("on",),
+    TARGET: tuple(TARGETS),
+    "collector": ("drc", "null", "copying"),
     "cpu": (*PRESETS, "host", ANY),
     "nan": ("canonical",),
     "fuel": ("on",),
@@ -61,9 +67,9 @@ DEFAULTS: Final = {
     "opt": "speed", "regalloc": "backtracking", "cpu": "host", "signals": "on", "moves": "on", "unwind": "on",
     "features": "max",
 }  # fmt: skip
-ORDER: Final = (BUILD, "opt", "regalloc", "checker", "winch", "pulley", "cpu", "nan", "fuel", "epochs", "signals",
-                *SIZES, "moves", "cow", "unwind", "debug", "features")  # fmt: skip
-OWN: Final = ("nan", "fuel", "epochs", "signals", *SIZES, "moves", "cow", "unwind", "debug")
+ORDER: Final = (BUILD, TARGET, "opt", "regalloc", "checker", "winch", "pulley", "collector", "cpu", "nan", "fuel",
+                "epochs", "signals", *SIZES, "moves", "cow", "unwind", "debug", "features")  # fmt: skip
+OWN: Final = ("collector", "nan", "fuel", "epochs", "signals", *SIZES, "moves", "cow", "unwind", "debug")
 """Those that change the code's surroundings and can each be left out."""
 _OF_CRANELIFT: Final = ("opt", "regalloc", "checker", "pulley", "nan")
 _STACK: Final = (512 << 10, 4 << 20)
@@ -127,6 +133,8 @@ def _together(settings: dict[str, str]) -> None:
         for key in settings:
             if key in _OF_CRANELIFT or key.startswith("flag."):
                 raise UsageError(f"winch has no {key}: it is a compiler of its own")
+    if TARGET in settings and "cpu" in settings:
+        raise UsageError("presets are of x86-64 CPUs: with a target write flag.has_NAME=false")
     if "pulley" in settings and ("cpu" in settings or any(key.startswith("flag.has_") for key in settings)):
         raise UsageError("pulley has no CPU flags")
 
@@ -136,7 +144,7 @@ def worker_settings(id: EngineId) -> dict[str, str]:
 
     Raises ``UsageError`` for ``cpu=any``, which only a campaign makes one of.
     """
-    settings = {key: value for key, value in id.settings if key not in ("features", BUILD, "cpu")}
+    settings = {key: value for key, value in id.settings if key not in ("features", BUILD, TARGET, "cpu")}
     for key in SIZES:
         if key in settings:
             settings[key] = str(bytes_of(key, settings[key]))

@@ -2,10 +2,11 @@
 
 With ``build=assertions|regalloc2-VERSION|with-FEATURE|no-FEATURE``, several with commas, ``@VERSION`` is built by cargo
 from the Rust package registry; ``wasmtime-10741`` is 33.0.0 with regalloc2 0.12.1, in which a call cannot have 254
-results. Other settings: ``opt=none|speed|speed_and_size``, ``regalloc=backtracking|single_pass``, ``checker``
-(regalloc2's symbolic checker after every allocation), ``winch``, ``pulley``, ``cpu=sse2|ssse3|avx|avx2|avx512``
-(``any``: drawn by a campaign), ``nan=canonical``, ``fuel``, ``epochs``, ``signals=off``, ``moves=off``, ``cow``,
-``unwind=off``, ``debug``, sizes in bytes or as 64K: ``reservation``, ``guard``, ``growth``, ``stack``; and
+results. ``target=aarch64|riscv64|s390x`` runs it on a machine of that kind, by qemu. Other settings:
+``opt=none|speed|speed_and_size``, ``regalloc=backtracking|single_pass``, ``checker`` (regalloc2's symbolic checker
+after every allocation), ``winch``, ``pulley``, ``collector=drc|null|copying`` (of a build), ``cpu=sse2|ssse3|avx|avx2``
+or ``avx512`` (``any``: drawn by a campaign), ``nan=canonical``, ``fuel``, ``epochs``, ``signals=off``, ``moves=off``,
+``cow``, ``unwind=off``, ``debug``, sizes in bytes or as 64K: ``reservation``, ``guard``, ``growth``, ``stack``; and
 ``flag.NAME=VALUE`` for any Cranelift flag. The worker proves that the release takes each of them. Release wheels are
 built without debug assertions.
 """
@@ -20,6 +21,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +29,19 @@ from oracles import provision
 from oracles.builds import wasmtime as builds_of
 from oracles.builds.options import Build
 from oracles.cpu import cpu_flags
+from oracles.emulation import TARGETS, emulator
 from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, Switch
-from oracles.engines._wasmtime_settings import ANY, DEFAULTS, OWN, VALUES, canonical, runnable, worker_settings
+from oracles.engines import _wasmtime_foreign as foreign
+from oracles.engines._wasmtime_settings import (
+    ANY,
+    DEFAULTS,
+    OWN,
+    TARGET,
+    VALUES,
+    canonical,
+    runnable,
+    worker_settings,
+)
 from oracles.remote.elf import NotElf, functions
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
@@ -44,6 +57,8 @@ CONTRACT: Final = (
     "wasmtime", "wasmtime:opt=none+checker", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley",
     "wasmtime:cpu=ssse3+fuel+epochs+reservation=0+guard=0+growth=0+stack=1M+cow+unwind=off",
     "wasmtime:nan=canonical+signals=off+debug",
+    *(f"wasmtime:target={one}+reservation=1M+guard=64K+growth=64K"
+      for one in ("aarch64", "aarch64+winch", "riscv64", "s390x")),
 )  # fmt: skip
 ALIASES: Final = {"wasmtime-10741": "wasmtime@33.0.0:build=regalloc2-0.12.1"}
 """Upstream's issue 10741, which no release ever had: https://github.com/bytecodealliance/wasmtime/issues/10741."""
@@ -58,6 +73,9 @@ _CPU_GROUPS: Final = (
     ("avx512bitalg", "avx512dq", "avx512f", "avx512vbmi", "avx512vl"), ("avx", "avx2", "fma"),
     ("sse3", "ssse3", "sse41", "sse42"), ("bmi1", "bmi2", "lzcnt", "popcnt"),
 )  # fmt: skip
+_OTHER_CPUS: Final[dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]]] = {
+    "aarch64": (("lse", "fp16", "pauth"), ()), "riscv64": (("v",), ()), "s390x": (("mie2", "vxrs_ext2"), ()),
+}  # fmt: skip
 _PASSES: Final = (
     ("enable_alias_analysis", "false"), ("enable_heap_access_spectre_mitigation", "false"),
     ("enable_table_access_spectre_mitigation", "false"), ("enable_jump_tables", "false"),
@@ -75,7 +93,15 @@ NOISE: Final = re.compile(
 
 def check(id: EngineId) -> EngineId:
     """The canonical form: settings in a fixed order, without defaults; ``wasmtime`` alone is ``wasmtime:opt=speed``."""
-    return canonical(id)
+    found = canonical(id)
+    if id.get(TARGET):
+        foreign.check(found)
+    return found
+
+
+def releases(id: EngineId) -> provision.Registry | None:
+    """The releases that ``id`` can be run in; None where each would be a build."""
+    return foreign.releases(id) if id.get(TARGET) else RELEASES
 
 
 def draws(id: EngineId) -> tuple[EngineId, ...]:
@@ -92,10 +118,10 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
     flags = tuple((key, "") for key, _ in id.settings if key.startswith("flag."))
     cranelift = (("opt", ""), ("regalloc", ""), ("checker", ""), *flags)
     exact = Switch("features=exact", "features=max", (("features", "exact"),))
-    own = [Switch(f"no {key}", f"{key}={value}", ((key, ""),), True) for key, value in id.settings if key in OWN]
+    plain = [Switch(f"no {key}", f"{key}={value}", ((key, ""),), True) for key, value in id.settings if key in OWN]
     if id.get("winch"):
         levels = [Switch(f"opt={value}", "winch", (("winch", ""), ("opt", value))) for value in ("speed", "none")]
-        return (*levels, *own, exact)
+        return (*levels, *plain, exact)
     has = f"opt={id.get('opt', DEFAULTS['opt'])}"
     levels = [
         Switch(f"opt={value}", has, (("opt", value),), value == "none")
@@ -114,10 +140,11 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
     else:
         without_cpu = tuple((key, "") for key, _ in flags if key.startswith("flag.has_"))
         found.append(Switch("pulley", "machine code", (("pulley", "on"), *without_cpu)))
-        found += [_flag(f"has_{name}", "false", True) for name in _CPU if id.get(f"flag.has_{name}") != "false"]
-        found += [_flags([f"has_{name}" for name in group]) for group in _CPU_GROUPS]
+        own, groups = _OTHER_CPUS.get(id.get(TARGET), (_CPU, _CPU_GROUPS))
+        found += [_flag(f"has_{name}", "false", True) for name in own if id.get(f"flag.has_{name}") != "false"]
+        found += [_flags([f"has_{name}" for name in group]) for group in groups]
     found += [_flag(name, value) for name, value in _PASSES if id.get(f"flag.{name}") != value]
-    return (*found, *own, exact)
+    return (*found, *plain, exact)
 
 
 def _flag(name: str, value: str, plainer: bool = False) -> Switch:
@@ -132,27 +159,36 @@ def _flags(names: list[str]) -> Switch:
 
 def risk(id: EngineId) -> str:
     """A build that is not here would be made: cargo runs what is in the crates, and that takes a while."""
-    if not (asked := id.get(BUILD)) or builds_of.is_at_hand(id.version, Build.parse(asked)):
+    if id.get(TARGET):
+        missing = foreign.is_built(id) and not builds_of.is_at_hand(_own(id), *foreign.build_of(id))
+    else:
+        missing = bool(asked := id.get(BUILD)) and not builds_of.is_at_hand(id.version, Build.parse(asked))
+    if not missing:
         return ""
     return f"a build of Wasmtime by cargo, {builds_of.MINUTES}"
 
 
 def prepare(id: EngineId, offline: bool) -> None:
     """Make a build that is missing. Raises ``EngineUnavailable``."""
-    if id.get(BUILD):
+    if id.get(TARGET):
+        foreign.prepare(id, _own(id), offline)
+    elif id.get(BUILD):
         _library(id, offline)
 
 
 def builds() -> Iterator[str]:
     """The ids of the builds in the cache, and the folders of those that are not finished."""
-    for release, build in builds_of.at_hand():
-        yield str(check(EngineId("wasmtime", release, "", ((BUILD, str(build)),))))
+    for release, build, target in builds_of.at_hand():
+        settings = {BUILD: str(build), **({TARGET: target} if target else {})}
+        yield str(check(EngineId("wasmtime", release).with_settings(settings)))
     for folder in builds_of.unfinished():
         yield f"not finished: {folder}"
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, installing the release if it is asked for and missing."""
+    if id.get(TARGET):
+        return foreign.open_foreign(id, _own(id), limits, offline, partial(_foreign_loaded, id))
     package, library = _package(id, offline), _library(id, offline)
     settings = worker_settings(id)
     config = f'{{"package": {json.dumps(package)}, "library": {json.dumps(library)}, "settings": {json.dumps(settings)}'
@@ -170,6 +206,8 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
 def machine_code(id: EngineId, content: bytes, offline: bool) -> dict[int, bytes]:
     """The machine code of a module's functions, by their number among those that it defines. Raises
     ``EngineUnavailable`` where the release cannot give it."""
+    if target := id.get(TARGET):
+        raise EngineUnavailable(f"{id}: machine code of {target} is not looked at")
     config = {"package": _package(id, offline), "library": _library(id, offline), "settings": worker_settings(id),
               "features": sorted(features_of_bytes(content))}  # fmt: skip
     argv = (sys.executable, "-I", "-S", SERIALIZE, json.dumps(config))
@@ -225,6 +263,23 @@ def _wheel(id: EngineId, offline: bool) -> Path:
         if not id.get(BUILD):
             raise
         return provision.wasmtime(provision.newest(RELEASES, id.version.partition(".")[0], offline), offline)
+
+
+def _own(id: EngineId) -> str:
+    """The release that an id asks for, the installed one if it names none; "" for a library that is named."""
+    return "" if id.path else id.version or installed_version()
+
+
+def _foreign_loaded(id: EngineId, library: str, hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The version and notes of what a worker of another kind of machine has loaded."""
+    if os.path.realpath(hello["library"]) != os.path.realpath(library):
+        raise EngineUnavailable(f"{id}: {hello['library']} was loaded instead")
+    machine = id.get(TARGET)
+    if id.path:
+        return f"development-{machine}", ()
+    build, _ = foreign.build_of(id)
+    version = builds_of.version_of(_own(id), build) if id.get(BUILD) else _own(id)
+    return version, (f"on {machine}, which is another kind of machine than this" if emulator(TARGETS[machine]) else "",)
 
 
 def _version_or_none() -> str | None:

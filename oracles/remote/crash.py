@@ -6,7 +6,7 @@ import re
 import signal
 from typing import Final
 
-from wasm.embedding import Crashed, OutOfMemory, TimedOut
+from wasm.embedding import Crashed, OutOfMemory, TimedOut, Unsupported
 
 _PANIC_NEW: Final = re.compile(r"panicked at ([^\s']\S*?):(\d+):\d+:\n(.*?)(?:\nnote: |\nstack backtrace|\Z)", re.S)
 _PANIC_OLD: Final = re.compile(r"panicked at '(.*?)', (\S+?):(\d+):\d+", re.S)
@@ -15,6 +15,13 @@ _GO: Final = re.compile(r"^(?:panic|fatal error|unexpected fault address|SIG\w+)
 _GO_PLACE: Final = re.compile(r"@v[^/\s]+/(\S+\.go):(\d+)")
 _CHECKOUT: Final = re.compile(r"^.*/(?:registry/src/[^/]+|git/checkouts/[^/]+/[^/]+|rustc/[^/]+)/")
 _TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src)/.*)")
+_PASSED_ON: Final = re.compile(r"^qemu: uncaught target signal \d+ .*\n?", re.M)
+"""An emulator's line about the end of what it ran, beside which there is what the program itself said."""
+_EMULATOR: Final = re.compile(
+    r"^(?:qemu-\w+: \S+\.c(?:\.inc)?:\d+: .*Assertion |ERROR:\S+\.c(?:\.inc)?:\d+:|qemu: unhandled CPU exception ).*",
+    re.M,
+)
+"""It ended by a mistake of its own (qemu 7.2 does, in translating long runs of riscv64's vector instructions)."""
 _NO_MEMORY: Final = re.compile(r"out of memory|OOM error|memory allocation of \d+ bytes failed", re.I)
 
 
@@ -27,9 +34,13 @@ def source_place(path: str, line: str) -> str:
     return f"{shorter}:{line}"
 
 
-def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut:
-    """The outcome of a worker's death: exit ``status`` as ``subprocess`` gives it, and the end of its output."""
+def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut | Unsupported:
+    """The outcome of a worker's death: exit ``status`` as ``subprocess`` gives it, and the end of its output.
+
+    An emulator that fails itself is nobody's finding: what it was to run is ``Unsupported``.
+    """
     number = -status if status < 0 else 0
+    noise = _PASSED_ON.sub("", noise)
     if number == signal.SIGXCPU:  # the limit behind ours, where nobody looked for long (``confinement.limit_cpu``)
         return TimedOut()
     if match := _PANIC_NEW.search(noise):
@@ -43,6 +54,8 @@ def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut:
         return Crashed(number, match[0].strip()[:2000], f"{place[1]}:{place[2]}" if place else "")
     if _NO_MEMORY.search(noise):
         return OutOfMemory(noise.strip()[:500])
+    if own := _EMULATOR.search(noise):
+        return Unsupported(f"the emulator fails: {own[0][:300]}")
     text = noise.strip()[-2000:] or (_signal_name(number) if number else f"exit status {status}")
     return Crashed(number, text)
 

@@ -50,7 +50,8 @@ class Worker:
     raising ``EngineUnavailable`` if something else was loaded than asked for. ``validator`` names another engine whose
     decoder and validator it has. ``scripts``: it links instances to each other. ``told``, where it is set, makes of the
     hello's header what stands in place of all this: for a worker that says itself what it is. ``kinds`` are the cases
-    that it takes.
+    that it takes. A worker whose resident set is above ``kept_bytes`` after a case is ended, and the next case meets a
+    new one; 0 for never.
     """
 
     launch: Launch
@@ -61,6 +62,7 @@ class Worker:
     scripts: bool = True
     told: Callable[[dict[str, Any]], Worker] | None = None
     kinds: frozenset[CaseKind] = MODULES
+    kept_bytes: int = 0
 
 
 class WorkerEngine:
@@ -205,6 +207,12 @@ class WorkerEngine:
             self._process = None
         self._from_scratch = self._from_scratch or from_scratch
 
+    def rest(self) -> None:
+        """After a case: end a worker that has kept too much of what it was given."""
+        most = self._worker.kept_bytes
+        if most and self._process is not None and self._process.usage()[1] > most:
+            self.renew()
+
     @property
     def limits(self) -> Limits:
         return self._limits
@@ -333,6 +341,7 @@ class CasePending:
         self._end(
             Observation(name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu, blind=seen.blind)
         )
+        self.engine.rest()
 
     def _failed(self, outcome: Outcome) -> None:
         assert self.process is not None

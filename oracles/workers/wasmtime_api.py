@@ -145,6 +145,23 @@ def _flag(lib: ModuleType, config, name: str, value: str, asked: str) -> None:
     )
 
 
+COLLECTORS = ("drc", "null", "copying")
+
+
+def _collector(lib: ModuleType, config, name: str) -> None:
+    """Choose the garbage collector, by what builds of ours add to the C API (``oracles/builds/manifest.py``)."""
+    try:
+        setter = lib.dll.fuzz_config_collector_set
+    except AttributeError:
+        setter = None
+    if setter is None or isinstance(setter, _Missing):
+        text = "the C API of this release has no setter for it, which a build adds"
+        raise Refused(f"collector={name} is of a build: {text}")
+    setter.argtypes, setter.restype = [c_void_p, ctypes.c_uint64], ctypes.c_bool
+    if not setter(ctypes.cast(config, c_void_p), COLLECTORS.index(name)):
+        raise Refused(f"this build has no collector {name}")
+
+
 def make_engine(lib: ModuleType, settings: dict[str, str], features: frozenset[str]):
     """A new engine. Raises ``Refused``; an unknown flag or a wrong combination ABORTS, so try it in a child."""
     config = lib.wasm_config_new()
@@ -170,6 +187,8 @@ def make_engine(lib: ModuleType, settings: dict[str, str], features: frozenset[s
                 # No call here is asynchronous, but a stack that is larger than theirs (2 MiB) is refused.
                 _set(lib, config, "async_stack_size", number + (1 << 20))
             _set(lib, config, setter, number, key if value else f"{key}={settings[key]}")
+    if "collector" in settings:
+        _collector(lib, config, settings["collector"])
     for flag in filter(None, settings.get("cpu", "").split(",")):
         _flag(lib, config, f"has_{flag}", "false", "cpu")
     if "pulley" in settings:
@@ -301,7 +320,8 @@ def accepted_features(lib: ModuleType, settings: dict[str, str], probe: bytes) -
     accepted: frozenset[str] = frozenset()
     print_, why = fingerprint(lib, settings, accepted, probe)
     if print_ is None:
-        raise Refused(why if why.startswith("this release") else f"this release cannot take these settings: {why}")
+        told = why.startswith(("this release", "this build", "collector"))
+        raise Refused(why if told else f"this release cannot take these settings: {why}")
     for feature in FEATURES:
         if feature in everything and accepted.issuperset(NEEDS.get(feature, ())):
             more, _ = fingerprint(lib, settings, accepted | {feature}, probe)

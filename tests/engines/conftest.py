@@ -12,7 +12,7 @@ import wasmtime
 
 from oracles.engine import Engine, EngineUnavailable, Limits, adapter, engine_names, open_engine
 from wasm.case import Case
-from wasm.embedding import Invocation, Observation, Unsupported
+from wasm.embedding import Invocation, Observation, Outcome, Returned, Unsupported
 from wasm.feature_use import features_of_bytes
 from wasm.features import Feature
 
@@ -89,6 +89,13 @@ def run(engine: Engine, case: Case) -> Observation:
     if said and engine.id.name in LESS:
         pytest.skip(f"{engine.id}: {said[0]}")
     return seen
+
+
+def only(observation: Observation) -> Outcome:
+    """The one outcome of a case with one call."""
+    assert isinstance(observation.instantiation, Returned), observation.instantiation
+    assert len(observation.outcomes) == 1, observation.outcomes
+    return observation.outcomes[0]
 
 
 def shows(seen: Observation, what: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from oracles.engine import Engine, Limits, UsageError, open_engine
 from oracles.remote.worker_engine import WorkerEngine
-from tests.engines.conftest import Wat, has, run, shows
+from tests.engines.conftest import Wat, has, only, run, shows
 from wasm.case import Case
 from wasm.embedding import (
     WIDTHS,
@@ -21,7 +21,6 @@ from wasm.embedding import (
     Entry,
     Exhausted,
     Invocation,
-    Observation,
     OutOfMemory,
     Phase,
     Rejected,
@@ -41,12 +40,6 @@ BOTH = (Entry.HOST, Entry.WRAPPER)
 
 def values(*texts: str) -> tuple[Value, ...]:
     return tuple(map(Value.parse, texts))
-
-
-def only(observation: Observation):
-    assert isinstance(observation.instantiation, Returned), observation.instantiation
-    assert len(observation.outcomes) == 1, observation.outcomes
-    return observation.outcomes[0]
 
 
 def kinds_of(engine: Engine) -> list[str]:

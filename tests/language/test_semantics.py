@@ -249,10 +249,12 @@ def test_each_choice_is_read_back(field, choice):
     assert RelaxedProfile.from_dict(json.loads(json.dumps(profile.to_dict()))) == profile
 
 
+@pytest.mark.parametrize("wrong", [0x1357, -1])
 @pytest.mark.parametrize("name", INSTRUCTIONS)
-def test_a_contradiction_is_named(name):
+def test_a_contradiction_is_named(name, wrong):
+    """A negative number stands for no answer at all."""
     truth = _answers(DETERMINISTIC)
-    answers = [0x1357 if case == name else answer for (case, _), answer in zip(probe_cases(), truth, strict=True)]
+    answers = [wrong if case == name else answer for (case, _), answer in zip(probe_cases(), truth, strict=True)]
     assert contradictions(answers) == [name]
     assert profile_from_probe(answers) == DETERMINISTIC
     with pytest.raises(ValueError, match="zip"):

@@ -31,7 +31,16 @@ from fuzz.intake.piece import Piece
 from fuzz.records.exit_code import ExitCode
 from fuzz.records.strip import State
 from fuzz.trial.limits import limits_for
-from oracles.engine import EngineId, Limits, Releases, UsageError, kinds_of, released, releases_of
+from oracles.engine import (
+    EngineId,
+    Limits,
+    Releases,
+    UsageError,
+    kinds_of,
+    released,
+    releases_for,
+    releases_of,
+)
 from wasm.case import Case, CaseKind
 
 EXAMPLES: Final = (
@@ -157,7 +166,7 @@ def _subjects(args: argparse.Namespace, piece: Piece) -> list[tuple[str, Release
     if args.engine:
         asked = asked_engines(args.engine, args.offline)
     elif found is not None:
-        asked = [engine for engine, _ in seen if releases_of(EngineId.read(engine).name) is not None]
+        asked = [engine for engine, _ in seen if releases_for(EngineId.read(engine)) is not None]
         if not asked:
             names = ", ".join(engine for engine, _ in seen)
             raise UsageError(
@@ -176,7 +185,9 @@ def _subjects(args: argparse.Namespace, piece: Piece) -> list[tuple[str, Release
 
 
 def _releases(id: EngineId, named: bool) -> Releases:
-    found = releases_of(id.name)
+    found = releases_for(id)
+    if found is None and releases_of(id.name) is not None:
+        raise UsageError(f"no registry has releases for {id}, and each would be a build: ask one by one, by --engine")
     if found is None:
         raise UsageError(
             f"there are no releases of {id.name}, only of {', '.join(released())}: --command runs other builds"

@@ -1,9 +1,12 @@
 // The worker for wasmi: worker REQUESTS REPLIES PROGRESS.
 
+mod cases;
 mod common;
 mod frames;
+mod serve;
 
-use common::{CallBack, Ended, Engine, HostCall, Val, Worker};
+use common::{CallBack, Ended, Engine, HostCall, Val};
+use serve::Worker;
 
 use wasmi::errors::{ErrorKind, HostError, InstantiationError};
 use wasmi::{
@@ -42,7 +45,7 @@ fn ended(error: wasmi::Error) -> Ended {
             TrapCode::IntegerOverflow => trapped("INT_OVERFLOW", &error),
             TrapCode::BadConversionToInteger => trapped("BAD_CONVERSION", &error),
             TrapCode::BadSignature => trapped("INDIRECT_TYPE_MISMATCH", &error),
-            TrapCode::StackOverflow => Ended::Exhausted,
+            TrapCode::StackOverflow => Ended::Exhausted("stack"),
             TrapCode::OutOfSystemMemory | TrapCode::GrowthOperationLimited => Ended::OutOfMemory(error.to_string()),
             other => Ended::Crashed(format!("a trap that is none: {other:?}")),
         },
@@ -120,8 +123,8 @@ impl Engine for Wasmi {
     type Item = Extern;
     type Func = Func;
 
-    fn version() -> &'static str {
-        env!("ENGINE_VERSION")
+    fn version(&self) -> String {
+        env!("ENGINE_VERSION").into()
     }
 
     fn store(&self) -> Store<()> {
@@ -152,9 +155,11 @@ impl Engine for Wasmi {
         instance.get_export(store, name)
     }
 
-    fn host(&self, store: &mut Store<()>, params: &str, results: &str, does: HostCall<Func>) -> Extern {
-        let kinds = types(results);
-        let ty = FuncType::new(types(params), kinds.clone());
+    fn host(
+        &self, store: &mut Store<()>, _: (&Module, usize), of: (&str, &str), _collects: bool, does: HostCall<Func>,
+    ) -> Extern {
+        let kinds = types(of.1);
+        let ty = FuncType::new(types(of.0), kinds.clone());
         Extern::Func(Func::new(store, ty, move |mut caller, args, out| {
             let args: Vec<Val<Func>> = args.iter().map(|value| outward(&mut caller, value)).collect();
             let mut back = |func: &Func, args: &[Val<Func>], _: &str| call(&mut caller, func, args);
@@ -166,7 +171,7 @@ impl Engine for Wasmi {
         }))
     }
 
-    fn token_global(&self, store: &mut Store<()>, token: u32, mutable: bool) -> Extern {
+    fn token_global(&self, store: &mut Store<()>, _: (&Module, usize), token: u32, mutable: bool) -> Extern {
         let value = wasmi::Val::ExternRef(ExternRef::new(&mut *store, token).into());
         Extern::Global(Global::new(store, value, if mutable { Mutability::Var } else { Mutability::Const }))
     }
@@ -175,7 +180,7 @@ impl Engine for Wasmi {
         call(store, func, args)
     }
 
-    fn func(&self, item: &Extern) -> Option<Func> {
+    fn func(&self, _: &mut Store<()>, item: &Extern) -> Option<Func> {
         item.into_func()
     }
 
@@ -183,15 +188,17 @@ impl Engine for Wasmi {
         format!("{a:?}") == format!("{b:?}")
     }
 
-    fn memory(&self, store: &mut Store<()>, item: &Extern) -> Option<Vec<u8>> {
-        item.into_memory().map(|memory| memory.data(&*store).to_vec())
+    fn memory<'a>(&self, store: &'a mut Store<()>, item: &Extern) -> Option<(&'a [u8], u64)> {
+        let memory = item.into_memory()?;
+        let pages = memory.size(&*store);
+        Some((memory.data(&*store), pages))
     }
 
     fn write(&self, store: &mut Store<()>, item: &Extern, data: &[u8]) {
         item.into_memory().unwrap().write(store, 0, data).unwrap();
     }
 
-    fn global(&self, store: &mut Store<()>, item: &Extern) -> Option<Val<Func>> {
+    fn global(&self, store: &mut Store<()>, item: &Extern, _: char) -> Option<Val<Func>> {
         let value = item.into_global()?.get(&*store);
         Some(outward(store, &value))
     }
@@ -200,7 +207,7 @@ impl Engine for Wasmi {
         item.into_table().map(|table| table.size(&*store))
     }
 
-    fn table_get(&self, store: &mut Store<()>, item: &Extern, at: u64) -> Option<Val<Func>> {
+    fn table_get(&self, store: &mut Store<()>, item: &Extern, at: u64, _: char) -> Option<Val<Func>> {
         let value = item.into_table()?.get(&*store, at)?;
         Some(outward(store, &wasmi::Val::from(value)))
     }
@@ -213,10 +220,6 @@ impl Engine for Wasmi {
             _ => Ref::Extern(Nullable::Null),
         };
         table.set(store, at, value).unwrap();
-    }
-
-    fn token_table(&self, _store: &mut Store<()>) -> Option<Extern> {
-        None // no module whose peers need it is one for wasmi
     }
 }
 
