@@ -67,7 +67,8 @@ def test_wheels_can_be_bisected_and_builds_cannot(capsys: pytest.CaptureFixture[
     case.write_bytes(b"\0asm\1\0\0\0")
     assert main(["bisect", str(case), "--engine", "wasmtime:target=riscv64", "--offline"]) in (2, 3)
     said = capsys.readouterr().err
-    assert "each would be a build" in said or "not in the cache" in said or "qemu" in said
+    # Or what is missing here: qemu, the worker, a build.
+    assert any(word in said for word in ("each would be a build", "not in the cache", "qemu", "older worker")), said
 
 
 def test_a_build_of_a_stranger_takes_trust() -> None:
@@ -305,7 +306,10 @@ def test_the_collector_that_is_so_already_is_refused() -> None:
     if target is None or (target and shutil.which(f"qemu-{target}") is None):
         pytest.skip(f"wasmtime@{release}:build is not at hand")
     where = f"+target={target}" if target else ""
-    engine = open_engine(f"wasmtime@{release}:build{where}+collector=copying", offline=True)
+    try:
+        engine = open_engine(f"wasmtime@{release}:build{where}+collector=copying", offline=True)
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
     with pytest.raises(EngineUnavailable, match="collector=copying has no effect in this release"):
         _ = engine.capabilities
     engine.close()
