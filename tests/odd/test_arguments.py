@@ -198,6 +198,16 @@ def test_a_list_of_known_issues_that_is_none(
     assert "internal error" not in error
 
 
+def test_known_issues_of_several_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them count; two with one id cannot be told apart."""
+    path = tmp_path / "known.toml"
+    path.write_text('[[known]]\nid = "a"\nlink = "https://example.org/1"\nkind = "trap"\n')
+    words = ["run", "--target", "returns", "--cases", "0", "--engine", "compiler", "--known", str(path)]
+    assert main([*words, "--out", str(tmp_path / "one")]) == 0
+    assert main([*words, "--known", str(path), "--out", str(tmp_path / "two")]) == 2
+    assert "known issue a is in two files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"3", b"\xff", b"[" * 100000, b'{"type": "selfcheck"}'])
 def test_a_table_of_searches_that_is_none(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "out.jsonl"

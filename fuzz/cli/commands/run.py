@@ -65,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "only the I-th of N parts of the cases, to be merged later; steered by what was known before, nothing else"
     parser.add_argument("--shard", type=shard, metavar="I/N", help=words)
     parser.add_argument("--out", type=path, metavar="DIR", help="where to record (default: a new folder in reports/)")
-    parser.add_argument("--known", type=path, metavar="FILE", help="known issues (TOML)")
+    words = "known issues (TOML); several times for several files"
+    parser.add_argument("--known", type=path, action="append", metavar="FILE", help=words)
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
     parser.add_argument("--feedback", type=path, metavar="DIR", help=words)
     words = "a corpus (fuzz corpus) that targets mutate and mixed start from"
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     engines = asked_engines(args.engine or default_engines(map(kind_of, set(targets))), args.offline)
     if engines == [REFERENCE]:
         raise UsageError("the interpreter has nothing to be compared with: name another engine with --engine")
-    issues = known.load(args.known) if args.known else known.none()
+    issues = known.together([known.load(file) for file in args.known or ()])
     seconds = args.time if args.time is not None else None if args.cases is not None else DEFAULT_SECONDS
     _check(args)
     cpus = len(os.sched_getaffinity(0))
