@@ -111,7 +111,7 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
-    "jsc:omg", "wazero", "wazero:interpreter", "compiler", "compiler:regs=6+spill=all+checker=off",
+    "jsc:omg", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "compiler", "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
 
@@ -129,6 +129,7 @@ def test_engines_with_settings_say_which_matter() -> None:
         "compiler",
         "jsc",
         "v8",
+        "wasmer",
         "wasmtime",
         "wazero",
     }

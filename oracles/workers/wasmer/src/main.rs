@@ -145,7 +145,9 @@ impl Engine for Wasmer {
 
     fn compile(&self, store: &Store, content: &[u8]) -> Result<Module, Ended> {
         Module::new(store.engine(), content).map_err(|error| match error {
-            CompileError::UnsupportedFeature(what) => Ended::Unsupported(what),
+            CompileError::UnsupportedFeature(what) | CompileError::Resource(what) => Ended::Unsupported(what),
+            // An instruction that a compiler does not have.
+            CompileError::Codegen(said) if said.contains("not yet implemented") => Ended::Unsupported(said),
             other => Ended::Rejected(other.to_string()),
         })
     }
