@@ -13,10 +13,9 @@ use std::sync::Arc;
 use values::{func, inward, outward, types, Func};
 
 use wasmer::sys::{Cranelift, CraneliftOptLevel, EngineBuilder, Singlepass};
-use wasmer::vm::VMExtern;
 use wasmer::{
-    AsStoreMut, AsStoreRef, CompileError, Exception, Extern, ExternRef, Function, FunctionEnv, FunctionEnvMut, FunctionType,
-    Global, Instance, InstantiationError, LinkError, Module, RuntimeError, Store, Value,
+    AsStoreMut, CompileError, Exception, Extern, ExternRef, Function, FunctionEnv, FunctionEnvMut, FunctionType, Global,
+    Instance, InstantiationError, LinkError, Module, RuntimeError, Store, Value,
 };
 use wasmer_vm::VMExtern as SysExtern;
 
@@ -188,7 +187,7 @@ impl Engine for Wasmer {
     }
 
     fn counter(&self, store: &mut Store, item: &Extern) -> Option<Counter> {
-        let VMExtern::Sys(SysExtern::Global(global)) = item.to_vm_extern() else { return None };
+        let SysExtern::Global(global) = item.to_vm_extern().unwrap_sys() else { return None };
         let place = global.get(store.objects_mut().as_sys()).vmglobal().as_ptr() as usize;
         Some(Arc::new(move || unsafe { *(place as *const u32) } as usize))
     }

@@ -2,7 +2,6 @@
 
 use crate::common::Val;
 
-use wasmer::vm::VMExtern;
 use wasmer::{AsStoreMut, AsStoreRef, Extern, ExternRef, Function, Imports, Instance, Module, Type, Value};
 use wasmer_vm::{VMExtern as SysExtern, VMFunctionKind};
 
@@ -30,7 +29,7 @@ pub fn types(kinds: &str) -> Vec<Type> {
 }
 
 pub fn func(store: &mut impl AsStoreMut, handle: &Function) -> Func {
-    let VMExtern::Sys(SysExtern::Function(inner)) = Extern::from(handle.clone()).to_vm_extern() else {
+    let SysExtern::Function(inner) = Extern::from(handle.clone()).to_vm_extern().unwrap_sys() else {
         unreachable!("a function's item");
     };
     let known = inner.get(store.objects_mut().as_sys());
