@@ -12,6 +12,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use values::{func, inward, outward, types, Func};
 
+use wasmer::sys::wasmparser::{Parser, Payload, TypeRef};
 use wasmer::sys::{Cranelift, CraneliftOptLevel, EngineBuilder, Singlepass};
 use wasmer::{
     AsStoreMut, CompileError, Exception, Extern, ExternRef, Function, FunctionEnv, FunctionEnvMut, FunctionType, Global,
@@ -104,6 +105,29 @@ fn hosted(env: &mut FunctionEnvMut<()>, args: &[Value], ty: &FunctionType, does:
     }
 }
 
+/// Whether a module imports a function with several results, for whose call Singlepass has no code: it panics.
+fn imports_several_results(content: &[u8]) -> bool {
+    let mut several = vec![];
+    for payload in Parser::new(0).parse_all(content) {
+        match payload {
+            Ok(Payload::TypeSection(types)) => {
+                let types = types.into_iter_err_on_gc_types().flatten();
+                several.extend(types.map(|ty| ty.results().len() > 1));
+            }
+            Ok(Payload::ImportSection(imports)) => {
+                let found = imports.into_imports().flatten().any(|import| match import.ty {
+                    TypeRef::Func(ty) => several.get(ty as usize) == Some(&true),
+                    _ => false,
+                });
+                return found;
+            }
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
 impl Wasmer {
     fn engine(&self) -> wasmer::Engine {
         let one = NonZero::new(1).unwrap();
@@ -143,6 +167,9 @@ impl Engine for Wasmer {
     }
 
     fn compile(&self, store: &Store, content: &[u8]) -> Result<Module, Ended> {
+        if self.0 == "singlepass" && imports_several_results(content) {
+            return Err(Ended::Unsupported("singlepass: an import with several results".into()));
+        }
         Module::new(store.engine(), content).map_err(|error| match error {
             CompileError::UnsupportedFeature(what) | CompileError::Resource(what) => Ended::Unsupported(what),
             // An instruction that a compiler does not have.
@@ -182,8 +209,7 @@ impl Engine for Wasmer {
         let exception = THROWN.with(|last| last.borrow_mut().take())?;
         let tag = exception.tag(store);
         let at = tags.iter().position(|(_, _, item)| matches!(item, Extern::Tag(known) if *known == tag))?;
-        let payload = exception.payload(store);
-        Some((at, payload.iter().map(|value| outward(store, value)).collect()))
+        Some((at, values::payload(store, &exception, &types(&tags[at].1))))
     }
 
     fn counter(&self, store: &mut Store, item: &Extern) -> Option<Counter> {

@@ -2,7 +2,8 @@
 
 use crate::common::Val;
 
-use wasmer::{AsStoreMut, AsStoreRef, Extern, ExternRef, Function, Imports, Instance, Module, Type, Value};
+use wasmer::{AsStoreMut, AsStoreRef, Exception, Extern, ExternRef, Function, Imports, Instance, Module, Type, Value};
+use wasmer_types::RawValue;
 use wasmer_vm::{VMExtern as SysExtern, VMFunctionKind};
 
 /// A function: the handle to call it by, and where its code and its instance are. A function that comes out of a table
@@ -120,4 +121,28 @@ pub fn outward(store: &mut impl AsStoreMut, value: &Value) -> Val<Func> {
         Value::ExternRef(token) => Val::Token(token.as_ref().map(|one| *one.downcast::<u32>(store).expect("a token"))),
         Value::ExceptionRef(exception) => Val::Other(exception.is_some() as u64),
     }
+}
+
+/// What an exception carries. Compiled code writes the values behind each other, each at a multiple of its size, while
+/// the engine's own `Exception::payload` reads 16 bytes for each (docs/found/wasmer.md).
+pub fn payload(store: &mut impl AsStoreMut, exception: &Exception, types: &[Type]) -> Vec<Val<Func>> {
+    let handle = exception.vm_exceptionref().unwrap_sys().0;
+    let raw = handle.get(store.objects_mut().as_sys()).payload();
+    let base = raw.as_ptr() as *const u8;
+    let mut at = 0usize;
+    let mut values = vec![];
+    for ty in types {
+        let size: usize = match ty {
+            Type::I32 | Type::F32 => 4,
+            Type::V128 => 16,
+            _ => 8,
+        };
+        at = at.next_multiple_of(size);
+        let mut value = RawValue { u128: 0 };
+        unsafe { std::ptr::copy_nonoverlapping(base.add(at), &raw mut value as *mut u8, size) };
+        at += size;
+        let value = unsafe { Value::from_raw(store, *ty, value) };
+        values.push(outward(store, &value));
+    }
+    values
 }
