@@ -68,4 +68,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     family = "wasmer-singlepass" if tier == "singlepass" else "cranelift"
     launch = Launch((str(worker), tier, "{in}", "{out}", "{progress}"), {"RUST_BACKTRACE": "0"})
     # It validates by the same crate as Wasmtime does (wasmparser).
-    return WorkerEngine(id, Worker(launch, Flavour(_KINDS, True), family, loaded, validator="wasmtime"), limits)
+    # Singlepass loses float arguments from module to module (docs/found/wasmer.md): through a wrapper most cases would
+    # show that and nothing else.
+    flavour = Flavour(_KINDS, True, direct=tier == "singlepass")
+    return WorkerEngine(id, Worker(launch, flavour, family, loaded, validator="wasmtime"), limits)
