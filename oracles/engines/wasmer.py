@@ -22,7 +22,7 @@ CONTRACT: Final = ("wasmer", "wasmer:opt=none", "wasmer:singlepass")
 RELEASES: Final = BuiltReleases(
     "wasmer", partial(crates.listed, "wasmer"), partial(crates.build, "wasmer"), since="7.4.0", shared=(crates.SHARED,)
 )
-"""Before 7.4.0 its interface was another."""
+"""Older ones have not been tried."""
 _KINDS: Final = frozenset("ilfdvec")
 """What its host functions can carry."""
 
