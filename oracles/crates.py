@@ -12,10 +12,11 @@ from typing import Final
 from oracles.built import WORKERS, tool
 from oracles.emulation import TARGETS, cargo_settings
 from oracles.engine import EngineUnavailable
-from oracles.provision import run_client
+from oracles.provision import cache_root, run_client
 
 SHARED: Final = WORKERS / "rust"
 """Source that all workers in Rust have besides their own."""
+_BUILD_SECONDS: Final = 3600.0
 
 
 def listed(crate: str) -> list[str]:
@@ -36,10 +37,15 @@ def listed(crate: str) -> list[str]:
 
 
 def build(crate: str, version: str, source: Path, target: Path) -> None:
-    """Build the worker in ``source``, whose ``Cargo.toml`` has VERSION where the release stands."""
+    """Build the worker in ``source``, whose ``Cargo.toml`` has VERSION where the release stands.
+
+    Crates that are built stay in the cache until the worker is, so that a build that was interrupted goes on.
+    """
     manifest = source / "Cargo.toml"
     manifest.write_text(manifest.read_text().replace("VERSION", version))
-    _built(source, f"{crate} {version}", target, {"ENGINE_VERSION": version})
+    kept = cache_root() / crate / f".work-{version}"
+    _built(source, f"{crate} {version}", target, {"ENGINE_VERSION": version}, folder=kept)
+    shutil.rmtree(kept, ignore_errors=True)
 
 
 def build_for(name: str, source: Path, target: Path) -> None:
@@ -48,13 +54,19 @@ def build_for(name: str, source: Path, target: Path) -> None:
     _built(source, what, target, cargo_settings(TARGETS[name], what), TARGETS[name].triple)
 
 
-def _built(source: Path, what: str, target: Path, settings: Mapping[str, str], triple: str = "") -> None:
-    """Build it with the source that all workers share, for a triple or else for this machine."""
+def _built(
+    source: Path, what: str, target: Path, settings: Mapping[str, str], triple: str = "", folder: Path | None = None
+) -> None:
+    """Build it with the source that all workers share, for a triple or else for this machine, in ``folder``.
+
+    Which compiler is enough for the crates is found out by trying (``--ignore-rust-version``).
+    """
     for path in SHARED.glob("*.rs"):
         shutil.copy(path, source / "src" / path.name)
-    folder = source / "target"
+    folder = folder or source / "target"
     environment = {**settings, "RUSTFLAGS": "", "CARGO_TARGET_DIR": str(folder)}
-    words = [tool("cargo", what), "build", "--quiet", "--release", "--manifest-path", str(source / "Cargo.toml")]
+    words = [tool("cargo", what), "build", "--quiet", "--release", "--ignore-rust-version"]
+    words += ["--manifest-path", str(source / "Cargo.toml")]
     words += ["--target", triple] if triple else []
-    run_client(["env", *(f"{key}={value}" for key, value in environment.items()), *words], what)
+    run_client(["env", *(f"{key}={value}" for key, value in environment.items()), *words], what, _BUILD_SECONDS)
     shutil.move(folder / triple / "release" / "worker", target)

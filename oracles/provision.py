@@ -362,13 +362,16 @@ def works(command: list[str]) -> bool:
     return done.returncode == 0
 
 
-def run_client(command: list[str], what: str) -> str:
-    """Run a package client under a progress bar; gives what it printed. Raises ``EngineUnavailable``."""
+def run_client(command: list[str], what: str, seconds: float = _STEP_SECONDS) -> str:
+    """Run a package client for at most ``seconds`` under a progress bar; gives what it printed.
+
+    Raises ``EngineUnavailable``.
+    """
     try:
         with _bar(what):
             done = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                errors="replace", check=False, timeout=_STEP_SECONDS,
+                errors="replace", check=False, timeout=seconds,
             )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineUnavailable(f"{what} could not be fetched: {error}") from None

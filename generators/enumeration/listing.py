@@ -38,6 +38,7 @@ def blocks(features: frozenset[Feature]) -> tuple[Block, ...]:
     """All meetings that some features allow. What needs the same features stands together, so that an engine without
     vectors goes through all scalars; else neighbours in a block, and in the list of blocks, are far apart in the lists
     of meetings: a short run meets something of everything."""
+    features = _sensible(features)
     groups: dict[frozenset[Feature], list[tuple[str, int]]] = {}
     for letter, number, needed in _meetings(features):
         groups.setdefault(needed, []).append((letter, number))
@@ -46,6 +47,11 @@ def blocks(features: frozenset[Feature]) -> tuple[Block, ...]:
         mixed = _strided(group)
         found += [Block(needed, tuple(mixed[at : at + BLOCK])) for at in range(0, len(mixed), BLOCK)]
     return tuple(_strided(found))
+
+
+def _sensible(features: frozenset[Feature]) -> frozenset[Feature]:
+    """Without vectors there are no relaxed ones either."""
+    return features if Feature.SIMD in features else features - {Feature.RELAXED_SIMD}
 
 
 def _meetings(features: frozenset[Feature]) -> Iterable[tuple[str, int, frozenset[Feature]]]:
@@ -86,6 +92,7 @@ def met(case: Case) -> Counter[str]:
 
 def case_of(features: frozenset[Feature], block: Block, variation: int) -> Case:
     """The module of meetings that these features allow. Other variations have other constants and arguments."""
+    features = _sensible(features)
     module = Module(block.features, variation)
     for letter, number in block.meetings:
         if letter == "p":

@@ -44,7 +44,7 @@ from wasm.embedding import (
 )
 
 MODEST_SHARE: Final = 100
-MODEST_DEPTH: Final = 200
+MODEST_DEPTH: Final = 300
 MODEST_PAGES: Final = 64
 """A case is modest if the reference took under a hundredth of its steps and at most this depth and memory."""
 

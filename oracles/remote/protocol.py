@@ -175,6 +175,8 @@ class Flavour:
     """Imports are found by the names of instances alone (``oracles.remote.glue``), and a direct call does not tell what
     was thrown: with tags whose payloads are numbers a call goes through the wrapper. References have no other way than
     a direct call."""
+    direct: bool = False
+    """Whatever the host can carry is called directly: calls from module to module are known to go wrong."""
 
 
 def prepare_call(
@@ -203,7 +205,7 @@ def prepare_call(
             thrown = "".join(interface.type_at(interface.tags[tag]).params for tag in tags)
             through = tags or invocation.entry is Entry.WRAPPER
             hosted = not (through and TYPE_NAMES.keys() >= set(carried + thrown))
-        if (invocation.entry is Entry.HOST or flavour.by_name) and hosted:
+        if (invocation.entry is Entry.HOST or flavour.by_name or flavour.direct) and hosted:
             return Call(signature.params, signature.results, "host", args, refs)
         wrapper = wrapper_for(interface, func, tags, refs)
         return Call(signature.params, signature.results, "wrapper", args, refs, wrapper)

@@ -167,7 +167,7 @@ def run(tmp_path: Path, seconds: float) -> tuple[list[str], Campaign]:
 def test_a_run_bisects_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Shop(tmp_path / "shop", "++---+")
     monkeypatch.setenv("SOLD_SHOP", f"{tmp_path / 'shop'} ++---+")
-    monkeypatch.setattr(histories, "releases_of", lambda _: shop)
+    monkeypatch.setattr(histories, "releases_for", lambda _: shop)
     lines, campaign = run(tmp_path, 60)
     assert "note: releases of cause 1: sold: bad from 3.0 to 5.0: last good 2.0, first fixed 6.0" in lines
     assert campaign.summary.exit_code == 1
@@ -182,7 +182,7 @@ def test_what_goes_wrong_then_is_told_and_ends_nothing(tmp_path: Path, monkeypat
         raise RuntimeError("no such thing")
 
     monkeypatch.setenv("SOLD_SHOP", f"{tmp_path / 'shop'} ++---+")
-    monkeypatch.setattr(histories, "releases_of", fails)
+    monkeypatch.setattr(histories, "releases_for", fails)
     lines, campaign = run(tmp_path, 60)
     assert "note: releases of cause 1: failed: RuntimeError: no such thing" in lines
     assert campaign.summary.exit_code == 1

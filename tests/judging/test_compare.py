@@ -271,11 +271,11 @@ def test_running_out_is_a_finding_for_a_modest_case_only(outcome: Outcome, kind:
     assert kinds(verdict(reference(ONE, TWO), seen("a", ONE, outcome))) == {"a": kind}
     for notes in (
         replace(MODEST, steps=500_000),
-        replace(MODEST, depth=201),
+        replace(MODEST, depth=301),
         replace(MODEST, pages=65),
     ):
         assert verdict(reference(ONE, TWO, notes=notes), seen("a", ONE, outcome)) == Agree((Poison("a", reason, 1),))
-    edge = ReferenceNotes(steps=499_999, depth=200, pages=64)
+    edge = ReferenceNotes(steps=499_999, depth=300, pages=64)
     assert kinds(verdict(reference(ONE, TWO, notes=edge), seen("a", ONE, outcome))) == {"a": kind}
 
 
