@@ -56,7 +56,8 @@ def _sensible(features: frozenset[Feature]) -> frozenset[Feature]:
 
 def _meetings(features: frozenset[Feature]) -> Iterable[tuple[str, int, frozenset[Feature]]]:
     for number, pair in enumerate(pairs(features)):
-        yield "p", number, _closed(features_of_pair(pair))
+        # A sink that takes vectors falls back to another where there are none.
+        yield "p", number, _closed(features_of_pair(pair)) & features
     for number, triple in enumerate(triples(features)):
         yield "t", number, _closed({triple.first.feature, triple.second.feature})
     for number, address in enumerate(addresses(features)):
