@@ -1,0 +1,68 @@
+// Endive itself: modules made into instances, by its compiler or its interpreter.
+
+import java.util.function.Function;
+import run.endive.compiler.InterpreterFallback;
+import run.endive.compiler.MachineFactoryCompiler;
+import run.endive.runtime.ImportValues;
+import run.endive.runtime.Instance;
+import run.endive.runtime.Machine;
+import run.endive.wasm.Parser;
+import run.endive.wasm.WasmModule;
+
+final class Engine {
+    private static final int PROBE_STEPS = 1000;
+
+    final boolean compiles;
+
+    Engine(boolean compiles) {
+        this.compiles = compiles;
+    }
+
+    /** A module that was compiled: nothing but parsed and validated for the interpreter. */
+    record Compiled(WasmModule module, Function<Instance, Machine> machines) {
+        Instance.Builder builder() {
+            Instance.Builder builder = Instance.builder(module).withStart(false);
+            return machines == null ? builder : builder.withMachineFactory(machines);
+        }
+
+        Instance instantiate(ImportValues imports) {
+            return builder().withImportValues(imports).build();
+        }
+    }
+
+    Compiled compile(byte[] content) {
+        WasmModule module = Parser.parse(content);
+        if (!compiles) {
+            return new Compiled(module, null);
+        }
+        // A function that is too large for a method of the JVM is interpreted.
+        MachineFactoryCompiler.Builder compiler = MachineFactoryCompiler.builder(module);
+        return new Compiled(module, compiler.withInterpreterFallback(InterpreterFallback.SILENT).compile());
+    }
+
+    private static final class EnoughSteps extends RuntimeException {}
+
+    /** Whether it has what a probe needs. The interpreter takes instructions that it lacks until it meets them. */
+    boolean has(byte[] probe) {
+        try {
+            int[] steps = {0};
+            Instance.Builder builder = compile(probe).builder();
+            if (!compiles) {
+                builder = builder.withUnsafeExecutionListener((instruction, stack) -> {
+                    if (++steps[0] > PROBE_STEPS) {
+                        throw new EnoughSteps();
+                    }
+                });
+            }
+            Instance made = builder.build();
+            if (!compiles && made.functionCount() > 0) {
+                made.getMachine().call(0, new long[0]);
+            }
+            return true;
+        } catch (EnoughSteps endless) {
+            return true;
+        } catch (RuntimeException | LinkageError refusal) {
+            return Outcomes.trapKinds(String.valueOf(refusal.getMessage())) != null;
+        }
+    }
+}
