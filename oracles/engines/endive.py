@@ -27,6 +27,7 @@ _COPY: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-depe
 _BESIDE_HEAP: Final = 256 << 20
 """Bytes of the JVM beside its heap: its own code and data, and the code that it compiles."""
 _LEAST_HEAP: Final = 128 << 20
+_NO_FILES: Final = ("-XX:-UsePerfData", "-XX:+ErrorFileToStderr")
 
 
 def _maven(*words: str, what: str) -> str:
@@ -105,4 +106,4 @@ def _jvm(limits: Limits) -> tuple[str, ...]:
     The JVM's own optimizing compiler is off: cases are short, and it is not what is tested.
     """
     heap = max(_LEAST_HEAP, limits.memory_bytes - _BESIDE_HEAP) >> 20
-    return (f"-Xmx{heap}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:+ErrorFileToStderr")
+    return (f"-Xmx{heap}m", "-Xmn32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *_NO_FILES)

@@ -52,6 +52,9 @@ final class CaseRun {
         Engine.Compiled compiled;
         try {
             compiled = worker.engine.compile(request.blob(request.header().get("module")));
+            if (!request.header().has("imports")) {
+                compiled.validate();
+            }
         } catch (RuntimeException | Error refusal) {
             answer.add("inst", Outcomes.refused(refusal));
             return new Worker.Answer(answer, body);

@@ -6,6 +6,8 @@ import run.endive.compiler.MachineFactoryCompiler;
 import run.endive.runtime.ImportValues;
 import run.endive.runtime.Instance;
 import run.endive.runtime.Machine;
+import run.endive.wasm.InvalidException;
+import run.endive.wasm.MalformedException;
 import run.endive.wasm.Parser;
 import run.endive.wasm.WasmModule;
 
@@ -23,6 +25,18 @@ final class Engine {
         Instance.Builder builder() {
             Instance.Builder builder = Instance.builder(module).withStart(false);
             return machines == null ? builder : builder.withMachineFactory(machines);
+        }
+
+        /** What of validation is left to instantiation; what imports are needed for stays unseen. */
+        void validate() {
+            try {
+                builder().withInitialize(false).withMemoryFactory(limits -> null).withTableFactory((table, initial) -> null)
+                        .build();
+            } catch (InvalidException | MalformedException invalid) {
+                throw invalid;
+            } catch (RuntimeException | LinkageError later) {
+                return;
+            }
         }
 
         Instance instantiate(ImportValues imports) {

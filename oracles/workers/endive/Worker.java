@@ -26,7 +26,7 @@ import run.endive.runtime.Instance;
 
 public final class Worker {
     static final int COMPILE = 1, INSTANTIATE = 2, INVOKE = 3;
-    private static final int STACK = 16 << 20;
+    private static final int STACK = 64 << 20;
     private static final com.sun.management.OperatingSystemMXBean SYSTEM =
             (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
