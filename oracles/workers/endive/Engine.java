@@ -10,9 +10,11 @@ import run.endive.wasm.InvalidException;
 import run.endive.wasm.MalformedException;
 import run.endive.wasm.Parser;
 import run.endive.wasm.WasmModule;
+import run.endive.wasm.types.AnnotatedInstruction;
+import run.endive.wasm.types.FunctionBody;
 
 final class Engine {
-    private static final int PROBE_STEPS = 1000;
+    private static final int PROBE_STEPS = 1000, VECTORS = 0xfd;
 
     final boolean compiles;
 
@@ -47,11 +49,23 @@ final class Engine {
     Compiled compile(byte[] content) {
         WasmModule module = Parser.parse(content);
         if (!compiles) {
+            refuseVectors(module);
             return new Compiled(module, null);
         }
         // A function that is too large for a method of the JVM is interpreted.
         MachineFactoryCompiler.Builder compiler = MachineFactoryCompiler.builder(module);
         return new Compiled(module, compiler.withInterpreterFallback(InterpreterFallback.SILENT).compile());
+    }
+
+    /** The interpreter meets a vector instruction only where it is executed; those are in a library of their own. */
+    private static void refuseVectors(WasmModule module) {
+        for (FunctionBody body : module.codeSection().functionBodies()) {
+            for (AnnotatedInstruction instruction : body.instructions()) {
+                if (instruction.opcode().opcode() >> 8 == VECTORS) {
+                    throw new InvalidException("no vector instructions without Endive's simd library");
+                }
+            }
+        }
     }
 
     private static final class EnoughSteps extends RuntimeException {}

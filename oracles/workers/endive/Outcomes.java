@@ -106,9 +106,10 @@ final class Outcomes {
         return crashed(thrown);
     }
 
-    /** How compiling ended that threw something. */
+    /** How compiling ended that threw something. Of vectors the compiler says by another exception that it has none. */
     static JsonArray refused(Throwable thrown) {
-        if (thrown instanceof WasmEngineException) {
+        boolean lacking = thrown instanceof IllegalArgumentException && thrown.getMessage().startsWith("Unsupported ");
+        if (thrown instanceof WasmEngineException || lacking) {
             return list("rejected", String.valueOf(thrown.getMessage()));
         }
         return ended(thrown, false);
@@ -119,8 +120,7 @@ final class Outcomes {
         String place = "";
         for (StackTraceElement frame : thrown.getStackTrace()) {
             if (frame.getClassName().startsWith("run.endive.") && frame.getFileName() != null) {
-                place = frame.getClassName().replaceFirst("^run\\.", "").replaceFirst("\\$.*", "").replace('.', '/');
-                place += ".java:" + frame.getLineNumber();
+                place = "endive/" + frame.getFileName() + ":" + frame.getLineNumber();
                 break;
             }
         }
