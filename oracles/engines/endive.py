@@ -89,7 +89,17 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     java = tool("java", "the worker for Endive")
     version, worker = RELEASES.chosen(id.version, offline)
     tier = "interpreter" if id.get("interpreter") else "compiler"
-    argv = (java, *_jvm(limits), "-cp", f"{worker}/classes:{worker}/lib/*", "Worker", tier, "{in}", "{out}", "{progress}")
+    argv = (
+        java,
+        *_jvm(limits),
+        "-cp",
+        f"{worker}/classes:{worker}/lib/*",
+        "Worker",
+        tier,
+        "{in}",
+        "{out}",
+        "{progress}",
+    )
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if hello["version"] != version:

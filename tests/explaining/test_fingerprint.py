@@ -111,7 +111,7 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
-    "jsc:omg", "wazero", "wazero:interpreter", "compiler", "compiler:regs=6+spill=all+checker=off",
+    "jsc:omg", "wazero", "wazero:interpreter", "endive", "endive:interpreter", "compiler", "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
 
@@ -127,6 +127,7 @@ def test_every_switch_of_an_engine_is_another_id(id: str) -> None:
 def test_engines_with_settings_say_which_matter() -> None:
     assert {name for name in engine_names() if hasattr(adapter(name), "switches")} == {
         "compiler",
+        "endive",
         "jsc",
         "v8",
         "wasmtime",
