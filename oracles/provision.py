@@ -359,7 +359,7 @@ def run_client(command: list[str], what: str) -> str:
         raise EngineUnavailable(f"{what} could not be fetched: {error}") from None
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if line.strip() and "notice" not in line]
-        signs = ("from versions", "No matching version", "rror", "ERR", "")
+        signs = ("from versions", "No matching version", "Could not find artifact", "rror", "ERR", "")
         told = next((line for sign in signs for line in lines if sign in line), "")
         if known := re.search(r"\(from versions: ([^)]*\d[^)]*)\)", told):
             raise EngineUnavailable(f"there is no {what}: the nearest are {', '.join(_nearest(what, known[1]))}")

@@ -6,6 +6,7 @@ Settings: ``interpreter``, in place of its compiler to the JVM's bytecode.
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -86,7 +87,9 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching and building what is missing if the release is asked for."""
-    java = tool("java", "the worker for Endive")
+    java = shutil.which("java")
+    if java is None:
+        raise EngineUnavailable("Endive runs in a JVM: there is no java on the PATH")
     version, worker = RELEASES.chosen(id.version, offline)
     tier = "interpreter" if id.get("interpreter") else "compiler"
     argv = (

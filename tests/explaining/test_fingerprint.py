@@ -111,7 +111,8 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
-    "jsc:omg", "wazero", "wazero:interpreter", "endive", "endive:interpreter", "compiler", "compiler:regs=6+spill=all+checker=off",
+    "jsc:omg", "wazero", "wazero:interpreter", "endive", "endive:interpreter", "compiler",
+    "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
 
