@@ -5,7 +5,6 @@ Settings: ``interpreter``, in place of its compiler to the JVM's bytecode.
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -48,7 +47,7 @@ def _listed() -> list[str]:
     with tempfile.TemporaryDirectory(prefix="fuzz-build-") as temporary:
         _copied("[0.0,)", Path(temporary), WORKERS / "endive", what)
     told = _maven("help:evaluate", "-DforceStdout", "-Dexpression=settings.localRepository", what=what)
-    found = [line for line in re.sub(r"\x1b\[\d*m", "", told).splitlines() if line.startswith("/")]
+    found = [line for line in told.splitlines() if line.startswith("/")]
     folder = Path(found[-1] if found else "/", *GROUP.split("."), "compiler")
     versions: set[str] = set()
     for path in folder.glob("maven-metadata-*.xml"):

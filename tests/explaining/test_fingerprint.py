@@ -128,8 +128,10 @@ def test_every_switch_of_an_engine_is_another_id(id: str) -> None:
 def test_engines_with_settings_say_which_matter() -> None:
     assert {name for name in engine_names() if hasattr(adapter(name), "switches")} == {
         "compiler",
+        "deno",
         "endive",
         "jsc",
+        "regalloc2",
         "v8",
         "wasmtime",
         "wazero",
