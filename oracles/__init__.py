@@ -11,7 +11,7 @@ reference judges nothing, and neither imports the other.
 ``engine``           what an engine is: its id, its capabilities, its limits, the protocol of an adapter
 ``engines/``         one adapter a file; the listing is the registry
 ``remote/``          engines in worker processes: processes, how they are forked and confined, protocol, linking modules
-``workers/``         the programs that run in those processes, in Python, JavaScript, Go and Rust
+``workers/``         the programs that run in those processes, in Python, JavaScript, Go, Rust and Java
 ``command/``         an engine that is a command line of the user's
 ``transforming``     tools that must preserve what a module means, by running what they make; one a file in
                      ``transformers/``

@@ -59,6 +59,8 @@ _SHELLS: Final = {
 }
 """By executable: the adapter for the engine in it, the npm package for each machine, and where it lies in that."""
 
+_COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+"""Some clients reset colours that they were told not to use."""
 _STEP_SECONDS: Final = 900
 _LOOK_SECONDS: Final = 0.05
 _TELL_SECONDS: Final = 2.0
@@ -375,14 +377,15 @@ def run_client(command: list[str], what: str, seconds: float = _STEP_SECONDS) ->
             )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineUnavailable(f"{what} could not be fetched: {error}") from None
+    text = _COLOUR.sub("", done.stdout)
     if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if line.strip() and "notice" not in line]
-        signs = ("from versions", "No matching version", "rror", "ERR", "")
+        lines = [line for line in text.splitlines() if line.strip() and "notice" not in line]
+        signs = ("from versions", "No matching version", "Could not find artifact", "rror", "ERR", "")
         told = next((line for sign in signs for line in lines if sign in line), "")
         if known := re.search(r"\(from versions: ([^)]*\d[^)]*)\)", told):
             raise EngineUnavailable(f"there is no {what}: the nearest are {', '.join(_nearest(what, known[1]))}")
         raise EngineUnavailable(f"{what} could not be fetched: {told.strip()[:300]}")
-    return done.stdout
+    return text
 
 
 def _nearest(what: str, known: str, count: int = 2) -> list[str]:

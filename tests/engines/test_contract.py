@@ -67,12 +67,17 @@ def test_results_of_all_types_in_one_call_keep_every_bit(engine: Engine, wat: Wa
     assert got.values == given[::-1]
 
 
+FEW_RESULTS = {"endive": 160}
+"""The compiler boxes results by a method, and one of the JVM has at most 255 words (docs/found/endive.md)."""
+
+
 @pytest.mark.parametrize("entry", BOTH)
 def test_a_thousand_mixed_results(engine: Engine, wat: Wat, entry: Entry) -> None:
     rng = random.Random(7)
-    kinds = [rng.choice(kinds_of(engine)) for _ in range(1000)]
+    count = FEW_RESULTS.get(str(engine.id), 1000)
+    kinds = [rng.choice(kinds_of(engine)) for _ in range(count)]
     given = tuple(Value(kind, rng.getrandbits(WIDTHS[kind])) for kind in kinds)
-    gets = " ".join(f"local.get {i}" for i in range(1000))
+    gets = " ".join(f"local.get {i}" for i in range(count))
     text = f'(module (func (export "f") (param {" ".join(kinds)}) (result {" ".join(kinds)}) {gets}))'
     got = only(run(engine, wat(text, Invocation("f", given, entry))))
     assert isinstance(got, Returned)

@@ -111,7 +111,8 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
-    "jsc:omg", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "compiler",
+    "jsc:omg", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "endive",
+    "endive:interpreter", "compiler",
     "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
@@ -129,6 +130,7 @@ def test_engines_with_settings_say_which_matter() -> None:
     assert {name for name in engine_names() if hasattr(adapter(name), "switches")} == {
         "compiler",
         "deno",
+        "endive",
         "jsc",
         "regalloc2",
         "v8",
