@@ -1,7 +1,7 @@
 """Meetings of instructions by enumeration, not by luck: what the target ``pairs`` goes through.
 
 A miscompile that shows where two ordinary instructions meet in one particular way is met by a random tree once in 10^4
-to 10^6 cases. There are about 200,000 such meetings, so they are listed, and each is a small function of its own:
+to 10^6 cases. There are about 160,000 such meetings, so they are listed, and each is a small function of its own:
 
 ==============  ======================================================================================================
 ``rows``        which instructions make and take which type, and what their immediates are
