@@ -126,7 +126,8 @@ def essentials(
         module = decode(case.content)
     except WasmError:
         return Essentials()
-    shape = shape_of(measure(module))
+    measured = measure(module)
+    shape = shape_of(measured)
     rows = frozenset(name for name in present_rows(module) if not is_plumbing(name) or name in _GLOBALS)
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
@@ -134,7 +135,7 @@ def essentials(
     use = wrong_use(case, wrong) if wrong is not None else None
     if use is not None and _goes_away(without(case, use[0].name, dead), still_shows):
         return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True)
-    sizes = {side: size for side, size in measure(module).items() if size >= LEAST.get(side, size + 1)}
+    sizes = {side: size for side, size in measured.items() if size >= LEAST.get(side, size + 1)}
     for side, size in sizes.items():
         match is_about(case, {side: LEAST[side]}, still_shows, small=small):
             case True:

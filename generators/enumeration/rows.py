@@ -120,7 +120,7 @@ def _masks() -> tuple[tuple[int, ...], ...]:
         add(width, [2 * i for i in range(n)])  # even ones of both
         add(width, [2 * i + 1 for i in range(n)])  # odd ones of both
         add(width, [i - i % 2 + n * (i % 2) for i in range(n)])  # even ones of each in turn
-        add(width, [i | 1 if i % 2 == 0 else n + (i | 1) - 0 for i in range(n)])  # odd ones of each in turn
+        add(width, [i + 1 if i % 2 == 0 else n + i for i in range(n)])  # odd ones of each in turn
         add(width, [0] * n)  # broadcasts
         add(width, [n - 1] * n)
         add(width, [2 * n - 1] * n)

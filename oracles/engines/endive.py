@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from oracles.built import WORKERS, BuiltReleases, tool
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch
+from oracles.engines import _two_tiers
 from oracles.provision import run_client
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
@@ -69,19 +70,12 @@ RELEASES: Final = BuiltReleases("endive", _listed, _build)
 
 def check(id: EngineId) -> EngineId:
     """The canonical form. Raises ``UsageError``."""
-    for key, value in id.settings:
-        if key not in VALUES or value != "on":
-            raise UsageError(f"{key}={value} is no setting of Endive: it has interpreter")
-    if id.path:
-        raise UsageError("Endive comes from Maven: write endive or endive@VERSION")
-    return id
+    return _two_tiers.check(id, "Endive", "comes from Maven")
 
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
-    """The other of its two engines."""
-    if id.get("interpreter"):
-        return (Switch("compiler", "interpreter", (("interpreter", ""),)),)
-    return (Switch("interpreter", "compiler", (("interpreter", "on"),), plainer=True),)
+    """The other of its two tiers."""
+    return _two_tiers.switches(id)
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
