@@ -4,6 +4,8 @@ From the bottom to the top:
 
 ``interface``
     A module's outside, read from its bytes without its code. A type is one character there, its *kind*.
+``outer``
+    What is asked of that as a whole: memories, and tags that have a name.
 ``wasmbytes``
     Pieces of the binary format. ``piece`` turns instructions as text into bytes with holes.
 ``imports``, ``wrapper``

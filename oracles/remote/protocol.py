@@ -71,13 +71,10 @@ from oracles.remote.interface import (
     TABLE,
     TYPE_NAMES,
     Interface,
-    KnownTag,
     Unreadable,
-    is_shared,
-    known_tags,
-    outer_memories,
     read_interface,
 )
+from oracles.remote.outer import KnownTag, is_shared, known_tags, outer_memories
 from oracles.remote.ready import ready_module
 from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from oracles.engine import Capabilities, EngineId, Limits
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.glue import call_glue, read_glue
-from oracles.remote.interface import FUNC, GLOBAL, TYPE_NAMES, Interface, Unreadable, known_tags, read_interface
+from oracles.remote.interface import FUNC, GLOBAL, TYPE_NAMES, Interface, Unreadable, read_interface
+from oracles.remote.outer import known_tags
 from oracles.remote.process import WorkerProcess
 from oracles.remote.protocol import (
     Flavour,

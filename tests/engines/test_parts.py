@@ -18,7 +18,8 @@ from oracles.modules.probes import BASIC, PROBES
 from oracles.modules.spectest import SPECTEST, SPECTEST_NO_TABLE64
 from oracles.remote.confinement import LAUNCHER
 from oracles.remote.crash import read_crash
-from oracles.remote.interface import FUNC, Unreadable, known_tags, read_interface
+from oracles.remote.interface import FUNC, Unreadable, read_interface
+from oracles.remote.outer import known_tags
 from oracles.remote.process import NOISE_LIMIT, Launch, Noise, WorkerProcess
 from oracles.remote.shells import WORKER as SHELL_WORKER
 from oracles.remote.wrapper import wrapper_for
