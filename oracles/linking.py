@@ -52,9 +52,9 @@ class TableItem:
     type: TableType
     size: int
 
+    @abstractmethod
     def grow(self, delta: int, value: Any) -> int:
         """Add elements; the old size, or -1 if that is more than allowed."""
-        raise NotImplementedError
 
     def current_type(self) -> TableType:
         """The type with the present size as its minimum, as linking sees it (spec 4.5.3.2)."""
@@ -69,9 +69,9 @@ class MemoryItem:
     type: MemType
     pages: int
 
+    @abstractmethod
     def grow(self, delta: int) -> int:
         """Add pages; the old number of pages, or -1 if that is more than allowed."""
-        raise NotImplementedError
 
     def current_type(self) -> MemType:
         """The type with the present size as its minimum, as linking sees it (spec 4.5.3.3)."""
