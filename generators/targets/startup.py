@@ -273,7 +273,7 @@ def _past_the_end(program: Program, fn: Function, source: ChoiceSource) -> None:
 def _statement(program: Program, fn: Function, source: ChoiceSource) -> None:
     """One statement on memories, tables or globals; sometimes the host acts before."""
     acting = program.shell.kit(_Acting).all
-    if acting and source.one_in(4):
+    if acting and source.chance(3, 16):
         source.pick(acting).call(fn, source)
     steps = _STEPS if program.config.allows(Feature.REFERENCE_TYPES) else _PLAIN_STEPS
     step: Step = source.weighted(steps)

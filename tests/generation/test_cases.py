@@ -214,7 +214,7 @@ def test_no_function_stores_hundreds_of_host_tokens() -> None:
         assert max(sum(row.name == "table.set" for row, _ in func.body) for func in module.funcs) <= 32
 
 
-PINNED = "8:bfa461a869cd072e"
+PINNED = "8:8f9f6f7d5db3ee7d"
 
 
 def test_a_new_program_needs_a_new_version() -> None:

@@ -111,7 +111,7 @@ def test_what_runs(cases: list[tuple[Case, Module]]) -> None:
 
 
 def test_a_wrong_segment_shows(cases: list[tuple[Case, Module]]) -> None:
-    """One bit of one active data segment: two in three show. The others are covered by a later segment or by the host,
+    """One bit of one active data segment: seven in ten show. The others are covered by a later segment or by the host,
     or lie where nobody looks in a memory that is private."""
     tried = missed = 0
     for case, module in cases[:RUN]:
@@ -120,7 +120,7 @@ def test_a_wrong_segment_shows(cases: list[tuple[Case, Module]]) -> None:
             tried += 1
             missed += _seen(run_case(wrong)) == _seen(run_case(case, module))
     assert tried >= RUN // 2
-    assert missed <= 0.35 * tried
+    assert missed <= 0.3 * tried
 
 
 def _flipped(case: Case) -> Case | None:
