@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from wasm.case import INDEPENDENT, Case
@@ -26,7 +26,7 @@ def wrong_parts(case: Case, wrong: Callable[[Case], bool]) -> Iterator[Case]:
     groups = [names[at : at + len(names) // 4 + 1] for at in range(0, len(names), len(names) // 4 + 1)]
     while groups:
         group = groups.pop()
-        part = _only(case, group)
+        part = only(case, group)
         if len(group) == 1:
             cut = cut_out(part)
             if wrong(cut):
@@ -36,7 +36,8 @@ def wrong_parts(case: Case, wrong: Callable[[Case], bool]) -> Iterator[Case]:
             groups += [group[:middle], group[middle:]]
 
 
-def _only(case: Case, names: list[str]) -> Case:
+def only(case: Case, names: Collection[str]) -> Case:
+    """The case with the invocations of these exports alone."""
     wanted = frozenset(names)
     return replace(case, invocations=tuple(call for call in case.invocations if call.export in wanted), sites=())
 
