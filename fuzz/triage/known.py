@@ -3,7 +3,8 @@
     [[known]]
     id = "wasmtime-12318"
     link = "https://github.com/bytecodealliance/wasmtime/issues/12318"
-    engine = "wasmtime"                 # an engine's name; without it, any
+    engine = "wasmtime"                 # an engine's name, with settings that it must have ("wasmtime:target=aarch64"),
+                                        # or a list of such; without it, any
     versions = ">=31.0.0, <40.0.2"      # of the engine that dissents; without it, all
     expires = 2027-06-30                # from then on the entry no longer excuses anything
     family = "cranelift"                # the signature's fields; each left out matches anything
@@ -28,7 +29,7 @@ from typing import Any, Final
 
 from fuzz.records.finding import Signature
 from fuzz.records.regular_file import read_regular
-from oracles.engine import UsageError
+from oracles.engine import EngineId, UsageError
 from wasm.errors import UserError
 
 _FIELDS: Final = {
@@ -45,11 +46,12 @@ class KnownFileError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One entry; ``versions`` are clauses (operator, release), all of which must hold."""
+    """One entry; ``versions`` are clauses (operator, release), all of which must hold. ``engines`` are a name and the
+    settings that it must have at the least, one of which must hold."""
 
     id: str
     link: str
-    engine: str = ""
+    engines: tuple[tuple[str, frozenset[tuple[str, str]]], ...] = ()
     versions: tuple[tuple[str, tuple[int, ...]], ...] = ()
     expires: datetime.date | None = None
     family: str = ""
@@ -61,8 +63,9 @@ class Known:
 
     def covers(self, engine: str, version: str) -> bool:
         """Whether an engine (its canonical id) at a release is one that this entry speaks of."""
-        name = re.split(r"[@:]", engine, maxsplit=1)[0]
-        return self.engine in ("", name) and all(_holds(clause, _release(version)) for clause in self.versions)
+        id = EngineId.read(engine)
+        fits = any(name == id.name and wanted <= set(id.settings) for name, wanted in self.engines)
+        return (fits or not self.engines) and all(_holds(clause, _release(version)) for clause in self.versions)
 
     def matches(self, signature: Signature) -> bool:
         return (
@@ -177,15 +180,18 @@ def _entry(path: Path, number: int, table: Any) -> Known:
     if expires is not None and type(expires) is not datetime.date:
         raise KnownFileError(f"{where}: expires must be a date, as 2027-06-30")
     ops = table.get("opcodes", [])
-    words = [value for key, value in table.items() if key not in ("expires", "opcodes")]
-    if not all(isinstance(value, str) for value in words) or not (
-        isinstance(ops, list) and all(isinstance(op, str) for op in ops)
+    engine = table.get("engine", [])
+    engines = [engine] if isinstance(engine, str) else engine
+    words = [value for key, value in table.items() if key not in ("expires", "opcodes", "engine")]
+    if not all(isinstance(value, str) for value in words) or not all(
+        isinstance(listed, list) and all(isinstance(one, str) for one in listed) for listed in (ops, engines)
     ):
-        raise KnownFileError(f"{where}: every field is a string, but for expires (a date) and opcodes (strings)")
+        text = "every field is a string, but for expires (a date), opcodes (strings) and engine (one or several)"
+        raise KnownFileError(f"{where}: {text}")
     return Known(
         id=table["id"],
         link=table["link"],
-        engine=table.get("engine", ""),
+        engines=tuple(_engine(where, text) for text in engines),
         versions=tuple(_clause(where, clause) for clause in table.get("versions", "").split(",") if clause.strip()),
         expires=expires,
         family=table.get("family", ""),
@@ -195,6 +201,16 @@ def _entry(path: Path, number: int, table: Any) -> Known:
         place=_pattern(where, table.get("place")),
         opcodes=frozenset(ops),
     )
+
+
+def _engine(where: str, text: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    try:
+        id = EngineId.read(text.strip())
+    except UsageError as error:
+        raise KnownFileError(f"{where}: {error}") from None
+    if id.version or id.path:
+        raise KnownFileError(f"{where}: engine {text.strip()!r} names a release: that is what versions is for")
+    return id.name, frozenset(id.settings)
 
 
 def _pattern(where: str, text: str | None) -> re.Pattern[str] | None:

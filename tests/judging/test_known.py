@@ -49,6 +49,22 @@ def test_an_entry_excuses_its_finding_in_its_versions_only(tmp_path: Path) -> No
     assert issues.match(VALUE, [("v8", "33.0.0")]) == ""
 
 
+def test_an_entry_may_be_about_settings_and_about_several_engines(tmp_path: Path) -> None:
+    entry = """
+[[known]]
+id = "torn"
+link = "https://example.org/3"
+engine = ["wasmtime:target=aarch64", "wasmtime:target=riscv64+pulley", "jsc"]
+kind = "value"
+"""
+    issues = read(tmp_path, entry)
+    excused = [("wasmtime@50.0.1:target=aarch64+opt=none", "50.0.1"), ("jsc:omg", "1.4.5")]
+    assert issues.match(VALUE, excused) == "torn"
+    for other in ("wasmtime@50.0.1:opt=speed", "wasmtime:target=riscv64", "wasmtime:target=s390x", "v8:turbofan"):
+        assert issues.match(VALUE, [*excused, (other, "50.0.1")]) == ""
+    assert issues.unmatched([("wasmtime:opt=speed", "50.0.1")]) == []
+
+
 def test_every_field_of_the_signature_must_fit(tmp_path: Path) -> None:
     issues = read(tmp_path)
     for other in (
@@ -87,6 +103,9 @@ def test_an_entry_that_no_longer_matches_is_reported_if_its_engine_ran(tmp_path:
         ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'value'\nexpires = 'soon'\n", "must be a date"),
         ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 3\n", "is a string"),
         ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\n[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\n", "same id"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\nengine = ['a', 3]\n", "engine (one or several)"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\nengine = 'wasmtime@33.0.0'\n", "that is what versions is for"),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\nengine = 'Was mtime'\n", "entry 1: "),
         ("known = 3\n", "[[known]]"),
         ("[[", "not TOML"),
     ],
