@@ -225,16 +225,30 @@ def wasmtime(version: str, offline: bool = False, machine: str = "") -> Path:
 
     def install(folder: Path) -> None:
         others = [f"--platform={name}" for name in _PLATFORMS.get(machine, ())]
-        run_client(
-            [*find_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "-q",
-             "--root-user-action", "ignore", *(["--only-binary=:all:", *others] if others else []),
-             "--target", str(folder), f"wasmtime=={version}"],
-            what,
-        )  # fmt: skip
+        _pip_install(folder, f"wasmtime=={version}", what, ["--only-binary=:all:", *others] if others else [])
         if not any(folder.glob("wasmtime/*/_*wasmtime.*")):
             raise EngineUnavailable(f"{what} has no native library for {'it' if machine else 'this machine'}")
 
     return provide(f"wasmtime-{machine}" if machine else "wasmtime", version, install, offline)
+
+
+def wheel(package: str, version: str, offline: bool = False) -> Path:
+    """The folder with a release of a Python package and none of what it depends on, installing it if needed; a wheel
+    for this Python and this machine. Raises ``EngineUnavailable``."""
+    what = f"{package} {version}"
+
+    def install(folder: Path) -> None:
+        _pip_install(folder, f"{package}=={version}", what, ["--only-binary=:all:"])
+
+    return provide(package, version, install, offline)
+
+
+def _pip_install(folder: Path, wanted: str, what: str, options: list[str]) -> None:
+    run_client(
+        [*find_pip(), "install", "--no-deps", "--no-compile", "--disable-pip-version-check", "--no-input", "-q",
+         "--root-user-action", "ignore", *options, "--target", str(folder), wanted],
+        what,
+    )  # fmt: skip
 
 
 def shell(name: str, version: str, offline: bool = False) -> Path:

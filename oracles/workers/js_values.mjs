@@ -109,6 +109,7 @@ const TRAPS = [
   [/function signature mismatch/, ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]],
   [/null function/, ["UNINITIALIZED_ELEMENT"]],
   // JavaScriptCore's signature of null matches none.
+  [/indirect call signature mismatch/, ["INDIRECT_TYPE_MISMATCH"]],
   [/signature.*does not match/, ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]],
   [/indirect call to null/, ["UNINITIALIZED_ELEMENT"]],
   // A cast of null in JavaScriptCore is an access to it.
@@ -117,7 +118,8 @@ const TRAPS = [
   [/illegal cast|cast failure|bad cast|failed to cast/i, ["CAST_FAILURE"]],
   [/unaligned/i, ["UNALIGNED_ATOMIC"]],
   [/Atomics\.wait|not shared|non-shared/, ["EXPECTED_SHARED_MEMORY"]],
-  [/index out of bounds/, ["MEMORY_OOB", "TABLE_OOB", "UNDEFINED_ELEMENT"]],
+  // SpiderMonkey has one message for every index.
+  [/index out of bounds/, ["MEMORY_OOB", "TABLE_OOB", "UNDEFINED_ELEMENT", "ARRAY_OOB"]],
   [/unreachable/i, ["UNREACHABLE"]],
 ];
 

@@ -2,16 +2,13 @@
 //
 // Started as `node FLAGS js_worker.mjs CONFIG` (or by bun, or deno) with CONFIG a JSON object that has `fds` (requests, replies,
 // progress) and `rounds` (how often each case runs, on fresh instances of one module; the last one counts).
-// The protocol is in oracles/remote/protocol.py. Another shell needs its own `io` only: blocking reads and writes of frames.
+// Another shell needs its own `io` only (js_serve.mjs): SpiderMonkey has it from Python (spidermonkey_worker.py).
 // Bits never pass through JavaScript numbers: wrapper, peer and reader modules, made by the harness, keep them in wasm.
 
 import fs from "node:fs";
 import process from "node:process";
 import zlib from "node:zlib";
-import { cases } from "./js_case.mjs";
-import { scripts } from "./js_script.mjs";
-
-const PROTOCOL = 1;
+import { serve } from "./js_serve.mjs";
 
 const config = JSON.parse(process.argv[2]);
 // A minor collection moves what is young, a full one moves it on and takes what is dead; JavaScriptCore has one kind.
@@ -47,7 +44,6 @@ const io = {
     for (let at = 0; at < data.length; ) at += fs.writeSync(this.fds[1], data, at);
   },
   progress: Buffer.alloc(8),
-  times: [0, 0, 0, 0],
   at(phase, invocation = -1) {
     this.progress.writeUInt32LE(phase, 0);
     this.progress.writeInt32LE(invocation, 4);
@@ -58,6 +54,12 @@ const io = {
     return (user + system) / 1e6;
   },
   crc32: zlib.crc32 ?? tableCrc32,
+  about() {
+    const { v8, node, webkit, bun, deno } = process.versions;
+    const [shell, engine, host] = bun ? ["bun", webkit, bun] : deno ? ["deno", v8, deno] : ["node", v8, node];
+    const library = process.platform === "linux" ? fs.realpathSync("/proc/self/exe") : process.execPath;
+    return { library, shell, engine, host };
+  },
 };
 
 let crcTable = null;
@@ -71,59 +73,4 @@ function tableCrc32(data) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-function receive() {
-  const head = io.read(4);
-  const frame = head && io.read(head.readUInt32LE(0));
-  if (!frame) return null;
-  const size = frame.readUInt32LE(0);
-  const header = JSON.parse(frame.toString("utf8", 4, 4 + size));
-  let at = 4 + size;
-  const blobs = (header.blobs ?? []).map((length) => frame.subarray(at, (at += length)));
-  return { header, blobs };
-}
-
-function reply(header, body) {
-  const text = Buffer.from(JSON.stringify(header).replace(/[\u0080-\uffff]/g, escaped));
-  const length = body.reduce((sum, part) => sum + part.length, 0);
-  const head = Buffer.alloc(8);
-  const times = Buffer.alloc(40);
-  [io.cpu(), ...io.times].forEach((seconds, i) => times.writeDoubleLE(seconds, 8 * i));
-  io.times = [0, 0, 0, 0];
-  head.writeUInt32LE(4 + text.length + length + times.length, 0);
-  head.writeUInt32LE(text.length, 4);
-  io.write(Buffer.concat([head, text, ...body, times]));
-}
-
-function escaped(unit) {
-  return "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0");
-}
-
-function hello(header, blobs) {
-  const accepted = header.known ?? header.features.filter(([, at]) => WebAssembly.validate(blobs[at])).map(([n]) => n);
-  const { v8, node, webkit, bun, deno } = process.versions;
-  const [shell, engine, host] = bun ? ["bun", webkit, bun] : deno ? ["deno", v8, deno] : ["node", v8, node];
-  const library = process.platform === "linux" ? fs.realpathSync("/proc/self/exe") : process.execPath;
-  return { answer: { protocol: PROTOCOL, features: accepted, library, shell, engine, host }, body: [] };
-}
-
-const verbs = { hello, ...cases(io), ...scripts(io) };
-let sinceCollection = 0;
-
-function attempt({ header, blobs }) {
-  try {
-    return verbs[header.do](header, blobs);
-  } catch (error) {
-    // A fault of ours must not pass for one of the engine's.
-    return { answer: { broken: String(error?.stack ?? error) }, body: [] };
-  }
-}
-
-for (let request; (request = receive()) !== null; ) {
-  const { answer, body } = attempt(request);
-  reply(answer, body);
-  // Modules and memories hold far more outside the heap than inside, so the collector would not run often enough.
-  if (++sinceCollection >= 64 && collect) {
-    collect();
-    sinceCollection = 0;
-  }
-}
+serve(io);

@@ -1,0 +1,66 @@
+"""SpiderMonkey, through the Python package pythonmonkey: ``@VERSION`` of it from the Python package index, or the
+newest at hand.
+
+Settings: ``baseline`` (the baseline compiler alone), ``ion`` (the optimising one alone), neither for SpiderMonkey's own
+tiering, in which a function that gets hot is compiled again on another thread. The worker proves that the compiler asked
+for is the one that runs. Shared memories are off in this build.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from oracles import provision
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.remote.imports import SCRIPT_KINDS
+from oracles.remote.process import Launch
+from oracles.remote.protocol import Flavour
+from oracles.remote.shells import FLAG, check_tiers, tier_of, tier_switches
+from oracles.remote.worker_engine import Worker, WorkerEngine
+
+PACKAGE: Final = "pythonmonkey"
+TIERS: Final = ("baseline", "ion")
+CONTRACT: Final = ("spidermonkey", *(f"spidermonkey:{tier}" for tier in TIERS))
+NOISE: Final = re.compile(r"CompileError: wasm validation error: at offset \d+: |wasm validation error: at offset \d+: ")
+"""What it says of every module that it refuses."""
+WORKER: Final = str(Path(__file__).parents[1] / "workers" / "spidermonkey_worker.py")
+RELEASES: Final = provision.Registry(PACKAGE, partial(provision.wheel, PACKAGE), listed=PACKAGE, since="1.1.0")
+
+
+def check(id: EngineId) -> EngineId:
+    """The canonical form. Raises ``UsageError``."""
+    for key, _ in id.settings:
+        if key.startswith(FLAG):
+            raise UsageError(f"{key} is no setting of spidermonkey: it has {', '.join(TIERS)}")
+    if id.path:
+        raise UsageError("spidermonkey is a Python package: write spidermonkey or spidermonkey@VERSION")
+    return check_tiers(id, TIERS)
+
+
+def switches(id: EngineId) -> tuple[Switch, ...]:
+    """The other tiers."""
+    return tier_switches(id, TIERS)
+
+
+def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
+    """Open it, fetching the release if it is asked for and missing."""
+    version = id.version or next(iter(reversed(RELEASES.at_hand())), "")
+    if not version:
+        raise EngineUnavailable("no spidermonkey is at hand: write spidermonkey@VERSION to fetch one through pip")
+    folder = RELEASES.get(version, offline)
+    tier = tier_of(id, TIERS)
+    argv = (sys.executable, "-I", "-S", WORKER, str(folder), tier, "{in}", "{out}", "{progress}")
+
+    def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        if doubt := hello["doubt"]:
+            raise EngineUnavailable(f"{id}: {doubt}")
+        if hello["host"] != version:
+            raise EngineUnavailable(f"{id}: {PACKAGE} {hello['host']} ran instead")
+        return version, (f"SpiderMonkey {hello['engine']}, in {PACKAGE}",)
+
+    family = f"spidermonkey-{tier or 'baseline'}"
+    return WorkerEngine(id, Worker(Launch(argv), Flavour(SCRIPT_KINDS, False), family, loaded), limits)
