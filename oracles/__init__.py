@@ -23,7 +23,8 @@ reference judges nothing, and neither imports the other.
 ``judge/``           what may differ, what excuses a difference, who is probably wrong (docs/judging.md)
 ``suite/``           the official test suite
 ``provision``        fetching releases of engines
-``built``            workers around an engine that is a library, built once a release; ``crates`` is that by cargo
+``built``            workers around an engine that is a library, built once a release; ``crates`` is that by cargo,
+                     ``maven`` for the JVM
 ``builds/``          building what nobody releases, by cargo
 ``emulation``        other kinds of machines: linking for them, and running that under qemu
 ``cpu``              what this machine's CPU can do

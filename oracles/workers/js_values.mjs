@@ -99,6 +99,8 @@ const TRAPS = [
   [/Out of bounds array\.init_data/, ["MEMORY_OOB", "ARRAY_OOB"]],
   [/Out of bounds array\.init_elem/, ["TABLE_OOB", "ARRAY_OOB"]],
   [/memory access out of bounds|out of bounds memory access/i, ["MEMORY_OOB"]],
+  // SpiderMonkey's, where a segment is shorter than the array that is made from it.
+  [/too many array elements/, ["MEMORY_OOB", "TABLE_OOB", "ARRAY_OOB", "ALLOCATION_TOO_LARGE"]],
   [/array element access out of bounds|array access out of bounds|out of bounds array/i, ["ARRAY_OOB"]],
   [/array is too large|array too large|failed to allocate new array/i, ["ALLOCATION_TOO_LARGE"]],
   [
@@ -117,6 +119,11 @@ const TRAPS = [
   [/null pointer|null reference|rethrowing null|null value/i, ["NULL_REFERENCE"]],
   [/illegal cast|cast failure|bad cast|failed to cast/i, ["CAST_FAILURE"]],
   [/unaligned/i, ["UNALIGNED_ATOMIC"]],
+  // GraalWasm's.
+  [/^Element index '-?\d+' out of table bounds/, ["UNDEFINED_ELEMENT"]],
+  [/^Table element at index \d+ is uninitialized/, ["UNINITIALIZED_ELEMENT"]],
+  [/types differ in the indirect call/, ["INDIRECT_TYPE_MISMATCH"]],
+  [/memory access at address .* out-of-bounds|^memory access of negative length/, ["MEMORY_OOB"]],
   [/Atomics\.wait|not shared|non-shared/, ["EXPECTED_SHARED_MEMORY"]],
   // SpiderMonkey has one message for every index.
   [/index out of bounds/, ["MEMORY_OOB", "TABLE_OOB", "UNDEFINED_ELEMENT", "ARRAY_OOB"]],
@@ -134,7 +141,9 @@ export function ended(error, tags, names) {
   if (/out of memory|could not allocate|allocation failed|couldn't create (table|memory)/i.test(message)) {
     return { outcome: ["out_of_memory", message], slots: none };
   }
-  if (error instanceof WebAssembly.RuntimeError) {
+  // GraalJS makes a LinkError of what traps in a start function.
+  const trap = error instanceof WebAssembly.RuntimeError || (globalThis.Graal && error instanceof WebAssembly.LinkError);
+  if (trap) {
     const found = TRAPS.find(([pattern]) => pattern.test(message));
     if (found) return { outcome: ["trapped", found[1], message], slots: none };
   }

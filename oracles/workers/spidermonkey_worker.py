@@ -1,7 +1,8 @@
-"""The worker for SpiderMonkey: ``python -I spidermonkey_worker.py FOLDER TIER IN OUT PROGRESS``.
+"""The worker for SpiderMonkey: ``python -I spidermonkey_worker.py FOLDER TIER IN OUT PROGRESS PROGRAM``.
 
 FOLDER has the package ``pythonmonkey``, of which nothing is used but the extension module: JavaScript in this process.
-In it runs the same worker as in other shells (``js_serve.mjs``), which reads and writes by functions of Python.
+In it runs the same worker as in other shells (PROGRAM, ``oracles.remote.scripted``), which reads and writes by
+functions of Python.
 
 SpiderMonkey has two compilers of WebAssembly. TIER is ``baseline`` or ``ion`` for one of them, or "" for both, where a
 function that gets hot is compiled again. No option of pythonmonkey switches them, but the library's own function does
@@ -13,7 +14,6 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
-import re
 import struct
 import sys
 import time
@@ -22,20 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-MODULES = ("js_buffer", "js_values", "js_hosts", "js_case", "js_script", "js_serve")
-"""In an order in which each comes after what it imports."""
 TIERS = {"baseline": 30, "ion": 31}
-"""``JSJIT_WASM_JIT_BASELINE`` and ``JSJIT_WASM_JIT_OPTIMIZING`` in SpiderMonkey's enumeration ``JSJitCompilerOption``."""
+"""Numbers of SpiderMonkey's enumeration ``JSJitCompilerOption``, of this release and those near it."""
 SETTER = "_Z29JS_SetGlobalJitCompilerOptionP9JSContext19JSJitCompilerOptionj"
 DEAD_LOCALS = 100
 """In the function that ``prove`` calls: locals that hold something for no one."""
-
-
-def bundle(names: tuple[str, ...], body: str) -> str:
-    """The text of modules as that of one function ``(io) => ...`` that ends with ``body``: there is no loader here."""
-    texts = [re.sub(r"^import .*;$|^export (?=\w)", "", (HERE / f"{name}.mjs").read_text(), flags=re.M) for name in names]
-    return "(io) => {\n'use strict';\n" + "\n".join(texts) + f"\n{body}\n}}"
 
 
 class Compilers:
@@ -103,9 +94,9 @@ def prove(compilers: Compilers, evaluate: Callable[[str], Any]) -> str:
 
 def about(folder: Path, library: str) -> dict[str, str]:
     """Who runs: the release of the package, and of SpiderMonkey by its library's name."""
-    host = next(iter(folder.glob("pythonmonkey-*.dist-info"))).name.split("-")[1].removesuffix(".dist")
+    host = next(iter(folder.glob("pythonmonkey-*.dist-info"))).stem.partition("-")[2]
     engine = next((path.stem.partition("-")[2] for path in (folder / "pythonmonkey").glob("libmozjs-*")), "?")
-    return {"library": library, "shell": "pythonmonkey", "engine": engine, "host": host.removesuffix(".dist")}
+    return {"library": library, "shell": "pythonmonkey", "engine": engine, "host": host}
 
 
 def fill(source: int, target: memoryview) -> bool:
@@ -124,7 +115,7 @@ def write(target: int, data: memoryview) -> None:
 
 
 def main() -> None:
-    folder, tier, *fds = sys.argv[1:]
+    folder, tier, *fds, program = sys.argv[1:]
     requests, replies, progress = map(int, fds)
     path = str(Path(folder) / "pythonmonkey" / "pythonmonkey.so")
     spec = importlib.util.spec_from_file_location("pythonmonkey", path)
@@ -148,24 +139,7 @@ def main() -> None:
         "sweep": module.collect,
         "facts": facts,
     }
-    module.eval(bundle(MODULES, OWN))(host)
+    module.eval(Path(program).read_text(encoding="utf-8"))(host)
 
-
-OWN = """
-const facts = Object.fromEntries(Object.entries(io.facts));
-serve({
-  rounds: 1,
-  read(size) {
-    const data = Buffer.alloc(size);
-    return io.fill(data) ? data : null;
-  },
-  write: (data) => io.send(data),
-  at: (phase, invocation = -1) => io.record(phase, invocation),
-  cpu: () => io.cpu(),
-  crc32: (data) => io.crc(data),
-  collect: () => io.sweep(),
-  about: () => facts,
-});
-"""
 
 main()

@@ -100,7 +100,7 @@ def test_json_lines_are_as_the_page_says(
         ((), "names no engine: add --engine"),
         (
             ("--engine", "compiler"),
-            "there are no releases of compiler, only of deno, endive, jsc, regalloc2, transformed, v8, ",
+            "there are no releases of compiler, only of deno, endive, graalwasm, jsc, regalloc2, spidermonkey, ",
         ),
         (("--engine", "interpreter"), "there are no releases of interpreter"),
         (("--engine", "wasmtime@/lib/x.so"), "is one build"),

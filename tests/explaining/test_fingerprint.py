@@ -112,7 +112,7 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
     "jsc:omg", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "endive",
-    "endive:interpreter", "compiler",
+    "endive:interpreter", "compiler", "spidermonkey", "spidermonkey:ion",
     "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
@@ -133,6 +133,7 @@ def test_engines_with_settings_say_which_matter() -> None:
         "endive",
         "jsc",
         "regalloc2",
+        "spidermonkey",
         "v8",
         "wasmer",
         "wasmtime",
