@@ -30,6 +30,12 @@ VALUES = Path(v8.__file__).parents[1] / "workers" / "js_values.mjs"
         ("Out of bounds array.init_elem", ["TABLE_OOB", "ARRAY_OOB"]),
         ("Out of bounds array.get", ["ARRAY_OOB"]),
         ("Failed to allocate new array", ["ALLOCATION_TOO_LARGE"]),
+        ("index out of bounds", ["MEMORY_OOB", "TABLE_OOB", "UNDEFINED_ELEMENT", "ARRAY_OOB"]),
+        ("indirect call signature mismatch", ["INDIRECT_TYPE_MISMATCH"]),
+        ("too many array elements", ["MEMORY_OOB", "TABLE_OOB", "ARRAY_OOB", "ALLOCATION_TOO_LARGE"]),
+        ("memory access of negative length -1.", ["MEMORY_OOB"]),
+        ("Element index '9' out of table bounds.", ["UNDEFINED_ELEMENT"]),
+        ("Table element at index 1 is uninitialized.", ["UNINITIALIZED_ELEMENT"]),
     ],
 )
 def test_messages(message: str, kinds: list[str], tmp_path: Path) -> None:
