@@ -1,0 +1,18 @@
+;; A vector's lanes shifted by a count that is negative as a signed number: only its lower bits count (4.3.2).
+(module
+  (func (export "u8") (param i32) (result i32)
+    (i8x16.extract_lane_u 0 (i8x16.shr_u (i8x16.splat (i32.const 255)) (local.get 0))))
+  (func (export "s8") (param i32) (result i32)
+    (i8x16.extract_lane_s 0 (i8x16.shr_s (i8x16.splat (i32.const 127)) (local.get 0))))
+  (func (export "l8") (param i32) (result i32)
+    (i8x16.extract_lane_u 0 (i8x16.shl (i8x16.splat (i32.const 255)) (local.get 0))))
+  (func (export "u16") (param i32) (result i32)
+    (i16x8.extract_lane_u 0 (i16x8.shr_u (i16x8.splat (i32.const 65535)) (local.get 0))))
+  (func (export "s16") (param i32) (result i32)
+    (i16x8.extract_lane_s 0 (i16x8.shr_s (i16x8.splat (i32.const 32767)) (local.get 0))))
+  (func (export "l16") (param i32) (result i32)
+    (i16x8.extract_lane_u 0 (i16x8.shl (i16x8.splat (i32.const 65535)) (local.get 0))))
+  (func (export "u32") (param i32) (result i32)
+    (i32x4.extract_lane 0 (i32x4.shr_u (i32x4.splat (i32.const -1)) (local.get 0))))
+  (func (export "u64") (param i32) (result i64)
+    (i64x2.extract_lane 0 (i64x2.shr_u (i64x2.splat (i64.const -1)) (local.get 0)))))
