@@ -10,12 +10,17 @@ import os
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from oracles.engine import EngineUnavailable
+from oracles.engine import EngineUnavailable, Limits
+
+TARGET: Final = "target"
+"""The setting of an id that names a machine."""
+_SLOWER: Final = 10
+"""What an emulator takes of CPU time where the machine itself takes one, about: 10 to 13 where it compiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,14 @@ def emulator(target: Target) -> tuple[str, ...]:
         text = f"install libc6-{target.debian}-cross and libgcc-s1-{target.debian}-cross, or name its root"
         raise EngineUnavailable(f"{target.name} has no C library in {root}: {text} by QEMU_LD_PREFIX")
     return (program, *(("-cpu", target.cpu) if target.cpu else ()), "-L", root)
+
+
+def scaled(limits: Limits, target: Target) -> Limits:
+    """Limits in which an emulator does what the machine itself would do."""
+    if target.is_own:
+        return limits
+    seconds = limits.cpu_seconds * _SLOWER
+    return replace(limits, cpu_seconds=seconds, wall_factor=max(2.0, limits.wall_factor / 2))
 
 
 def cargo_settings(target: Target, what: str) -> dict[str, str]:

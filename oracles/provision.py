@@ -194,10 +194,11 @@ def offered(name: str) -> list[str]:
     return [versions] if isinstance(versions, str) else [str(one) for one in versions]
 
 
-def _npm_package(name: str) -> str:
-    """The package that npm has ``node``, ``bun`` or ``deno`` in for this machine. Raises ``EngineUnavailable``."""
+def _npm_package(name: str, machine: str = "") -> str:
+    """The package that npm has ``node``, ``bun`` or ``deno`` in, for this machine or another. Raises
+    ``EngineUnavailable``."""
     engine, packages, _ = _SHELLS[name]
-    package = packages.get((sys.platform, os.uname().machine))
+    package = packages.get((sys.platform, machine or os.uname().machine))
     if package is None:
         text = f"there is no {name} package for this machine: install {name} and use {engine}@/PATH/TO/{name}"
         raise EngineUnavailable(text)
@@ -251,18 +252,19 @@ def _pip_install(folder: Path, wanted: str, what: str, options: list[str]) -> No
     )  # fmt: skip
 
 
-def shell(name: str, version: str, offline: bool = False) -> Path:
-    """The executable of a release of a shell, installing it if needed. Raises ``EngineUnavailable``."""
-    package = _npm_package(name)
+def shell(name: str, version: str, offline: bool = False, machine: str = "") -> Path:
+    """The executable of a release of a shell, for this machine or another, installing it if needed. Raises
+    ``EngineUnavailable``."""
+    package = _npm_package(name, machine)
 
     def install(folder: Path) -> None:
         run_client(
             [_npm(name, f"{name} {version}"), "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save",
-             "--prefix", str(folder), f"{package}@{version}"],
+             "--prefix", str(folder), *(["--force"] if machine else []), f"{package}@{version}"],
             f"{name} {version}",
         )  # fmt: skip
 
-    folder = provide(name, version, install, offline)
+    folder = provide(f"{name}-{machine}" if machine else name, version, install, offline)
     return folder / "node_modules" / package / _SHELLS[name][2]
 
 

@@ -8,7 +8,6 @@ first needed. It is run by qemu, unless the target is this machine's own kind.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +16,9 @@ from oracles import crates, provision
 from oracles.builds import wasmtime as builds_of
 from oracles.builds.options import PLAIN, Build
 from oracles.built import BuiltReleases
-from oracles.emulation import TARGETS, Target, emulator
+from oracles.emulation import TARGET, TARGETS, Target, emulator, scaled
 from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, UsageError
-from oracles.engines._wasmtime_settings import TARGET, worker_settings
+from oracles.engines._wasmtime_settings import worker_settings
 from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
@@ -28,8 +27,6 @@ from oracles.remote.worker_engine import Worker, WorkerEngine
 SINCE: Final = "24.0.0"
 """Before, the C API handed over references in other ways."""
 _WHEELS: Final = ("aarch64", "x86_64")
-_SLOWER: Final = 10
-"""What an emulator takes of CPU time where the machine itself takes one, about: 10 to 13 where it compiles."""
 _NEWEST: Final = "1000"
 """The release of a library that is named by its path."""
 WORKERS: Final = BuiltReleases(
@@ -94,14 +91,6 @@ def library(id: EngineId, version: str, offline: bool) -> Path:
         return builds_of.library(version, build, offline, kept)
     folder = _wheel(target_of(id), version, offline)
     return next(folder.glob("wasmtime/*/_*wasmtime.*"))
-
-
-def scaled(limits: Limits, target: Target) -> Limits:
-    """Limits in which an emulator does what the machine itself would do."""
-    if target.is_own:
-        return limits
-    seconds = limits.cpu_seconds * _SLOWER
-    return replace(limits, cpu_seconds=seconds, wall_factor=max(2.0, limits.wall_factor / 2))
 
 
 def open_foreign(

@@ -27,7 +27,7 @@ import re
 from typing import Final
 
 from oracles.builds.options import Build
-from oracles.emulation import TARGETS
+from oracles.emulation import TARGET, TARGETS
 from oracles.engine import BUILD, EngineId, UsageError
 from wasm.errors import nearest
 
@@ -42,7 +42,6 @@ _SINCE: Final[dict[str, tuple[str, ...]]] = {
 }
 """By preset, Cranelift's flags without ``has_`` of what came with it."""
 ANY: Final = "any"
-TARGET: Final = "target"
 VALUES: Final = {
     "opt": ("none", "speed", "speed_and_size"),
     "regalloc": ("backtracking", "single_pass"),

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from oracles.engine import Engine, EngineId, Limits, Switch
+from oracles.emulation import TARGET
+from oracles.engine import Engine, EngineId, Limits, Switch, UsageError
 from oracles.engines import v8
-from oracles.remote.shells import Shell, check_tiers, find_shell, open_shell, releases
+from oracles.remote.shells import Shell, check_tiers, find_shell, open_shell, released
 
-RELEASES: Final = releases("deno")
+RELEASES: Final = released("deno")
 CONTRACT: Final = ("deno", *(f"deno:{tier}" for tier in v8.TIERS))
 NOISE: Final = v8.NOISE
 SAFE_FLAGS: Final = v8.SAFE_FLAGS
@@ -22,7 +23,9 @@ _OWN: Final = ("run", "--quiet", "--no-config", "--no-lock", "--no-prompt", "--a
 
 
 def check(id: EngineId) -> EngineId:
-    """The canonical form: the tier, then the flags by name."""
+    """The canonical form: the tier, then the flags by name. Raises ``UsageError``."""
+    if id.get(TARGET):
+        raise UsageError(f"deno does not start under an emulator within a minute: write v8:{TARGET}={id.get(TARGET)}")
     return check_tiers(id, v8.TIERS)
 
 

@@ -1,9 +1,10 @@
 """JavaScriptCore, through bun: ``@VERSION`` of bun from the npm registry, ``@/path/to/bun``, or the newest at hand.
 
 Settings: ``ipint`` (the interpreter alone), ``bbq`` (the baseline compiler alone), ``omg`` (the optimising compiler),
-none for JavaScriptCore's own tiering; ``flag.NAME=VALUE`` for any of its options (``on`` is 1, ``off`` is 0).
-With ``omg`` every threshold is zero, so that a function's first call, which is in BBQ's code, has OMG's made before it
-goes on; each case runs on a throwaway instance first, and on a fresh instance of the same module then.
+none for JavaScriptCore's own tiering; ``target=aarch64``, run under qemu; ``flag.NAME=VALUE`` for any of its options
+(``on`` is 1, ``off`` is 0). With ``omg`` every threshold is zero, so that a function's first call, which is in BBQ's
+code, has OMG's made before it goes on; each case runs on a throwaway instance first, and on a fresh instance of the
+same module then.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch
+from oracles.emulation import TARGET
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Releases, Switch
 from oracles.remote.confinement import empty_folder
 from oracles.remote.shells import (
     Shell,
     check_tiers,
+    emulation,
     find_shell,
     flags_of,
     open_shell,
-    releases,
+    released,
     tier_of,
     tier_switches,
 )
@@ -36,10 +39,12 @@ TIERS: Final = {
 }
 COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 """Code is compiled when it is asked for, so that a case takes the same way each time."""
+_EMULATED: Final = {"useWasmFastMemory": "0"}
+"""Otherwise it reserves gigabytes for each memory, which costs an emulator more than all the rest."""
 _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
-RELEASES: Final = releases("bun")
-CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS))
+RELEASES: Final = released("bun")
+CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS), "jsc:target=aarch64+omg")
 
 NOISE: Final = re.compile(
     r"={20,}|Bun v\d.*|(?:Linux Kernel|CPU|Args|Features|Builtins|Elapsed|RSS)\b.*|oh no: Bun has crashed.*|"
@@ -68,6 +73,11 @@ _PASSES: Final = (
 def check(id: EngineId) -> EngineId:
     """The canonical form: the tier, then the flags by name."""
     return check_tiers(id, TIERS)
+
+
+def releases(id: EngineId) -> Releases:
+    """Those for the machine that ``id`` is to run on."""
+    return released("bun", id.get(TARGET))
 
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
@@ -107,6 +117,8 @@ def shell(id: EngineId, features: Collection[str]) -> Shell:
     tier = tier_of(id, TIERS)
     options = {name: value for feature in features for name, value in _WHERE_KNOWN.get(feature, {}).items()}
     options |= {**COMMON, **TIERS.get(tier, {})}
+    if id.get(TARGET):
+        options |= _EMULATED
     options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
     if _RANGE in options:
         options[_RANGE] = options[_RANGE].replace("-", ":")
@@ -131,8 +143,9 @@ def _known(id: EngineId, executable: str, wanted: Shell) -> Shell:
     while True:
         try:
             started = subprocess.run(
-                [executable, "-e", "0"], env=os.environ | env, cwd=empty_folder(), stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, errors="replace", check=False, timeout=_START_SECONDS,
+                [*emulation(id), executable, "-e", "0"], env=os.environ | env, cwd=empty_folder(),
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False,
+                timeout=_START_SECONDS,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
             raise EngineUnavailable(f"{id}: {executable} does not start: {error}") from None

@@ -1,8 +1,9 @@
 """V8, through node: ``@VERSION`` of node from the npm registry, ``@/path/to/node``, or the newest at hand.
 
 Settings: ``liftoff`` (the baseline compiler alone), ``turbofan`` (the optimising one alone), neither for V8's own
-tiering; ``flag.NAME=VALUE`` for any V8 flag (``on`` gives ``--NAME``, ``off`` gives ``--no-NAME``). Lazy compilation
-and dynamic tiering are off with either tier, so that every function is compiled by it before anything is called.
+tiering; ``target=aarch64``, run under qemu; ``flag.NAME=VALUE`` for any V8 flag (``on`` gives ``--NAME``, ``off`` gives
+``--no-NAME``). Lazy compilation and dynamic tiering are off with either tier, so that every function is compiled by it
+before anything is called.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from oracles.engine import Engine, EngineId, Limits, Switch
+from oracles.emulation import TARGET
+from oracles.engine import Engine, EngineId, Limits, Releases, Switch
 from oracles.remote.shells import (
     Shell,
     check_tiers,
     find_shell,
     flags_of,
     open_shell,
-    releases,
+    released,
     tier_of,
     tier_switches,
 )
@@ -32,8 +34,10 @@ SAFE_FLAGS: Final = re.compile(
 )
 """V8's own flags about code. Node has others, which load modules, run text or listen for a debugger."""
 COMMON: Final = ("--single-threaded", "--expose-gc", "--no-warnings")
-RELEASES: Final = releases("node")
-CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
+_EMULATED: Final = ("--wasm-enforce-bounds-checks",)
+"""Without it V8 reserves 10 GiB for each memory, which costs an emulator more than all the rest."""
+RELEASES: Final = released("node")
+CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS), "v8:target=aarch64+turbofan")
 
 NOISE: Final = re.compile(r"CompileError: WebAssembly\.\w+\(\): |(?:Compiling function #\d+(?::\"[^\"]*\")? failed: )")
 """What it says of every module that it refuses."""
@@ -51,6 +55,11 @@ _PASSES: Final = (
 def check(id: EngineId) -> EngineId:
     """The canonical form: the tier, then the flags by name."""
     return check_tiers(id, TIERS)
+
+
+def releases(id: EngineId) -> Releases:
+    """Those for the machine that ``id`` is to run on."""
+    return released("node", id.get(TARGET))
 
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
@@ -81,6 +90,8 @@ def shell(id: EngineId, features: Collection[str]) -> Shell:  # noqa: ARG001
     """How it is run."""
     tier = tier_of(id, TIERS)
     flags = [*COMMON, *TIERS.get(tier, ())]
+    if id.get(TARGET):
+        flags += _EMULATED
     for name, value in flags_of(id).items():
         flags.append({"on": f"--{name}", "off": f"--no-{name}"}.get(value, f"--{name}={value}"))
     return Shell("node", "V8", tier or "liftoff", tuple(flags), {"NODE_OPTIONS": "", "NODE_PATH": ""})

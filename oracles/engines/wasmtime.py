@@ -29,14 +29,13 @@ from oracles import provision
 from oracles.builds import wasmtime as builds_of
 from oracles.builds.options import Build
 from oracles.cpu import cpu_flags
-from oracles.emulation import TARGETS, emulator
+from oracles.emulation import TARGET, TARGETS, emulator
 from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, Switch
 from oracles.engines import _wasmtime_foreign as foreign
 from oracles.engines._wasmtime_settings import (
     ANY,
     DEFAULTS,
     OWN,
-    TARGET,
     VALUES,
     canonical,
     runnable,

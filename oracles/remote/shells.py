@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
+from oracles.emulation import TARGET, TARGETS, emulator, scaled
 from oracles.engine import EngineId, EngineUnavailable, Limits, Releases, Switch, UsageError
 from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
@@ -22,23 +23,31 @@ from oracles.remote.worker_engine import Worker, WorkerEngine
 from wasm.errors import nearest
 
 FLAG: Final = "flag."
+MACHINES: Final = ("aarch64",)
+"""Other kinds of machines that npm has shells for."""
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "js_worker.mjs")
 
 
 def check_tiers(id: EngineId, tiers: Collection[str]) -> EngineId:
-    """The canonical form of an id with at most one tier: the tier, then the flags by name. Raises ``UsageError``."""
+    """The canonical form of an id with at most one tier: the machine, the tier, then the flags by name. Raises
+    ``UsageError``."""
     settings = dict(id.settings)
     for key, value in settings.items():
-        if key in tiers:
+        if key == TARGET:
+            if value not in MACHINES:
+                raise UsageError(f"{key}={value} is not possible{nearest(value, MACHINES)}: {', '.join(MACHINES)} is")
+        elif key in tiers:
             if value != "on":
                 raise UsageError(f"{key}={value} is not possible: write {id.name}:{key}")
         elif not key.startswith(FLAG):
             hint = nearest(key, tiers)
-            raise UsageError(f"{key} is no setting of {id.name}{hint}: it has {', '.join(tiers)} and flag.NAME")
+            raise UsageError(
+                f"{key} is no setting of {id.name}{hint}: it has {', '.join(tiers)}, {TARGET} and flag.NAME"
+            )
     if len(chosen := [tier for tier in tiers if tier in settings]) > 1:
         text = f"{' and '.join(chosen)} exclude each other: {id.name} alone has all, by its own tiering"
         raise UsageError(text)
-    order = sorted(settings.items(), key=lambda item: (item[0] not in tiers, item[0]))
+    order = sorted(settings.items(), key=lambda item: (item[0] != TARGET, item[0] not in tiers, item[0]))
     return EngineId(id.name, id.version, id.path, tuple(order))
 
 
@@ -60,8 +69,11 @@ def flags_of(id: EngineId) -> dict[str, str]:
     return {key.removeprefix(FLAG): value for key, value in id.settings if key.startswith(FLAG)}
 
 
-def releases(shell: str) -> Releases:
-    """The releases of a shell."""
+def released(shell: str, machine: str = "") -> Releases:
+    """The releases of a shell, for this machine or another."""
+    if machine:
+        get = partial(provision.shell, shell, machine=machine)
+        return provision.Registry(f"{shell}-{machine}", get, listed=shell)
     return provision.Registry(shell, partial(provision.shell, shell))
 
 
@@ -74,8 +86,14 @@ def find_shell(shell: str, id: EngineId, offline: bool) -> str:
         if not os.access(id.path, os.X_OK):
             raise EngineUnavailable(f"{id.path} is not an executable")
         return id.path
+    machine = id.get(TARGET)
     if id.version:
-        return str(provision.shell(shell, id.version, offline))
+        return str(provision.shell(shell, id.version, offline, machine))
+    if machine:
+        for version in provision.installed(f"{shell}-{machine}"):
+            return str(provision.shell(shell, version, True, machine))
+        named = f"{id.name}@VERSION:{TARGET}={machine}"
+        raise EngineUnavailable(f"no {shell} for {machine} is at hand: fuzz engines install {named}")
     for version in provision.installed(shell):
         return str(provision.shell(shell, version, True))
     on_path = shutil.which(shell)
@@ -103,8 +121,14 @@ class Shell:
     evaluate: tuple[str, ...] = ()
 
 
+def emulation(id: EngineId) -> tuple[str, ...]:
+    """The words before a shell's own that run it here. Raises ``EngineUnavailable``."""
+    return emulator(TARGETS[id.get(TARGET)]) if id.get(TARGET) else ()
+
+
 def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> WorkerEngine:
     """The engine in ``executable``, which is the shell's program."""
+    words = emulation(id)
     config = f'{{"fds": [{{in}}, {{out}}, {{progress}}], "rounds": {shell.rounds}}}'
     argv = (executable, *shell.flags, WORKER, config)
 
@@ -113,7 +137,11 @@ def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> W
             raise EngineUnavailable(f"{id}: {hello['library']} ran instead of {executable}")
         if id.version and hello["host"] != id.version:
             raise EngineUnavailable(f"{id}: {hello['shell']} {hello['host']} ran instead")
-        return hello["host"], (f"{shell.engine} {hello['engine']}, in {hello['shell']}",)
+        notes = (f"{shell.engine} {hello['engine']}, in {hello['shell']}",)
+        return hello["host"], (*notes, f"on {id.get(TARGET)}, under an emulator") if words else notes
 
-    worker = Worker(Launch(argv, dict(shell.env)), Flavour(SCRIPT_KINDS, False), shell.family, loaded)
-    return WorkerEngine(id, worker, limits)
+    launch = Launch((*words, *argv), dict(shell.env))
+    # As for Wasmtime, qemu keeps something for each page that was ever reserved.
+    kept = limits.memory_bytes // 2 if words else 0
+    worker = Worker(launch, Flavour(SCRIPT_KINDS, False), shell.family, loaded, kept_bytes=kept)
+    return WorkerEngine(id, worker, scaled(limits, TARGETS[id.get(TARGET)]) if words else limits)

@@ -16,9 +16,8 @@ from oracles import emulation, provision
 from oracles.builds import wasmtime as builds
 from oracles.builds.manifest import Chosen, source
 from oracles.builds.options import Build
-from oracles.emulation import TARGETS, cargo_settings, emulator
+from oracles.emulation import TARGETS, cargo_settings, emulator, scaled
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError, open_engine, releases_for, risk
-from oracles.engines._wasmtime_foreign import scaled
 from oracles.remote.crash import read_crash
 from oracles.remote.worker_engine import WorkerEngine
 from tests.engines.conftest import Wat, has, only, open_or_skip

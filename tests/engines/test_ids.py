@@ -22,6 +22,7 @@ CANONICAL = {
     "wasmtime:winch": "wasmtime:winch",
     "v8": "v8",
     "v8@26.10.0:turbofan": "v8@26.10.0:turbofan",
+    "v8:liftoff+flag.a=1+target=aarch64": "v8:target=aarch64+liftoff+flag.a=1",
     "deno@2.9.6:flag.wasm-inlining=off+liftoff": "deno@2.9.6:liftoff+flag.wasm-inlining=off",
     "v8:flag.wasm-inlining=off+liftoff": "v8:liftoff+flag.wasm-inlining=off",
     "jsc:flag.useB3HoistLoopInvariantValues=off+omg": "jsc:omg+flag.useB3HoistLoopInvariantValues=off",
@@ -33,7 +34,7 @@ WRONG = (
     "", "nothing", "wasmtime:", "Wasmtime", "wasmtime@", "wasmtime@not/absolute", "wasmtime:opt=fast", "wasmtime:opt",
     "wasmtime:winch=off", "wasmtime:opt=none+opt=speed", "wasmtime:winch+opt=none", "wasmtime:tier=2", "wasmtime:=",
     "spidermonkey:baseline+ion", "spidermonkey:flag.x=1", "spidermonkey@/a", "graalwasm:ion", "graalwasm@/a",
-    "jsc:bbq+omg", "jsc:liftoff", "jsc:omg=off",
+    "v8:target=riscv64", "jsc:target=on", "deno:target=aarch64", "jsc:bbq+omg", "jsc:liftoff", "jsc:omg=off",
     "v8:liftoff+turbofan", "v8:opt=none", "v8:liftoff=off", "interpreter:fast", "interpreter@1", "engine",
 )  # fmt: skip
 
