@@ -1,4 +1,4 @@
-;; A segment of one byte in the middle of a memory of 65,535 pages: its offset is 0x80000000 (4.5.4, 2.3.1: unsigned).
+;; A segment of one byte in the middle of a memory of 65,535 pages: its offset is 0x80000000 (4.7.2, 2.2.2: unsigned).
 (module
   (memory 65535)
   (data (i32.const 0x80000000) "\2a")

@@ -1,6 +1,6 @@
-;; No element from the end of a segment of externref on.
+;; table.init from a passive segment of externref traps: of its one element, and of none from its end on.
 (module
-  (table 0 externref)
+  (table 1 externref)
   (elem externref (ref.null extern))
   (func (export "a") (param i32 i32)
     i32.const 0

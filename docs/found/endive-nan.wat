@@ -1,3 +1,0 @@
-(module
-  (func (export "min") (param f32 f32) (result f32) local.get 0  local.get 1  f32.min)
-  (func (export "abs") (param f32) (result f32) local.get 0  f32.abs))
