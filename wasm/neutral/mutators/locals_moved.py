@@ -1,0 +1,48 @@
+"""The locals of a function in another order.
+
+    (local i32 i64 f32)  local.set 0      ->      (local f32 i32 i64)  local.set 1
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from wasm.module import Module
+from wasm.neutral.code import drawn_function
+from wasm.neutral.draws import Draws
+from wasm.neutral.facts import Facts
+from wasm.rewrite.index_map import local_of, with_local
+from wasm.valtypes import ValType
+
+WEIGHT: Final = 2
+_MOST: Final = 2_000
+
+
+def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
+    """All locals of one function that are no parameters."""
+    code = drawn_function(module, draws)
+    if code is None:
+        return None
+    count = code.graph.param_count
+    own = code.graph.locals[count:]
+    if not 2 <= len(own) <= _MOST:
+        return None
+    left = list(range(len(own)))
+    order = [left.pop(draws.below(len(left))) for _ in range(len(own))]
+    place = {count + old: count + new for new, old in enumerate(order)}
+    code.func.locals = _runs([own[old] for old in order])
+    code.func.body = [
+        one if (local := local_of(one)) is None or local < count else with_local(one, place[local])
+        for one in code.body
+    ]  # fmt: skip
+    return module
+
+
+def _runs(types: list[ValType]) -> list[tuple[int, ValType]]:
+    made: list[tuple[int, ValType]] = []
+    for type_ in types:
+        if made and made[-1][1] is type_:
+            made[-1] = (made[-1][0] + 1, type_)
+        else:
+            made.append((1, type_))
+    return made
