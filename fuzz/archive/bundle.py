@@ -33,6 +33,7 @@ def name(finding: Finding) -> str:
     origin = finding.case.provenance
     target = origin.target.replace(":", "-")  # no colons in names of files that other systems are to unpack
     part = f"-{origin.part}" if origin.part else ""
+    part += f"-mutant{origin.mutant}" if origin.mutant else ""
     return f"{finding.signature.bucket.key}-{target}-{origin.seed}-{origin.index}{part}"
 
 

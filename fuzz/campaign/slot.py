@@ -35,6 +35,7 @@ from fuzz.campaign.messages import (
     RunCases,
     Stop,
 )
+from fuzz.campaign.mutants import mutant_trial
 from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
 from fuzz.campaign.steering import avoid_for
 from fuzz.records.finding import Finding
@@ -135,7 +136,7 @@ class _Slot:
                 stats.target_cpu[target] = stats.target_cpu.get(target, 0.0) + self._spent(stats) - began
                 if self.feedback is not None:
                     self.feedback.consider(case)
-                self.suspect(trial, series, number, stats, noted)
+                self.suspect_all(trial, series, number, stats, noted)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule as error:
@@ -166,7 +167,7 @@ class _Slot:
                 if case.provenance.version != item.series.version:
                     continue  # generators of another version do not make it any more: it stays a sighting
                 self.benches.for_case(item.number)
-                self.suspect(self.run(case), item.series, item.number, stats, noted, item.bucket)
+                self.suspect_all(self.run(case), item.series, item.number, stats, noted, item.bucket)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule:
@@ -194,6 +195,18 @@ class _Slot:
                 self.told.add(name)
                 self.send(Broken(name, reason))
         return trial
+
+    def suspect_all(
+        self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = ""
+    ) -> None:
+        """``suspect``, for what a trial shows and what its mutants do."""
+        if not self.plan.by_mutants:
+            self.suspect(trial, series, number, stats, noted, only)
+        for which in range(1, self.plan.mutants + 1):
+            self.benches.for_case(number)
+            suspicious = mutant_trial(self.benches, trial, which, stats, self.plan.by_mutants)
+            if suspicious is not None:
+                self.suspect(suspicious, series, number, stats, noted, only)
 
     def suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = "") -> None:
         """Sort what a trial shows (of bucket ``only``, if one is named), send findings, and note the rest."""

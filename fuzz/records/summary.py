@@ -183,6 +183,7 @@ class Summary:
             "series": [one.to_json() for one in self.series],
             "compared_cases": stats.compared,
             "resumed_cases": self.resumed,
+            "mutants": stats.mutants,
             "wide_cases": stats.wide_cases,
             "many_operand_cases": stats.many_operands,
             "executed_past_site": stats.passed_site,
