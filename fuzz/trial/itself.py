@@ -75,8 +75,8 @@ def known_to_reference(trial: Trial) -> bool:
 
 
 def wrong_one(bench: Bench, pair: Pair) -> Trial | None:
-    """The trial of the mutant, or else of the case itself, that the reference says is wrong, on the engines that differ;
-    None if it is content with both."""
+    """The trial of the mutant, or else of the case itself, in which the reference says that an engine that differs is
+    wrong; None if it is content with both."""
     for case in (pair.mutant, pair.trial.case):
         trial = bench.run(case, pair.dissents)
         if isinstance(trial.verdict, Disagree):

@@ -124,5 +124,3 @@ class _Renamed:
 
     def _told(self, seen: Observation) -> Observation:
         return replace(unlimited(seen), engine=self._name, notes=None)
-
-

@@ -40,9 +40,9 @@ def judge_itself(
 ) -> Verdict:  # fmt: skip
     """Whether an engine's observation of a mutant is what its ``own`` of the case promises.
 
-    ``mutant.engine`` is another name than ``own.engine``; ``fetch`` knows both. Where the reference gave up on the case,
-    everything is compared bit by bit if nothing in the module makes NaNs; else only outcomes, in which any NaN equals
-    any other.
+    ``mutant.engine`` is another name than ``own.engine``; ``fetch`` knows both. Where the reference gave up on the
+    case, everything is compared bit by bit if nothing in the module makes NaNs; else only outcomes, in which any NaN
+    equals any other.
     """
     mutant, voters = unlimited(mutant), {own.engine: voter, mutant.engine: voter}
     if answered(reference):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -23,6 +23,8 @@ END: Final = OPS["end"].bare
 ELSE: Final = OPS["else"].bare
 _LEGACY: Final = frozenset(OPS[name] for name in ("try", "catch", "catch_all", "rethrow", "delegate"))
 _WRITES: Final = frozenset((OPS["local.set"], OPS["local.tee"]))
+FUNCTIONS: Final = 40
+"""So many functions of a module are edited at most."""
 LONGEST: Final = 20_000
 """Longer bodies are left alone: their graphs take long, and a change is not to pass an engine's limits."""
 
@@ -95,23 +97,36 @@ class FuncCode:
     # What stands in a piece of code.
 
     def plain(self, start: int, end: int) -> bool:
-        """Whether code can stand in a block of its own: what it sets need not have been set before (spec 3.4.12: what
-        was set in a block counts as not set behind it)."""
-        return all(
+        """Whether code can stand in a block of its own. What it sets need not have been set before (spec 3.4.12: what
+        was set in a block counts as not set behind it), and it goes on to what stands behind it: behind a block that
+        is reached even where it never was."""
+        goes_on = not self.graph.nodes[end - 1].transfer
+        return goes_on and all(
             op not in _WRITES or defaultable(self.graph.locals[imm]) for op, imm in self.body[start:end]
         )
 
 
-def drawn_function(module: Module, draws: Draws) -> FuncCode | None:
-    """One of the functions that can be edited; None if it turns out that there is nothing to it."""
-    if not module.funcs:
+def in_functions(
+    module: Module, draws: Draws, edit: Callable[[FuncCode], bool], most: int = FUNCTIONS
+) -> Module | None:
+    """The module with functions edited in place: one of them, or all, but no more than ``most``. ``edit`` says whether
+    it changed anything; None if none did."""
+    numbers = [number for number, func in enumerate(module.funcs) if _editable(func.body)]
+    if not numbers:
         return None
-    # Small functions are mostly wrappers: two tries for one with more to it.
-    number = max((draws.below(len(module.funcs)) for _ in range(2)), key=lambda at: len(module.funcs[at].body) > 8)
-    body = module.funcs[number].body
-    if len(body) < 2 or len(body) > LONGEST or any(op in _LEGACY for op, _ in body):
-        return None
-    return FuncCode(module, number, ModuleGraphs(module).graph(number))
+    if draws.below(3) == 0:
+        # Small functions are mostly wrappers: two tries for one with more to it.
+        tries = [pick(draws, numbers) for _ in range(2)]
+        numbers = [max(tries, key=lambda number: len(module.funcs[number].body) > 8)]
+    while len(numbers) > most:
+        numbers.pop(draws.below(len(numbers)))
+    graphs = ModuleGraphs(module)
+    changed = [edit(FuncCode(module, number, graphs.graph(number))) for number in numbers]
+    return module if any(changed) else None
+
+
+def _editable(body: list[Instr]) -> bool:
+    return 2 <= len(body) <= LONGEST and not any(op in _LEGACY for op, _ in body)
 
 
 def copied(module: Module) -> Module:

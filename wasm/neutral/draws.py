@@ -41,3 +41,12 @@ def some(draws: Draws, items: Sequence[_T], most: int) -> list[_T]:
     left = list(range(len(items)))
     chosen = [left.pop(draws.below(len(left))) for _ in range(min(1 + draws.below(most), len(items)))]
     return [items[at] for at in sorted(chosen)]
+
+
+def many(draws: Draws, items: Sequence[_T], few: int, most: int = 400) -> list[_T]:
+    """A few of the items, or about half, or all of them, but no more than ``most``: what is wrong about one thing shows
+    where that one is changed, and what is wrong about two together where one of them stays."""
+    kind = draws.below(3)
+    if kind == 0:
+        return some(draws, items, few)
+    return [item for item in items[:most] if kind == 1 or draws.below(2)]

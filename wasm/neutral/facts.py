@@ -24,5 +24,5 @@ Facts: TypeAlias = Callable[[Collection[Place]], Mapping[Place, Bounds] | None]
 is not the same on every engine."""
 
 
-def no_facts(places: Collection[Place]) -> None:  # noqa: ARG001
+def no_facts(places: Collection[Place]) -> None:
     """``Facts`` of somebody who has seen nothing."""

@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="T[,T...]", help="what to generate (default: all targets that fit)")
     words = "who generates, a column each: ours (the targets, the default), wasm-smith, wasm-smith:wide, ttf"
     parser.add_argument("--generator", default="ours", metavar="G[,G...]", help=words)
-    words = "who says that something is wrong, a column each: reference (all judges that there are), mutants (the faulty "
-    words += f"part itself, by what it answers for {MUTANTS} neutral mutants of each case; docs/mutants.md)"
+    words = "who says that something is wrong, a column each: reference (all judges that there are), mutants (only the "
+    words += f"faulty part itself, by what it answers for {MUTANTS} neutral mutants of each case; docs/mutants.md)"
     parser.add_argument("--judge", default=JUDGES[0], metavar="J[,J]", help=words)
     parser.add_argument("--by-target", action="store_true", help="each target alone, a column each")
     words = "a fault, or a mutant as MODULE#NUMBER; several times for several (default: all named faults)"

@@ -12,13 +12,13 @@ from typing import Final
 
 from wasm.isa import OPS, Instr, Op
 from wasm.module import Module
-from wasm.neutral.code import FuncCode, drawn_function
-from wasm.neutral.draws import Draws, some
+from wasm.neutral.code import FuncCode, in_functions
+from wasm.neutral.draws import Draws, many
 from wasm.neutral.facts import Facts
 from wasm.valtypes import NumType
 
 WEIGHT: Final = 3
-_MOST: Final = 6
+_FEW: Final = 6
 _SAME: Final = frozenset({
     "add", "mul", "and", "or", "xor", "eq", "ne", "min", "max", "min_s", "min_u", "max_s", "max_u", "avgr_u",
     "add_sat_s", "add_sat_u", "q15mulr_sat_s", "dot_i16x8_s",
@@ -28,14 +28,15 @@ _MIRRORED: Final = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """Up to six instructions of one function."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """Some or all instructions of a function that can be exchanged."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(code: FuncCode, draws: Draws) -> bool:
     places = [at for at in code.reachable if code.body[at][0] in exchangeable()]
-    for at in some(draws, places, _MOST):
+    for at in many(draws, places, _FEW):
         _exchange(code, at, exchangeable()[code.body[at][0]])
-    return module if code.write() else None
+    return code.write()
 
 
 @lru_cache(maxsize=1)

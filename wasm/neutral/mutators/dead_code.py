@@ -13,7 +13,7 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import CONST, END, FuncCode, closed, drawn_function, leaves, never, raised
+from wasm.neutral.code import CONST, END, FuncCode, closed, in_functions, leaves, never, raised
 from wasm.neutral.draws import Draws, pick, some
 from wasm.neutral.facts import Bounds, Facts
 from wasm.valtypes import I32, I64
@@ -25,19 +25,20 @@ _IF: Final[Instr] = (OPS["if"], None)
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:
-    """Up to four pieces of dead code in one function."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """Up to four pieces of dead code in a function."""
+    return in_functions(module, draws, lambda code: _edited(code, draws, facts), most=2)
+
+
+def _edited(code: FuncCode, draws: Draws, facts: Facts) -> bool:
     statements = [one for one in code.spans.statements if one[1] - one[0] <= _LONGEST]
     starts = [start for start, _ in statements] or code.reachable
     places = some(draws, starts, _MOST)
     seen = facts([(code.number, at) for at in places]) or {}
     for at in places:
         inside = _inside(code, at, statements, draws)
-        condition = _condition(code, seen.get((code.number, at)), draws) or never(module, draws)
+        condition = _condition(code, seen.get((code.number, at)), draws) or never(code.module, draws)
         code.replace(at, at, [*condition, _IF, *inside, END])
-    return module if code.write() else None
+    return code.write()
 
 
 def _inside(code: FuncCode, at: int, statements: list[tuple[int, int]], draws: Draws) -> list[Instr]:

@@ -15,29 +15,30 @@ from typing import Final
 from wasm.fragment import Template, template
 from wasm.isa import OPS, Instr, MemArg
 from wasm.module import Module
-from wasm.neutral.code import ELSE, END, FuncCode, drawn_function
-from wasm.neutral.draws import Draws, some
+from wasm.neutral.code import ELSE, END, FuncCode, in_functions
+from wasm.neutral.draws import Draws, many
 from wasm.neutral.facts import Facts
 from wasm.rewrite.operands import Control
 from wasm.valtypes import I32, I64, NumType, ValType
 
 WEIGHT: Final = 8
-_MOST: Final = 6
+_FEW: Final = 6
 _FURTHEST: Final = 1 << 31
 """Accesses with a greater offset stay: the next byte's may not be one."""
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """Up to six instructions of one function."""
-    func = drawn_function(module, draws)
-    if func is None:
-        return None
+    """Some or all instructions of a function that there is a rule for."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(func: FuncCode, draws: Draws) -> bool:
     places = [at for at in func.reachable if func.body[at][0].name in rules() or func.body[at][0].name in _SPECIAL]
-    for at in some(draws, places, _MOST):
+    for at in many(draws, places, _FEW):
         made = instead(func, at)
         if made is not None:
             func.replace(at, at + 1, made)
-    return module if func.write() else None
+    return func.write()
 
 
 def instead(func: FuncCode, at: int) -> list[Instr] | None:

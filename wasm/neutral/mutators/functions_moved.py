@@ -1,6 +1,6 @@
 """The functions of a module in another order.
 
-    (func $f) (func $g call $f)      ->      (func $g call $f) (func $f)
+(func $f) (func $g call $f)      ->      (func $g call $f) (func $f)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Constants that do not stand where they are used.
 
-    i32.const 24      ->      global.get $g    or    call $twenty_four    or    global.get $g  i32.const 21  i32.xor
+i32.const 24      ->      global.get $g    or    call $twenty_four    or    global.get $g  i32.const 21  i32.xor
 """
 
 from __future__ import annotations
@@ -9,26 +9,27 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import CONST, drawn_function, function, global_of
-from wasm.neutral.draws import Draws, some
+from wasm.neutral.code import CONST, FuncCode, function, global_of, in_functions
+from wasm.neutral.draws import Draws, many
 from wasm.neutral.facts import Facts
 from wasm.valtypes import I32, I64, FuncType, NumType
 
 WEIGHT: Final = 4
-_MOST: Final = 8
+_FEW: Final = 8
 _TYPES: Final = {op: type_ for type_, op in CONST.items()}
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """Up to eight constants of one function."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """Some or all constants of a function."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(code: FuncCode, draws: Draws) -> bool:
     places = [at for at, (op, _) in enumerate(code.body) if op in _TYPES]
-    for at in some(draws, places, _MOST):
+    for at in many(draws, places, _FEW):
         op, value = code.body[at]
-        code.replace(at, at + 1, _hidden(module, _TYPES[op], value, draws))
-    return module if code.write() else None
+        code.replace(at, at + 1, _hidden(code.module, _TYPES[op], value, draws))
+    return code.write()
 
 
 def _hidden(module: Module, type_: NumType, value: int, draws: Draws) -> list[Instr]:

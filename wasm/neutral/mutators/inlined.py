@@ -11,7 +11,7 @@ from typing import Final
 
 from wasm.isa import OPS, Imm, Instr
 from wasm.module import ExternKind, Func, Module
-from wasm.neutral.code import END, LONGEST, FuncCode, default_of, drawn_function
+from wasm.neutral.code import END, LONGEST, FuncCode, default_of, in_functions
 from wasm.neutral.draws import Draws, some
 from wasm.neutral.facts import Facts
 from wasm.rewrite.index_map import local_of, with_local
@@ -28,21 +28,22 @@ _SET: Final = OPS["local.set"]
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """Up to three calls of one function."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
-    first = len(module.imported(ExternKind.FUNC))
+    """Up to three calls of a function."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(code: FuncCode, draws: Draws) -> bool:
+    first = len(code.module.imported(ExternKind.FUNC))
     places = [at for at, (op, imm) in enumerate(code.body) if op is _CALL and imm >= first]
-    places = [at for at in places if _fits(module.funcs[code.body[at][1] - first])]
-    types = module.func_types()
+    places = [at for at in places if _fits(code.module.funcs[code.body[at][1] - first])]
+    types = code.module.func_types()
     for at in some(draws, places, _MOST):
         index = code.body[at][1]
-        callee = module.funcs[index - first]
+        callee = code.module.funcs[index - first]
         own: list[ValType] = [*types[index].params, *(type_ for count, type_ in callee.locals for _ in range(count))]
         if code.room(len(own)) and len(code.body) < LONGEST:
             code.replace(at, at + 1, _inlined(code, callee, types[index], own))
-    return module if code.write() else None
+    return code.write()
 
 
 def _fits(callee: Func) -> bool:

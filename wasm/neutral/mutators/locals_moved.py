@@ -1,6 +1,6 @@
 """The locals of a function in another order.
 
-    (local i32 i64 f32)  local.set 0      ->      (local f32 i32 i64)  local.set 1
+(local i32 i64 f32)  local.set 0      ->      (local f32 i32 i64)  local.set 1
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from wasm.module import Module
-from wasm.neutral.code import drawn_function
+from wasm.neutral.code import FuncCode, in_functions
 from wasm.neutral.draws import Draws
 from wasm.neutral.facts import Facts
 from wasm.rewrite.index_map import local_of, with_local
@@ -19,14 +19,15 @@ _MOST: Final = 2_000
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """All locals of one function that are no parameters."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """All locals of a function that are no parameters."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(code: FuncCode, draws: Draws) -> bool:
     count = code.graph.param_count
     own = code.graph.locals[count:]
     if not 2 <= len(own) <= _MOST:
-        return None
+        return False
     left = list(range(len(own)))
     order = [left.pop(draws.below(len(left))) for _ in range(len(own))]
     place = {count + old: count + new for new, old in enumerate(order)}
@@ -35,7 +36,7 @@ def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa
         one if (local := local_of(one)) is None or local < count else with_local(one, place[local])
         for one in code.body
     ]  # fmt: skip
-    return module
+    return True
 
 
 def _runs(types: list[ValType]) -> list[tuple[int, ValType]]:

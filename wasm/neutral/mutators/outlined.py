@@ -12,11 +12,10 @@ from typing import Final
 from wasm.isa import OPS, Instr
 from wasm.limits import PARAMS, RESULTS
 from wasm.module import Module
-from wasm.neutral.code import FuncCode, closed, drawn_function, function, leaves, locals_in, written_in
+from wasm.neutral.code import FuncCode, closed, function, in_functions, leaves, locals_in, written_in
 from wasm.neutral.draws import Draws, some
 from wasm.neutral.facts import Facts
 from wasm.rewrite.index_map import local_of, with_local
-from wasm.signatures_gc import defaultable
 from wasm.valtypes import FuncType, ValType
 
 WEIGHT: Final = 4
@@ -26,10 +25,11 @@ _SET: Final = OPS["local.set"]
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """Up to three values or statements of one function."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """Up to three values or statements of a function."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(code: FuncCode, draws: Draws) -> bool:
     pieces: list[tuple[int, int, ValType | None]] = [one for one in code.spans.spans if one[1] - one[0] > 1]
     pieces += [(start, end, None) for start, end in code.spans.statements]
     fitting = [one for one in pieces if _fits(code, one[0], one[1])]
@@ -37,17 +37,17 @@ def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa
     fitting.sort(key=lambda one: one[0] - one[1])
     for start, end, type_ in some(draws, fitting[: 2 + len(fitting) // 2], _MOST):
         _outline(code, start, end, type_)
-    return module if code.write() else None
+    return code.write()
 
 
 def _fits(code: FuncCode, start: int, end: int) -> bool:
     piece = code.body[start:end]
-    if not closed(piece) or leaves(piece):
+    if not code.plain(start, end) or not closed(piece) or leaves(piece):
         return False
     written = written_in(piece)
     # What was set before something was thrown would be lost, and a handler of this function may read it.
     throws = any(op.name.startswith(("call", "throw")) for op, _ in piece)
-    return not written or (not throws and all(defaultable(code.graph.locals[local]) for local in written))
+    return not written or not throws
 
 
 def _outline(code: FuncCode, start: int, end: int, type_: ValType | None) -> None:

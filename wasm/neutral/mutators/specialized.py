@@ -3,7 +3,7 @@
     local.get 0  i32.clz      ->      local.get 0  i32.const 7  i32.eq  if (result i32)  i32.const 7  i32.clz
                                       else  local.get 0  i32.clz  end
 
-The value is one that was seen there, so that both what is computed by the compiler and what by the code it makes is used.
+The value is one that was seen there, so that both are used: what the compiler computes, and the code that it makes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import CONST, ELSE, END, FuncCode, drawn_function, raised, written_in
+from wasm.neutral.code import CONST, ELSE, END, FuncCode, in_functions, raised, written_in
 from wasm.neutral.draws import Draws, pick, some
 from wasm.neutral.facts import Facts
 from wasm.valtypes import I32, I64, ValType
@@ -25,10 +25,11 @@ _GET: Final = OPS["local.get"]
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:
-    """Up to four values or statements of one function."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """Up to four values or statements of a function."""
+    return in_functions(module, draws, lambda code: _edited(code, draws, facts), most=2)
+
+
+def _edited(code: FuncCode, draws: Draws, facts: Facts) -> bool:
     pieces: list[tuple[int, int, ValType | None]] = [one for one in code.spans.spans if one[1] - one[0] > 1]
     pieces += [(start, end, None) for start, end in code.spans.statements]
     fitting = [one for one in pieces if one[1] - one[0] <= _LONGEST and code.plain(one[0], one[1]) and _read(code, one)]
@@ -47,7 +48,7 @@ def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:
         special = [constant if one == (_GET, local) else one for one in inside]
         test = [(_GET, local), constant, OPS[f"{own}.eq"].bare, (OPS["if"], type_)]
         code.replace(start, end, [*test, *special, ELSE, *inside, END])
-    return module if code.write() else None
+    return code.write()
 
 
 def _read(code: FuncCode, piece: tuple[int, int, ValType | None]) -> list[int]:

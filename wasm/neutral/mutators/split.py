@@ -12,7 +12,7 @@ from typing import Final
 from wasm.isa import OPS
 from wasm.limits import PARAMS
 from wasm.module import Module
-from wasm.neutral.code import END, FuncCode, drawn_function, function, locals_in
+from wasm.neutral.code import END, FuncCode, function, in_functions, locals_in
 from wasm.neutral.draws import Draws, pick
 from wasm.neutral.facts import Facts
 from wasm.rewrite.index_map import local_of, with_local
@@ -23,27 +23,28 @@ WEIGHT: Final = 3
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """One function in two, where nothing is on its stack and no block is open."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """A function in two, where nothing is on its stack and no block is open."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(code: FuncCode, draws: Draws) -> bool:
     places = _seams(code)
     if not places:
-        return None
+        return False
     at = pick(draws, places)
     rest = code.body[at:]
     taken = locals_in(rest)
     types = [code.graph.locals[local] for local in taken]
     count = code.graph.param_count
     if len(taken) > PARAMS or any(local >= count and not defaultable(code.graph.locals[local]) for local in taken):
-        return None
+        return False
     own = code.type
     place = {local: number for number, local in enumerate(taken)}
     body = [one if (local := local_of(one)) is None else with_local(one, place[local]) for one in rest[:-1]]
-    index = function(module, FuncType(tuple(types), own.results), [], body)
+    index = function(code.module, FuncType(tuple(types), own.results), [], body)
     call = OPS["return_call" if draws.below(3) == 0 else "call"]
     code.func.body = [*code.body[:at], *((OPS["local.get"], local) for local in taken), (call, index), END]
-    return module
+    return True
 
 
 def _seams(code: FuncCode) -> list[int]:
@@ -61,5 +62,3 @@ def _seams(code: FuncCode) -> list[int]:
         if at and open_ == 0 and node.depth == 1 and at in reachable and at < len(nodes) - 1 and not node.closes:
             found.append(at)
     return found
-
-

@@ -11,7 +11,7 @@ from typing import Final
 
 from wasm.isa import OPS
 from wasm.module import Module
-from wasm.neutral.code import CONST, ELSE, END, drawn_function, never, raised
+from wasm.neutral.code import CONST, ELSE, END, FuncCode, in_functions, never, raised
 from wasm.neutral.draws import Draws, some
 from wasm.neutral.facts import Facts
 from wasm.valtypes import NumType, ValType
@@ -22,10 +22,11 @@ _LONGEST: Final = 100
 
 
 def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa: ARG001
-    """Up to three values or statements of one function."""
-    code = drawn_function(module, draws)
-    if code is None:
-        return None
+    """Up to three values or statements of a function."""
+    return in_functions(module, draws, lambda code: _edited(code, draws))
+
+
+def _edited(code: FuncCode, draws: Draws) -> bool:
     pieces: list[tuple[int, int, ValType | None]] = [*code.spans.spans]
     pieces += [(start, end, None) for start, end in code.spans.statements]
     fitting = [one for one in pieces if one[1] - one[0] <= _LONGEST and code.plain(one[0], one[1])]
@@ -36,5 +37,5 @@ def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa
         other = inside
         if isinstance(type_, NumType) and draws.below(3) == 0:
             other = [(CONST[type_], draws.below(1 << 31))]
-        code.replace(start, end, [*never(module, draws), (OPS["if"], type_), *other, ELSE, *inside, END])
-    return module if code.write() else None
+        code.replace(start, end, [*never(code.module, draws), (OPS["if"], type_), *other, ELSE, *inside, END])
+    return code.write()
