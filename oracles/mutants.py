@@ -108,7 +108,7 @@ class _Watching:
             type_ = types[func.type_index].composite
             assert isinstance(type_, FuncType)
             own = [*type_.params, *(one for count, one in func.locals for _ in range(count))]
-            masks = {k: (1 << one.bits) - 1 for k, one in enumerate(own) if one in (I32, I64)}  # type: ignore[union-attr]
+            masks = {k: (1 << one.bits) - 1 for k, one in enumerate(own) if one in (I32, I64)}
             self.masks[number] = dict(list(masks.items())[:_LOCALS])
 
     def step(self, func: int, at: int, op: Op, imm: Any, stack: list[Any], locals_: list[Any]) -> None:  # noqa: ARG002

@@ -260,7 +260,7 @@ class _Search:
             if self.how.minimize and self.settings is not JUDGES:
                 with self._fault(trial.case):
                     wrong = wrong_one(self.faulty, pair)
-                    smaller = wrong and self._minimized(wrong.case, min(pair.dissents), only)
+                    smaller = self._minimized(wrong.case, min(pair.dissents), only) if wrong is not None else None
                 self.result.found = replace(found, minimized=smaller)
             return
 

@@ -159,20 +159,6 @@ def raised(code: Iterable[Instr], by: int = 1) -> list[Instr] | None:
     return made if level == 0 else None
 
 
-def closed(code: Iterable[Instr]) -> bool:
-    """Whether no branch leaves this code, so that it may stand anywhere."""
-    level = 0
-    for instr in code:
-        row = instr[0]
-        if any(label >= level for label in labels_of(instr)):
-            return False
-        if Imm.BLOCK_TYPE in row.imms:
-            level += 1
-        elif row is OPS["end"]:
-            level -= 1
-    return level == 0
-
-
 def leaves(code: Iterable[Instr]) -> bool:
     """Whether code may end the function by itself, without a label: by a return or a tail call."""
     return any(op.name.startswith("return") for op, _ in code)

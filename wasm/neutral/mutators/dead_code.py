@@ -13,9 +13,10 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import CONST, END, FuncCode, closed, in_functions, leaves, never, raised
+from wasm.neutral.code import CONST, END, FuncCode, in_functions, leaves, never, raised
 from wasm.neutral.draws import Draws, pick, some
 from wasm.neutral.facts import Bounds, Facts
+from wasm.rewrite.spans import closed
 from wasm.valtypes import I32, I64
 
 WEIGHT: Final = 6
@@ -72,7 +73,7 @@ def _condition(code: FuncCode, seen: Bounds | None, draws: Draws) -> list[Instr]
     for local, (least, most) in seen.locals.items():
         type_ = code.graph.locals[local]
         if type_ in (I32, I64):
-            bits = type_.bits  # type: ignore[union-attr]
+            bits = type_.bits
             choices += [(local, "gt_u", most)] if most < (1 << bits) - 1 else []
             choices += [(local, "lt_u", least)] if least > 0 else []
     if not choices:

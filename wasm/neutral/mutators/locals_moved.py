@@ -11,8 +11,7 @@ from wasm.module import Module
 from wasm.neutral.code import FuncCode, in_functions
 from wasm.neutral.draws import Draws
 from wasm.neutral.facts import Facts
-from wasm.rewrite.index_map import local_of, with_local
-from wasm.valtypes import ValType
+from wasm.rewrite.index_map import local_of, runs, with_local
 
 WEIGHT: Final = 2
 _MOST: Final = 2_000
@@ -31,19 +30,9 @@ def _edited(code: FuncCode, draws: Draws) -> bool:
     left = list(range(len(own)))
     order = [left.pop(draws.below(len(left))) for _ in range(len(own))]
     place = {count + old: count + new for new, old in enumerate(order)}
-    code.func.locals = _runs([own[old] for old in order])
+    code.func.locals = runs([own[old] for old in order])
     code.func.body = [
         one if (local := local_of(one)) is None or local < count else with_local(one, place[local])
         for one in code.body
     ]  # fmt: skip
     return True
-
-
-def _runs(types: list[ValType]) -> list[tuple[int, ValType]]:
-    made: list[tuple[int, ValType]] = []
-    for type_ in types:
-        if made and made[-1][1] is type_:
-            made[-1] = (made[-1][0] + 1, type_)
-        else:
-            made.append((1, type_))
-    return made
