@@ -21,7 +21,8 @@ class Plan:
     ``seeds`` a folder of cases for ``mutate`` and ``mixed`` to start from where it is not (``fuzz.corpus``).
 
     Each case is followed by so many neutral ``mutants`` of it (docs/mutants.md). With ``by_mutants`` the reference says
-    nothing about a case: only what an engine answers otherwise for a mutant shows that something is wrong.
+    nothing about a case: only what an engine answers otherwise for a mutant shows that something is wrong. With
+    ``slow`` what takes too long to compile is a finding, too (docs/slow.md).
     ``opener`` opens engines; it is replaced in tests only.
     """
 
@@ -33,6 +34,7 @@ class Plan:
     seeds: Path | None = None
     mutants: int = 0
     by_mutants: bool = False
+    slow: bool = False
     opener: OpenEngine = open_engine
 
 

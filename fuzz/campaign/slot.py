@@ -47,6 +47,8 @@ from fuzz.trial.account import account
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
 from fuzz.trial.parts import wrong_parts
+from fuzz.trial.retry import TRIES, finding
+from fuzz.trial.slowness import Slowness, as_verdict, measuring
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import avoided, make_case
@@ -84,6 +86,7 @@ class _Slot:
         self.pipe, self.plan = pipe, plan
         self.benches = Benches(plan, self.greet)
         self.told: set[str] = set()
+        self.slowness = Slowness() if plan.slow else None
         self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
         self.config = replace(DEFAULT, seeds=plan.feedback or plan.seeds)
 
@@ -137,6 +140,7 @@ class _Slot:
                 if self.feedback is not None:
                     self.feedback.consider(case)
                 self.suspect_all(trial, series, number, stats, noted)
+                self.time(trial, series, number, stats)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule as error:
@@ -207,6 +211,19 @@ class _Slot:
             suspicious = mutant_trial(self.benches, trial, which, stats, self.plan.by_mutants)
             if suspicious is not None:
                 self.suspect(suspicious, series, number, stats, noted, only)
+
+    def time(self, trial: Trial, series: Series, number: int, stats: Stats) -> None:
+        """Send what an engine compiles for too long, where that is asked for. It is no disagreement: nothing of it is
+        asked again or made smaller."""
+        if self.slowness is None:
+            return
+        families = {name: seat.capabilities.family for name, seat in self.bench.seats.items()}
+        for dissent in self.slowness.look(trial, measuring(self.bench), families):
+            verdict = as_verdict(dissent)
+            ((signature, _),) = split(verdict)
+            found = finding(self.bench, replace(trial, verdict=verdict), signature, TRIES)
+            stats.buckets[signature.bucket.key] += 1
+            self.send(Found(found, SetAside(series, number, signature.bucket.key)))
 
     def suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = "") -> None:
         """Sort what a trial shows (of bucket ``only``, if one is named), send findings, and note the rest."""

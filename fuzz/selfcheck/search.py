@@ -241,6 +241,14 @@ class _Search:
         else:
             self._judge(trial, target, index, only)
 
+    def _broken(self, target: str, index: int, size: int) -> Discovery | None:
+        """A worker that cannot be used any more has found the fault by itself."""
+        if not self.faulty.broken:
+            return None
+        engine, reason = next(iter(self.faulty.broken.items()))
+        word = "verifier" if "InvalidMachineFunc" in reason or "InvalidFunction" in reason else "broken"
+        return Discovery(target, index, engine, word, reason[:300], size)
+
     def _by_mutants(self, trial: Trial, target: str, index: int, only: Collection[str]) -> None:
         """Hold the faulty part against itself; the same mutant without the fault must show nothing."""
         for number in range(1, self.how.mutants + 1):
@@ -249,6 +257,9 @@ class _Search:
                 pair = self._pair(self.faulty, trial, number, only)
             self._account(target, time.process_time() - start + _worker_cpu(pair.observations), 0)
             dissent = self._counting(pair.dissents.values())
+            if dissent is None and self.faulty.broken:
+                self._judge(trial, target, index, only)
+                return
             if dissent is None:
                 continue
             if self._pair(self._clean(), self._clean().run(trial.case, only), number, only, pair.mutant).dissents:
@@ -303,10 +314,8 @@ class _Search:
             if dissent is not None:
                 text = (dissent.message or dissent.detail)[:300]
                 found = Discovery(target, index, dissent.engine, judge_of(dissent), text, size)
-        elif self.faulty.broken:
-            engine, reason = next(iter(self.faulty.broken.items()))
-            word = "verifier" if "InvalidMachineFunc" in reason or "InvalidFunction" in reason else "broken"
-            found = Discovery(target, index, engine, word, reason[:300], size)
+        else:
+            found = self._broken(target, index, size)
         if found is None:
             return
         again = self._clean().run(trial.case, only)
