@@ -26,7 +26,7 @@ from wasm.neutral.mutating import mutated
 from wasm.validate import validate
 from wasm.valtypes import I32, I64, FuncType
 
-STEPS: Final = 300_000
+STEPS: Final = 100_000
 """In runs that take longer nothing is seen: tracing is slow."""
 _ENDLESS: Final = (Exhausted, TimedOut, OutOfMemory, Unsupported, Crashed, Rejected)
 

@@ -26,8 +26,8 @@ from wasm.errors import nearest
 OURS: Final = "ours"
 """The column of our own targets."""
 JUDGES: Final = ("reference", "mutants")
-MUTANTS: Final = 3
-"""Of each case, where mutants are the judge."""
+MUTANTS: Final = 1
+"""Of each case, where mutants are the judge: in the same time other cases show more than other mutants of the same."""
 
 EXAMPLES: Final = (
     "selfcheck --seconds 20s",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "who generates, a column each: ours (the targets, the default), wasm-smith, wasm-smith:wide, ttf"
     parser.add_argument("--generator", default="ours", metavar="G[,G...]", help=words)
     words = "who says that something is wrong, a column each: reference (all judges that there are), mutants (only the "
-    words += f"faulty part itself, by what it answers for {MUTANTS} neutral mutants of each case; docs/mutants.md)"
+    words += "faulty part itself, by what it answers for a neutral mutant of each case; docs/mutants.md)"
     parser.add_argument("--judge", default=JUDGES[0], metavar="J[,J]", help=words)
     parser.add_argument("--by-target", action="store_true", help="each target alone, a column each")
     words = "a fault, or a mutant as MODULE#NUMBER; several times for several (default: all named faults)"

@@ -21,7 +21,7 @@ from wasm.neutral.facts import Facts
 from wasm.rewrite.operands import Control
 from wasm.valtypes import I32, I64, NumType, ValType
 
-WEIGHT: Final = 8
+WEIGHT: Final = 14
 _FEW: Final = 6
 _FURTHEST: Final = 1 << 31
 """Accesses with a greater offset stay: the next byte's may not be one."""
