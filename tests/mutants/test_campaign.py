@@ -129,7 +129,7 @@ def test_show_makes_a_mutant_again(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_judge_needs_mutants(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--target", "arith", "--judge", "mutants"]) == 2
+    assert main(["run", "--target", "arith", "--judge", "itself"]) == 2
     assert "--mutants 3" in capsys.readouterr().err
 
 

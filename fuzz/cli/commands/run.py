@@ -70,8 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--known", type=path, action="append", metavar="FILE", help=words)
     words = "beside each case so many neutral mutants of it: modules that have to do the same (docs/mutants.md)"
     parser.add_argument("--mutants", type=natural, default=0, metavar="N", help=words)
-    words = "who says that an answer is wrong: the reference, or only the engine itself by what it answers for mutants"
-    parser.add_argument("--judge", choices=["reference", "mutants"], default="reference", help=words)
+    words = "who says that an answer is wrong: the reference, or only each engine itself, by what it answers for mutants"
+    parser.add_argument("--judge", choices=["reference", "itself"], default="reference", help=words)
     words = "also find what an engine compiles for far longer than in proportion to its size (docs/slow.md)"
     parser.add_argument("--slow", action="store_true", help=words)
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
         series = Series(targets, _seed(args.seed, archive, targets, version), version)
         plan = Plan(
             tuple(engines), series, offline=args.offline, feedback=args.feedback, seeds=args.seeds,
-            mutants=args.mutants, by_mutants=args.judge == "mutants", slow=args.slow,
+            mutants=args.mutants, by_mutants=args.judge == "itself", slow=args.slow,
         )  # fmt: skip
         summary = Campaign(plan, settings, archive, issues, observer(args.json), by).run()
     if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
@@ -157,8 +157,8 @@ def _check(args: argparse.Namespace) -> None:
     """What does not go together."""
     if args.shard is not None and args.seed is None:
         raise UsageError("--shard needs --seed: all shards are parts of one series")
-    if args.judge == "mutants" and not args.mutants:
-        raise UsageError("--judge mutants needs mutants: --mutants 3")
+    if args.judge == "itself" and not args.mutants:
+        raise UsageError("--judge itself needs mutants: --mutants 3")
     if args.fail_on == "slow" and not args.slow:
         raise UsageError("--fail-on slow needs --slow: without it nobody looks at times")
     if args.cluster is not None and args.feedback is not None:

@@ -25,7 +25,7 @@ from wasm.errors import nearest
 
 OURS: Final = "ours"
 """The column of our own targets."""
-JUDGES: Final = ("reference", "mutants")
+JUDGES: Final = ("reference", "itself")
 MUTANTS: Final = 1
 """Of each case, where mutants are the judge: in the same time other cases show more than other mutants of the same."""
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="T[,T...]", help="what to generate (default: all targets that fit)")
     words = "who generates, a column each: ours (the targets, the default), wasm-smith, wasm-smith:wide, ttf"
     parser.add_argument("--generator", default="ours", metavar="G[,G...]", help=words)
-    words = "who says that something is wrong, a column each: reference (all judges that there are), mutants (only the "
+    words = "who says that something is wrong, a column each: reference (all judges that there are), itself (only the "
     words += "faulty part itself, by what it answers for a neutral mutant of each case; docs/mutants.md)"
     parser.add_argument("--judge", default=JUDGES[0], metavar="J[,J]", help=words)
     parser.add_argument("--by-target", action="store_true", help="each target alone, a column each")
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     names, columns = _names(args), _columns(args)
     judges = listed(args.judge, "judge", JUDGES)
     how = [Search(targets, args.seed, args.seconds, offline=args.offline, generator=_title(column, judge),
-                  minimize=0.0 if args.no_minimize else args.minimize_time, mutants=MUTANTS * (judge == "mutants"))
+                  minimize=0.0 if args.no_minimize else args.minimize_time, mutants=MUTANTS * (judge == "itself"))
            for column, targets in columns.items() for judge in judges]  # fmt: skip
     every = [target for targets in columns.values() for target in targets]
     head = {"type": "selfcheck", "version": 1, "generators": version_of(every), "seed": args.seed,
