@@ -16,7 +16,7 @@ from wasm.embedding import Invocation, Returned, Trapped, Value
 from wasm.encode import encode
 from wasm.isa import ADDR, OPS, Imm, MemArg, Op
 from wasm.module import Module
-from wasm.neutral.code import FuncCode
+from wasm.neutral.func_code import FuncCode
 from wasm.neutral.mutators.commuted import exchangeable
 from wasm.neutral.mutators.equivalents import instead, rules
 from wasm.rewrite.lift import ModuleGraphs

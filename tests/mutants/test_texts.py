@@ -10,9 +10,9 @@ import wasmtime
 from tests.texts import cases, meets, words
 from wasm.decode import decode
 from wasm.encode import encode
-from wasm.neutral.code import copied
 from wasm.neutral.draws import Drawn
 from wasm.neutral.facts import Bounds
+from wasm.neutral.func_code import copied
 from wasm.neutral.mutating import mutators
 from wasm.text import print_wat
 from wasm.validate import validate

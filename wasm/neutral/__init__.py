@@ -9,7 +9,7 @@ takes for that (steps, stack, time, memory) may differ. So an engine that answer
     ``Draws``: where a mutator's choices come from; ``Drawn``: from a few numbers, the same on every machine.
 ``facts``
     ``Place``, ``Bounds`` and ``Facts``: what somebody saw in a run of the module, for mutators that rely on it.
-``code``
+``func_code``
     ``FuncCode``: a function with its graph and spans, and the edits that several mutators make.
 ``mutators/``
     One mutator a file; the listing is the registry. ``mutators/__init__`` has the contract.

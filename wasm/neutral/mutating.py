@@ -12,9 +12,9 @@ import wasm.neutral.mutators
 from wasm.feature_use import required_features
 from wasm.features import Feature
 from wasm.module import Module
-from wasm.neutral.code import copied
 from wasm.neutral.draws import Draws
 from wasm.neutral.facts import Facts, no_facts
+from wasm.neutral.func_code import copied
 
 MOST: Final = 4
 """So many mutators are tried for one mutant, at least one of them with success."""

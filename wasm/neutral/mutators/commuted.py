@@ -12,9 +12,9 @@ from typing import Final
 
 from wasm.isa import OPS, Instr, Op
 from wasm.module import Module
-from wasm.neutral.code import FuncCode, in_functions
 from wasm.neutral.draws import Draws, many
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import FuncCode, in_functions
 from wasm.valtypes import NumType
 
 WEIGHT: Final = 3

@@ -13,9 +13,9 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import CONST, END, FuncCode, in_functions, leaves, never, raised
 from wasm.neutral.draws import Draws, pick, some
 from wasm.neutral.facts import Bounds, Facts
+from wasm.neutral.func_code import CONST, END, FuncCode, in_functions, leaves, never, raised
 from wasm.rewrite.spans import closed
 from wasm.valtypes import I32, I64
 

@@ -15,9 +15,9 @@ from typing import Final
 from wasm.fragment import Template, template
 from wasm.isa import OPS, Instr, MemArg
 from wasm.module import Module
-from wasm.neutral.code import ELSE, END, FuncCode, in_functions
 from wasm.neutral.draws import Draws, many
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import ELSE, END, FuncCode, in_functions
 from wasm.rewrite.operands import Control
 from wasm.valtypes import I32, I64, NumType, ValType
 

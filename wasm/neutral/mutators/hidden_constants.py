@@ -9,9 +9,9 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import CONST, FuncCode, function, global_of, in_functions
 from wasm.neutral.draws import Draws, many
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import CONST, FuncCode, function, global_of, in_functions
 from wasm.valtypes import I32, I64, FuncType, NumType
 
 WEIGHT: Final = 4

@@ -11,9 +11,9 @@ from typing import Final
 
 from wasm.isa import OPS, Imm, Instr
 from wasm.module import ExternKind, Func, Module
-from wasm.neutral.code import END, LONGEST, FuncCode, default_of, in_functions
 from wasm.neutral.draws import Draws, some
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import END, LONGEST, FuncCode, default_of, in_functions
 from wasm.rewrite.index_map import local_of, with_local
 from wasm.signatures_gc import defaultable
 from wasm.valtypes import FuncType, ValType

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from wasm.module import Module
-from wasm.neutral.code import FuncCode, in_functions
 from wasm.neutral.draws import Draws
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import FuncCode, in_functions
 from wasm.rewrite.index_map import local_of, runs, with_local
 
 WEIGHT: Final = 2

@@ -9,9 +9,9 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import END, FuncCode, in_functions, never, raised
 from wasm.neutral.draws import Draws, pick, some
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import END, FuncCode, in_functions, never, raised
 from wasm.valtypes import ValType
 
 WEIGHT: Final = 2

@@ -11,9 +11,9 @@ from typing import Final
 
 from wasm.isa import OPS
 from wasm.module import Module
-from wasm.neutral.code import FuncCode, global_of, in_functions
 from wasm.neutral.draws import Draws, many, pick
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import FuncCode, global_of, in_functions
 from wasm.valtypes import I32, I64, V128
 
 WEIGHT: Final = 3

@@ -12,9 +12,9 @@ from typing import Final
 from wasm.isa import OPS, Instr
 from wasm.limits import PARAMS, RESULTS
 from wasm.module import Module
-from wasm.neutral.code import FuncCode, function, in_functions, leaves, locals_in, written_in
 from wasm.neutral.draws import Draws, some
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import FuncCode, function, in_functions, leaves, locals_in, written_in
 from wasm.rewrite.index_map import local_of, with_local
 from wasm.rewrite.spans import closed
 from wasm.valtypes import FuncType, ValType

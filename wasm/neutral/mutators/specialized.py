@@ -12,9 +12,9 @@ from typing import Final
 
 from wasm.isa import OPS, Instr
 from wasm.module import Module
-from wasm.neutral.code import CONST, ELSE, END, FuncCode, in_functions, raised, written_in
 from wasm.neutral.draws import Draws, pick, some
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import CONST, ELSE, END, FuncCode, in_functions, raised, written_in
 from wasm.valtypes import I32, I64, ValType
 
 WEIGHT: Final = 4

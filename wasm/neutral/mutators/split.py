@@ -12,9 +12,9 @@ from typing import Final
 from wasm.isa import OPS
 from wasm.limits import PARAMS
 from wasm.module import Module
-from wasm.neutral.code import END, FuncCode, function, in_functions, locals_in
 from wasm.neutral.draws import Draws, pick
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import END, FuncCode, function, in_functions, locals_in
 from wasm.rewrite.index_map import local_of, with_local
 from wasm.signatures_gc import defaultable
 from wasm.valtypes import FuncType

@@ -11,9 +11,9 @@ from typing import Final
 
 from wasm.isa import OPS
 from wasm.module import Module
-from wasm.neutral.code import CONST, ELSE, END, FuncCode, in_functions, never, raised
 from wasm.neutral.draws import Draws, some
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import CONST, ELSE, END, FuncCode, in_functions, never, raised
 from wasm.valtypes import NumType, ValType
 
 WEIGHT: Final = 3

@@ -12,9 +12,9 @@ from typing import Final
 
 from wasm.isa import OPS
 from wasm.module import ExternKind, Module
-from wasm.neutral.code import function
 from wasm.neutral.draws import Draws, some
 from wasm.neutral.facts import Facts
+from wasm.neutral.func_code import function
 
 WEIGHT: Final = 2
 _MOST: Final = 4
