@@ -64,7 +64,8 @@ def _fetcher(
     bench: Bench, engine: str, case: Case, mutant: Case
 ) -> Callable[[str, _Blocks], Mapping[tuple[str, int], bytes]]:
     def fetch(name: str, blocks: _Blocks) -> Mapping[tuple[str, int], bytes]:
-        return bench.engines[engine].dump(case if name == engine else mutant, blocks)
+        running = bench.engines.get(engine)
+        return running.dump(case if name == engine else mutant, blocks) if running is not None else {}
 
     return fetch
 

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--known", type=path, action="append", metavar="FILE", help=words)
     words = "beside each case so many neutral mutants of it: modules that have to do the same (docs/mutants.md)"
     parser.add_argument("--mutants", type=natural, default=0, metavar="N", help=words)
-    words = "who says that an answer is wrong: the reference, or only each engine itself, by what it answers for mutants"
+    words = "who says that an answer is wrong: the reference, or each engine itself by what it answers for mutants"
     parser.add_argument("--judge", choices=["reference", "itself"], default="reference", help=words)
     words = "also find what an engine compiles for far longer than in proportion to its size (docs/slow.md)"
     parser.add_argument("--slow", action="store_true", help=words)
