@@ -7,6 +7,7 @@ leaves open, and from where on one has decided something. Limits are not compare
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -31,7 +32,7 @@ from wasm.embedding import (
 from wasm.errors import WasmError
 
 _LIMITS: Final = (Exhausted, TimedOut, OutOfMemory)
-_GAVE_UP: Final = (*_LIMITS, Unsupported, Crashed, Rejected)
+_GAVE_UP: Final = (*_LIMITS, Unsupported, Crashed)
 
 
 def judge_itself(
@@ -54,7 +55,13 @@ def judge_itself(
 
 def answered(reference: Observation) -> bool:
     """Whether the reference knows the case to its end."""
-    return not any(isinstance(outcome, _GAVE_UP) for outcome in (reference.instantiation, *reference.outcomes))
+    refused = isinstance(reference.instantiation, Rejected)
+    return not refused and not gave_up((reference.instantiation, *reference.outcomes))
+
+
+def gave_up(outcomes: Iterable[Outcome]) -> bool:
+    """Whether an end is among these outcomes that says nothing of what should be."""
+    return any(isinstance(outcome, _GAVE_UP) for outcome in outcomes)
 
 
 def unlimited(seen: Observation) -> Observation:

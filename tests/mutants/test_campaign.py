@@ -23,6 +23,10 @@ from fuzz.records.history import Series
 from fuzz.records.stats import Stats
 from fuzz.report.live import observer
 from fuzz.triage import known
+from fuzz.triage.signature import split
+from fuzz.trial.minimize import minimized
+from fuzz.trial.retry import TRIES
+from fuzz.trial.retry import finding as finding_of
 from oracles.engine import open_engine
 from oracles.judge.verdict import Disagree
 from oracles.mutants import mutant_of
@@ -118,6 +122,14 @@ def test_what_the_reference_does_not_know_is_a_finding_of_the_pair(monkeypatch: 
     assert {dissent.engine for dissent in found.verdict.dissents} <= {"mine", f"mutant:{number} of mine"}
     assert found.case == CASE
     assert set(benches.current.seats) == {"mine", f"mutant:{number} of mine"}
+    bench = benches.current
+    ((signature, _),) = split(found.verdict)
+    smaller, work = minimized(bench, finding_of(bench, found, signature, TRIES), 6.0)
+    assert work is not None
+    assert smaller.minimized is not None
+    assert len(smaller.minimized.content) < len(CASE.content)
+    assert isinstance(bench.run(smaller.minimized).verdict, Disagree)
+    assert mutant_of(smaller.minimized, number) is not None
     assert set(benches.for_case(0).seats) == {"mine"}
 
 
