@@ -176,10 +176,10 @@ def _floats() -> dict[str, str]:
         "f64.ge": "a b f64.gt a b f64.eq i32.or",
     }
     for type_, bits in (("f32", "i32"), ("f64", "i64")):
-        sign = 1 << int(bits[1:]) - 1
+        top = 1 << int(bits[1:]) - 1
         made[f"{type_}.copysign"] = (
-            f"a {bits}.reinterpret_{type_} {bits}.const {sign - 1} {bits}.and "
-            f"b {bits}.reinterpret_{type_} {bits}.const {sign} {bits}.and {bits}.or {type_}.reinterpret_{bits}"
+            f"a {bits}.reinterpret_{type_} {bits}.const {top - 1} {bits}.and "
+            f"b {bits}.reinterpret_{type_} {bits}.const {top} {bits}.and {bits}.or {type_}.reinterpret_{bits}"
         )
     for word in ("sqrt", "ceil", "floor", "trunc", "nearest"):
         made[f"f32.{word}"] = f"a {wide} f64.{word} {narrow}"
@@ -218,9 +218,9 @@ def _vectors() -> dict[str, str]:
             if shape != "i64x2":
                 for word, than in (("min", "lt"), ("max", "gt")):
                     made[f"{shape}.{word}_{sign}"] = f"a b a b {shape}.{than}_{sign} v128.bitselect"
-    for shape, bits in (("i8x16", 8), ("i16x8", 16), ("i32x4", 32), ("i64x2", 64)):
+    for shape, width in (("i8x16", 8), ("i16x8", 16), ("i32x4", 32), ("i64x2", 64)):
         for word in ("shl", "shr_s", "shr_u"):
-            made[f"{shape}.{word}"] = f"a b i32.const {bits - 1} i32.and {shape}.{word}"
+            made[f"{shape}.{word}"] = f"a b i32.const {width - 1} i32.and {shape}.{word}"
     lanes = [f"a i64x2.extract_lane {lane} b i64x2.extract_lane {lane} i64.mul" for lane in (0, 1)]
     made["i64x2.mul"] = f"{lanes[0]} i64x2.splat {lanes[1]} i64x2.replace_lane 1"
     for shape in ("f32x4", "f64x2"):
