@@ -15,12 +15,14 @@ reference judges nothing, and neither imports the other.
 ``command/``         an engine that is a command line of the user's
 ``transforming``     tools that must preserve what a module means, by running what they make; one a file in
                      ``transformers/``
+``mutants``           neutral mutants of cases, with what the reference saw; engine ``mutant`` runs them
 ``interpreter/``     the reference (docs/interpreter.md)
 ``machine/``         other people's register allocators on our machine functions (docs/regalloc.md)
 ``compiled/``        running what our own compiler makes; only its worker and tests import this
 ``linking``          what these two share: linking, outcomes; ``stops`` has their exceptions
 ``modules/``         the modules that the harness brings along: probes, spectest
-``judge/``           what may differ, what excuses a difference, who is probably wrong (docs/judging.md)
+``judge/``           what may differ, what excuses a difference, who is probably wrong (docs/judging.md); an engine
+                     against itself
 ``suite/``           the official test suite
 ``provision``        fetching releases of engines
 ``built``            workers around an engine that is a library, built once a release; ``crates`` is that by cargo,

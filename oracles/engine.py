@@ -7,6 +7,7 @@ an entry point (``wasm.plugins``), imported when first asked for, with
     def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine    # raises EngineUnavailable
     SAFE_FLAGS: re.Pattern[str]  # optional: flags that a stranger's engine id may have (``risk``)
     def risk(id: EngineId) -> str    # optional: what else a stranger's engine id would do (``risk``); "" if nothing
+    def within(id: EngineId) -> EngineId    # optional: the engine behind it, whose risk it is; raises UsageError
     def prepare(id: EngineId, offline: bool) -> None    # optional: bring here what takes long, before a clock runs
     def builds() -> Iterator[str]    # optional: ids of builds that are at hand, or lines about those under way
     ALIASES: Mapping[str, str]   # optional: names with a hyphen, each for the beginning of an id
@@ -203,6 +204,8 @@ def risk(id: EngineId) -> str:
     if id.path:
         return f"the program or library {id.path}"
     known = adapter(id.name) if id.name in engine_names() else None
+    if (within := getattr(known, "within", None)) is not None:
+        return risk(within(id))
     safe = getattr(known, "SAFE_FLAGS", None)
     if id.command:
         return f"the command {id.command}"

@@ -16,6 +16,8 @@
     Printing as text.
 ``rewrite/``
     Changing modules: index maps, who makes what on the stack.
+``neutral/``
+    Other modules that do the same, for comparing an engine with itself (docs/mutants.md).
 ``embedding``, ``case``, ``default_calls``, ``hostmix``, ``errors``
     What running gives, as values; a case: a module and calls; what imported functions return; errors.
 ``plugins``, ``scratch``

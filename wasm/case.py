@@ -33,7 +33,8 @@ class Provenance:
     """How a case was made: case ``index`` of (``version`` of the generators, ``target``, ``seed``) is always the same.
 
     ``target`` is ``file`` for a case that a person brought. ``part`` is the export that was cut out of an
-    ``INDEPENDENT`` case, "" for the whole.
+    ``INDEPENDENT`` case, "" for the whole. ``mutant`` is the number of the neutral mutant of that case which this one
+    is (docs/mutants.md), 0 for the case itself.
     """
 
     target: str = "file"
@@ -41,6 +42,7 @@ class Provenance:
     index: int = 0
     version: str = ""
     part: str = ""
+    mutant: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Case:
                 "index": self.provenance.index,
                 "version": self.provenance.version,
                 **({"part": self.provenance.part} if self.provenance.part else {}),
+                **({"mutant": self.provenance.mutant} if self.provenance.mutant else {}),
             },
         }
 

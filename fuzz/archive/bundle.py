@@ -33,6 +33,7 @@ def name(finding: Finding) -> str:
     origin = finding.case.provenance
     target = origin.target.replace(":", "-")  # no colons in names of files that other systems are to unpack
     part = f"-{origin.part}" if origin.part else ""
+    part += f"-mutant{origin.mutant}" if origin.mutant else ""
     return f"{finding.signature.bucket.key}-{target}-{origin.seed}-{origin.index}{part}"
 
 
@@ -121,7 +122,8 @@ def _readme(finding: Finding, content: str, known: Sequence[Strip]) -> str:
         call = code(str(invocation)[:400])
         lines.append(f"- {call} ({invocation.entry.value}); expected: {markdown(outcome[:400])}")
     lines += ["", *_releases(case, known), *_messages(finding), *_files(finding, content, case), ""]
-    lines += [f"Found by target {code(origin.target)}, seed {origin.seed}, index {origin.index}"
+    mutant = f", as neutral mutant {origin.mutant} of that case" if origin.mutant else ""
+    lines += [f"Found by target {code(origin.target)}, seed {origin.seed}, index {origin.index}{mutant}"
               f" (generators {markdown(origin.version or 'unknown')}).", ""]  # fmt: skip
     lines += [f"- {markdown(key)}: {markdown(value)}" for key, value in sorted(finding.environment.items())]
     return "\n".join(lines) + "\n"

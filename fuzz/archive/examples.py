@@ -51,6 +51,7 @@ def example(bundle: Path, signature: Signature, cause: Cause) -> Example:
         repeats=finding.repeats,
         tries=finding.tries,
         origin=f"target {origin.target}, seed {origin.seed}, index {origin.index}"
+        + (f", mutant {origin.mutant}" if origin.mutant else "")
         + (f", generators {origin.version}" if origin.version else ""),
         lines=lines,
         first=first,

@@ -28,6 +28,8 @@
     part of its turns each target takes, by what it gave. ``Learning`` keeps both.
 ``afterwards``, ``histories``
     What is found out about new causes when the cases are over; ``--bisect``: which releases show each.
+``mutants``
+    The neutral mutants of a case: what there is to suspect in one.
 ``feedback``
     ``--feedback``: a folder of cases that executed something new, from which some targets draw.
 

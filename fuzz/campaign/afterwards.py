@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from fuzz.campaign.deadline import TimeIsOver
-from fuzz.records.summary import Observer, Stored, Summary
+from fuzz.records.summary import SLOW, Observer, Stored, Summary
 from wasm.errors import UserError
 
 
@@ -17,6 +17,7 @@ def for_each_new(
     ``deadline`` (by ``time.monotonic``); it gives lines to tell. Those that were not reached are told too, and so is
     whatever goes wrong: the run is over and recorded, and nothing here may take that back."""
     groups = [group for group in summary.by_cause() if group[0].fresh and not group[0].known]
+    groups = [group for group in groups if group[0].signature.kind != SLOW]
     groups.sort(key=lambda group: not group[0].cause)  # what nobody could minimize yet comes last
     for number, group in enumerate(groups):
         about = f"{what} of {name_of(group[0])}"

@@ -20,7 +20,7 @@ from fuzz.triage.causes import cause_of, is_bare
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.kin import generalized
 from fuzz.triage.known import KnownIssues
-from fuzz.triage.signature import is_telling
+from fuzz.triage.signature import is_slow, is_telling
 from wasm.case import Case
 
 AGAIN: Final = frozenset({Ending.BUDGET, Ending.INTERRUPTED})
@@ -88,7 +88,7 @@ class Desk:
             if row.cause is not None:
                 self.examples[self.roots[row.cause]] += 1
             unknown = row.cause is None or self._untried(row, endings)
-            if row.known or not (unknown or endings.get(row.bundle) in AGAIN):
+            if row.known or is_slow(row.signature) or not (unknown or endings.get(row.bundle) in AGAIN):
                 continue
             finding = self.archive.read(row.bundle)
             if finding is not None:
@@ -233,7 +233,7 @@ class Desk:
             return path, finding, False
         if not finding.repeats:
             self.unstable[key] += 1
-        elif finding.known or self.minimize_seconds <= 0:
+        elif finding.known or self.minimize_seconds <= 0 or is_slow(finding.signature):
             self._settle(path.name, finding, (), self.learning.number_of(report.aside))
         else:
             self._work_on(finding, path.name, True, self.learning.number_of(report.aside), report.start)

@@ -72,6 +72,7 @@ class Campaign:
         series = self.plan.series
         self.summary = Summary(series.names, series.seed, series.version, self.archive.folder)
         self.summary.fail_on_any = self.settings.fail_on_any
+        self.summary.fail_on_slow = self.settings.fail_on_slow
         settings = self.settings
         self.crew = self.by or Processes(settings.jobs)
         epochs = Epochs(series, settings.epoch if settings.steer or settings.allot else 0, settings.cases)

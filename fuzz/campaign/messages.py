@@ -20,6 +20,9 @@ class Plan:
     """What all slots of a run have in common. ``feedback`` is the folder of ``fuzz.campaign.feedback``, if it is on;
     ``seeds`` a folder of cases for ``mutate`` and ``mixed`` to start from where it is not (``fuzz.corpus``).
 
+    Each case is followed by so many neutral ``mutants`` of it (docs/mutants.md). With ``by_mutants`` the reference says
+    nothing about a case: only what an engine answers otherwise for a mutant shows that something is wrong. With
+    ``slow`` what takes too long to compile is a finding, too (docs/slow.md).
     ``opener`` opens engines; it is replaced in tests only.
     """
 
@@ -29,6 +32,9 @@ class Plan:
     offline: bool = False
     feedback: Path | None = None
     seeds: Path | None = None
+    mutants: int = 0
+    by_mutants: bool = False
+    slow: bool = False
     opener: OpenEngine = open_engine
 
 

@@ -21,7 +21,8 @@ class Settings:
     cases. With a ``shard`` only its part of the case numbers (of the first ``cases`` cases) is run, and nothing steers
     or allots but what was known before.
     ``bisect_seconds`` is for finding out which releases show what is new, at the end, 0 for not at all. With
-    ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new ones.
+    ``fail_on_any`` the exit code is about all findings in the folder that no known issue explains, else about new ones;
+    about those that are only slow with ``fail_on_slow``.
 
     ``stop_at`` is a hard end (by ``time.monotonic``): whatever slots do then is ended within ``LAST_WORDS``;
     ``bisect_until`` is one for finding out about releases. Raises ``ValueError`` for epochs of no cases.
@@ -36,6 +37,7 @@ class Settings:
     steer: bool = True
     allot: bool = False
     fail_on_any: bool = False
+    fail_on_slow: bool = False
     bisect_seconds: float = 0.0
     shard: Shard | None = None
     stop_at: float | None = None

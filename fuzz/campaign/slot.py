@@ -35,6 +35,7 @@ from fuzz.campaign.messages import (
     RunCases,
     Stop,
 )
+from fuzz.campaign.mutants import mutant_trial
 from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
 from fuzz.campaign.steering import avoid_for
 from fuzz.records.finding import Finding
@@ -46,6 +47,8 @@ from fuzz.trial.account import account
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
 from fuzz.trial.parts import wrong_parts
+from fuzz.trial.retry import TRIES, finding
+from fuzz.trial.slowness import Slowness, as_verdict, measuring
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import avoided, make_case
@@ -83,6 +86,7 @@ class _Slot:
         self.pipe, self.plan = pipe, plan
         self.benches = Benches(plan, self.greet)
         self.told: set[str] = set()
+        self.slowness = Slowness() if plan.slow else None
         self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
         self.config = replace(DEFAULT, seeds=plan.feedback or plan.seeds)
 
@@ -135,7 +139,8 @@ class _Slot:
                 stats.target_cpu[target] = stats.target_cpu.get(target, 0.0) + self._spent(stats) - began
                 if self.feedback is not None:
                     self.feedback.consider(case)
-                self.suspect(trial, series, number, stats, noted)
+                self.suspect_all(trial, series, number, stats, noted)
+                self.time(trial, series, number, stats)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule as error:
@@ -166,7 +171,7 @@ class _Slot:
                 if case.provenance.version != item.series.version:
                     continue  # generators of another version do not make it any more: it stays a sighting
                 self.benches.for_case(item.number)
-                self.suspect(self.run(case), item.series, item.number, stats, noted, item.bucket)
+                self.suspect_all(self.run(case), item.series, item.number, stats, noted, item.bucket)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule:
@@ -194,6 +199,31 @@ class _Slot:
                 self.told.add(name)
                 self.send(Broken(name, reason))
         return trial
+
+    def suspect_all(
+        self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = ""
+    ) -> None:
+        """``suspect``, for what a trial shows and what its mutants do."""
+        if not self.plan.by_mutants:
+            self.suspect(trial, series, number, stats, noted, only)
+        for which in range(1, self.plan.mutants + 1):
+            self.benches.for_case(number)
+            suspicious = mutant_trial(self.benches, trial, which, stats, self.plan.by_mutants)
+            if suspicious is not None:
+                self.suspect(suspicious, series, number, stats, noted, only)
+
+    def time(self, trial: Trial, series: Series, number: int, stats: Stats) -> None:
+        """Send what an engine compiles for too long, where that is asked for. It is no disagreement: nothing of it is
+        asked again or made smaller."""
+        if self.slowness is None:
+            return
+        families = {name: seat.capabilities.family for name, seat in self.bench.seats.items()}
+        for dissent in self.slowness.look(trial, measuring(self.bench), families):
+            verdict = as_verdict(dissent)
+            ((signature, _),) = split(verdict)
+            found = finding(self.bench, replace(trial, verdict=verdict), signature, TRIES)
+            stats.buckets[signature.bucket.key] += 1
+            self.send(Found(found, SetAside(series, number, signature.bucket.key)))
 
     def suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = "") -> None:
         """Sort what a trial shows (of bucket ``only``, if one is named), send findings, and note the rest."""

@@ -11,6 +11,8 @@ from fuzz.records.finding import Finding, Signature
 from fuzz.records.stats import Stats
 
 SUMMARY_VERSION: Final = 1
+SLOW: Final = "slow"
+"""The kind of findings that are about time alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class Summary:
     last, ``new_at`` the one in which the last new finding was stored (None before). ``steered`` says what later cases
     were made without, a line each; ``allotted`` is the part of its turns that each target takes by now, empty where all
     take all. In a report on a folder ``series`` has all of its series, the last one last: its
-    seed is ``seed``. With ``fail_on_any`` findings of earlier runs count for the exit code too.
+    seed is ``seed``. With ``fail_on_any`` findings of earlier runs count for the exit code too, with
+    ``fail_on_slow`` those that are about time alone.
     """
 
     targets: tuple[str, ...]
@@ -131,6 +134,7 @@ class Summary:
     steered: list[str] = field(default_factory=list)
     allotted: dict[str, float] = field(default_factory=dict)
     fail_on_any: bool = False
+    fail_on_slow: bool = False
     new_at: float | None = None
     now: Now = Now()
     series: list[SeriesCount] = field(default_factory=list)
@@ -148,12 +152,13 @@ class Summary:
     @property
     def new(self) -> list[Stored]:
         """Stored findings that no known issue explains, of causes that no earlier run in the folder has seen."""
-        return [stored for stored in self.findings if not stored.known and stored.fresh]
+        return [stored for stored in self.unexplained if stored.fresh]
 
     @property
     def unexplained(self) -> list[Stored]:
-        """Stored findings that no known issue explains, whenever they were found."""
-        return [stored for stored in self.findings if not stored.known]
+        """Stored findings that no known issue explains, whenever they were found; what is only slow where it is asked
+        for (``fail_on_slow``)."""
+        return [one for one in self.findings if not one.known and (one.signature.kind != SLOW or self.fail_on_slow)]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -183,6 +188,7 @@ class Summary:
             "series": [one.to_json() for one in self.series],
             "compared_cases": stats.compared,
             "resumed_cases": self.resumed,
+            "mutants": stats.mutants,
             "wide_cases": stats.wide_cases,
             "many_operand_cases": stats.many_operands,
             "executed_past_site": stats.passed_site,

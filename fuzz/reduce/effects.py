@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -49,14 +48,3 @@ def hands_on(node: Node) -> bool:
     Such a reference does not come back where the branch is not taken.
     """
     return node.passed < node.carried and not node.transfer
-
-
-def runs(types: Iterable[ValType]) -> list[tuple[int, ValType]]:
-    """Locals as runs of one type, as the binary format has them."""
-    made: list[tuple[int, ValType]] = []
-    for type_ in types:
-        if made and made[-1][1] is type_:
-            made[-1] = (made[-1][0] + 1, type_)
-        else:
-            made.append((1, type_))
-    return made

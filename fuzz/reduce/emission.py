@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeAlias
 
-from fuzz.reduce.effects import default_value, is_removable, runs
+from fuzz.reduce.effects import default_value, is_removable
 from fuzz.reduce.wanted import Wanted
 from wasm.isa import OPS, Instr
 from wasm.module import Func
-from wasm.rewrite.index_map import local_of, with_labels, with_local
+from wasm.rewrite.index_map import local_of, runs, with_labels, with_local
 from wasm.rewrite.operands import Frame, Graph, Node, Slot
 from wasm.valtypes import I32, FuncType, ValType
 

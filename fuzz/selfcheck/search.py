@@ -7,12 +7,14 @@ The targets may be other projects' generators (``generators.peer``): then the sa
 For a fault of the compiler that is a worker with the fault beside the reference interpreter; generators are
 narrowed to the features that it has. For a fault of the allocators there is target ``regalloc`` as well, with the fault
 in this process; for one of the interpreter, the interpreter with the fault beside the compiler and Wasmtime.
+
+Where mutants are the judge, nothing is compared but the faulty part with itself (``fuzz.trial.itself``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
@@ -23,6 +25,7 @@ from fuzz.faults.injection.mutants import Mutant, describe, exchanged
 from fuzz.triage.signature import split
 from fuzz.trial.bench import MACHINE_ENGINES, Bench, Trial
 from fuzz.trial.children import children_cpu
+from fuzz.trial.itself import Pair, against_itself, reference_itself, wrong_one
 from fuzz.trial.minimize import minimized
 from fuzz.trial.retry import TRIES, finding
 from generators.config import DEFAULT
@@ -31,9 +34,10 @@ from generators.registry import load_target, make_case
 from oracles.engine import Capabilities, Engine, EngineId, Limits, open_engine
 from oracles.engines.compiler import FAMILY, worker_of
 from oracles.judge.verdict import Disagree, Dissent
+from oracles.mutants import mutant_of
 from oracles.remote.worker_engine import WorkerEngine
 from wasm.case import Case, CaseKind
-from wasm.embedding import Phase, TimedOut
+from wasm.embedding import Observation, Phase, TimedOut
 
 SETTINGS: Final = ("compiler", "compiler:regalloc=single_pass+opt=none", "compiler:regs=6+order=random-1")
 """The compiler's settings, of which each case meets one: both allocators, with and without simplification, few
@@ -53,7 +57,8 @@ class Search:
     starting workers, nor that of trying what was found again and making it smaller.
 
     What is found is reduced for ``minimize`` seconds of wall time at most, 0 for not at all. ``generator`` is a name
-    for tables.
+    for tables. With ``mutants`` the faulty part is compared with itself, on so many neutral mutants of each case, and
+    with nobody else.
     """
 
     targets: tuple[str, ...]
@@ -63,6 +68,7 @@ class Search:
     offline: bool = False
     minimize: float = 0.0
     generator: str = "ours"
+    mutants: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +168,8 @@ class _Search:
     def _machines(self) -> bool:
         """Whether machine functions are cases: where the fault is in what the allocators do."""
         name = self.result.name
-        return self.result.area in (Area.ALLOCATE.value, "baseline") or name.startswith("compiler.regalloc.")
+        allocates = self.result.area in (Area.ALLOCATE.value, "baseline") or name.startswith("compiler.regalloc.")
+        return allocates and not self.how.mutants
 
     def _fits(self, name: str) -> bool:
         """Whether what a target makes can be run here. Target ``regalloc`` is for faults of the allocators."""
@@ -228,8 +235,61 @@ class _Search:
         only = self._chosen(case, index)
         with self._fault(case):
             trial = self.faulty.run(case, only)
-        self._account(target, spent + time.process_time() - start + _worker_cpu(trial))
-        self._judge(trial, target, index, only)
+        self._account(target, spent + time.process_time() - start + _worker_cpu(trial.observations))
+        if self.how.mutants:
+            self._by_mutants(trial, target, index, only)
+        else:
+            self._judge(trial, target, index, only)
+
+    def _broken(self, target: str, index: int, size: int) -> Discovery | None:
+        """A worker that cannot be used any more has found the fault by itself."""
+        if not self.faulty.broken:
+            return None
+        engine, reason = next(iter(self.faulty.broken.items()))
+        word = "verifier" if "InvalidMachineFunc" in reason or "InvalidFunction" in reason else "broken"
+        return Discovery(target, index, engine, word, reason[:300], size)
+
+    def _by_mutants(self, trial: Trial, target: str, index: int, only: Collection[str]) -> None:
+        """Hold the faulty part against itself; the same mutant without the fault must show nothing."""
+        for number in range(1, self.how.mutants + 1):
+            start = time.process_time()
+            with self._fault(trial.case):
+                pair = self._pair(self.faulty, trial, number, only)
+            self._account(target, time.process_time() - start + _worker_cpu(pair.observations), 0)
+            dissent = self._counting(pair.dissents.values())
+            if dissent is None and self.faulty.broken:
+                self._judge(trial, target, index, only)
+                return
+            if dissent is None:
+                continue
+            if self._pair(self._clean(), self._clean().run(trial.case, only), number, only, pair.mutant).dissents:
+                self.result.noise += 1
+                continue
+            text = (dissent.message or dissent.detail)[:300]
+            found = Discovery(target, index, dissent.engine, judge_of(dissent), text, len(trial.case.content))
+            self.result.found = found
+            if self.how.minimize and self.settings is not JUDGES:
+                with self._fault(trial.case):
+                    wrong = wrong_one(self.faulty, pair)
+                    smaller = self._minimized(wrong.case, min(pair.dissents), only) if wrong is not None else None
+                self.result.found = replace(found, minimized=smaller)
+            return
+
+    def _pair(self, bench: Bench, trial: Trial, number: int, only: Collection[str], mutant: Case | None = None) -> Pair:
+        """What the part in question does with a mutant: the engines on a bench, or the reference."""
+        if mutant is None:
+            made = mutant_of(trial.case, number)
+            if made is None:
+                return Pair(trial, trial.case, (), {})
+            mutant = made.case
+        if self.settings is JUDGES:
+            return reference_itself(bench, trial, mutant)
+        return against_itself(bench, trial, mutant, only)
+
+    def _counting(self, dissents: Iterable[Dissent]) -> Dissent | None:
+        """The first dissent that counts: what a faulty checker still sees says nothing about what it does not see."""
+        single = len(self.faults) <= 1
+        return next((one for one in dissents if single or one.phase != Phase.COMPILE.value), None)
 
     def _account(self, target: str, seconds: float, cases: int = 1) -> None:
         self.result.cpu += seconds
@@ -250,17 +310,12 @@ class _Search:
         size = len(trial.case.content)
         found: Discovery | None = None
         if isinstance(trial.verdict, Disagree):
-            for dissent in trial.verdict.dissents:
-                word = judge_of(dissent)
-                if len(self.faults) > 1 and dissent.phase == Phase.COMPILE.value:
-                    continue  # what the faulty checker still sees says nothing about what it does not see
+            dissent = self._counting(trial.verdict.dissents)
+            if dissent is not None:
                 text = (dissent.message or dissent.detail)[:300]
-                found = Discovery(target, index, dissent.engine, word, text, size)
-                break
-        elif self.faulty.broken:
-            engine, reason = next(iter(self.faulty.broken.items()))
-            word = "verifier" if "InvalidMachineFunc" in reason or "InvalidFunction" in reason else "broken"
-            found = Discovery(target, index, engine, word, reason[:300], size)
+                found = Discovery(target, index, dissent.engine, judge_of(dissent), text, size)
+        else:
+            found = self._broken(target, index, size)
         if found is None:
             return
         again = self._clean().run(trial.case, only)
@@ -303,10 +358,10 @@ def judge_of(dissent: Dissent) -> str:
     return dissent.kind.value
 
 
-def _worker_cpu(trial: Trial) -> float:
+def _worker_cpu(observations: Iterable[Observation]) -> float:
     """CPU seconds of workers; what runs in this process is measured here anyway, and so are the allocators."""
     spent = 0.0
-    for seen in trial.observations:
+    for seen in observations:
         if seen.engine not in MACHINE_ENGINES:
             spent += sum(seconds for _, seconds in seen.cpu)
             outcomes = (seen.instantiation, *seen.outcomes)

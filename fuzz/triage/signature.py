@@ -85,6 +85,11 @@ def is_telling(found: Signature) -> bool:
     return found.kind in kinds and not found.mute
 
 
+def is_slow(found: Signature) -> bool:
+    """Whether it is about time alone: running the case compares nothing of that."""
+    return found.kind == Kind.SLOW.value
+
+
 def signature(dissent: Dissent) -> Signature:
     """The signature of one engine's dissent."""
     if dissent.kind not in _WITHOUT_MESSAGE:

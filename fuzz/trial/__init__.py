@@ -10,6 +10,10 @@
     time.
 ``minimize``
     ``minimized``: hands the reducer the question whether a smaller case shows the same finding, and not another one.
+``itself``
+    An engine held against itself, on a case and a neutral mutant of it.
+``slowness``
+    Cases that an engine compiles for longer than in proportion to their size.
 ``sequence``
     Findings that need a history: the cases that the same process ran before, as few of them as can be.
 ``compared``

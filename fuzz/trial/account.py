@@ -12,7 +12,7 @@ from fuzz.trial.bench import Trial
 from generators.enumeration.listing import met
 from oracles.interpreter import Budget, run_case
 from oracles.interpreter.runner import load
-from oracles.judge.verdict import Disagree
+from oracles.judge.verdict import Disagree, Verdict
 from oracles.reference import REFERENCE
 from wasm.case import CallSite, Case, CaseKind
 from wasm.embedding import Exhausted, Observation, Outcome, Returned, Threw, TimedOut, Trapped
@@ -46,7 +46,22 @@ def account(stats: Stats, trial: Trial) -> None:
     stats.engine_silent.update(trial.silent)
     stats.compared += trial.compared
     stats.engine_cases[REFERENCE] += 1
-    for other in trial.observations:
+    _spent(stats, trial.observations)
+
+
+def account_mutant(stats: Stats, observations: Iterable[Observation], verdict: Verdict | None) -> None:
+    """Add a mutant of a case to the counts; the verdict of one that the reference ran as well."""
+    stats.mutants += 1
+    _spent(stats, observations)
+    if verdict is not None:
+        stats.engine_cases[REFERENCE] += 1
+        stats.disagreements += isinstance(verdict, Disagree)
+        for poison in verdict.poisons:
+            stats.poisons[poison.reason] += 1
+
+
+def _spent(stats: Stats, observations: Iterable[Observation]) -> None:
+    for other in observations:
         stats.engine_cases[other.engine] += 1
         stats.engine_cpu[other.engine] = stats.engine_cpu.get(other.engine, 0.0) + sum(s for _, s in other.cpu)
 

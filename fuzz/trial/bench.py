@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from fuzz import VERSION
-from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, open_engine
+from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, Pending, open_engine
 from oracles.engines.interpreter import budget_of
 from oracles.interpreter import run_case
 from oracles.judge.compare import judge
@@ -111,10 +111,31 @@ class Bench:
 
     def run(self, case: Case, only: Collection[str] | None = None) -> Trial:
         """Run a case on all engines at once, or on those of ``only``, and judge it."""
+        chosen, seen, pending = self._begun(case, only)
+        reference = self._refer(case, RelaxedProfile())
+        self._ended(seen, pending)
+        references = self._profiled(case, reference, seen)
+        observations = tuple(seen[name] for name in chosen if name in seen)
+        voters = {name: self.seats[name].voter for name in seen}
+        fetch = self._fetcher(case)
+        return Trial(
+            case, references, observations, judge(case, observations, references, voters, self.limits.steps, fetch)
+        )
+
+    def observe(self, case: Case, only: Collection[str] | None = None) -> tuple[Observation, ...]:
+        """Run a case on all engines at once, or on those of ``only``, without the reference and without a verdict."""
+        chosen, seen, pending = self._begun(case, only)
+        self._ended(seen, pending)
+        return tuple(seen[name] for name in chosen if name in seen)
+
+    def _begun(
+        self, case: Case, only: Collection[str] | None
+    ) -> tuple[list[str], dict[str, Observation], dict[str, Pending]]:
+        """The engines that a case is run on, what those that lack something for it did, and what is under way."""
         self.history.append(case)
         chosen = [name for name in self.seats if name in self.engines and (only is None or name in only)]
         seen: dict[str, Observation] = {}
-        pending = {}
+        pending: dict[str, Pending] = {}
         for name in chosen:
             lacking = _lacking(case, self.seats[name].capabilities)
             if lacking:
@@ -124,7 +145,10 @@ class Bench:
                 pending[name] = self.engines[name].start(case)
             except EngineUnavailable as error:
                 self._lost(name, str(error))
-        reference = self._refer(case, RelaxedProfile())
+        return chosen, seen, pending
+
+    def _ended(self, seen: dict[str, Observation], pending: Mapping[str, Pending]) -> None:
+        """Wait for what is under way, and add it to what was seen."""
         for name, running in pending.items():
             start = time.process_time()
             try:
@@ -133,13 +157,6 @@ class Bench:
                 self._lost(name, str(error))
             if isinstance(running, Immediate):
                 self.own_cpu += time.process_time() - start
-        references = self._profiled(case, reference, seen)
-        observations = tuple(seen[name] for name in chosen if name in seen)
-        voters = {name: self.seats[name].voter for name in seen}
-        fetch = self._fetcher(case)
-        return Trial(
-            case, references, observations, judge(case, observations, references, voters, self.limits.steps, fetch)
-        )
 
     def _lost(self, name: str, reason: str) -> None:
         self.broken[name] = reason

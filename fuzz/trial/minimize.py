@@ -19,7 +19,9 @@ from fuzz.trial.ddmin import fewest
 from fuzz.trial.retry import finding as finding_of
 from oracles.interpreter import Budget as Steps
 from oracles.interpreter import run_case
+from oracles.judge.itself import gave_up
 from oracles.judge.verdict import Disagree
+from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Exhausted
@@ -35,7 +37,7 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     signature, before = found.signature.bucket, found.before
     dissenters = {dissent.engine for dissent in found.verdict.dissents}
     agreeing = set(found.verdict.agreeing)
-    first = [min(dissenters)] if dissenters & set(bench.seats) else None
+    first = [min(dissenters)] if dissenters & set(bench.seats) and _referred(found) else None
     steps = _allowed(found.case)
 
     def is_interesting(case: Case) -> bool:
@@ -50,6 +52,12 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
         return bool(mine) and {d.engine for d in mine[0]} == dissenters and agreeing <= set(verdict.agreeing)
 
     return is_interesting
+
+
+def _referred(found: Finding) -> bool:
+    """Whether one engine alone shows something: where the reference gave up, engines are held against each other."""
+    by = [run.outcomes for run in found.runs if run.engine == REFERENCE]
+    return found.case.kind is CaseKind.MACHINE or not any(map(gave_up, by))
 
 
 _LONGER: Final = 4

@@ -24,9 +24,9 @@ from typing import Any, Final, TypeAlias
 from generators.choices import weighted
 from generators.draw.values import draw_bits
 from generators.mutation.editor import Editor
-from generators.mutation.guards import closed
 from wasm.fragment import Code, code, template
 from wasm.isa import OPS, ROWS, Imm, Instr, MemArg, Op
+from wasm.rewrite.spans import closed
 from wasm.valtypes import F32, F64, I32, I64, V128, NumType, ValType
 
 Edit: TypeAlias = Callable[[Editor], bool]

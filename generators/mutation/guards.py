@@ -9,14 +9,12 @@ followed back to who makes them, as far as a mask with a constant or the edge of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from wasm.context import ModuleContext
-from wasm.isa import OPS, Imm, Instr, Op
+from wasm.isa import OPS, Instr, Op
 from wasm.module import Func, Module
-from wasm.rewrite.index_map import labels_of
 from wasm.rewrite.lift import Lifter
 from wasm.rewrite.operands import Graph, Node, Slot
 from wasm.rewrite.spans import Spans, spans_of
@@ -76,20 +74,6 @@ class CodeReader:
         if not _UNTOUCHED.isdisjoint([op for op, _ in func.body]) and any(nodes[k].op in _UNTOUCHED for k in at):
             return None
         return Code(graph, spans_of(graph, reachable), at)
-
-
-def closed(code: Iterable[Instr]) -> bool:
-    """Whether no branch leaves this code, so that it may stand in a block more or less."""
-    level = 0
-    for instr in code:
-        row = instr[0]
-        if any(label >= level for label in labels_of(instr)):
-            return False
-        if Imm.BLOCK_TYPE in row.imms:
-            level += 1
-        elif row.name == "end":
-            level -= 1
-    return True
 
 
 def deep_functions(module: Module) -> frozenset[int]:

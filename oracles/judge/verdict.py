@@ -22,6 +22,8 @@ class Kind(Enum):
     STATE = "state"
     HOST_CALLS = "host_calls"
     PROFILE = "profile"
+    SLOW = "slow"
+    """Not the judge's: told by ``fuzz.trial.slowness``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def test_any_text_is_an_id_or_a_usage_error(text: str) -> None:
     assert len(lines) <= 1 or "\n" in text
 
 
-OF_THE_USER = {"cmd", "program", "transformed"}
+OF_THE_USER = {"cmd", "mutant", "program", "transformed"}
 """Engines whose name alone says nothing."""
 
 

@@ -35,7 +35,7 @@ from generators.choices import ChoiceSource  # noqa: E402
 from generators.config import DEFAULT  # noqa: E402
 from generators.mutation.editor import Editor  # noqa: E402
 from generators.mutation.edits import make_edit  # noqa: E402
-from generators.mutation.guards import CodeReader, closed, deep_functions  # noqa: E402
+from generators.mutation.guards import CodeReader, deep_functions  # noqa: E402
 from wasm.builder import ModuleBuilder, const  # noqa: E402
 from wasm.case import Case  # noqa: E402
 from wasm.context import ModuleContext  # noqa: E402
@@ -46,6 +46,7 @@ from wasm.rewrite.index_map import labels_of, names_in, with_labels  # noqa: E40
 from wasm.rewrite.lift import ModuleGraphs  # noqa: E402
 from wasm.rewrite.merging import merged  # noqa: E402
 from wasm.rewrite.spaces import Space  # noqa: E402
+from wasm.rewrite.spans import closed  # noqa: E402
 from wasm.text import print_wat  # noqa: E402
 from wasm.validate import validate  # noqa: E402
 

@@ -235,6 +235,17 @@ def with_local(instr: Instr, local: int) -> Instr:
     return (op, local if len(op.imms) == 1 else (*imm[:part], local, *imm[part + 1 :]))
 
 
+def runs(types: Iterable[ValType]) -> list[tuple[int, ValType]]:
+    """Locals as runs of one type, as the binary format has them."""
+    made: list[tuple[int, ValType]] = []
+    for type_ in types:
+        if made and made[-1][1] is type_:
+            made[-1] = (made[-1][0] + 1, type_)
+        else:
+            made.append((1, type_))
+    return made
+
+
 # Items and modules.
 
 

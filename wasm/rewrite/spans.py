@@ -8,9 +8,12 @@ neither of them is a span's, nor anything that takes one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from wasm.isa import Imm, Instr
+from wasm.rewrite.index_map import labels_of
 from wasm.rewrite.operands import Graph, Slot
 from wasm.valtypes import ValType
 
@@ -80,3 +83,17 @@ def _start(starts: list[int], ins: list[Slot], at: int) -> int:
         if start < 0:
             return -1
     return start
+
+
+def closed(code: Iterable[Instr]) -> bool:
+    """Whether no branch leaves this code, so that it may stand in a block more or less."""
+    level = 0
+    for instr in code:
+        row = instr[0]
+        if any(label >= level for label in labels_of(instr)):
+            return False
+        if Imm.BLOCK_TYPE in row.imms:
+            level += 1
+        elif row.name == "end":
+            level -= 1
+    return True

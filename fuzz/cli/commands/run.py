@@ -40,6 +40,7 @@ EXAMPLES: Final = (
     "run --target returns --time 10m",
     "run --target mixed,simd --cases 3000 --seed 7 --engine wasmtime@33 --engine v8:liftoff --out findings",
     "run --target calls --time 8h --out findings --known corpus/known/wasmtime.toml --json",
+    "run --target mixed --mutants 3 --engine wasmtime --time 10m",
     "run --target mixed --cases 100000 --seed 7 --shard 2/4 --out shard2",
     "run --target mixed --time 8h --cluster tcp://scheduler:8786 --out findings",
 )
@@ -67,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=path, metavar="DIR", help="where to record (default: a new folder in reports/)")
     words = "known issues (TOML); several times for several files"
     parser.add_argument("--known", type=path, action="append", metavar="FILE", help=words)
+    words = "beside each case so many neutral mutants of it: modules that have to do the same (docs/mutants.md)"
+    parser.add_argument("--mutants", type=natural, default=0, metavar="N", help=words)
+    words = "who says that an answer is wrong: the reference, or each engine itself by what it answers for mutants"
+    parser.add_argument("--judge", choices=["reference", "itself"], default="reference", help=words)
+    words = "also find what an engine compiles for far longer than in proportion to its size (docs/slow.md)"
+    parser.add_argument("--slow", action="store_true", help=words)
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
     parser.add_argument("--feedback", type=path, metavar="DIR", help=words)
     words = "a corpus (fuzz corpus) that targets mutate and mixed start from"
@@ -79,8 +86,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     minimize.add_argument("--minimize-time", type=duration, default=60.0, metavar="T", help="for each (default: 60s)")
     words = "at the end find out which releases show each new cause, for this long in all (docs/bisecting.md)"
     parser.add_argument("--bisect", type=duration, default=0.0, metavar="T", help=words)
-    words = "exit with 1 for new causes only, or for any that no known issue explains (default: new)"
-    parser.add_argument("--fail-on", choices=["any", "new"], default="new", help=words)
+    words = "exit with 1 for new causes only, for any that no known issue explains, or for new ones and also for those "
+    words += "that --slow finds (default: new)"
+    parser.add_argument("--fail-on", choices=["any", "new", "slow"], default="new", help=words)
     words = "make cases with what known causes need as often as without"
     parser.add_argument("--no-steer", action="store_true", help=words)
     words = "let each target take all of its turns, whatever it finds; of named targets each does (docs/campaign.md)"
@@ -108,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
         steer=not args.no_steer,
         allot=args.generator is None and args.target in (None, ALL) and not args.no_allot,
         fail_on_any=args.fail_on == "any",
+        fail_on_slow=args.fail_on == "slow",
         bisect_seconds=args.bisect,
         shard=args.shard,
     )
@@ -124,7 +133,10 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(archive.close)
         stack.enter_context(stoppable())
         series = Series(targets, _seed(args.seed, archive, targets, version), version)
-        plan = Plan(tuple(engines), series, offline=args.offline, feedback=args.feedback, seeds=args.seeds)
+        plan = Plan(
+            tuple(engines), series, offline=args.offline, feedback=args.feedback, seeds=args.seeds,
+            mutants=args.mutants, by_mutants=args.judge == "itself", slow=args.slow,
+        )  # fmt: skip
         summary = Campaign(plan, settings, archive, issues, observer(args.json), by).run()
     if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
         _forget(folder)
@@ -145,6 +157,10 @@ def _check(args: argparse.Namespace) -> None:
     """What does not go together."""
     if args.shard is not None and args.seed is None:
         raise UsageError("--shard needs --seed: all shards are parts of one series")
+    if args.judge == "itself" and not args.mutants:
+        raise UsageError("--judge itself needs mutants: --mutants 3")
+    if args.fail_on == "slow" and not args.slow:
+        raise UsageError("--fail-on slow needs --slow: without it nobody looks at times")
     if args.cluster is not None and args.feedback is not None:
         raise UsageError("--feedback needs a folder that all slots have: it does not go with --cluster")
 

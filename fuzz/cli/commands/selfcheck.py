@@ -25,6 +25,9 @@ from wasm.errors import nearest
 
 OURS: Final = "ours"
 """The column of our own targets."""
+JUDGES: Final = ("reference", "itself")
+MUTANTS: Final = 1
+"""Of each case, where mutants are the judge: in the same time other cases show more than other mutants of the same."""
 
 EXAMPLES: Final = (
     "selfcheck --seconds 20s",
@@ -39,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", metavar="T[,T...]", help="what to generate (default: all targets that fit)")
     words = "who generates, a column each: ours (the targets, the default), wasm-smith, wasm-smith:wide, ttf"
     parser.add_argument("--generator", default="ours", metavar="G[,G...]", help=words)
+    words = "who says that something is wrong, a column each: reference (all judges that there are), itself (only the "
+    words += "faulty part itself, by what it answers for a neutral mutant of each case; docs/mutants.md)"
+    parser.add_argument("--judge", default=JUDGES[0], metavar="J[,J]", help=words)
     parser.add_argument("--by-target", action="store_true", help="each target alone, a column each")
     words = "a fault, or a mutant as MODULE#NUMBER; several times for several (default: all named faults)"
     parser.add_argument("--fault", action="append", metavar="NAME", help=words)
@@ -75,12 +81,13 @@ def run(args: argparse.Namespace) -> int:
     if args.together:
         return _together(args)
     names, columns = _names(args), _columns(args)
-    how = [Search(targets, args.seed, args.seconds, offline=args.offline, generator=column,
-                  minimize=0.0 if args.no_minimize else args.minimize_time)
-           for column, targets in columns.items()]  # fmt: skip
+    judges = listed(args.judge, "judge", JUDGES)
+    how = [Search(targets, args.seed, args.seconds, offline=args.offline, generator=_title(column, judge),
+                  minimize=0.0 if args.no_minimize else args.minimize_time, mutants=MUTANTS * (judge == "itself"))
+           for column, targets in columns.items() for judge in judges]  # fmt: skip
     every = [target for targets in columns.values() for target in targets]
     head = {"type": "selfcheck", "version": 1, "generators": version_of(every), "seed": args.seed,
-            "seconds": args.seconds, "columns": columns}  # fmt: skip
+            "seconds": args.seconds, "columns": {one.generator: one.targets for one in how}}  # fmt: skip
     rows = _earlier(args.out, head)
     done = {(row["name"], row["generator"]) for row in rows}
     wanted = [(name, one) for name in names for one in how if (name, one.generator) not in done]
@@ -100,6 +107,10 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(line(row), flush=True)
     return _close(args, [row for row in rows if row["name"] in names])
+
+
+def _title(column: str, judge: str) -> str:
+    return column if judge == JUDGES[0] else f"{column} by {judge}"
 
 
 def _together(args: argparse.Namespace) -> int:

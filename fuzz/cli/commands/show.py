@@ -7,26 +7,39 @@ from collections import Counter
 from typing import Final
 
 from fuzz.archive.wast import to_wat
-from fuzz.cli.arguments import natural
+from fuzz.cli.arguments import natural, positive
 from fuzz.cli.cases import generated
 from fuzz.cli.streams import say
 from fuzz.trial.account import passed_sites
+from oracles.engine import UsageError
 from oracles.interpreter import run_case
 from oracles.judge.equality import show
+from oracles.mutants import mutant_of
 from wasm.case import Case, CaseKind
 
-EXAMPLES: Final = ("show --target returns --seed 1 --index 6",)
+EXAMPLES: Final = (
+    "show --target returns --seed 1 --index 6",
+    "show --target returns --seed 1 --index 6 --mutant 2",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="T")
     parser.add_argument("--seed", type=natural, required=True, metavar="N")
     parser.add_argument("--index", type=natural, required=True, metavar="I")
+    words = "the K-th neutral mutant of the case in its place (docs/mutants.md)"
+    parser.add_argument("--mutant", type=positive, metavar="K", help=words)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one case: its text, its shape and what the interpreter does with it."""
     case = generated(args.target, args.seed, args.index)
+    if args.mutant is not None:
+        mutant = mutant_of(case, args.mutant)
+        if mutant is None:
+            raise UsageError(f"this case has no mutant {args.mutant}: nothing in it could be written otherwise")
+        say(f";; mutant {args.mutant} by {', '.join(mutant.by)}")
+        case = mutant.case
     if case.kind is CaseKind.MACHINE:
         print(case.content.decode().rstrip())
         return 0

@@ -17,13 +17,12 @@ from dataclasses import replace
 from typing import Final
 
 from fuzz.reduce.contract import CODE, Edit
-from fuzz.reduce.effects import runs
 from fuzz.reduce.operation import Operation
 from fuzz.reduce.subject import Subject
 from fuzz.reduce.usage import declare_refs, items_of
 from wasm.isa import OPS, Imm, Instr
 from wasm.module import ExternKind, Func
-from wasm.rewrite.index_map import Dangling, local_of, with_local
+from wasm.rewrite.index_map import Dangling, local_of, runs, with_local
 from wasm.rewrite.removal import Removal, remove_items
 from wasm.rewrite.spaces import Space
 from wasm.valtypes import FuncType, ValType

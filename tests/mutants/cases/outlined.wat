@@ -1,0 +1,42 @@
+; Pieces as functions; what they read is passed.
+; draws: 1
+(module
+  (memory 1)
+  (global $g (mut i32) (i32.const 0))
+  (func (export "f") (param i32) (result i32)
+    block
+      local.get 0 i32.const 7 i32.and i32.eqz br_if 0
+      local.get 0 i32.const 3 i32.shl global.set $g
+    end
+    local.get 0 global.get $g i32.lt_s))
+; ---- mutant
+(module
+  (type (;0;) (func (param i32) (result i32)))
+  (memory (;0;) 1)
+  (global (;0;) (mut i32) (i32.const 0))
+  (export "f" (func 0))
+  (func (;0;) (type 0) (param i32) (result i32)
+    block (;@1;)
+      local.get 0
+      call 1
+      br_if 0 (;@1;)
+      local.get 0
+      call 2
+      global.set 0
+    end
+    local.get 0
+    global.get 0
+    i32.lt_s
+  )
+  (func (;1;) (type 0) (param i32) (result i32)
+    local.get 0
+    i32.const 7
+    i32.and
+    i32.eqz
+  )
+  (func (;2;) (type 0) (param i32) (result i32)
+    local.get 0
+    i32.const 3
+    i32.shl
+  )
+)
