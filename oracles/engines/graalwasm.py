@@ -42,13 +42,10 @@ def check(id: EngineId) -> EngineId:
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching and building what is missing if the release is asked for."""
     version, worker = RELEASES.chosen(id.version, offline)
-    argv = (
-        *command("GraalWasm", worker, limits, _LEAST_JAVA),
-        "{in}",
-        "{out}",
-        "{progress}",
-        str(program_file(id.name)),
-    )
+    java, *options = command("GraalWasm", worker, limits, _LEAST_JAVA)
+    # What Truffle unpacks for itself would lie in the home folder of whoever runs the worker.
+    own = f"-Dpolyglot.engine.userResourceCache={worker}/resources"
+    argv = (java, own, *options, "{in}", "{out}", "{progress}", str(program_file(id.name)))
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if hello["host"] != version:
