@@ -159,7 +159,7 @@ class _Preparer:
 
     def _hooks(self) -> dict[int, Hook]:
         store, index = self.store, self.func.index
-        hooks = dict(store.hooks.get(index, ()))
+        hooks = dict(self.instance.hooks.get(index, ()))
         tracer, counts = store.tracer, store.counts
         if tracer is None and counts is None:
             return hooks

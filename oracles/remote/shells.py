@@ -115,5 +115,5 @@ def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> W
             raise EngineUnavailable(f"{id}: {hello['shell']} {hello['host']} ran instead")
         return hello["host"], (f"{shell.engine} {hello['engine']}, in {hello['shell']}",)
 
-    worker = Worker(Launch(argv, dict(shell.env)), Flavour(SCRIPT_KINDS, False), shell.family, loaded)
+    worker = Worker(Launch(argv, dict(shell.env)), Flavour(SCRIPT_KINDS, False, links=True), shell.family, loaded)
     return WorkerEngine(id, worker, limits)

@@ -88,7 +88,7 @@ class Store:
         self.ready = None
         self.collecting: frozenset[int] = frozenset()
         self.collections = 0
-        self.import_types = None
+        self.import_types: list = []
         self.externs: list = []
         self.instance = None
         self.tags: list[tuple[str, str, object]] = []
@@ -97,8 +97,8 @@ class Store:
         self.names: dict[int, str] | None = None
 
     def close(self) -> None:
-        if self.import_types is not None:
-            self.lib.wasm_importtype_vec_delete(byref(self.import_types))
+        for types in self.import_types:
+            self.lib.wasm_importtype_vec_delete(byref(types))
         self.lib.wasmtime_store_delete(self.store)
         for module in self.modules:
             self.lib.wasmtime_module_delete(module)
