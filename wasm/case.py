@@ -100,6 +100,11 @@ class Case:
         return replace(self, content=content, invocations=kept, sites=())
 
     @property
+    def contents(self) -> tuple[bytes, ...]:
+        """What is instantiated, in order: the case's own content last."""
+        return (*(content for _, content in self.before), self.content)
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of kind, modules and calls: the same for what runs the same, whoever made it."""
         calls = "\n".join(f"{call} {call.entry.value}" for call in self.invocations)

@@ -22,13 +22,14 @@ from wasm.module import Expr, Module
 
 
 def instantiate(
-    module: Module, imports: Imports[Extern, Instance], store: Store, hooks: dict[int, dict[int, Hook]] | None = None
-) -> Instance | Outcome:
+    module: Module, imports: Imports[Extern, Instance], store: Store, hooks: dict[int, dict[int, Hook]] | None = None,
+    watched: bool = True,
+) -> Instance | Outcome:  # fmt: skip
     """Instantiate a valid module; an outcome if that fails: ``Rejected`` for an import, else what happened.
 
     ``imports`` maps (module, name) to what is there, or makes it for an import of a new instance.
     """
-    instance = Instance(module, store, hooks)
+    instance = Instance(module, store, hooks, watched)
     outcome = embedded(instance, lambda: _instantiate(instance, imports))
     return instance if isinstance(outcome, Returned) else outcome
 

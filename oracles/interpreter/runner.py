@@ -56,8 +56,8 @@ def run_case(
 
     ``module`` is the decoded and validated content, if it is at hand already; else both are done here, and a module
     that is not valid is an outcome. Raw bytes (``BYTES``) are judged and not run. ``counts`` is filled with the number
-    of executions of each row, ``tracer`` sees each instruction. ``inspect`` is given the instance at the end. The
-    modules before it (``Case.before``) are instantiated in turn, in the same store.
+    of executions of each row, ``tracer`` sees each instruction of the case's own module. ``inspect`` is given the
+    instance at the end. The modules before it (``Case.before``) are instantiated in turn, in the same store.
     """
     started = time.process_time()
     if case.kind is CaseKind.BYTES:
@@ -139,7 +139,7 @@ class _Run:
         """Instantiate what comes before the case's own module; an outcome where that is the end of the case."""
         for name, module in before:
             imports = self.registered.or_else(Hosting(self.hosting.log))
-            made = instantiate(module, imports, self.store)
+            made = instantiate(module, imports, self.store, watched=False)
             self._note_observed(-1)
             instance = made if isinstance(made, Instance) else None
             outcome = Returned() if isinstance(made, Instance) else made

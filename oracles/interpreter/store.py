@@ -101,16 +101,19 @@ class Tracer(Protocol):
 class Instance:
     """A module instance (spec 4.2.5).
 
-    ``hooks`` (by function index and position) see the first tier only: a function with hooks stays in it.
+    ``hooks`` (by function index and position) see the first tier only: a function with hooks stays in it. Of several
+    instances the one that is ``watched`` is the one that a tracer sees.
     """
 
     __slots__ = (
         "datas", "elems", "exports", "finished", "funcs", "globals", "hooks", "imported", "layouts", "memories",
-        "module", "names", "store", "tables", "tags", "types",
+        "module", "names", "store", "tables", "tags", "types", "watched",
     )  # fmt: skip
 
-    def __init__(self, module: Module, store: Store, hooks: dict[int, dict[int, Hook]] | None = None) -> None:
-        self.module, self.store = module, store
+    def __init__(
+        self, module: Module, store: Store, hooks: dict[int, dict[int, Hook]] | None = None, watched: bool = True
+    ) -> None:
+        self.module, self.store, self.watched = module, store, watched
         self.hooks = hooks or {}
         self.types = Types(module.types)
         self.funcs: list[Func] = []

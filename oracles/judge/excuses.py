@@ -34,7 +34,7 @@ GUARANTEED_SLOTS: Final = 10_000
 
 def beyond_limits(case: Case) -> bool:
     """Whether an engine may refuse a module of the case for its size (spec A.2.1 and A.2.2)."""
-    return any(map(_beyond_limits, (case.content, *(content for _, content in case.before))))
+    return any(map(_beyond_limits, case.contents))
 
 
 def _beyond_limits(content: bytes) -> bool:
@@ -118,8 +118,8 @@ def growth_is_free(case: Case, expected: Observation, seen: Observation) -> bool
         got = slots.get(table.export, table.size)
         if got != table.size:
             return max(got, table.size) > GUARANTEED_SLOTS
-    earlier = (_decoded(content) for _, content in case.before)
-    return any(_hidden_growth(one, expected) for one in (module, *earlier) if one is not None)
+    modules = map(_decoded, case.contents)
+    return any(_hidden_growth(one, expected) for one in modules if one is not None)
 
 
 def _hidden_growth(module: Module, expected: Observation) -> bool:
