@@ -105,6 +105,16 @@ class Case:
         return (*(content for _, content in self.before), self.content)
 
     @property
+    def content_hash(self) -> str:
+        """SHA-256 (hexadecimal) of all that is instantiated: of ``content`` alone where nothing comes before it."""
+        return hashlib.sha256(b"".join(self.contents)).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that is instantiated."""
+        return sum(map(len, self.contents))
+
+    @property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of kind, modules and calls: the same for what runs the same, whoever made it."""
         calls = "\n".join(f"{call} {call.entry.value}" for call in self.invocations)
