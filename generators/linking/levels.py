@@ -67,9 +67,9 @@ def draw_levels(source: ChoiceSource, module: Module, pinned: set[int], moved: l
             else:
                 levels.of[key] = last if source.one_in(8) else min(source.below(last + 1), source.below(last + 1))
     levels.of |= dict.fromkeys([(Space.FUNC, index) for index in pinned], last)
-    hard = {key: [used for used in found if (key[1], used[1]) not in soft or used[0] is not Space.FUNC]
-            for key, found in uses.items()}  # fmt: skip
-    _raise(levels, hard)
+    for caller, callee in soft:
+        uses[Space.FUNC, caller].discard((Space.FUNC, callee))
+    _raise(levels, uses)
     late = {callee for caller, callee in soft if levels.of[Space.FUNC, callee] > levels.of[Space.FUNC, caller]}
     if late:
         _link(module, levels, sorted(late), first[Space.FUNC])
@@ -83,7 +83,7 @@ def _uses(item: object) -> set[Key]:
     return named(getattr(item, "init", None) or ())
 
 
-def _raise(levels: Levels, uses: dict[Key, list[Key]]) -> None:
+def _raise(levels: Levels, uses: dict[Key, set[Key]]) -> None:
     """Whatever names an item goes up to it. The host's items and segments are the last module's alone."""
     changed = True
     while changed:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from generators.choices import ChoiceSource
 from wasm.module import Module
 from wasm.valtypes import Limits
+
+
+_LARGE: Final = 65_536 - 3
 
 
 def share(module: Module, source: ChoiceSource) -> None:
@@ -14,5 +18,8 @@ def share(module: Module, source: ChoiceSource) -> None:
     for index, memory in enumerate(module.memories):
         if memory.page_log2 == 16 and source.one_in(2):
             most = memory.limits.maximum
-            limits = Limits(memory.limits.minimum, memory.limits.minimum + source.below(3) if most is None else most)
+            least = memory.limits.minimum
+            if most is None:
+                most = least + source.below(3) if least < _LARGE else least
+            limits = Limits(least, most)
             module.memories[index] = replace(memory, limits=limits, shared=True)

@@ -38,6 +38,8 @@ _BASES: Final = weighted(
 )  # fmt: skip
 _PLAIN: Final = "memory"
 """What there is for an engine that lacks what a drawn one needs."""
+_LARGE: Final = 65_536 - 4
+"""Pages or elements up to which a maximum is raised: more than 65,536 pages would need 64-bit addresses."""
 _ITEMS: Final = {Space.MEMORY: "memory", Space.TABLE: "table", Space.GLOBAL: "global", Space.TAG: "tag"}
 
 
@@ -112,7 +114,8 @@ def _declared(module: Module, type_: ExternType, source: ChoiceSource, subtyping
         return type_
     match type_:
         case MemType() | TableType():
-            return replace(type_, limits=_wider(type_.limits, source, isinstance(type_, MemType) and type_.shared))
+            bounded = isinstance(type_, MemType) and type_.shared
+            return replace(type_, limits=_wider(type_.limits, source, bounded))
         case ImportedFunc(index) if subtyping and (above := module.flat_types()[index].supertypes):
             return ImportedFunc(above[0])
         case GlobalType(RefType() as held, False) if subtyping:
@@ -125,7 +128,8 @@ def _wider(limits: Limits, source: ChoiceSource, bounded: bool) -> Limits:
     least = source.pick((0, limits.minimum, source.below(limits.minimum + 1)))
     most = limits.maximum
     if most is not None and source.one_in(2):
-        most = most + source.below(4) if bounded or source.one_in(2) else None
+        more = source.below(4) if most < _LARGE else 0
+        most = most + more if bounded or source.one_in(2) else None
     return Limits(least, most)
 
 

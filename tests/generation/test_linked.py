@@ -17,7 +17,7 @@ from oracles.interpreter.values import Global
 from oracles.linking import Registered
 from wasm.case import Case
 from wasm.decode import decode
-from wasm.embedding import Observation, Returned, Threw, Trapped
+from wasm.embedding import Observation, Rejected, Returned, Threw, Trapped
 from wasm.features import Feature
 from wasm.module import ExternKind, ImportedFunc
 from wasm.valtypes import MemType, TableType
@@ -52,6 +52,12 @@ def test_a_split_program_means_what_it_meant(base: str) -> None:
         assert set(one.globals) <= set(other.globals)
         assert set(one.memories) <= set(other.memories)
         assert set(one.tables) <= set(other.tables)
+
+
+@pytest.mark.parametrize(("seed", "index"), [(21, 69), (21, 442), (21, 968)])
+def test_what_was_not_linkable_is(seed: int, index: int) -> None:
+    """A global that names a function of a later module, and maxima that became more than a memory may have."""
+    assert not isinstance(run_case(make_case("linked", seed, index)).instantiation, Rejected)
 
 
 def _told(outcome: object) -> object:
