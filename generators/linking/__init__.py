@@ -2,9 +2,9 @@
 
     (module (memory 1) (func $grow ...) (func (export "f") ... call $grow  i32.load ...))        becomes
 
-    m0  (module (memory (export "M0") 1))
-    m1  (module (import "m0" "M0" (memory 0)) (func (export "F0") ...) (export "M0" (memory 0)))
-    (module (import "m1" "M0" (memory 1)) (import "m1" "F0" (func $grow)) (func (export "f") ...))
+    m 0  (module (memory (export "m 0") 1))
+    m 1  (module (import "m 0" "m 0" (memory 0)) (func (export "f 0") ...) (export "m 0" (memory 0)))
+    (module (import "m 1" "m 0" (memory 1)) (import "m 1" "f 0" (func $grow)) (func (export "f") ...))
 
 ``outlining``   single instructions become functions, so that an item is grown here and accessed there
 ``levels``      which module has what: an item's *level* is the position of its module, the last one is the case's own

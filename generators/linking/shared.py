@@ -9,7 +9,6 @@ from generators.choices import ChoiceSource
 from wasm.module import Module
 from wasm.valtypes import Limits
 
-
 _LARGE: Final = 65_536 - 3
 
 

@@ -51,13 +51,13 @@ class _Part:
 
 
 def name_of(key: Key) -> str:
-    """Under which name earlier modules export an item."""
-    return f"{_LETTERS[KIND_OF[key[0]]]}{key[1]}"
+    """Under which name earlier modules export an item; a number by itself does not tell one message from another."""
+    return f"{_LETTERS[KIND_OF[key[0]]]} {key[1]}"
 
 
 def place_of(level: int) -> str:
     """Under which name the module of a level is registered."""
-    return f"m{level}"
+    return f"m {level}"
 
 
 def split(module: Module, levels: Levels, via: Via, declared: Declared, asked: dict[Key, int] | None = None) -> Split:
