@@ -30,7 +30,7 @@ from wasm.validate import validate
 from wasm.valtypes import GlobalType, Limits, MemType, RefType, TableType, ref
 
 NEEDS: Final[frozenset[Feature]] = frozenset({Feature.REFERENCE_TYPES, Feature.BULK_MEMORY})
-COST: Final = 45.0
+COST: Final = 51.0
 
 _BASES: Final = weighted(
     ("memory", 5), ("tables", 5), ("mixed", 4), ("globals", 3), ("tries", 6), ("refs", 3), ("calls", 3), ("returns", 2),
