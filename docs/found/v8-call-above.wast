@@ -1,4 +1,4 @@
-;; V8 14.6 (node 26.10.0, and deno's) traps, function signature mismatch, at any tier: a function that is imported at a
+;; V8 14.6 (node 26.10.0) and 15.0 (deno 2.9.6) trap, function signature mismatch: a function that is imported at a
 ;; supertype of its type is called through a table by its own type, which it has (spec 4.6.10, call_indirect). A test of a
 ;; reference to it says so.
 (module
