@@ -27,6 +27,7 @@ From choices to a case:
 ``control/``            labels, graphs, try_tables, pressure on registers, many locals, extreme signatures
 ``state/``              globals, tables, memories, segments
 ``refs/``               references, objects, casts
+``linking/``            one program over several modules
 ``enumeration/``        meetings of instructions one after another, not drawn
 ``mutation/``           edits of cases that exist
 ``validity/``           modules that are only validated, and near misses

@@ -140,6 +140,11 @@ def _steered(case: Case, config: Config) -> Case:
     module = decode(case.content)
     moved = without_rows(module, config.avoid)
     version = steered_version(case.provenance.version, config.avoid)
+    earlier = [(name, decode(content)) for name, content in case.before]
+    changed = [without_rows(one, config.avoid) is not None for _, one in earlier]
+    if any(changed):
+        case = replace(case, before=tuple((name, encode(one)) for name, one in earlier))
+        moved = moved or {}
     if moved is None:
         return replace(case, provenance=replace(case.provenance, version=version))
     first = len(module.imported(ExternKind.FUNC))
@@ -149,7 +154,9 @@ def _steered(case: Case, config: Config) -> Case:
     )
     return replace(
         case, content=encode(module), sites=sites, provenance=replace(case.provenance, version=version),
-        features=frozenset(feature.value for feature in required_features(module)),
+        features=frozenset(
+            feature.value for one in (module, *(one for _, one in earlier)) for feature in required_features(one)
+        ),
     )  # fmt: skip
 
 

@@ -207,6 +207,29 @@ def _initialise(instance: Linked, evaluate: Callable[[Expr], Any]) -> None:
             instance.datas[i] = b""
 
 
+class Registered(Generic[ItemT, LinkedT]):
+    """The instances of modules that come before a case's own (``wasm.case.Case.before``), by their names."""
+
+    def __init__(self) -> None:
+        self._exports: dict[str, tuple[frozenset[str], Mapping[str, tuple[ExternKind, ItemT]]]] = {}
+
+    def add(self, name: str, module: Module, instance: LinkedT | None) -> None:
+        """Register an instance, or None for one that trapped or threw: what imports its exports is not linkable."""
+        exports = instance.exports if instance is not None else {}
+        self._exports[name] = (frozenset(one.name for one in module.exports), exports)
+
+    def or_else(self, host: Imports[ItemT, LinkedT]) -> Imports[ItemT, LinkedT]:
+        """Imports out of the instances so far, and what none of them has from the host."""
+
+        def find(wanted: Import, instance: LinkedT) -> ItemT | None:
+            names, exports = self._exports.get(wanted.module, (frozenset(), {}))
+            if wanted.name in names:
+                return exports.get(wanted.name, (None, None))[1]
+            return host(wanted, instance) if callable(host) else host.get((wanted.module, wanted.name))
+
+        return find if self._exports else host
+
+
 # What hosts make
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 from wasm.embedding import Invocation
 
 CASE_VERSION: Final = 1
+LINKED_VERSION: Final = 2
+"""The version of a case with modules before its own: a reader that knows none must refuse it."""
 INDEPENDENT: Final = "independent"
 """Label of a case whose exported functions have nothing to do with each other."""
 
@@ -77,6 +79,12 @@ class Case:
     ``content`` is a binary module for ``WASM`` and ``BYTES`` and the text form for ``MACHINE``. ``features`` are names
     of ``wasm.features.Feature``. ``labels`` are words for the histograms and for minorities that exhaust on purpose
     (``overflows``, ``big_memory``), and ``INDEPENDENT``.
+
+    ``before`` are modules, each with the name under which it is registered, that are instantiated in order before
+    ``content``, in one store. An import is found in the last instance so far that is registered under its module's name
+    and exports its name, whatever it exports there; what is not found so is the host's, which makes it for that one
+    module. A module that traps or throws is registered all the same and has no exports: what imports them is not
+    linkable. Calls are made, and state is read, by what ``content`` exports.
     """
 
     content: bytes
@@ -86,6 +94,7 @@ class Case:
     sites: tuple[CallSite, ...] = ()
     labels: frozenset[str] = frozenset()
     provenance: Provenance = field(default=Provenance())
+    before: tuple[tuple[str, bytes], ...] = ()
 
     def with_content(self, content: bytes, invocations: tuple[Invocation, ...] | None = None) -> Case:
         """The same case around changed content (the reducer's step); call sites no longer hold and are dropped."""
@@ -93,16 +102,34 @@ class Case:
         return replace(self, content=content, invocations=kept, sites=())
 
     @property
+    def contents(self) -> tuple[bytes, ...]:
+        """What is instantiated, in order: the case's own content last."""
+        return (*(content for _, content in self.before), self.content)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hexadecimal) of all that is instantiated: of ``content`` alone where nothing comes before it."""
+        return hashlib.sha256(b"".join(self.contents)).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that is instantiated."""
+        return sum(map(len, self.contents))
+
+    @property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of kind, content and calls: the same for what runs the same, whoever made it."""
+        """SHA-256 (hexadecimal) of kind, modules and calls: the same for what runs the same, whoever made it."""
         calls = "\n".join(f"{call} {call.entry.value}" for call in self.invocations)
-        return hashlib.sha256(b"\0".join((self.kind.value.encode(), self.content, calls.encode()))).hexdigest()
+        parts = [self.kind.value.encode(), self.content, calls.encode()]
+        parts += [f"{name}\n{hashlib.sha256(content).hexdigest()}".encode() for name, content in self.before]
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "version": CASE_VERSION,
+            "version": LINKED_VERSION if self.before else CASE_VERSION,
             "kind": self.kind.value,
             "content": base64.b64encode(self.content).decode("ascii"),
+            **({"before": [[n, base64.b64encode(c).decode("ascii")] for n, c in self.before]} if self.before else {}),
             "invocations": [invocation.to_json() for invocation in self.invocations],
             "features": sorted(self.features),
             "sites": [[s.kind, s.func, s.use_at, s.params, s.results, s.operands] for s in self.sites],
@@ -120,8 +147,9 @@ class Case:
     @staticmethod
     def from_json(data: dict[str, Any]) -> Case:
         """Read ``to_json``'s form. Raises ``ValueError`` for a version that this release does not know."""
-        if data.get("version") != CASE_VERSION:
-            raise ValueError(f"case version {data.get('version')!r}: this release reads version {CASE_VERSION}")
+        if data.get("version") not in (CASE_VERSION, LINKED_VERSION):
+            known = f"{CASE_VERSION} and {LINKED_VERSION}"
+            raise ValueError(f"case version {data.get('version')!r}: this release reads versions {known}")
         return Case(
             content=base64.b64decode(data["content"]),
             invocations=tuple(map(Invocation.from_json, data["invocations"])),
@@ -130,4 +158,5 @@ class Case:
             sites=tuple(CallSite(*row) for row in data["sites"]),
             labels=frozenset(data["labels"]),
             provenance=Provenance(**data["provenance"]),
+            before=tuple((name, base64.b64decode(content)) for name, content in data.get("before", ())),
         )

@@ -391,6 +391,6 @@ def _row_of(path: Path, finding: Finding, before: StoredFinding | None) -> Store
         repeats=finding.repeats,
         tries=finding.tries,
         minimized=finding.minimized is not None,
-        size=len(finding.best.content),
-        original_size=len(finding.case.content),
+        size=finding.best.size,
+        original_size=finding.case.size,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -23,7 +22,9 @@ from oracles.judge.equality import show
 from wasm.case import Case, CaseKind
 
 EXECUTABLE: Final = frozenset({"repro.sh"})
-_OURS: Final = re.compile(r"(case|original|before-\d+)\.(wasm|bin|mach|wat|wast)|finding\.json|README\.md|repro\.sh")
+_OURS: Final = re.compile(
+    r"(case|original|before-\d+|(original-)?module-\d+)\.(wasm|bin|mach|wat|wast)|finding\.json|README\.md|repro\.sh"
+)
 """What ``files`` writes: no longer there is what a smaller case has no use for."""
 _README: Final = "README.md"
 
@@ -59,7 +60,8 @@ def write_readme(path: Path, finding: Finding, before: Sequence[Strip]) -> None:
 
 
 def files(finding: Finding, known: Sequence[Strip] = ()) -> dict[str, bytes]:
-    """All files of the bundle by name. ``case.*`` is the minimized case if there is one, ``original.*`` as found.
+    """All files of the bundle by name. ``case.*`` is the minimized case if there is one, ``original.*`` as found;
+    ``module-01.*`` and on are what is instantiated before it (``Case.before``).
 
     ``known`` is what releases did with its case, or with others."""
     case = finding.best
@@ -73,12 +75,22 @@ def files(finding: Finding, known: Sequence[Strip] = ()) -> dict[str, bytes]:
     if case.kind is not CaseKind.MACHINE:
         found["case.wat"] = to_wat(case.content).encode()
         found["case.wast"] = to_wast(case, finding.expected, finding.before).encode()
+    for number, (_, module) in enumerate(case.before, 1):
+        found[module_file(number)] = module
+        found[module_file(number, "wat")] = to_wat(module).encode()
     for number, earlier in enumerate(finding.before, 1):
         found[f"before-{number:02}{earlier.kind.suffix}"] = earlier.content
         found[f"before-{number:02}.wat"] = to_wat(earlier.content).encode()
     if finding.minimized is not None:
         found[f"original{case.kind.suffix}"] = finding.case.content
+        for number, (_, module) in enumerate(finding.case.before, 1):
+            found[f"original-{module_file(number)}"] = module
     return found
+
+
+def module_file(number: int, suffix: str = "wasm") -> str:
+    """The file of a bundle that has the module at a place, from 1, among those that come before the case's own."""
+    return f"module-{number:02}.{suffix}"
 
 
 def _dissents(finding: Finding) -> list[Shown]:
@@ -109,6 +121,9 @@ def _readme(finding: Finding, content: str, known: Sequence[Strip]) -> str:
             more = f" and {len(earlier.invocations) - 8} more" if len(earlier.invocations) > 8 else ""
             lines.append(f"- `before-{number:02}`: {calls}{more}")
         lines.append("")
+    if case.before:
+        places = ", ".join(f"`{module_file(n)}` as {code(name)}" for n, (name, _) in enumerate(case.before, 1))
+        lines += [f"**Several modules** in one store: {places}, and `{content}`, which imports from them.", ""]
     if not finding.stable:
         lines += [f"**Unstable**: repeated {finding.repeats} of {finding.tries} times alone in a fresh process.", ""]
     lines += ["| engine | release | where | what |", "|---|---|---|---|"]
@@ -133,7 +148,7 @@ def _releases(case: Case, known: Sequence[Strip]) -> list[str]:
     """What releases of the engines did with this very case."""
     lines: list[str] = []
     for strip in known:
-        if strip.case == hashlib.sha256(case.content).hexdigest():
+        if strip.case == case.content_hash:
             lines += [f"Releases of {markdown(strip.engine)}, of those that were asked:", ""]
             lines += [*(f"- {markdown(text)}" for text in words(strip)), ""]
     return lines
@@ -150,9 +165,9 @@ def _messages(finding: Finding) -> list[str]:
 
 
 def _files(finding: Finding, content: str, case: Case) -> list[str]:
-    size = f"{len(case.content)} bytes"
+    size = f"{case.size} bytes"
     if finding.minimized is not None:
-        size += f", minimized from {len(finding.case.content)} (`original{case.kind.suffix}`)"
+        size += f", minimized from {finding.case.size} (`original{case.kind.suffix}`)"
     engines = [EngineId.read(run.engine) for run in finding.runs]
     trust = " --trust" if any(id.unreleased or id.command for id in engines) else ""
     forms = "" if case.kind is CaseKind.MACHINE else "; `case.wat` its text; `case.wast` with assertions"

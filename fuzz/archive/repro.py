@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fuzz.archive.repro_wheel import python_program, wanted_of
-from fuzz.archive.stand_ins import stand_ins
+from fuzz.archive.stand_ins import stand_ins_of
 from fuzz.records.morning import Command
 from fuzz.records.printable import printable
 from oracles.engine import BUILD, EngineId, UsageError, adapter, engine_names
@@ -127,7 +127,7 @@ def command(engine: str, release: str, case: Case, expected: Sequence[Outcome] =
     if EngineId.read(engine).get(BUILD):
         return Command(engine, why_not=_NO_COMMAND)
     if name == "wasmtime":
-        if stand_ins(case.content) is None:
+        if stand_ins_of(case) is None:
             return Command(engine, why_not="it imports host functions, which wasmtime wast does not have")
         if release and version_key(release) < version_key(_FLAGS_SINCE):
             return Command(engine, why_not=f"releases of Wasmtime before {_FLAGS_SINCE} have other options")
@@ -174,7 +174,7 @@ def _wasmtime_flags(engine: str) -> str | None:
 def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str) -> str:
     """By ``wasmtime wast``, which takes values of all types bit for bit, or by the Python package where it is here and
     the command is not."""
-    if stand_ins(case.content) is None:
+    if stand_ins_of(case) is None:
         return "echo 'the case imports host functions, which wasmtime wast does not have: fuzz replay .'\n"
     if (line := _wasmtime_flags(shown.engine)) is None:
         return f"echo {shlex.quote(f'{_NO_OPTION}: fuzz replay .')}\n"
@@ -318,7 +318,9 @@ def _js_string(text: str) -> str:
 
 
 def _imports(case: Case) -> bool:
-    """Whether the module imports anything; one that cannot be decoded imports nothing."""
+    """Whether the module imports anything, or others come before it; one that cannot be decoded imports nothing."""
+    if case.before:
+        return True
     try:
         return bool(decode(case.content).imports)
     except WasmError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from fuzz.archive.stand_ins import HOST_TEXT, stand_ins
+from fuzz.archive.stand_ins import HOST_TEXT, Registered, stand_ins, stand_ins_of
 from fuzz.records.printable import one_line
 from oracles.interpreter import run_case
 from wasm.case import Case, CaseKind
@@ -42,7 +42,7 @@ def to_wast(case: Case, expected: Sequence[Outcome], before: Sequence[Case] = ()
         module = decode(case.content)
     except WasmError as error:
         return f'(assert_malformed\n  {_binary(case.content)}\n  "{_escape(error.message.encode())}")\n'
-    hosts = _stand_ins(case.content)
+    hosts = _before(case) if case.before else _stand_ins(stand_ins(case.content))
     text = print_wat(module).rstrip() if case.kind is CaseKind.WASM else _binary(case.content)
     match start:
         case Rejected():
@@ -66,16 +66,35 @@ def _earlier(case: Case) -> str:
     except WasmError:
         return ";; bytes that are no module were compiled here: fuzz replay\n"
     seen = run_case(case, module).outcomes
-    lines = [_stand_ins(case.content) + print_wat(module).rstrip()]
+    hosts = _before(case) if case.before else _stand_ins(stand_ins(case.content))
+    lines = [hosts + print_wat(module).rstrip()]
     for invocation, outcome in zip(case.invocations, seen, strict=False):
         known = outcome if isinstance(outcome, Trapped | Threw) else Exhausted("")
         lines.append(_assertion(module, invocation, known))
     return "\n\n".join(lines) + "\n"
 
 
-def _stand_ins(content: bytes) -> str:
-    """The modules that the case imports from, registered; a remark where wasm cannot stand in for the host."""
-    hosts = stand_ins(content)
+def _before(case: Case) -> str:
+    """The modules before the case's own, registered, and what stands in for the host of each."""
+    hosts = stand_ins_of(case)
+    if hosts is None:
+        return _stand_ins(None)
+    lines = []
+    for number, ((name, content), made) in enumerate(zip(case.before, run_case(case).before, strict=False)):
+        text = print_wat(decode(content)).rstrip()
+        lines.append(_stand_ins(hosts[number]))
+        if isinstance(made, Trapped):
+            lines.append(f'(assert_trap\n{text}\n  "{_trap(made)}")\n\n')
+        elif isinstance(made, Threw):
+            lines.append(f"(assert_exception\n{text})\n\n")
+        else:
+            named = text.replace("(module", f"(module $b{number}", 1)
+            lines.append(f'{named}\n(register "{_escape(name.encode())}" $b{number})\n\n')
+    return "".join(lines) + _stand_ins(hosts[-1])
+
+
+def _stand_ins(hosts: list[Registered] | None) -> str:
+    """The modules that a module imports from, registered; a remark where wasm cannot stand in for the host."""
     if hosts is None:
         return ";; imports host functions that a script cannot have: fuzz replay\n"
     parts = [HOST_TEXT] if hosts else []

@@ -119,8 +119,8 @@ def put_finding(
         "repeats": finding.repeats,
         "tries": finding.tries,
         "minimized": finding.minimized is not None,
-        "size": len(finding.best.content),
-        "original_size": len(finding.case.content),
+        "size": finding.best.size,
+        "original_size": finding.case.size,
         "stamp": stamp,
         "trouble": "",
     }

@@ -47,8 +47,8 @@ class Question:
 
     @property
     def case_hash(self) -> str:
-        """The SHA-256 of the case's content."""
-        return hashlib.sha256(self.case.content).hexdigest()
+        """The SHA-256 of what the case instantiates."""
+        return self.case.content_hash
 
     @property
     def key(self) -> str:

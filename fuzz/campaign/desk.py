@@ -199,7 +199,7 @@ class Desk:
             self.died.add(bundle)
             (self.tasks if bundle in self.unknown else self.smaller).append(task)
             return
-        tried = Minimization(bundle, *2 * (len(task.finding.best.content),), 0.0, 0, Ending.FAILED)
+        tried = Minimization(bundle, *2 * (task.finding.best.size,), 0.0, 0, Ending.FAILED)
         self.minimized(Minimized(task.finding, bundle, tried))
 
     def next_waiting(self, most: int) -> tuple[SetAside, ...]:

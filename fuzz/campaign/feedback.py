@@ -12,7 +12,6 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,7 +102,7 @@ class Feedback:
 
     def consider(self, case: Case) -> int:
         """Keep the case if it shows anything new; how much."""
-        if len(case.content) > _LARGEST:
+        if case.size > _LARGEST:
             return 0
         new = words_of(case) - self.known
         if new:
@@ -112,7 +111,7 @@ class Feedback:
         return len(new)
 
     def _keep(self, case: Case, words: Iterable[str]) -> None:
-        name = sha256(case.content).hexdigest()[:16]
+        name = case.content_hash[:16]
         write_file(self.folder / _NEW / f"{name}.words", "".join(f"{word}\n" for word in sorted(words)).encode())
         write_file(self.folder / _NEW / f"{name}.json", json.dumps(case.to_json()).encode() + b"\n")
 

@@ -48,7 +48,7 @@ def _bisect(plan: Plan, archive: Archive, stored: Stored, deadline: float, obser
         return
     engine, release, releases = subject
     yield f"asking {releases.name}, for {deadline - time.monotonic():.0f} s at most"
-    question = about(found, found.best, limits_for(len(found.best.content)), engine=engine)
+    question = about(found, found.best, limits_for(found.best.size), engine=engine)
     options = Options(offline=plan.offline, deadline=deadline)
     result = bisect(EngineId.read(engine), releases, question, options, [release], _Notes(observer), plan.opener)
     yield from _told(result)

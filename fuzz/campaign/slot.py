@@ -310,7 +310,7 @@ class _Slot:
         except Exception:  # the finding is worth more than its minimized form
             self.send(Failed(f"minimizing {order.bundle}: {traceback.format_exc()}", None))
         self.bench.fresh()
-        tried = Minimization(order.bundle, len(order.finding.best.content), len(finding.best.content),
+        tried = Minimization(order.bundle, order.finding.best.size, finding.best.size,
                              time.monotonic() - start, work.runs if work else 0, ending)  # fmt: skip
         self.send(Minimized(finding, order.bundle, tried, about, faces))
 

@@ -11,6 +11,7 @@ from fuzz.cli.names import one_of
 from fuzz.intake.calls import parse_invocation
 from fuzz.intake.piece import Piece, Wish
 from fuzz.intake.reading import bring, bring_one
+from fuzz.intake.scripts import case_of_script
 from fuzz.records.finding import EngineRun, Finding
 from fuzz.records.printable import one_line
 from fuzz.trial.bench import Bench, canonical, default_engines
@@ -36,7 +37,9 @@ class Asked:
 
     @property
     def case(self) -> Case:
-        """The piece's case. Raises ``UsageError`` for a script."""
+        """The piece's case; that of a script, if it is one. Raises ``UsageError``."""
+        if self.piece.script is not None:
+            return case_of_script(self.piece.name, self.piece.script)
         if self.piece.case is None:
             raise UsageError(f"{self.piece.name} is {self.piece.what}, with calls of its own: give one of its modules")
         return self.piece.case

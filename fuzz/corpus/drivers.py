@@ -27,7 +27,7 @@ def drivers(seed: int) -> Iterator[tuple[str, str]]:
         for target in order:
             index = next(indices[target])
             case = make_case(target, seed, index)
-            if len(case.content) > _LARGEST or not case.invocations:
+            if case.size > _LARGEST or not case.invocations:
                 continue
             expected = reference(case)
             text = driver(case, expected, f"{target}-{seed}-{index}") if expected and _complete(case, expected) else ""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from fuzz.archive.bundle import module_file
 from fuzz.archive.wast import to_wat
 from fuzz.intake.piece import Piece, Wish
 from fuzz.intake.texts import assembled
@@ -19,20 +20,25 @@ from wasm.case import Case, CaseKind
 WHAT: Final = "a bundle"
 FINDING: Final = "finding.json"
 _READ: Final = (FINDING, "case.wasm", "case.bin", "case.wat", "case.mach")
+_MOST: Final = 64
+"""Modules of one case whose files are read."""
 
 
 def read_bundle_folder(path: Path, wish: Wish) -> Piece:
     """The piece of a bundle's folder. Raises ``UsageError``."""
     if not (path / FINDING).exists():
         raise UsageError(f"{path} is no bundle: there is no {FINDING} in it")
-    files = {name: read_regular(path / name, LARGEST, TOO_LARGE) for name in _READ if (path / name).exists()}
+    numbers = range(1, _MOST)
+    names = (*_READ, *map(module_file, numbers), *(module_file(number, "wat") for number in numbers))
+    files = {name: read_regular(path / name, LARGEST, TOO_LARGE) for name in names if (path / name).exists()}
     return piece_of_files(str(path), files, wish)
 
 
 def piece_of_files(name: str, files: Mapping[str, bytes], wish: Wish) -> Piece:
     """The piece of a bundle from its files by name; only ``finding.json`` has to be there.
 
-    What a person has changed in ``case.wasm`` or ``case.wat`` is what is run, and a note says so.
+    What a person has changed in ``case.wasm`` or ``case.wat``, or in a module before it, is what is run, and a note
+    says so.
     """
     try:
         finding = Finding.from_json(json.loads(files[FINDING]))
@@ -45,16 +51,30 @@ def piece_of_files(name: str, files: Mapping[str, bytes], wish: Wish) -> Piece:
 
 
 def _edited(name: str, case: Case, files: Mapping[str, bytes]) -> tuple[Case, tuple[str, ...]]:
-    """The case, or what a person made of it, with a note."""
-    binary = f"case{case.kind.suffix}"
-    new_binary = files.get(binary, case.content)
-    changed = [binary] if new_binary != case.content else []
-    text = files.get("case.wat")
-    if case.kind is not CaseKind.MACHINE and text is not None and text != to_wat(case.content).encode():
-        changed.append("case.wat")
+    """The case, or what a person made of it, with notes."""
+    text = None if case.kind is CaseKind.MACHINE else "case.wat"
+    content, changed = _changed(name, case.content, files, f"case{case.kind.suffix}", text)
+    before = []
+    for number, (place, module) in enumerate(case.before, 1):
+        new, also = _changed(name, module, files, module_file(number), module_file(number, "wat"))
+        before.append((place, new))
+        changed += also
     if not changed:
         return case, ()
+    notes = tuple(f"{file} was edited: that is what is run, not the finding's own case" for file in changed)
+    return replace(case.with_content(content), before=tuple(before)), notes
+
+
+def _changed(
+    name: str, content: bytes, files: Mapping[str, bytes], binary: str, text: str | None
+) -> tuple[bytes, list[str]]:
+    """What a module's files in a bundle say, and which of them was edited. Raises ``UsageError`` for both."""
+    changed = [binary] if files.get(binary, content) != content else []
+    words = files.get(text) if text is not None else None
+    if text is not None and words is not None and words != to_wat(content).encode():
+        changed.append(text)
     if len(changed) > 1:
-        raise UsageError(f"{name}: both {binary} and case.wat were edited; which one is meant? Take the other one out")
-    content = new_binary if changed == [binary] else assembled(f"{name}/case.wat", text or b"")
-    return case.with_content(content), (f"{changed[0]} was edited: that is what is run, not the finding's own case",)
+        raise UsageError(f"{name}: both {binary} and {text} were edited; which one is meant? Take the other one out")
+    if not changed:
+        return content, []
+    return files[binary] if changed == [binary] else assembled(f"{name}/{text}", words or b""), changed

@@ -28,7 +28,7 @@ def explain_new(
 def _explained(night: Night, stored: Stored, deadline: float, opener: OpenEngine) -> list[str]:
     """What was found out, a line each."""
     found = read_bundle(stored.path)
-    limits = limits_for(len(found.best.content))
+    limits = limits_for(found.best.size)
     dissenting = [dissent.engine for dissent in found.verdict.dissents]
     engines = [engine for engine in night.engines if engine in dissenting]
     bench = Bench(engines, limits, night.offline, opener)

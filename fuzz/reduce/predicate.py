@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -30,7 +31,7 @@ def command_predicate(command: str | Sequence[str], timeout: float | None = None
     """``is_interesting`` from a command line, split as a shell would, or given as words.
 
     The case's content is written to a temporary file, whose path is the last word, or stands where a word is
-    ``{}``.
+    ``{}``. A case of several modules is written as a case file in JSON.
     Exit status 0 means interesting; any other, a signal, or more than ``timeout`` seconds means not. The command's
     output goes nowhere; what it leaves running in its process group is killed. Safe to call from several threads.
 
@@ -40,8 +41,8 @@ def command_predicate(command: str | Sequence[str], timeout: float | None = None
 
     def is_interesting(case: Case) -> bool:
         with tempfile.TemporaryDirectory(prefix="reduce-") as folder:
-            path = str(Path(folder, f"case{SUFFIXES[case.kind]}"))
-            Path(path).write_bytes(case.content)
+            path = str(Path(folder, "case.json" if case.before else f"case{SUFFIXES[case.kind]}"))
+            Path(path).write_bytes(json.dumps(case.to_json()).encode() if case.before else case.content)
             line = [path if word == "{}" else word for word in words]
             return exit_status(line if "{}" in words else [*line, path], timeout) == 0
 

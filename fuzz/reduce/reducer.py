@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from fuzz.reduce.bytes_search import ByteSearch, reduce_bytes
 from fuzz.reduce.cache import Answers
 from fuzz.reduce.engine import Budget, Meter, OutOfBudget, PassStats, Predicate, Progress, Search
 from fuzz.reduce.errors import NotInteresting, TooEasy, Unreadable, UnreadableMachine, Unsteady
+from fuzz.reduce.linked import EMPTY_MODULE, Linked
 from fuzz.reduce.machine import SMALLEST, search_machine
 from fuzz.reduce.schedule import Pass, all_passes, run_passes
 from fuzz.reduce.subject import Subject, calls_size
@@ -23,7 +25,6 @@ from wasm.features import ALL
 from wasm.validate import validate
 
 _UNBOUNDED: Final = Budget()
-EMPTY_MODULE: Final = b"\0asm\1\0\0\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def reduce_case(
 ) -> Reduction:
     """Reduce a case as long as ``is_interesting`` holds; every accepted step satisfied it, and the result once more.
 
-    Modules (``CaseKind.WASM``) are edited as modules and stay valid, with no feature that the input does not use; raw
+    Modules (``CaseKind.WASM``) are edited as modules and stay valid, with no feature that the input does not use, one
+    after the other where there are several (``Case.before``); raw
     bytes (``BYTES``) are edited as a module where they are one, valid or not, and then cut as bytes; machine functions
     (``MACHINE``) lose what they can in text form.
     ``cache`` names a folder that keeps all answers and the best case: the same reduction started again there goes on
@@ -95,6 +97,8 @@ class _Run:
 
     def module(self, passes: Sequence[Pass]) -> Reduction:
         start = self.answers.stored_best() or self.case
+        if start.before:
+            return self._linked(start, passes)
         try:
             subject = Subject(decode(start.content), start.invocations)
             validate(subject.module, ALL)
@@ -110,6 +114,28 @@ class _Run:
         except OutOfBudget:
             finished = False
         return self._report(search.best(), search.pass_stats, finished)
+
+    def _linked(self, start: Case, passes: Sequence[Pass]) -> Reduction:
+        """A case of several modules (``fuzz.reduce.linked``)."""
+
+        def one(case: Case, is_interesting: Predicate, answers: Answers) -> tuple[Case, dict[str, PassStats]]:
+            subject = Subject(decode(case.content), case.invocations)
+            search = Search(case, subject, is_interesting, self.meter, answers, self.on_progress, self.jobs)
+            with suppress(OutOfBudget):
+                run_passes(search, passes)
+            return search.best(), search.pass_stats
+
+        work = Linked(start, self.is_interesting, self.meter, self.answers, one)
+        try:
+            for content in start.contents:
+                validate(decode(content), ALL)
+        except WasmError as error:
+            raise Unreadable(str(error)) from None
+        finished = False
+        with suppress(OutOfBudget):
+            self._check_predicate(work.ask, start)
+            finished = work.run()
+        return self._report(work.best, work.passes, finished)
 
     def raw_bytes(self) -> Reduction:
         start = self.answers.stored_best() or self.case
@@ -173,10 +199,10 @@ class _Run:
         smallest = SMALLEST.encode() if self.case.kind is CaseKind.MACHINE else EMPTY_MODULE
         if ask(Case(smallest, kind=self.case.kind)):
             raise TooEasy
-        self.meter.trace.append((self.meter.runs, len(start.content) + calls_size(start.invocations)))
+        self.meter.trace.append((self.meter.runs, start.size + calls_size(start.invocations)))
 
     def _report(self, best: Case, passes: dict[str, PassStats], finished: bool) -> Reduction:
-        if best.content != self.case.content or best.invocations != self.case.invocations:
+        if best.contents != self.case.contents or best.invocations != self.case.invocations:
             self.meter.runs += 1
             if not self.is_interesting(best):
                 raise Unsteady

@@ -56,7 +56,7 @@ class JsonLines:
 
     def minimized(self, finding: Finding, path: Path) -> None:
         fields = {"type": "minimized", "bundle": str(path), "signature": finding.signature.to_json()}
-        emit(self.stream, fields | {"from": len(finding.case.content), "bytes": len(finding.best.content)})
+        emit(self.stream, fields | {"from": finding.case.size, "bytes": finding.best.size})
 
     def note(self, text: str) -> None:
         emit(self.stream, {"type": "note", "text": text})
@@ -91,7 +91,7 @@ class Plain:
         self.line(f"  {path}")
 
     def minimized(self, finding: Finding, path: Path) -> None:
-        sizes = f"{len(finding.case.content)} to {len(finding.best.content)} bytes"
+        sizes = f"{finding.case.size} to {finding.best.size} bytes"
         self.line(f"minimized from {sizes}: {path}")
 
     def note(self, text: str) -> None:

@@ -307,7 +307,7 @@ class _Search:
         return frozenset((self.settings[index % len(self.settings)],))
 
     def _judge(self, trial: Trial, target: str, index: int, only: Collection[str]) -> None:
-        size = len(trial.case.content)
+        size = trial.case.size
         found: Discovery | None = None
         if isinstance(trial.verdict, Disagree):
             dissent = self._counting(trial.verdict.dissents)
@@ -337,7 +337,7 @@ class _Search:
             for signature, dissents in split(trial.verdict) if isinstance(trial.verdict, Disagree) else ():
                 if any(dissent.engine == engine for dissent in dissents):
                     found, _ = minimized(bench, finding(bench, trial, signature, TRIES), self.how.minimize)
-                    return len(found.minimized.content) if found.minimized else None
+                    return found.minimized.size if found.minimized else None
             return None
         finally:
             bench.close()

@@ -146,7 +146,7 @@ def _instruction_of(bench: Bench, found: Finding, case: Case, question: Callable
         changed = without(case, use[0].name, dead=False)
         if changed and not any(_may_show(bench, (), one, found.signature.bucket, dissenters) for one in changed):
             alone = isolated(case, [use])
-            return alone if len(alone.content) < len(case.content) and question(alone) else None
+            return alone if alone.size < case.size and question(alone) else None
         barred.append(use[0].name)
     return None
 

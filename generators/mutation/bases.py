@@ -40,11 +40,11 @@ def drawn_case(source: ChoiceSource, config: Config) -> Case:
 @lru_cache(maxsize=4)
 def _seeds(folder: Path) -> tuple[tuple[Case, int, int], ...]:
     """The seeds by file name, each with the most parameters and results of its function types. What a corpus keeps
-    beside valid modules (``fuzz corpus``) is nothing to start from."""
+    beside single valid modules (``fuzz corpus``) is nothing to start from."""
     measured = []
     for path in sorted(folder.glob("*.json")):
         case = Case.from_json(json.loads(path.read_text(encoding="utf-8")))
-        if case.kind is not CaseKind.WASM or not _is_valid(case.content):
+        if case.kind is not CaseKind.WASM or case.before or not _is_valid(case.content):
             continue
         types = [sub.composite for sub in decode(case.content).flat_types()]
         funcs = [type_ for type_ in types if isinstance(type_, FuncType)]

@@ -14,6 +14,7 @@ from oracles.compiled.program import Program, Programs, Refused
 from oracles.compiled.regions import read, write
 from oracles.compiled.store import Extern, Global, Instance, Memory, Table, Tag
 from oracles.compiled.values import reference_bits, reference_name
+from oracles.linking import Registered
 from oracles.remote.interface import TYPE_NAMES
 from oracles.remote.protocol import PHASES
 from oracles.remote.protocol import type_words as kind_words
@@ -29,6 +30,7 @@ from wasm.embedding import (
     Returned,
     Threw,
     TimedOut,
+    Trapped,
     Unsupported,
 )
 from wasm.valtypes import RefType
@@ -191,7 +193,9 @@ class CaseRun:
     def _execute(self, program: Program, header: dict[str, Any], data: list[bytes]) -> Instance | None:
         self.phase = Phase.INSTANTIATE
         self.at(self.phase, -1)
-        instance = self.linker.instantiate(program, self.hosting)
+        registered: Registered[Extern, Instance] = Registered()
+        ended = self._before(registered, header.get("before", ()), data)
+        instance = ended or self.linker.instantiate(program, registered.or_else(self.hosting))
         self._lap("instantiate")
         if not isinstance(instance, Instance):
             self.answer["inst"] = self._put(instance)
@@ -206,6 +210,23 @@ class CaseRun:
                 break
         self._lap("invoke")
         return instance
+
+    def _before(
+        self, registered: Registered[Extern, Instance], modules: list[list[Any]], data: list[bytes]
+    ) -> Outcome | None:
+        """Instantiate what comes before the module under test; an outcome where that is the end of the case."""
+        for name, at, _ in modules:
+            try:
+                program = self.programs.get(data[at])
+                made = self.linker.instantiate(program, registered.or_else(Hosting(self.linker)))
+            except Refused as refused:
+                made = refused.outcome
+            outcome = Returned() if isinstance(made, Instance) else made
+            self.answer.setdefault("before", []).append(self._put(outcome))
+            if not isinstance(outcome, Returned | Threw | Trapped):
+                return outcome
+            registered.add(name, program.module, made if isinstance(made, Instance) else None)
+        return None
 
     def _observe(self, instance: Instance | None, header: dict[str, Any]) -> None:
         """The host-call log, then what exported items hold."""

@@ -106,7 +106,7 @@ def open_foreign(
     pairs = [f"{key}={value}" for key, value in settings.items()]
     argv = (*words, str(program), "{in}", "{out}", "{progress}", own, release, *pairs)
     family = "winch" if "winch" in settings else "cranelift"
-    flavour = Flavour(CALLBACK_KINDS, True, id.get("features") == "exact")
+    flavour = Flavour(CALLBACK_KINDS, True, id.get("features") == "exact", links=True)
     launch = Launch(argv, {"RUST_BACKTRACE": "0"})
     # Before its release 8, qemu keeps 24 bytes for each page that was ever reserved: 25 MB for a memory of 4 GiB.
     kept = limits.memory_bytes // 2 if words else 0

@@ -201,4 +201,4 @@ def worker_of(id: EngineId, limits: Limits, command: tuple[str, ...] = ("oracles
         return VERSION, ()
 
     launch = Launch(argv, {"PYTHONPATH": _ROOT})
-    return Worker(launch, Flavour(CALLBACK_KINDS, True), FAMILY, loaded, validator=REFERENCE)
+    return Worker(launch, Flavour(CALLBACK_KINDS, True, links=True), FAMILY, loaded, validator=REFERENCE)

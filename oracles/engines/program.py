@@ -58,7 +58,8 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
         if not _NAME.match(family):
             raise EngineUnavailable(f"{id}: {family!r} is no name")
         kinds = frozenset(str(hello.get("carries", ""))) & CALLBACK_KINDS
-        flavour = Flavour(kinds, bool(hello.get("exact", False)), acts=bool(hello.get("acts", False)))
+        exact, acts, links = (bool(hello.get(key, False)) for key in ("exact", "acts", "links"))
+        flavour = Flavour(kinds, exact, acts=acts, links=links)
         return Worker(launch, flavour, family, _loaded, scripts=bool(hello.get("scripts", False)), told=told)
 
     return WorkerEngine(

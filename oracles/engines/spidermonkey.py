@@ -77,4 +77,4 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
         return version, (f"SpiderMonkey {hello['engine']}, in {PACKAGE}",)
 
     family = f"spidermonkey-{tier or 'baseline'}"
-    return WorkerEngine(id, Worker(Launch(argv), Flavour(SCRIPT_KINDS, False), family, loaded), limits)
+    return WorkerEngine(id, Worker(Launch(argv), Flavour(SCRIPT_KINDS, False, links=True), family, loaded), limits)

@@ -109,21 +109,33 @@ class TransformedEngine:
         return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
-        if twice := _imported_twice(case.content):
+        if twice := next(filter(None, map(_imported_twice, case.contents)), ""):
             # Two names in the module for one item of the host: tools take what is imported for distinct.
             return Observation(str(self.id), Unsupported(f"{twice} is imported twice"), Phase.COMPILE)
-        made = self.transformer.transform(case.content)
-        if not isinstance(made, bytes):
+        made = self._transformed(case)
+        if not isinstance(made, Case):
             return Observation(str(self.id), made, Phase.COMPILE)
-        seen = replace(self.behind.run(replace(case, content=made)), engine=str(self.id), notes=None)
+        seen = replace(self.behind.run(made), engine=str(self.id), notes=None)
         if self.transformer.keeps_causes:
             return seen
         outcomes = tuple(map(_any_cause, seen.outcomes))
-        return replace(seen, instantiation=_any_cause(seen.instantiation), outcomes=outcomes)
+        before = tuple(map(_any_cause, seen.before))
+        return replace(seen, instantiation=_any_cause(seen.instantiation), outcomes=outcomes, before=before)
+
+    def _transformed(self, case: Case) -> Case | Outcome:
+        """The case with all its modules transformed."""
+        made = []
+        for content in case.contents:
+            one = self.transformer.transform(content)
+            if not isinstance(one, bytes):
+                return one
+            made.append(one)
+        names = [name for name, _ in case.before]
+        return replace(case, content=made[-1], before=tuple(zip(names, made[:-1], strict=True)))
 
     def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-        made = self.transformer.transform(case.content)
-        return self.behind.dump(replace(case, content=made), blocks) if isinstance(made, bytes) else {}
+        made = self._transformed(case)
+        return self.behind.dump(made, blocks) if isinstance(made, Case) else {}
 
     def open_script(self) -> Session:
         raise UsageError(f"{self.id} runs no scripts: choose another engine")

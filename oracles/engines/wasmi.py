@@ -38,4 +38,4 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
         return version, ()
 
     launch = Launch((str(worker), "{in}", "{out}", "{progress}"), {"RUST_BACKTRACE": "0"})
-    return WorkerEngine(id, Worker(launch, Flavour(_KINDS, True), "wasmi", loaded), limits)
+    return WorkerEngine(id, Worker(launch, Flavour(_KINDS, True, links=True), "wasmi", loaded), limits)

@@ -198,7 +198,9 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
         return _loaded(id, package, library, hello)
 
     exact = id.get("features") == "exact"
-    worker = Worker(Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact), family, loaded)
+    worker = Worker(
+        Launch(argv, {"RUST_BACKTRACE": "0"}), Flavour(CALLBACK_KINDS, True, exact, links=True), family, loaded
+    )
     return WorkerEngine(id, worker, limits)
 
 

@@ -22,9 +22,9 @@ from wasm.valtypes import GlobalType, MemType, NumType, TableType, ValType
 class Hosting(OneOfEach[Extern, Instance]):
     """Makes a case's imports on demand and keeps the host-call log. Equal imports are one and the same item."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: list[HostCall] | None = None) -> None:
         super().__init__()
-        self.log: list[HostCall] = []
+        self.log: list[HostCall] = [] if log is None else log
 
     def make(self, wanted: Import, instance: Instance) -> Extern | None:
         meter = instance.store.meter

@@ -12,7 +12,7 @@ from oracles.interpreter.machine import python_depth, run
 from oracles.interpreter.memory import Memory
 from oracles.interpreter.operators import bind
 from oracles.interpreter.prepare import NotExecutable
-from oracles.interpreter.store import Extern, Func, Instance, Store
+from oracles.interpreter.store import Extern, Func, Hook, Instance, Store
 from oracles.interpreter.table import Table
 from oracles.interpreter.values import Global, Naming, Tag, Thrown, from_value, to_returned
 from oracles.linking import Imports, link
@@ -21,12 +21,15 @@ from wasm.isa import OPS
 from wasm.module import Expr, Module
 
 
-def instantiate(module: Module, imports: Imports[Extern, Instance], store: Store) -> Instance | Outcome:
+def instantiate(
+    module: Module, imports: Imports[Extern, Instance], store: Store, hooks: dict[int, dict[int, Hook]] | None = None,
+    watched: bool = True,
+) -> Instance | Outcome:  # fmt: skip
     """Instantiate a valid module; an outcome if that fails: ``Rejected`` for an import, else what happened.
 
     ``imports`` maps (module, name) to what is there, or makes it for an import of a new instance.
     """
-    instance = Instance(module, store)
+    instance = Instance(module, store, hooks, watched)
     outcome = embedded(instance, lambda: _instantiate(instance, imports))
     return instance if isinstance(outcome, Returned) else outcome
 

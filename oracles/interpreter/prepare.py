@@ -159,8 +159,8 @@ class _Preparer:
 
     def _hooks(self) -> dict[int, Hook]:
         store, index = self.store, self.func.index
-        hooks = dict(store.hooks.get(index, ()))
-        tracer, counts = store.tracer, store.counts
+        hooks = dict(self.instance.hooks.get(index, ()))
+        tracer, counts = store.tracer if self.instance.watched else None, store.counts
         if tracer is None and counts is None:
             return hooks
 

@@ -10,10 +10,11 @@ from oracles.interpreter.budget import Budget
 from oracles.interpreter.hosting import Hosting
 from oracles.interpreter.link import instantiate, invoke
 from oracles.interpreter.memory import Memory
-from oracles.interpreter.store import Hook, Instance, Store, Tracer
+from oracles.interpreter.store import Extern, Hook, Instance, Store, Tracer
 from oracles.interpreter.table import Table
 from oracles.interpreter.taint import free_nans
 from oracles.interpreter.values import Global, identity, to_value
+from oracles.linking import Registered
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
@@ -29,6 +30,8 @@ from wasm.embedding import (
     Rejected,
     Returned,
     TableState,
+    Threw,
+    Trapped,
     Unsupported,
     Value,
 )
@@ -53,7 +56,8 @@ def run_case(
 
     ``module`` is the decoded and validated content, if it is at hand already; else both are done here, and a module
     that is not valid is an outcome. Raw bytes (``BYTES``) are judged and not run. ``counts`` is filled with the number
-    of executions of each row, ``tracer`` sees each instruction. ``inspect`` is given the instance at the end.
+    of executions of each row, ``tracer`` sees each instruction of the case's own module. ``inspect`` is given the
+    instance at the end. The modules before it (``Case.before``) are instantiated in turn, in the same store.
     """
     started = time.process_time()
     if case.kind is CaseKind.BYTES:
@@ -63,8 +67,14 @@ def run_case(
         if not isinstance(loaded, Module):
             return loaded
         module = loaded
+    before = []
+    for name, content in case.before:
+        earlier = load(content)
+        if not isinstance(earlier, Module):
+            return earlier
+        before.append((name, earlier))
     run = _Run(case, Store(budget, profile, tiering=tiering, tracer=tracer, counts=counts))
-    observation = run.observe(module, started)
+    observation = run.observe(module, before, started)
     if inspect is not None and run.instance is not None:
         inspect(run.instance)
     return observation
@@ -100,12 +110,14 @@ class _Run:
         self.case, self.store, self.meter = case, store, store.meter
         self.instance: Instance | None = None
         self.hosting = Hosting()
+        self.registered: Registered[Extern, Instance] = Registered()
+        self.before: list[Outcome] = []
         self.sites: set[int] = set()
         self.nan_at: int | None = None
 
-    def observe(self, module: Module, started: float) -> Observation:
+    def observe(self, module: Module, before: list[tuple[str, Module]], started: float) -> Observation:
         begun = time.process_time()
-        instantiation = self._instantiate(module)
+        instantiation = self._instantiate_before(before) or self._instantiate(module)
         done = time.process_time()
         outcomes: list[Outcome] = []
         if isinstance(instantiation, Returned):
@@ -120,7 +132,22 @@ class _Run:
             *self._state(),
             notes=self._notes(),
             cpu=(("compile", begun - started), ("instantiate", done - begun), ("invoke", ended - done)),
+            before=tuple(self.before),
         )
+
+    def _instantiate_before(self, before: list[tuple[str, Module]]) -> Outcome | None:
+        """Instantiate what comes before the case's own module; an outcome where that is the end of the case."""
+        for name, module in before:
+            imports = self.registered.or_else(Hosting(self.hosting.log))
+            made = instantiate(module, imports, self.store, watched=False)
+            self._note_observed(-1)
+            instance = made if isinstance(made, Instance) else None
+            outcome = Returned() if isinstance(made, Instance) else made
+            self.before.append(outcome)
+            if not isinstance(outcome, Returned | Trapped | Threw):
+                return outcome
+            self.registered.add(name, module, instance)
+        return None
 
     def _instantiate(self, module: Module) -> Outcome:
         made = self._with_sites(module)
@@ -136,10 +163,10 @@ class _Run:
         for number, site in enumerate(self.case.sites):
             if site.func >= 0:
                 places.setdefault((site.func, site.use_at), []).append(number)
-        hooks = self.store.hooks
+        hooks: dict[int, dict[int, Hook]] = {}
         for (func, at), numbers in places.items():
             hooks.setdefault(func, {})[at] = _marker(self.sites, numbers, hooks, func, at)
-        return instantiate(module, self.hosting, self.store)
+        return instantiate(module, self.registered.or_else(self.hosting), self.store, hooks)
 
     def _invoke_all(self) -> list[Outcome]:
         assert self.instance is not None

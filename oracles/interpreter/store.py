@@ -99,15 +99,22 @@ class Tracer(Protocol):
 
 @final
 class Instance:
-    """A module instance (spec 4.2.5)."""
+    """A module instance (spec 4.2.5).
+
+    ``hooks`` (by function index and position) see the first tier only: a function with hooks stays in it. Of several
+    instances the one that is ``watched`` is the one that a tracer sees.
+    """
 
     __slots__ = (
-        "datas", "elems", "exports", "finished", "funcs", "globals", "imported", "layouts", "memories", "module",
-        "names", "store", "tables", "tags", "types",
+        "datas", "elems", "exports", "finished", "funcs", "globals", "hooks", "imported", "layouts", "memories",
+        "module", "names", "store", "tables", "tags", "types", "watched",
     )  # fmt: skip
 
-    def __init__(self, module: Module, store: Store) -> None:
-        self.module, self.store = module, store
+    def __init__(
+        self, module: Module, store: Store, hooks: dict[int, dict[int, Hook]] | None = None, watched: bool = True
+    ) -> None:
+        self.module, self.store, self.watched = module, store, watched
+        self.hooks = hooks or {}
         self.types = Types(module.types)
         self.funcs: list[Func] = []
         self.tables: list[Table] = []
@@ -147,10 +154,9 @@ class Instance:
 class Store:
     """What instances share: the meter, the relaxed profile, and how code is to be run.
 
-    ``tiering`` False keeps everything in the first tier; a ``tracer``, ``counts`` (executed instructions by row) and
-    ``hooks`` (by function index and position; for a store with one instance) see the first tier only, so that a tracer
-    and counts switch tiering off, and a function with hooks stays in the first tier. ``simple`` has the first tier's
-    code of rows without immediates.
+    ``tiering`` False keeps everything in the first tier; a ``tracer`` and ``counts`` (executed instructions by row) see
+    the first tier only, so that they switch tiering off. ``simple`` has the first tier's code of rows without
+    immediates.
     """
 
     def __init__(
@@ -160,7 +166,6 @@ class Store:
         self.meter = Meter(budget or Budget())
         self.tracer, self.counts = tracer, counts
         self.tiering = tiering and tracer is None and counts is None
-        self.hooks: dict[int, dict[int, Hook]] = {}
         self._relaxed = None if profile == DETERMINISTIC else relaxed_semantics(profile)
         self._meanings: dict[Op, Pure] = {}
         self.simple: dict[Op, tuple[Any, ...]] = {}

@@ -73,10 +73,17 @@ MOST_INSTRUCTIONS: Final = 20_000
 """A longer function stays in the first tier: compiling takes some 15 microseconds an instruction."""
 
 
+def _stays(func: Func) -> bool:
+    """Whether a function is for the first tier alone."""
+    instance = func.instance
+    if instance is None or not instance.store.tiering:
+        return True
+    return func.index in instance.hooks or len(func.body) > MOST_INSTRUCTIONS
+
+
 def compile_function(func: Func, run: Run, resolve: Resolve) -> bool:
     """Compile a function into ``func.native`` and ``func.direct``; False if it stays in the first tier."""
-    store = func.instance.store if func.instance is not None else None
-    if store is None or not store.tiering or func.index in store.hooks or len(func.body) > MOST_INSTRUCTIONS:
+    if _stays(func):
         return False
     try:
         made = _Compiler(func, run, resolve).function()
@@ -92,9 +99,8 @@ def compile_loop(func: Func, loop: Loop, label: Label, run: Run, resolve: Resolv
     The result takes the frame's depth, its locals and its operand stack, and gives the relative depth of the label
     that the loop branched to (0: it ended) and the values for it.
     """
-    store = func.instance.store if func.instance is not None else None
     loop.cold = True
-    if store is None or not store.tiering or func.index in store.hooks or len(func.body) > MOST_INSTRUCTIONS:
+    if _stays(func):
         return None
     try:
         loop.native = _Compiler(func, run, resolve, label, loop.at).loop(loop)["loop"]

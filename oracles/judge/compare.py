@@ -127,7 +127,9 @@ class _Court:
         Poison ends this engine's vote on this case from that step on; earlier steps were compared, and other engines
         are. A crash is never poison and is looked for to the end.
         """
-        steps = [(-1, expected.instantiation, seen.instantiation)]
+        # A module that comes before and traps is a step of its own; what has no instance is not called.
+        steps = [(-1, *pair) for pair in zip(expected.before, seen.before, strict=False)] if start < 0 else []
+        steps.append((-1, expected.instantiation, seen.instantiation))
         if expected.instantiated and seen.instantiated:
             steps += [(i, *pair) for i, pair in enumerate(zip(expected.outcomes, seen.outcomes, strict=False))]
         for at, want, got in steps[start + 1 :]:

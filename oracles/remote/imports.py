@@ -14,9 +14,11 @@ results ``h.tokens``, a table of the host tokens.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 from oracles.remote.interface import (
     FUNC,
@@ -90,7 +92,8 @@ class NoImport(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one import comes from: ``how`` is ``host``, ``funcs``, ``store`` (export ``i<index>``) or ``extern``.
+    """Where one import comes from: ``how`` is ``host``, ``funcs``, ``store`` (export ``i<index>``), ``extern``, or
+    ``linked``: an export of the instance that is registered under the import's module name (``Case.before``).
 
     ``same`` is the earlier import that this one shares its item with, or its own index. ``token`` is the host token of
     an ``extern`` global. ``signature`` is set for functions. ``acts`` are those that have something to work on.
@@ -126,17 +129,34 @@ class ImportPlan:
         return any(source.active for source in self.sources)
 
 
+Names: TypeAlias = Mapping[str, frozenset[str]]
+"""What the modules export that come before a case's own, by the name that each is registered under."""
+NO_NAMES: Final[Names] = MappingProxyType({})
+
+
 @lru_cache(maxsize=64)
 def plan_imports(interface: Interface, host_kinds: frozenset[str]) -> ImportPlan:
     """Decide on every import. Raises ``NoImport``, and ``Unreadable`` for type indices that do not fit."""
+    return plan_linked(interface, host_kinds, NO_NAMES)
+
+
+def plan_linked(interface: Interface, host_kinds: frozenset[str], linked: Names) -> ImportPlan:
+    """The same where instances may have the imports. A mapping has no hash, so that nothing is remembered."""
     seen: dict[tuple[str, str, int, bytes], int] = {}
     sources: list[Source] = []
     for index, item in enumerate(interface.imports):
         same = seen.setdefault((item.module, item.name, item.sort, item.raw), index)
-        sources.append(_source(interface, item, same, host_kinds))
+        if item.name in linked.get(item.module, ()):
+            sources.append(Source(item, "linked", same, signature=_signature(interface, item)))
+        else:
+            sources.append(_source(interface, item, same, host_kinds))
     plan = tuple(sources)
     funcs, places = _function_peer(interface, plan)
     return ImportPlan(plan, _store_peer(interface, plan), funcs, places)
+
+
+def _signature(interface: Interface, item: ImportItem) -> Signature | None:
+    return interface.type_at(item.index) if item.sort == FUNC else None
 
 
 def _source(interface: Interface, item: ImportItem, same: int, host_kinds: frozenset[str]) -> Source:

@@ -10,7 +10,8 @@ A reply ends with five little-endian doubles: the process' CPU seconds so far, a
 instantiate, invoke and state. Nothing before them depends on time, so equal replies are equal observations.
 
 In the body of a request, the blobs of the header's ``blobs`` lengths follow each other: the module, the import peers
-and wrappers, then argument slots. In the body of a reply, result and payload slots of the outcomes come in order, then
+and wrappers, then argument slots. In the body of a reply, result and payload slots of the outcomes come in order, those
+of ``before`` first, then
 the host-call log, then globals, then the contents of dumped blocks.
 
 The header of a ``case``; a blob is given by its position, -1 for none, and without ``imports`` the module is compiled
@@ -24,13 +25,14 @@ and no more:
                 positions of host functions that collect garbage by themselves, where there are any
     ready       a blob: the module to be instantiated behind the one under test, where one is needed
     ready_from  [place, name]: where each of its imports is (``oracles.remote.ready.Ready``)
+    before      [name, blob, imports as above] of each module that is instantiated before, in order, where there are any
     tags        [name, kinds of the payload, -1 or the position of its import]
     calls       [export, "host" or "wrapper" or why not, kinds of parameters, kinds of results, blob of argument slots,
                 identities of the reference arguments, blob of the wrapper]
     globals     [name, kind]
     read        names of globals that the module in the blob ``reader`` reads
     memories    names
-    shared      true where a memory that is imported or exported is shared, else not there
+    shared      true where a memory that any of the modules imports or exports is shared, else not there
     tables      [name, kind]
     funcs       names
     dump        [memory, index of a block of 64 KiB]
@@ -41,6 +43,8 @@ its wrapper imports from as ``m`` (``oracles.remote.glue``).
 
 The header of its reply; an outcome is a list whose first word says what it is (``ReplyReader.outcome``):
 
+    before      the outcome of each module of the request's ``before``; none may be after one that neither returned nor
+                trapped nor threw, which is the outcome ``inst``, too
     inst        the outcome of decoding, compiling and instantiating
     phase       how far that came (index in ``PHASES``)
     out         an outcome per call, up to one after which nothing more can be called
@@ -63,7 +67,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from oracles.remote.glue import call_glue, import_glue, read_glue
-from oracles.remote.imports import ImportPlan, NoImport, made_kinds, plan_imports
+from oracles.remote.imports import ImportPlan, NoImport, made_kinds, plan_imports, plan_linked
 from oracles.remote.interface import (
     FUNC,
     GLOBAL,
@@ -99,6 +103,8 @@ PARTS: Final = ("compile", "instantiate", "invoke", "state")
 """What a case's CPU time is accounted to."""
 ACTING: Final = "a host that collects, grows, writes or calls back through a table"
 """What a case needs whose imports have acts (``wasm.hostmix``)."""
+LINKING: Final = "modules that are instantiated before its own"
+"""What a case needs that has any (``Case.before``)."""
 TABLE_LIMIT: Final = 1000
 """Elements of an exported table that are observed."""
 
@@ -172,6 +178,8 @@ class Flavour:
     """Imports are found by the names of instances alone (``oracles.remote.glue``), and a direct call does not tell what
     was thrown: with tags whose payloads are numbers a call goes through the wrapper. References have no other way than
     a direct call."""
+    links: bool = False
+    """It instantiates the modules that come before a case's own (``Case.before``)."""
     direct: bool = False
     """Whatever the host can carry is called directly: calls from module to module are known to go wrong."""
 
@@ -239,7 +247,11 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
         header["features"] = sorted(case.features)
     try:
         interface = read_interface(case.content)
-        plan = plan_imports(interface, flavour.host_kinds)
+        earlier = _earlier(case, flavour) if case.before else None
+        if earlier is None:
+            plan = plan_imports(interface, flavour.host_kinds)
+        else:
+            plan = plan_linked(interface, flavour.host_kinds, earlier.names)
         if plan.active and not flavour.acts:
             raise NoImport(ACTING)
         ready = ready_module(interface, plan, flavour.by_name)
@@ -254,6 +266,8 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     if not flavour.exact_host:
         exported = [item for item in exported if interface.globals[item.index][0] not in UNREADABLE]
     kinds = tuple((item.name, interface.globals[item.index][0]) for item in exported)
+    if earlier is not None:
+        header["before"] = [[name, blobs.add(content), _imports_json(p, blobs)] for name, content, p in earlier.modules]
     header["imports"] = _imports_json(plan, blobs)
     header["tags"] = tags_json(interface, tags)
     header["calls"] = [
@@ -268,7 +282,7 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     reader = global_reader(interface, tuple(item.index for item in inexact)) if inexact else b""
     header["reader"] = blobs.add(reader)
     header["memories"] = [item.name for item in interface.exports if item.sort == MEMORY]
-    if any(map(is_shared, outer_memories(interface))):
+    if any(map(is_shared, outer_memories(interface))) or (earlier is not None and earlier.shared):
         header["shared"] = True
     header["tables"] = [[item.name, interface.tables[item.index]] for item in interface.exports if item.sort == TABLE]
     header["funcs"] = [item.name for item in interface.exports if item.sort == FUNC]
@@ -283,6 +297,34 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
     header["blobs"] = [len(one) for one in blobs.items]
     params = tuple(type_words(s.signature.params) if s.signature else () for s in plan.sources)
     return Request(encode_frame(header, blobs.items), interface, plan, calls, None, dumps, kinds, params)
+
+
+@dataclass(slots=True)
+class _Earlier:
+    """The modules before a case's own with the plans of their imports, and the exports that have a place by then."""
+
+    modules: list[tuple[str, bytes, ImportPlan]] = field(default_factory=list)
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
+    shared: bool = False
+
+
+def _earlier(case: Case, flavour: Flavour) -> _Earlier:
+    """Raises ``NoImport`` where the worker cannot link them, and for one that no worker could be told of."""
+    if not flavour.links:
+        raise NoImport(LINKING)
+    made = _Earlier()
+    for name, content in case.before:
+        try:
+            interface = read_interface(content)
+            plan = plan_linked(interface, flavour.host_kinds, made.names)
+        except Unreadable as error:
+            raise NoImport(f"module {name}: {error}") from None
+        if any(source.how in ("host", "funcs") for source in plan.sources):
+            raise NoImport(f"module {name}: a function of the host is for the case's own module alone")
+        made.modules.append((name, content, plan))
+        made.names[name] = frozenset(item.name for item in interface.exports)
+        made.shared = made.shared or any(map(is_shared, outer_memories(interface)))
+    return made
 
 
 def _by_name(

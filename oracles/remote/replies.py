@@ -118,6 +118,7 @@ def decode_case(request: Request, engine: str, header: dict[str, Any], body: byt
     """The observation that a worker's reply to ``request`` holds, without the times. Raises ``BadReply``, or what
     reading a header gives that has other keys or values than it should (``worker_calls.understood``)."""
     reader = ReplyReader(body)
+    before = tuple([reader.outcome(one, ()) for one in header.get("before", ())])
     instantiation = reader.outcome(header["inst"], ())
     outcomes = tuple(
         [
@@ -147,6 +148,7 @@ def decode_case(request: Request, engine: str, header: dict[str, Any], body: byt
         ),
         tuple([TableState(n, size, tuple(elements)) for n, size, elements in header.get("tables", ())]),
         blind=frozenset([name for name, key in _SHOWN.items() if key not in header]),
+        before=before,
     )
 
 

@@ -143,5 +143,5 @@ def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> W
     launch = Launch((*words, *argv), dict(shell.env))
     # As for Wasmtime, qemu keeps something for each page that was ever reserved.
     kept = limits.memory_bytes // 2 if words else 0
-    worker = Worker(launch, Flavour(SCRIPT_KINDS, False), shell.family, loaded, kept_bytes=kept)
+    worker = Worker(launch, Flavour(SCRIPT_KINDS, False, links=True), shell.family, loaded, kept_bytes=kept)
     return WorkerEngine(id, worker, scaled(limits, TARGETS[id.get(TARGET)]) if words else limits)

@@ -339,8 +339,11 @@ class CasePending:
         phase = seen.phase if self.failure is None else Phase.INVOKE
         name, state = str(self.engine.id), (seen.host_calls, seen.globals, seen.memories, seen.tables)
         self._end(
-            Observation(name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu, blind=seen.blind)
-        )
+            Observation(
+                name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu, blind=seen.blind,
+                before=seen.before,
+            )
+        )  # fmt: skip
         self.engine.rest()
 
     def _failed(self, outcome: Outcome) -> None:

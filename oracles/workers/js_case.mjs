@@ -126,11 +126,34 @@ export function cases(io) {
     });
   }
 
+  // The exports of the instances before the module under test, by name; none of one that traps or throws. Each
+  // outcome goes to `told`; the case ends with one of another kind.
+  function before(header, blobs, told) {
+    const places = new Map();
+    for (const [name, at, imports] of header.before ?? []) {
+      const known = new Map(places);
+      places.set(name, undefined);
+      try {
+        const module = new WebAssembly.Module(blobs[at]);
+        io.at(INSTANTIATE);
+        const object = new Hosts(new Map(), null).link(imports, blobs, known);
+        places.set(name, new WebAssembly.Instance(module, object).exports);
+        told({ outcome: ["returned", []], slots: Buffer.alloc(0) });
+      } catch (error) {
+        const end = ended(error, [], new Map());
+        told(end);
+        if (end.outcome[0] !== "trapped" && end.outcome[0] !== "threw") throw error;
+      }
+    }
+    return places;
+  }
+
   // An instance: {hosts, names, tags, exports}, filled in as far as it gets.
-  function instantiate(module, header, blobs, round) {
+  function instantiate(module, header, blobs, round, told = () => {}) {
     io.at(INSTANTIATE);
+    const places = before(header, blobs, told);
     round.hosts = new Hosts(round.names, io.collect);
-    const object = round.hosts.link(header.imports, blobs);
+    const object = round.hosts.link(header.imports, blobs, places);
     const linked = header.tags.filter(([, , at]) => at >= 0);
     round.tags = linked.map(([name, kinds, at]) => [name, kinds, round.hosts.items[at]]);
     round.exports = new WebAssembly.Instance(module, object).exports;
@@ -182,8 +205,11 @@ export function cases(io) {
       lap(0);
       if (!header.imports) return { answer, body };
       answer.phase = INSTANTIATE;
-      for (let before = 1; before < io.rounds; before++) rehearse(module, header, blobs);
-      instantiate(module, header, blobs, round);
+      for (let nth = 1; nth < io.rounds; nth++) rehearse(module, header, blobs);
+      instantiate(module, header, blobs, round, ({ outcome, slots }) => {
+        (answer.before ??= []).push(outcome);
+        body.push(slots);
+      });
       lap(1);
     } catch (error) {
       const { outcome, slots } = ended(error, round.tags, round.names);

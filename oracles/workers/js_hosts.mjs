@@ -65,9 +65,10 @@ export class Hosts {
     this.items = [];
   }
 
-  // The import object of the module under test.
-  link({ sources, store, funcs, collect = [] }, blobs) {
+  // The import object of a module; `places` has the exports of the instances before it by name.
+  link({ sources, store, funcs, collect = [] }, blobs, places) {
     this.sources = sources;
+    this.places = places;
     this.collecting = new Set(collect);
     const stored = store >= 0 ? new WebAssembly.Instance(new WebAssembly.Module(blobs[store])).exports : {};
     const h = { trap: hostTrap, tokens: tokenTable() };
@@ -80,6 +81,7 @@ export class Hosts {
   item([module, name, , how, same, behaviour, params, results, number], index, stored) {
     if (same !== index) return this.items[same];
     if (how === "host") return this.host(index, module, name, behaviour, params, results);
+    if (how === "linked") return this.places.get(module)?.[name];
     if (how === "extern") return new WebAssembly.Global({ value: "externref", mutable: results }, token(number));
     return (how === "store" ? stored : this.peer)[`i${index}`];
   }

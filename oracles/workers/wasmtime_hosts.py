@@ -19,14 +19,17 @@ EXTERNREF = 128
 NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
 
 
-def link(store: Store, imports: dict, blobs: list) -> list:
-    """The externs of all imports, in order. Raises ``Failed`` where one cannot be made."""
+def link(store: Store, module, imports: dict, blobs: list, places: dict) -> list:
+    """The externs of all imports of a module, in order. Raises ``Failed`` where one cannot be made.
+
+    ``places`` has the instances before it by name, None for one that trapped.
+    """
     sources = imports["sources"]
     if not sources:
         return []
     if any(source[2] == TAG for source in sources) and not api.has(store.lib, "wasmtime_tag_eq"):
         raise Failed(["unsupported", "imported tags: this release's C API knows of none"])
-    types = _import_types(store)
+    types = _import_types(store, module)
     store.collecting = frozenset(imports.get("collect", ()))
     store_peer = funcs_peer = None
     if imports["store"] >= 0:
@@ -40,6 +43,11 @@ def link(store: Store, imports: dict, blobs: list) -> list:
         elif how == "host":
             about = (index, module, name, behaviour, params, results)
             externs.append(_callback(store, types[index], about))
+        elif how == "linked":
+            place = places[module]
+            if place is None:
+                raise Failed(["rejected", f"unknown import {module}.{name}: its instance was not made"])
+            externs.append(store.export(place, name))
         elif how == "extern":
             externs.append(_extern_global(store, types[index], token))
         else:
@@ -59,9 +67,10 @@ def _imports_of(lib: ModuleType, module):
     return vec
 
 
-def _import_types(store: Store) -> list:
-    """The import types of the module under test, which live as long as the store's modules."""
-    store.import_types = vec = _imports_of(store.lib, store.modules[0])
+def _import_types(store: Store, module) -> list:
+    """The import types of a module, which live as long as the store's modules."""
+    vec = _imports_of(store.lib, module)
+    store.import_types.append(vec)
     return [store.lib.wasm_importtype_type(vec.data[i]) for i in range(vec.size)]
 
 

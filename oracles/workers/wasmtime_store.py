@@ -14,6 +14,8 @@ from wasmtime_api import Refused, compile_module, take_error, text_of
 from wasmtime_values import SLOT, Refs, clean
 
 FUNC, TABLE, MEMORY, GLOBAL, TAG = range(5)
+SHARED = 4
+"""A shared memory's ``wasmtime_extern_kind_t``: what is taken out of an instance keeps it alive until it is deleted."""
 COMPILE, INSTANTIATE, INVOKE = 1, 2, 3
 VALKIND = {"i": 0, "l": 1, "f": 2, "d": 3, "v": 4}
 HOST_TRAP = "host trap of an import"
@@ -88,7 +90,8 @@ class Store:
         self.ready = None
         self.collecting: frozenset[int] = frozenset()
         self.collections = 0
-        self.import_types = None
+        self.import_types: list = []
+        self.owned: list = []
         self.externs: list = []
         self.instance = None
         self.tags: list[tuple[str, str, object]] = []
@@ -97,8 +100,10 @@ class Store:
         self.names: dict[int, str] | None = None
 
     def close(self) -> None:
-        if self.import_types is not None:
-            self.lib.wasm_importtype_vec_delete(byref(self.import_types))
+        for item in self.owned:
+            self.lib.wasmtime_sharedmemory_delete(item.of.sharedmemory)
+        for types in self.import_types:
+            self.lib.wasm_importtype_vec_delete(byref(types))
         self.lib.wasmtime_store_delete(self.store)
         for module in self.modules:
             self.lib.wasmtime_module_delete(module)
@@ -221,6 +226,8 @@ class Store:
         exists = self.lib.wasmtime_instance_export_get(
             self.context, byref(instance), create_string_buffer(data, len(data) or 1), len(data), byref(item)
         )
+        if exists and item.kind == SHARED:
+            self.owned.append(item)
         return item if exists else None
 
     def call(

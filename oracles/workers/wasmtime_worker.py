@@ -239,7 +239,8 @@ class CaseRun:
         self.phase = INSTANTIATE
         self.progress.at(INSTANTIATE)
         try:
-            externs = link(store, header["imports"], self.blobs)
+            places = self._before(store, answer)
+            externs = link(store, module, header["imports"], self.blobs, places)
             store.externs = externs
             store.tags = [(name, kinds, externs[at]) for name, kinds, at in header["tags"] if at >= 0]
             instance = store.instantiate(module, externs)
@@ -256,6 +257,25 @@ class CaseRun:
             if outcome[0] in ("exhausted", "out_of_memory"):
                 break
         self.lap(INVOKE_PART)
+
+    def _before(self, store: Store, answer: dict) -> dict:
+        """The instances of what comes before the module under test, by name; None for one that trapped or threw.
+        Raises ``Failed`` where anything else became of one."""
+        places: dict = {}
+        for name, at, imports in self.header.get("before", ()):
+            outcome = ["returned", []]
+            places_before, places = places, dict(places)
+            places[name] = None
+            try:
+                module = store.compile(self.blobs[at])
+                externs = link(store, module, imports, self.blobs, places_before)
+                places[name] = store.instantiate(module, externs)
+            except Failed as failed:
+                outcome = failed.args[0]
+            answer.setdefault("before", []).append(self._outcome(outcome))
+            if outcome[0] not in ("returned", "trapped", "threw"):
+                raise Failed(outcome)
+        return places
 
     def _outcome(self, outcome: list) -> list:
         if outcome[0] == "threw":

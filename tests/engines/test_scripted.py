@@ -47,7 +47,7 @@ const host = {
 };
 """
 """What ``spidermonkey_worker.py`` gives in Python. node's own Buffer is not to be found by the program."""
-TARGETS = ("mixed", "memory", "returns", "globals", "startup")
+TARGETS = ("mixed", "memory", "returns", "globals", "startup", "linked")
 
 
 @pytest.fixture
@@ -63,7 +63,9 @@ def scripted(tmp_path: Path) -> Iterator[WorkerEngine]:
         return hello["host"], ()
 
     launch = Launch((node, "--single-threaded", str(driver), "{in}", "{out}", "{progress}"))
-    engine = WorkerEngine(EngineId("v8"), Worker(launch, Flavour(SCRIPT_KINDS, False), "v8", loaded), Limits())
+    engine = WorkerEngine(
+        EngineId("v8"), Worker(launch, Flavour(SCRIPT_KINDS, False, links=True), "v8", loaded), Limits()
+    )
     yield engine
     engine.close()
 

@@ -30,7 +30,8 @@ def text_of(case: Case) -> str:
     """What a case is, for a reader."""
     if case.kind is CaseKind.MACHINE:
         return case.content.decode()
-    lines = [print_wat(decode(case.content))]
+    lines = [f"{print_wat(decode(content))};; is {name}\n\n" for name, content in case.before]
+    lines.append(print_wat(decode(case.content)))
     lines += [f";; {invocation_text(invocation)}\n" for invocation in case.invocations]
     if case.labels:
         lines.append(f";; labels: {', '.join(sorted(case.labels))}\n")

@@ -172,7 +172,7 @@ def _content(path: Path) -> bytes:
 def _rank(finding: Finding, path: Path) -> tuple[bool, int, int, str]:
     """Less is better; by content at last, so that it does not matter which comes first."""
     return (
-        finding.minimized is None, len(finding.best.content), -finding.repeats, _digest(_content(path)),
+        finding.minimized is None, finding.best.size, -finding.repeats, _digest(_content(path)),
     )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     piece = load_piece(args)
     if piece.case is None:
         raise UsageError(f"{piece.name} is {piece.what}, with assertions of its own: give one of its modules")
-    limits = limits_for(len(piece.case.content), args.cpu, args.memory, args.wall)
+    limits = limits_for(piece.case.size, args.cpu, args.memory, args.wall)
     with Telling(args.json) as telling:
         if args.shell is not None:
             found = [_builds(args, piece.case, limits, telling)]

@@ -93,7 +93,7 @@ def _distill(folder: Path, into: Path) -> None:
         raise UsageError(f"--into {into} is the corpus itself: name another folder")
     found = {file.name: entry for file, entry in entries(folder)}
     kinds = {name: kinds_of(entry) for name, entry in found.items()}
-    chosen = distilled(kinds, {name: len(entry.case.content) for name, entry in found.items()})
+    chosen = distilled(kinds, {name: entry.case.size for name, entry in found.items()})
     words = len(set().union(*kinds.values()))
     done = add(into, (found[name] for name in chosen))
     say(f"{len(chosen)} of {len(found)} cases have all {words} words; {len(done.files)} added to {into}")
@@ -109,7 +109,7 @@ def _stats(folder: Path, json_lines: bool) -> None:
         "type": "corpus",
         "version": 1,
         "cases": len(found),
-        "bytes": sum(len(entry.case.content) for _, entry in found),
+        "bytes": sum(entry.case.size for _, entry in found),
         "calls": sum(len(entry.case.invocations) for _, entry in found),
         "with_expected": sum(entry.expected is not None for _, entry in found),
         "doubles": len(found) - len({entry.digest for _, entry in found}),

@@ -16,6 +16,7 @@ from typing import Final
 from fuzz.archive import bundle
 from fuzz.archive.bundles import read_bundle
 from fuzz.archive.disk import write_file
+from fuzz.archive.wast import to_wast
 from fuzz.cli.arguments import add_calls, add_engines, add_json, add_limits, add_trust, duration, path, positive
 from fuzz.cli.cases import load_one, need_engines
 from fuzz.cli.streams import plain, say
@@ -28,6 +29,7 @@ from fuzz.trial.compared import compared
 from fuzz.trial.minimize import finding_about, same_finding
 from fuzz.trial.retry import TRIES, finding
 from oracles.engine import EngineUnavailable, UsageError
+from oracles.interpreter import run_case
 from oracles.judge.verdict import Disagree
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
@@ -152,19 +154,21 @@ def _finish(
     else:
         where = where or _beside(folder, result.case.kind)
         write_file(where, result.case.content)
-        if result.case.invocations:
+        if result.case.before:
+            seen = run_case(result.case)
+            script = to_wast(result.case, (seen.instantiation, *seen.outcomes))
+            write_file(where.with_suffix(".wast"), script.encode())
+        if result.case.invocations or result.case.before:
             write_file(where.with_suffix(".json"), json.dumps(result.case.to_json()).encode() + b"\n")
     seconds = round(result.seconds, 2)
     if args.json:
-        row = {"type": "minimized", "version": 1, "out": str(where), "from": len(case.content)}
-        row |= {"bytes": len(result.case.content), "runs": result.runs, "cached": result.cached, "seconds": seconds}
+        row = {"type": "minimized", "version": 1, "out": str(where), "from": case.size}
+        row |= {"bytes": result.case.size, "runs": result.runs, "cached": result.cached, "seconds": seconds}
         calls = [invocation.to_json() for invocation in result.case.invocations]
         emit(sys.stdout, row | {"finished": result.finished, "invocations": calls})
         return
     end = "" if result.finished else " (the budget ended it)"
-    print(
-        f"{len(case.content)} to {len(result.case.content)} bytes in {result.runs} runs and {seconds} s{end}: {where}"
-    )
+    print(f"{case.size} to {result.case.size} bytes in {result.runs} runs and {seconds} s{end}: {where}")
     for invocation in result.case.invocations:
         say(f"  {str(invocation)[:300]}")
 

@@ -73,7 +73,7 @@ def _corpus(args: argparse.Namespace) -> ExitCode:
         raise UsageError(f"{args.case} is a corpus, whose cases bring their calls: name one file in it")
     cases = entries(args.case)
     engines = asked_engines(args.engine or default_engines({entry.case.kind for _, entry in cases}), args.offline)
-    size = max(len(entry.case.content) for _, entry in cases)
+    size = max(entry.case.size for _, entry in cases)
     bench = Bench(engines, limits_for(size, args.cpu, args.memory, args.wall), args.offline)
     wrong = compared = 0
     try:

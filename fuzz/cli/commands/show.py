@@ -10,6 +10,7 @@ from fuzz.archive.wast import to_wat
 from fuzz.cli.arguments import natural, positive
 from fuzz.cli.cases import generated
 from fuzz.cli.streams import say
+from fuzz.records.printable import one_line
 from fuzz.trial.account import passed_sites
 from oracles.engine import UsageError
 from oracles.interpreter import run_case
@@ -43,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if case.kind is CaseKind.MACHINE:
         print(case.content.decode().rstrip())
         return 0
+    for name, content in case.before:
+        print(f"{to_wat(content).rstrip()}\n;; is registered as {one_line(name)}\n")
     print(to_wat(case.content).rstrip())
     print()
     for line in describe(case):
@@ -54,7 +57,7 @@ def describe(case: Case) -> list[str]:
     """The shape of a case and the reference's outcomes, as lines."""
     seen = run_case(case)
     passed = passed_sites(case, seen)
-    lines = [f"{len(case.content)} bytes; needs {', '.join(sorted(case.features)) or 'nothing beyond 1.0'}"]
+    lines = [f"{case.size} bytes; needs {', '.join(sorted(case.features)) or 'nothing beyond 1.0'}"]
     sites = Counter((s.kind, s.params, s.results, s.operands, i in passed) for i, s in enumerate(case.sites))
     for (kind, params, results, operands, done), number in sites.items():
         times = f"{number} x " if number > 1 else ""

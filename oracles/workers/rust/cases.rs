@@ -152,12 +152,14 @@ pub struct CaseRun<'a, E: Engine> {
     peer: Option<E::Instance>,
     counter: Option<Counter>,
     imported: Vec<Tag<E::Item>>,
+    /// The instances before the module under test by name; none of one that trapped or threw.
+    places: HashMap<String, Option<E::Instance>>,
 }
 
 impl<'a, E: Engine> CaseRun<'a, E> {
     pub fn new(engine: &'a E, header: &'a Json, blobs: &'a [Vec<u8>]) -> Self {
-        let log = Default::default();
-        CaseRun { engine, header, blobs, body: vec![], log, peer: None, counter: None, imported: vec![] }
+        let (log, places) = Default::default();
+        CaseRun { engine, header, blobs, body: vec![], log, peer: None, counter: None, imported: vec![], places }
     }
 
     /// How instantiating ended that failed.
@@ -192,10 +194,32 @@ impl<'a, E: Engine> CaseRun<'a, E> {
         Ok(())
     }
 
-    /// Everything that the module imports, and its instance.
-    pub fn link(&mut self, store: &mut E::Store, module: &E::Module) -> Result<Known<E>, Ended> {
+    /// Instantiate what comes before the module under test: what became of each; an error ends the case.
+    pub fn before(&mut self, store: &mut E::Store) -> (Vec<Json>, Result<(), Ended>) {
+        let (engine, header, blobs) = (self.engine, self.header, self.blobs);
+        let mut outcomes = vec![];
+        for row in list(&header["before"]) {
+            let made = guarded(engine, || {
+                let module = engine.compile(store, blob(blobs, &row[1]).unwrap())?;
+                let items = self.items(store, &module, &row[2], &Default::default())?;
+                engine.instantiate(store, &module, &items)
+            });
+            outcomes.push(match &made {
+                Ok(_) => json!(["returned", []]),
+                Err(ended) => self.told(store, ended),
+            });
+            match made {
+                Err(ended) if !matches!(ended, Ended::Trapped(..) | Ended::Threw) => return (outcomes, Err(ended)),
+                made => self.places.insert(text(&row[0]).into(), made.ok()),
+            };
+        }
+        (outcomes, Ok(()))
+    }
+
+    /// Everything that a module imports.
+    fn items(&mut self, store: &mut E::Store, module: &E::Module, imports: &Json, exports: &Exports<E::Func>)
+        -> Result<Vec<E::Item>, Ended> {
         let engine = self.engine;
-        let imports = &self.header["imports"];
         let sources = list(&imports["sources"]);
         let stored = match blob(self.blobs, &imports["store"]) {
             Some(content) => {
@@ -207,7 +231,6 @@ impl<'a, E: Engine> CaseRun<'a, E> {
         if let Some(content) = blob(self.blobs, &imports["funcs"]) {
             self.function_peer(store, content, stored.as_ref())?;
         }
-        let exports: Exports<E::Func> = Default::default();
         let mut items: Vec<E::Item> = vec![];
         for (index, source) in sources.iter().enumerate() {
             let same = source[4].as_u64().unwrap() as usize;
@@ -218,6 +241,11 @@ impl<'a, E: Engine> CaseRun<'a, E> {
                     let token = source[8].as_u64().unwrap() as u32;
                     engine.token_global(store, (module, index), token, source[7] == true)
                 }
+                "linked" => {
+                    let place = self.places.get(text(&source[0])).cloned().flatten();
+                    let item = place.and_then(|instance| engine.export(store, &instance, text(&source[1])));
+                    item.ok_or_else(|| Ended::Rejected(format!("unknown import {}.{}", source[0], source[1])))?
+                }
                 how => {
                     let instance = if how == "store" { stored.clone() } else { self.peer.clone() }.unwrap();
                     engine.export(store, &instance, &format!("i{index}")).expect("a peer's export")
@@ -225,6 +253,15 @@ impl<'a, E: Engine> CaseRun<'a, E> {
             };
             items.push(item);
         }
+        Ok(items)
+    }
+
+    /// The instance of the module under test.
+    pub fn link(&mut self, store: &mut E::Store, module: &E::Module) -> Result<Known<E>, Ended> {
+        let engine = self.engine;
+        let exports: Exports<E::Func> = Default::default();
+        let sources = list(&self.header["imports"]["sources"]);
+        let items = self.items(store, module, &self.header["imports"], &exports)?;
         self.imported = known_tags(engine, store, None, &self.header["tags"], &items);
         let instance = engine.instantiate(store, module, &items)?;
         for (index, source) in sources.iter().enumerate().filter(|(_, source)| source[5] == "reenter") {

@@ -101,7 +101,11 @@ impl<E: Engine> Worker<E> {
         self.frames.at(2, -1);
         answer["phase"] = json!(2);
         let mut run = CaseRun::new(&self.engine, header, blobs);
-        let made = guarded(&self.engine, || run.link(&mut store, &module));
+        let (before, ready) = run.before(&mut store);
+        if !before.is_empty() {
+            answer["before"] = json!(before);
+        }
+        let made = ready.and_then(|_| guarded(&self.engine, || run.link(&mut store, &module)));
         lap(&mut self.frames.times[1], &mut mark);
         let known = match made {
             Ok(known) => Some(known),
