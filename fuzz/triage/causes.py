@@ -96,13 +96,13 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     common = Essentials(
         mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
-        mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls,
+        mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls, mine.reason,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
     essentials = known.essentials
     needs_less = common.calls and sum(dict(theirs.shape).values()) < sum(dict(mine.shape).values())
-    if needs_less or (mine.rough and not theirs.rough and (theirs.specific or theirs.shape)):
+    if needs_less or (mine.rough and not theirs.rough and (theirs.specific or theirs.shape or theirs.reason)):
         essentials = again.essentials
     elif common.specific != mine.specific and (common.specific or telling):
         essentials = common.words()
@@ -120,7 +120,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
 def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
-    return not (about.rows or about.shape)
+    return not (about.rows or about.shape or about.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,8 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     candidate but one where there are several.
     """
     candidates = [cause for cause in causes if suspect.may_be(cause)]
+    # What a bucket was found with first it says of more surely than what it was seen with once.
+    candidates.sort(key=lambda cause: cause.faces[:1] != (suspect.bucket.key,))
     if not candidates:
         return Unknown(suspect.case)
     rows = executed_rows(suspect.case, static=suspect.bucket.phase in RUNS_NOTHING)

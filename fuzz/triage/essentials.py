@@ -29,7 +29,7 @@ from fuzz.triage.isolated import Alone, alone, wrong_use
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
-from fuzz.triage.wide_calls import LEAST, is_about, least_of
+from fuzz.triage.wide_calls import LEAST, About, is_about, least_of
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
@@ -41,6 +41,7 @@ WIDE: Final = 16
 _ALONE: Final = "!alone"
 _CONSTANT: Final = "a constant operand"
 _CALLS: Final = "!calls"
+_BECAUSE: Final = "because: "
 _GLOBALS: Final = frozenset({"global.get", "global.set"})
 """They move values, as others do that say nothing, but from one function to the next."""
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
@@ -53,7 +54,9 @@ class Essentials:
     ``incidental``: rows without which it still shows. ``shape``: the sizes above ``WIDE``, each the least to show it.
     ``rough``: the reduction did not come to its end, so that less may be needed. ``alone``: the one specific row is
     wrong by itself; ``constant``: only where an operand is a constant. ``calls``: the shape is that of calls, and all
-    that it is about; rows are only where it was seen.
+    that it is about; rows are only where it was seen. ``reason``: what is wrong with an allocation of registers, which
+    says all there is to say; rows are chance. ``perhaps``: sizes of calls without which it goes away, but without
+    others too, so that this alone says nothing.
     """
 
     specific: frozenset[str] = frozenset()
@@ -64,6 +67,8 @@ class Essentials:
     alone: bool = False
     constant: bool = False
     calls: bool = False
+    reason: str = ""
+    perhaps: tuple[tuple[str, int], ...] = ()
 
     @property
     def rows(self) -> frozenset[str]:
@@ -77,25 +82,31 @@ class Essentials:
 
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
-        ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough. ``of_words`` reads them back."""
+        ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough, ``because: ...``, ``?results >= 5`` for
+        perhaps. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
-        return (*sorted(self.specific), *alone, *shape, *rest, *rough)
+        reason = (_BECAUSE + self.reason,) if self.reason else ()
+        perhaps = (f"?{name} >= {least}" for name, least in self.perhaps)
+        return (*reason, *sorted(self.specific), *alone, *shape, *rest, *perhaps, *rough)
 
     @staticmethod
     @lru_cache(maxsize=1024)
     def of_words(words: tuple[str, ...]) -> Essentials:
         """Raises ``ValueError`` for what ``words`` does not write."""
         specific, fixed, incidental = set(), set(), set()
-        shape = []
+        shape, perhaps = [], []
+        reason = ""
         for word in words:
             name, at_least, size = word.partition(" >= ")
             if word in ("?", _ALONE, _CONSTANT, _CALLS):
                 continue
-            if at_least:
-                shape.append((name, int(size)))
+            if word.startswith(_BECAUSE):
+                reason = word.removeprefix(_BECAUSE)
+            elif at_least:
+                (perhaps if name.startswith("?") else shape).append((name.lstrip("?"), int(size)))
             elif word.startswith("("):
                 fixed.add(word[1:-1])
             elif word.startswith("~"):
@@ -104,7 +115,7 @@ class Essentials:
                 specific.add(word)
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
-            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words,
+            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, reason, tuple(perhaps),
         )  # fmt: skip
 
 
@@ -136,11 +147,15 @@ def essentials(
     if use is not None and _goes_away(without(case, use[0].name, dead), still_shows):
         return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True)
     sizes = {side: size for side, size in measured.items() if size >= LEAST.get(side, size + 1)}
+    perhaps: tuple[tuple[str, int], ...] = ()
     for side, size in sizes.items():
         match is_about(case, {side: LEAST[side]}, still_shows, small=small):
-            case True:
+            case About.YES:
                 return Essentials(fixed=rows, shape=((side, size),), calls=True)
-            case False:
+            case About.PERHAPS:
+                perhaps = (*perhaps, (side, size))
+                shape = tuple(one for one in shape if one[0] != side)
+            case About.NO:
                 shape = tuple(one for one in shape if one[0] != side)
     specific, fixed, incidental = set(), set(), set()
     for name in sorted(rows):
@@ -152,7 +167,7 @@ def essentials(
             incidental.add(name)
         else:
             specific.add(name)
-    about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape)
+    about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape, perhaps=perhaps)
     return about if wrong is None else _with_constants(case, about, wrong)
 
 

@@ -22,7 +22,7 @@ from typing import Final
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.signature import ANSWERED
-from fuzz.triage.wide_calls import SMALL
+from fuzz.triage.wide_calls import SMALL, least_of
 from wasm.isa import OPS
 
 PATTERN: Final = 2
@@ -33,7 +33,7 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     """Whether two minimized findings have one cause.
 
     They have if the same instructions and sizes are essential to both, in one family of engines, and some setting shows
-    both. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
+    both. Two wrong allocations have one cause if they are wrong for one reason. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
     essential; where nothing is, the bucket decides. It decides more where it is ``telling`` (``is_telling``): refusals
     with one reason are one cause, and so are crashes with one message if what is essential differs in types only, or if
     it is more than a few instructions: then it is about how many values there are, or where they lie. Which settings
@@ -42,6 +42,9 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if one.family != other.family:
         return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if mine.reason and theirs.reason:
+        # What asks for more than so many operands or values is another mistake, unless nobody knows whether it does.
+        return mine.reason == theirs.reason and (mine.rough or theirs.rough or _same_shape(mine, theirs))
     if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
         fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
         return one.kind != "crash" or fewer <= more or len(more) > PATTERN
@@ -92,9 +95,11 @@ def _same_shape(one: Essentials, other: Essentials) -> bool:
 def akin(one: Cause, other: Cause) -> bool:
     """Whether two causes of one family and phase that some setting shows hang together: they differ in the width
     of what they are about, ask one question in two ways, or are about one load and whatever uses it. What was not
-    minimized to the end tells nothing, unless it is a single instruction.
+    minimized to the end tells nothing, unless it is a single instruction, or goes away without wide calls.
     """
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if perhaps_wide(one, other):
+        return True
     if (one.family, one.phase) != (other.family, other.phase):
         return False
     if one.kind != other.kind:
@@ -118,6 +123,19 @@ def akin(one: Cause, other: Cause) -> bool:
     if mine.constant or theirs.constant:
         return mine.constant and theirs.constant and (first == second or first | second <= _IMMEDIATE)
     return first == second or _around_a_load(first, second)
+
+
+def perhaps_wide(one: Cause, other: Cause) -> bool:
+    """Whether one is known to be about wide calls, and the other may be about such calls as well: it was not minimized
+    to the end, and goes away without them. That it does so without other calls too keeps it from being a cause of its
+    own about wide calls; where there is one, it is far more often that one than another mistake that needs just such
+    calls and is as easily disturbed."""
+    first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    known, unsure = (first, second) if first.calls else (second, first)
+    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
+        return False
+    sizes = dict(unsure.perhaps)
+    return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
 
 
 def _through_globals(mine: Essentials, theirs: Essentials) -> bool:
