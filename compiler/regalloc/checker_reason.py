@@ -31,20 +31,20 @@ class Problem(Enum):
     FOREIGN_REGISTER = "a move writes a register that is not the allocator's"
     OUTSIDE_FRAME = "a slot lies outside the frame"
     MISALIGNED = "a slot is no aligned place for a vector"
-    NEVER = "a value never gets to its place"
-    DEFINITION = "a definition overwrites a value that is still read"
-    MOVE = "a move overwrites a value that is still read"
-    TOGETHER = "of the moves at one point one overwrites what another one still has to read"
-    CLOBBER = "a value that is still read lies in a place that is clobbered"
-    NARROW = "a move is narrower than its value"
+    NEVER = "it never comes"
+    DEFINITION = "a definition overwrites it"
+    MOVE = "a move overwrites it"
+    TOGETHER = "another move at the same point overwrites it"
+    CLOBBER = "it is clobbered"
+    NARROW = "a move is too narrow for it"
 
 
 class Kind(Enum):
-    """What kind of place a value lost."""
+    """What kind of place has lost its value, in words."""
 
-    REGISTER = "a register"
-    SCRATCH = "a scratch register"
-    SLOT = "a slot"
+    REGISTER = "a register lacks its value"
+    SCRATCH = "a scratch register lacks its value"
+    SLOT = "a slot lacks its value"
 
 
 _ASKING: Final = frozenset({ConstraintKind.FIXED, ConstraintKind.REUSE, ConstraintKind.LIMIT, ConstraintKind.STACK})
@@ -61,11 +61,12 @@ class Reason(NamedTuple):
     edge: bool = False
 
     def __str__(self) -> str:
-        """``a value never gets to its place (a register, along an edge)``."""
-        rest = [self.place.value] if self.place else []
-        rest += [f"{self.constraint.value} operand"] if self.constraint else []
+        """``a register lacks its value: it never comes (along an edge)``: in front of the colon what is the same however
+        the value was lost."""
+        rest = [f"{self.constraint.value} operand"] if self.constraint else []
         rest += ["along an edge"] if self.edge else []
-        return self.problem.value + (f" ({', '.join(rest)})" if rest else "")
+        said = self.problem.value + (f" ({', '.join(rest)})" if rest else "")
+        return f"{self.place.value}: {said}" if self.place else said
 
 
 def never(place: Kind, constraint: ConstraintKind | None, edge: bool) -> Reason:

@@ -165,12 +165,14 @@ class Trace:
                 return self._never(way)
             if write.place != way.place:
                 continue
-            if way.vreg in write.held:
+            # A move of what nobody knows any more brings this value, as a rule, from where it was lost.
+            lost_before = write.source is not None and not write.brought
+            if way.vreg in write.held and not lost_before:
                 return self._taken(way, write)
             if write.move is None or write.source is None:
                 continue
             if way.vreg in write.brought:
-                return Reason(Problem.NARROW)
+                return Reason(Problem.NARROW, self._kind(way.place))
             way.place, way.reader, way.asks = write.source, write.move, None
             self._read(way)
         return None

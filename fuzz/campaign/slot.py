@@ -273,7 +273,7 @@ class _Slot:
                 )  # fmt: skip
                 faces = other_faces(self.bench, finding, found, dead)
                 # Sizes that the reducer had no time to lower are nobody's.
-                sure = ending is Ending.FIXPOINT or found.alone or found.reason
+                sure = ending is Ending.FIXPOINT or found.alone or found.reasons
                 shape = found.shape if found.calls else ()
                 about = (found if sure else replace(found, shape=shape, rough=True)).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):

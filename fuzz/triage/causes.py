@@ -96,14 +96,16 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     common = Essentials(
         mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
-        mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls, mine.reason,
+        mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
     essentials = known.essentials
     needs_less = common.calls and sum(dict(theirs.shape).values()) < sum(dict(mine.shape).values())
-    if needs_less or (mine.rough and not theirs.rough and (theirs.specific or theirs.shape or theirs.reason)):
+    if needs_less or (mine.rough and not theirs.rough and (theirs.specific or theirs.shape or theirs.reasons)):
         essentials = again.essentials
+    elif not theirs.reasons <= mine.reasons:
+        essentials = replace(mine, reasons=mine.reasons | theirs.reasons).words()
     elif common.specific != mine.specific and (common.specific or telling):
         essentials = common.words()
     learned = {
@@ -120,7 +122,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
 def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
-    return not (about.rows or about.shape or about.reason)
+    return not (about.rows or about.shape or about.reasons)
 
 
 @dataclass(frozen=True, slots=True)

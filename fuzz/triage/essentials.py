@@ -54,7 +54,7 @@ class Essentials:
     ``incidental``: rows without which it still shows. ``shape``: the sizes above ``WIDE``, each the least to show it.
     ``rough``: the reduction did not come to its end, so that less may be needed. ``alone``: the one specific row is
     wrong by itself; ``constant``: only where an operand is a constant. ``calls``: the shape is that of calls, and all
-    that it is about; rows are only where it was seen. ``reason``: what is wrong with an allocation of registers, which
+    that it is about; rows are only where it was seen. ``reasons``: what is wrong with an allocation of registers, which
     says all there is to say; rows are chance. ``perhaps``: sizes of calls without which it goes away, but without
     others too, so that this alone says nothing.
     """
@@ -67,7 +67,7 @@ class Essentials:
     alone: bool = False
     constant: bool = False
     calls: bool = False
-    reason: str = ""
+    reasons: frozenset[str] = frozenset()
     perhaps: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -88,23 +88,22 @@ class Essentials:
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
-        reason = (_BECAUSE + self.reason,) if self.reason else ()
+        reasons = (_BECAUSE + reason for reason in sorted(self.reasons))
         perhaps = (f"?{name} >= {least}" for name, least in self.perhaps)
-        return (*reason, *sorted(self.specific), *alone, *shape, *rest, *perhaps, *rough)
+        return (*reasons, *sorted(self.specific), *alone, *shape, *rest, *perhaps, *rough)
 
     @staticmethod
     @lru_cache(maxsize=1024)
     def of_words(words: tuple[str, ...]) -> Essentials:
         """Raises ``ValueError`` for what ``words`` does not write."""
-        specific, fixed, incidental = set(), set(), set()
+        specific, fixed, incidental, reasons = set(), set(), set(), set()
         shape, perhaps = [], []
-        reason = ""
         for word in words:
             name, at_least, size = word.partition(" >= ")
             if word in ("?", _ALONE, _CONSTANT, _CALLS):
                 continue
             if word.startswith(_BECAUSE):
-                reason = word.removeprefix(_BECAUSE)
+                reasons.add(word.removeprefix(_BECAUSE))
             elif at_least:
                 (perhaps if name.startswith("?") else shape).append((name.lstrip("?"), int(size)))
             elif word.startswith("("):
@@ -115,7 +114,7 @@ class Essentials:
                 specific.add(word)
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
-            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, reason, tuple(perhaps),
+            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons), tuple(perhaps),
         )  # fmt: skip
 
 

@@ -42,9 +42,9 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if one.family != other.family:
         return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if mine.reason and theirs.reason:
+    if mine.reasons and theirs.reasons:
         # What asks for more than so many operands or values is another mistake, unless nobody knows whether it does.
-        return mine.reason == theirs.reason and (mine.rough or theirs.rough or _same_shape(mine, theirs))
+        return not mine.reasons.isdisjoint(theirs.reasons) and (mine.rough or theirs.rough or _same_shape(mine, theirs))
     if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
         fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
         return one.kind != "crash" or fewer <= more or len(more) > PATTERN

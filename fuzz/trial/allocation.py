@@ -1,55 +1,90 @@
-"""What a wrong allocation of registers is about: the reason in the smallest case that has any.
+"""What a wrong allocation of registers is about: the reason in the smallest case that has one of its kind.
 
 An allocator knows no instructions, so none is essential to what it does wrong. What became of the value that an operand
 should have read tells mistakes apart (``compiler.regalloc.checker_reason``), but one mistake has several of these: a
 value that never came to its slot may be missed in another block, where it was to come as an argument of an edge. So
-the minimized case is made smaller once more with any complaint about an allocation in place of its own. What is left
-has no circumstances that the mistake does not need; its reason is what the finding is about.
+the minimized case is made smaller once more, where any complaint counts that is about the same kind of place: a slot
+without its value stays one, however the value was lost. What is left has no circumstances that the mistake does not
+need; its reason is what the finding is about, or its reasons, where several settings show it.
+
+It begins with a plain function that is called from outside, if that shows it: the code that enters functions is allocated
+as well, and a mistake that shows in that needs nothing else.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from fuzz.records.finding import Finding
+from fuzz.records.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, reduce_case
 from fuzz.triage.essentials import Essentials, sizes_of
 from fuzz.triage.signature import is_allocation, signature
 from fuzz.trial.bench import Bench
 from oracles.judge.verdict import Disagree, Dissent
-from wasm.case import Case
+from wasm.builder import ModuleBuilder
+from wasm.case import Case, CaseKind
+from wasm.embedding import Invocation, Value
+from wasm.encode import encode
+from wasm.features import Feature
+from wasm.valtypes import I32
 
 MANY: Final = 100
 """A call with fewer results or parameters only needs registers; of more, how many there are is what a mistake is about:
 numbers of operands are kept in a few bits."""
 _OF_CALLS: Final = ("results", "params")
+_ENTERED: Final = (I32, I32, I32)
+"""Parameters and results of the plainest function."""
+_MOVES: Final = "moves"
+"""Who puts moves in order, for all allocators: by this word a complaint blames it, and its file has it as its name."""
 
 
 def reason_of(bench: Bench, finding: Finding, seconds: float) -> Essentials | None:
     """What a minimized finding is about, if it is about an allocation; None for any other."""
     engine = min(dissent.engine for dissent in finding.verdict.dissents)
-    if _complaint(bench, finding, finding.best, engine) is None:
-        return None
+    wanted = subject(finding.signature)
 
     def still_wrong(case: Case) -> bool:
-        return _complaint(bench, finding, case, engine) is not None
+        return any(subject(one) == wanted for one in _complaints(bench, finding, case, engine))
 
-    smallest, rough = finding.best, True
+    if not still_wrong(finding.best):
+        return None
+    plain = plainest(finding.case)
+    smallest = plain if finding.case.kind is CaseKind.WASM and still_wrong(plain) else finding.best
+    rough = True
     try:
-        work = reduce_case(finding.best, still_wrong, budget=Budget(seconds=seconds))
+        work = reduce_case(smallest, still_wrong, budget=Budget(seconds=seconds))
         smallest, rough = work.case, not work.finished
     except ReduceError:
         pass
-    found = _complaint(bench, finding, smallest, engine)
-    if found is None:
-        return None
     shape = tuple((side, size) for side, size in sizes_of(smallest).items() if side in _OF_CALLS and size >= MANY)
-    says = signature(found)
-    return Essentials(shape=shape, rough=rough, reason=f"{says.message} at {says.place}")
+    said = (f"{one.message} at {one.place}" for one in _complaints(bench, finding, smallest))
+    return Essentials(shape=shape, rough=rough, reasons=frozenset(said))
 
 
-def _complaint(bench: Bench, finding: Finding, case: Case, engine: str) -> Dissent | None:
-    """What an engine shows of a wrong allocation on a case."""
-    verdict = bench.run_after(finding.before, case, [engine]).verdict
+def subject(complaint: Signature) -> tuple[str, ...]:
+    """What a complaint is about, however it came about: who is blamed, and which kind of place or which rule."""
+    who, _, rest = complaint.message.partition(": ")
+    name = complaint.place.rsplit("/", 1)[-1].partition(".")[0]
+    if _MOVES in (who, name):
+        return (_MOVES,)
+    return (name, who, rest.partition(": ")[0])
+
+
+def _complaints(bench: Bench, finding: Finding, case: Case, engine: str | None = None) -> list[Signature]:
+    """What the engines, or one of them, show of wrong allocations on a case."""
+    verdict = bench.run_after(finding.before, case, engine and [engine]).verdict
     dissents = verdict.dissents if isinstance(verdict, Disagree) else ()
-    return next((one for one in dissents if one.engine == engine and is_allocation(one)), None)
+    return [signature(one) for one in dissents if _is_meant(one, finding)]
+
+
+def _is_meant(dissent: Dissent, finding: Finding) -> bool:
+    return dissent.family == finding.signature.family and is_allocation(dissent)
+
+
+def plainest(case: Case) -> Case:
+    """A case with nothing but a function of few parameters and results that is called from outside."""
+    builder = ModuleBuilder()
+    builder.func(_ENTERED, _ENTERED, export="f").emit("unreachable")
+    calls = (Invocation("f", tuple(Value(str(type_), 0) for type_ in _ENTERED)),)
+    features = case.features | {Feature.MULTI_VALUE.value}
+    return Case(encode(builder.finish()), calls, features=features, provenance=case.provenance)
