@@ -25,15 +25,18 @@ from functools import lru_cache
 from typing import Final
 
 from fuzz.records.target_yield import measure
-from fuzz.triage.isolated import Alone, alone, wrong_use
+from fuzz.triage.isolated import Alone, alone, only_if_wrapping, wrong_use
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
+from fuzz.triage.tail_calls import has_tail_call, untailed
 from fuzz.triage.wide_calls import LEAST, About, is_about, least_of
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
 from wasm.isa import OPS
+from wasm.module import Module
+from wasm.valtypes import V128, FuncType
 
 WIDE: Final = 16
 """A size that the reducer left above this is part of what a finding is about."""
@@ -42,8 +45,14 @@ _ALONE: Final = "!alone"
 _CONSTANT: Final = "a constant operand"
 _CALLS: Final = "!calls"
 _BECAUSE: Final = "because: "
+_FLAGS: Final = {
+    "tails": "tail calls", "vectors": "a vector among the results", "payload": "values thrown",
+    "wraps": "a count that wraps",
+}  # fmt: skip
+"""Fields that are yes or no, with their words."""
 _GLOBALS: Final = frozenset({"global.get", "global.set"})
 """They move values, as others do that say nothing, but from one function to the next."""
+_TAIL_CALLS: Final = "tail calls"
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
 
 
@@ -56,7 +65,9 @@ class Essentials:
     wrong by itself; ``constant``: only where an operand is a constant. ``calls``: the shape is that of calls, and all
     that it is about; rows are only where it was seen. ``reasons``: what is wrong with an allocation of registers, which
     says all there is to say; rows are chance. ``perhaps``: sizes of calls without which it goes away, but without
-    others too, so that this alone says nothing.
+    others too, so that this alone says nothing. ``tails``: it is about tail calls, whatever else is left. ``vectors``:
+    some result of the calls has to be a vector; ``payload``: something thrown has to carry values; ``wraps``: a shift
+    counts further than its value is wide.
     """
 
     specific: frozenset[str] = frozenset()
@@ -69,28 +80,35 @@ class Essentials:
     calls: bool = False
     reasons: frozenset[str] = frozenset()
     perhaps: tuple[tuple[str, int], ...] = ()
+    tails: bool = False
+    vectors: bool = False
+    payload: bool = False
+    wraps: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
         """The rows that a case must execute to be able to show it: the specific ones, or else all that are left."""
-        return frozenset() if self.calls else self.specific or self.fixed
+        return frozenset() if self.calls or self.tails else self.specific or self.fixed
 
     def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
         """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
         shape = least_of(dict(self.shape)).items() if self.calls else self.shape
+        if self.tails and not has_tail_call(rows):
+            return False
         return self.rows <= rows and all(sizes.get(name, 0) >= least for name, least in shape)
 
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
         ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough, ``because: ...``, ``?results >= 5`` for
-        perhaps. ``of_words`` reads them back."""
+        perhaps, ``_FLAGS``. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
         reasons = (_BECAUSE + reason for reason in sorted(self.reasons))
         perhaps = (f"?{name} >= {least}" for name, least in self.perhaps)
-        return (*reasons, *sorted(self.specific), *alone, *shape, *rest, *perhaps, *rough)
+        more = (word for name, word in _FLAGS.items() if getattr(self, name))
+        return (*reasons, *sorted(self.specific), *alone, *more, *shape, *rest, *perhaps, *rough)
 
     @staticmethod
     @lru_cache(maxsize=1024)
@@ -100,7 +118,7 @@ class Essentials:
         shape, perhaps = [], []
         for word in words:
             name, at_least, size = word.partition(" >= ")
-            if word in ("?", _ALONE, _CONSTANT, _CALLS):
+            if word in ("?", _ALONE, _CONSTANT, _CALLS, *_FLAGS.values()):
                 continue
             if word.startswith(_BECAUSE):
                 reasons.add(word.removeprefix(_BECAUSE))
@@ -115,6 +133,7 @@ class Essentials:
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
             _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons), tuple(perhaps),
+            **{name: word in words for name, word in _FLAGS.items()},
         )  # fmt: skip
 
 
@@ -143,14 +162,21 @@ def essentials(
         return Essentials(fixed=rows, shape=shape)
     deadline = time.monotonic() + seconds
     use = wrong_use(case, wrong) if wrong is not None else None
-    if use is not None and _goes_away(without(case, use[0].name, dead), still_shows):
-        return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True)
+    if use is not None and wrong is not None and _goes_away(without(case, use[0].name, dead), still_shows):
+        wraps = only_if_wrapping(case, use, wrong)
+        return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True, wraps=wraps)
+    plain = untailed(case)
+    tails = plain is not None and not still_shows(plain)
+    if tails and small:
+        return Essentials(fixed=rows, tails=True)
+    payload = "try_table" in rows and _throws_values(module)
     sizes = {side: size for side, size in measured.items() if size >= LEAST.get(side, size + 1)}
-    perhaps: tuple[tuple[str, int], ...] = ()
+    perhaps: tuple[tuple[str, int], ...] = ((_TAIL_CALLS, 1),) if tails else ()
     for side, size in sizes.items():
         match is_about(case, {side: LEAST[side]}, still_shows, small=small):
             case About.YES:
-                return Essentials(fixed=rows, shape=((side, size),), calls=True)
+                vectors = small and side == "results" and _has_vectors(module, size)
+                return Essentials(fixed=rows, shape=((side, size),), calls=True, vectors=vectors)
             case About.PERHAPS:
                 perhaps = (*perhaps, (side, size))
                 shape = tuple(one for one in shape if one[0] != side)
@@ -166,8 +192,20 @@ def essentials(
             incidental.add(name)
         else:
             specific.add(name)
-    about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape, perhaps=perhaps)
+    about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape, perhaps=perhaps,
+                       payload=payload)  # fmt: skip
     return about if wrong is None else _with_constants(case, about, wrong)
+
+
+def _throws_values(module: Module) -> bool:
+    types = [sub.composite for sub in module.flat_types()]
+    tags = [types[tag.type_index] for tag in module.tag_types()]
+    return any(isinstance(type_, FuncType) and type_.params for type_ in tags)
+
+
+def _has_vectors(module: Module, size: int) -> bool:
+    """Whether the calls with most results have one that is a vector; a reducer makes numbers of vectors if it can."""
+    return any(V128 in type_.results for type_ in module.func_types() if len(type_.results) == size)
 
 
 def _with_constants(case: Case, about: Essentials, wrong: Callable[[Case], bool]) -> Essentials:

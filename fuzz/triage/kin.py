@@ -50,8 +50,11 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return one.kind != "crash" or fewer <= more or len(more) > PATTERN
     if not set(one.shown_by) & set(other.shown_by):
         return False
+    if mine.tails or theirs.tails:
+        return mine.tails and theirs.tails
     if mine.calls and theirs.calls:
-        return _same_shape(mine, theirs)
+        unsure = mine.rough or theirs.rough
+        return _same_shape(mine, theirs) and (mine.vectors == theirs.vectors or unsure)
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
@@ -98,7 +101,7 @@ def akin(one: Cause, other: Cause) -> bool:
     minimized to the end tells nothing, unless it is a single instruction, or goes away without wide calls.
     """
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if perhaps_wide(one, other):
+    if perhaps_wide(one, other) or _behind_a_handler(one, other):
         return True
     if (one.family, one.phase) != (other.family, other.phase):
         return False
@@ -122,20 +125,47 @@ def akin(one: Cause, other: Cause) -> bool:
         return _ENTRY in first & second and (one.kind == "trap" or first == second)
     if mine.constant or theirs.constant:
         return mine.constant and theirs.constant and (first == second or first | second <= _IMMEDIATE)
+    if mine.wraps and theirs.wraps:
+        return _vectors(mine.rows) == _vectors(theirs.rows)
     return first == second or _around_a_load(first, second)
 
 
+def _vectors(rows: Iterable[str]) -> set[bool]:
+    """Whether rows are about vectors: no machine takes the count of those modulo the lanes' width."""
+    return {"x" in name.partition(".")[0] for name in rows}
+
+
 def perhaps_wide(one: Cause, other: Cause) -> bool:
-    """Whether one is known to be about wide calls, and the other may be about such calls as well: it was not minimized
-    to the end, and goes away without them. That it does so without other calls too keeps it from being a cause of its
+    """Whether one is known to be about wide calls, or tail calls, and the other may be about such calls as well: it was
+    not minimized to the end, and goes away without them. That it does so without other calls too keeps it from being a cause of its
     own about wide calls; where there is one, it is far more often that one than another mistake that needs just such
     calls and is as easily disturbed."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    known, unsure = (first, second) if first.calls else (second, first)
+    known, unsure = (first, second) if first.calls or first.tails else (second, first)
     if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
         return False
     sizes = dict(unsure.perhaps)
+    if known.tails:
+        return "tail calls" in sizes
     return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
+
+
+def _behind_a_handler(one: Cause, other: Cause) -> bool:
+    """Whether both are about what is behind a handler that was come to, and either both about values thrown or neither.
+    A reducer takes a handler away where it is not needed; what a wrong landing leaves behind is anything, so that what
+    it is seen by says nothing."""
+    first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if one.family != other.family or not set(one.shown_by) & set(other.shown_by) or first.payload != second.payload:
+        return False
+    silent = all(not (cause.kind == "crash" and cause.phase == "compile") for cause in (one, other))
+    return silent and all(
+        "try_table" in about.fixed and not about.fixed.isdisjoint(_THROWS)
+        and not (about.alone or about.calls or about.tails or about.reasons)
+        for about in (first, second)
+    )  # fmt: skip
+
+
+_THROWS: Final = frozenset({"throw", "throw_ref"})
 
 
 def _through_globals(mine: Essentials, theirs: Essentials) -> bool:
@@ -158,6 +188,7 @@ _WIDTHS: Final = (
     (re.compile(r"\b([if])(?:32|64)"), r"\1"),
     (re.compile(r"_([if])(?:8x16|16x8|32x4|64x2)"), r"_\1v"),
     (re.compile(r"\.relaxed_"), "."),
+    (re.compile(r"\.trunc_sat_"), ".trunc_"),
     (re.compile(r"(?<=\.)(?:q15mulr_sat_s|q15mulr_s)$"), "q15mulr"),
     (re.compile(r"(?<=\.)ne$"), "eq"),
     (re.compile(r"(?<=\.)(?:lt|gt|le|ge)(?=$|_)"), "order"),
@@ -176,7 +207,7 @@ def _of_any_width(rows: frozenset[str]) -> frozenset[str]:
 def any_width(name: str) -> str:
     """A row's name without how wide its values or lanes are: ``i.rotl``, ``fv.pmin``. Which kind of number stays. What
     asks a question and what asks its negation are one, and so are the relaxed form of an instruction and the strict
-    one."""
+    one, and a conversion that traps and the one that saturates."""
     for pattern, word in _WIDTHS:
         name = pattern.sub(word, name)
     return name

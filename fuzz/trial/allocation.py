@@ -7,7 +7,7 @@ the minimized case is made smaller once more, where any complaint counts that is
 without its value stays one, however the value was lost. What is left has no circumstances that the mistake does not
 need; its reason is what the finding is about, or its reasons, where several settings show it.
 
-It begins with a plain function that is called from outside, if that shows it: the code that enters functions is allocated
+It begins with plain functions that are called from outside, if those show it: the code that enters functions is allocated
 as well, and a mistake that shows in that needs nothing else.
 """
 
@@ -32,8 +32,8 @@ MANY: Final = 100
 """A call with fewer results or parameters only needs registers; of more, how many there are is what a mistake is about:
 numbers of operands are kept in a few bits."""
 _OF_CALLS: Final = ("results", "params")
-_ENTERED: Final = (I32, I32, I32)
-"""Parameters and results of the plainest function."""
+_ENTERED: Final = ((0, 1), (1, 1), (0, 3), (3, 3))
+"""How many parameters and results the plainest functions have."""
 _MOVES: Final = "moves"
 """Who puts moves in order, for all allocators: by this word a complaint blames it, and its file has it as its name."""
 
@@ -82,9 +82,11 @@ def _is_meant(dissent: Dissent, finding: Finding) -> bool:
 
 
 def plainest(case: Case) -> Case:
-    """A case with nothing but a function of few parameters and results that is called from outside."""
+    """A case with nothing but functions of few parameters and results that are called from outside."""
     builder = ModuleBuilder()
-    builder.func(_ENTERED, _ENTERED, export="f").emit("unreachable")
-    calls = (Invocation("f", tuple(Value(str(type_), 0) for type_ in _ENTERED)),)
+    calls = []
+    for number, (params, results) in enumerate(_ENTERED):
+        builder.func([I32] * params, [I32] * results, export=f"f{number}").emit("unreachable")
+        calls.append(Invocation(f"f{number}", (Value("i32", 0),) * params))
     features = case.features | {Feature.MULTI_VALUE.value}
-    return Case(encode(builder.finish()), calls, features=features, provenance=case.provenance)
+    return Case(encode(builder.finish()), tuple(calls), features=features, provenance=case.provenance)
