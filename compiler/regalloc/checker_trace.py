@@ -173,6 +173,9 @@ class Trace:
                 continue
             if way.vreg in write.brought:
                 return Reason(Problem.NARROW, self._kind(way.place))
+            if write.brought and way.instead is None:
+                # It brings another value: the right one was there before, or what should bring it is missing here.
+                way.instead = self._never(way)
             way.place, way.reader, way.asks = write.source, write.move, None
             self._read(way)
         return None
@@ -218,7 +221,7 @@ class Trace:
         return self.ran[block]
 
     def _never(self, way: _Way) -> Reason:
-        return never(self._kind(way.place), way.asks, way.edge)
+        return way.instead or never(self._kind(way.place), way.asks, way.edge)
 
     def _kind(self, place: Allocation) -> Kind:
         if isinstance(place, PReg):
@@ -230,7 +233,8 @@ class Trace:
 class _Way:
     """How far the way back has come: which value is looked for in which place, behind which writes of the block.
     ``asks`` is the operand's constraint as long as its own place is looked at, ``reader`` the move that reads the
-    place. ``elsewhere``: another place had the value when this one was read. ``edge``: it should have come along one."""
+    place. ``elsewhere``: another place had the value when this one was read. ``edge``: it should have come along one.
+    ``instead``: why, if it was never where a move brings another value from."""
 
     block: int
     vreg: VReg
@@ -240,4 +244,5 @@ class _Way:
     reader: int | None = None
     elsewhere: bool = False
     edge: bool = False
+    instead: Reason | None = None
     been: set[tuple[int, VReg, Allocation]] = field(default_factory=set)
