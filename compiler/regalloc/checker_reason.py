@@ -52,8 +52,8 @@ _ASKING: Final = frozenset({ConstraintKind.FIXED, ConstraintKind.REUSE, Constrai
 
 
 class Reason(NamedTuple):
-    """One kind of mistake. ``place`` is for values that are lost; ``constraint`` for one that is not met, or to which a
-    value was not copied; ``edge``: the value never came along an edge."""
+    """One kind of mistake. ``place`` is for values that are lost; ``constraint`` for one that is not met, or to which
+    a value was not copied; ``edge``: the value never came along an edge."""
 
     problem: Problem
     place: Kind | None = None
@@ -61,8 +61,8 @@ class Reason(NamedTuple):
     edge: bool = False
 
     def __str__(self) -> str:
-        """``a register lacks its value: it never comes (along an edge)``: in front of the colon what is the same however
-        the value was lost."""
+        """``a register lacks its value: it never comes (along an edge)``: in front of the colon what is the same
+        however the value was lost."""
         rest = [f"{self.constraint.value} operand"] if self.constraint else []
         rest += ["along an edge"] if self.edge else []
         said = self.problem.value + (f" ({', '.join(rest)})" if rest else "")

@@ -1,7 +1,7 @@
 """What became of a value that is not where an operand should read it: the way back to where it was lost.
 
-From the operand backwards, along one path on which the place does not hold the value, to the write that took it away, or
-to the value's definition if it never came. A move into the place is followed to where it reads: what a reload brings
+From the operand backwards, along one path on which the place does not hold the value, to the write that took it away,
+or to the value's definition if it never came. A move into the place is followed to where it reads: what a reload brings
 was lost in the slot. States are those of the fixed point; a block's writes are recorded by running the checker's own
 transfer function once more, so that there is one such function.
 """
@@ -82,15 +82,17 @@ class Recording(State):
         return len(self.log)
 
     def write(self, place: Allocation, vregs: frozenset[VReg], bits: int) -> None:
-        wide = bits == WIDE
         self.log.append(self.writing._replace(place=place, held=self.get(place)))
         # A vector's other word, and a vector that begins one word below.
-        for word in (place.word + 1, place.word - 1)[not wide :] if isinstance(place, SpillSlot) else ():
-            other = SpillSlot(word)
-            ended = frozenset(v for v in self.get(other) if word > place.word or self.types[v] == WIDE)
-            if ended:
-                self.log.append(self.writing._replace(place=other, held=ended, source=None))
+        if isinstance(place, SpillSlot):
+            above, below = SpillSlot(place.word + 1), SpillSlot(place.word - 1)
+            self._end(above, self.get(above) if bits == WIDE else NOTHING)
+            self._end(below, frozenset(vreg for vreg in self.get(below) if self.types[vreg] == WIDE))
         super().write(place, vregs, bits)
+
+    def _end(self, place: SpillSlot, held: frozenset[VReg]) -> None:
+        if held:
+            self.log.append(self.writing._replace(place=place, held=held, source=None))
 
     def define(self, place: Allocation, vreg: VReg) -> None:
         self.writing = Write(place, NOTHING, vreg)
@@ -194,7 +196,8 @@ class Trace:
 
     def _before(self, way: _Way) -> Reason | None:
         """Go on at the end of a block before, one from which the value does not come."""
-        if not isinstance(way.place, SpillSlot) and any(way.vreg in held for held in self.entries[way.block].holds.values()):
+        here = self.entries[way.block].holds.values()
+        if not isinstance(way.place, SpillSlot) and any(way.vreg in held for held in here):
             return self._never(way)
         params = self.func.blocks[way.block].params
         for block, before in enumerate(self.func.blocks):

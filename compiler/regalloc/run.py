@@ -50,9 +50,9 @@ def judge_machine(text: str) -> tuple[str, ...]:
     word for the kind.
     """
     func, env = parse_case(text)
-    errors = verify(func)
-    if errors:
-        raise ValueError(f"not a valid machine function: {errors[0]}")
+    invalid = verify(func)
+    if invalid:
+        raise ValueError(f"not a valid machine function: {invalid[0]}")
     problems: list[str] = []
     refused: dict[str, str] = {}
     for name, allocate in ALLOCATORS.items():

@@ -105,7 +105,8 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     wrong = {*known.wrong_in, *again.wrong_in}
     essentials = known.essentials
     needs_less = common.calls and sum(dict(theirs.shape).values()) < sum(dict(mine.shape).values())
-    if needs_less or (mine.rough and not theirs.rough and (theirs.specific or theirs.shape or theirs.reasons or theirs.tails)):
+    says_something = theirs.specific or theirs.shape or theirs.reasons or theirs.tails
+    if needs_less or (mine.rough and not theirs.rough and says_something):
         essentials = again.essentials
     elif not theirs.reasons <= mine.reasons:
         essentials = replace(mine, reasons=mine.reasons | theirs.reasons).words()

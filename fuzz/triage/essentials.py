@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -115,7 +115,8 @@ class Essentials:
     def of_words(words: tuple[str, ...]) -> Essentials:
         """Raises ``ValueError`` for what ``words`` does not write."""
         specific, fixed, incidental, reasons = set(), set(), set(), set()
-        shape, perhaps = [], []
+        shape: list[tuple[str, int]] = []
+        perhaps: list[tuple[str, int]] = []
         for word in words:
             name, at_least, size = word.partition(" >= ")
             if word in ("?", _ALONE, _CONSTANT, _CALLS, *_FLAGS.values()):
@@ -132,7 +133,8 @@ class Essentials:
                 specific.add(word)
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
-            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons), tuple(perhaps),
+            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons),
+            tuple(perhaps),
             **{name: word in words for name, word in _FLAGS.items()},
         )  # fmt: skip
 
@@ -155,8 +157,7 @@ def essentials(
         module = decode(case.content)
     except WasmError:
         return Essentials()
-    measured = measure(module)
-    shape = shape_of(measured)
+    shape = shape_of(measure(module))
     rows = frozenset(name for name in present_rows(module) if not is_plumbing(name) or name in _GLOBALS)
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
@@ -165,23 +166,9 @@ def essentials(
     if use is not None and wrong is not None and _goes_away(without(case, use[0].name, dead), still_shows):
         wraps = only_if_wrapping(case, use, wrong)
         return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True, wraps=wraps)
-    plain = untailed(case)
-    tails = plain is not None and not still_shows(plain)
-    if tails and small:
-        return Essentials(fixed=rows, tails=True)
-    payload = "try_table" in rows and _throws_values(module)
-    sizes = {side: size for side, size in measured.items() if size >= LEAST.get(side, size + 1)}
-    perhaps: tuple[tuple[str, int], ...] = ((_TAIL_CALLS, 1),) if tails else ()
-    for side, size in sizes.items():
-        match is_about(case, {side: LEAST[side]}, still_shows, small=small):
-            case About.YES:
-                vectors = small and side == "results" and _has_vectors(module, size)
-                return Essentials(fixed=rows, shape=((side, size),), calls=True, vectors=vectors)
-            case About.PERHAPS:
-                perhaps = (*perhaps, (side, size))
-                shape = tuple(one for one in shape if one[0] != side)
-            case About.NO:
-                shape = tuple(one for one in shape if one[0] != side)
+    about = _about_calls(case, module, Essentials(fixed=rows, shape=shape), still_shows, small)
+    if about.calls or about.tails:
+        return about
     specific, fixed, incidental = set(), set(), set()
     for name in sorted(rows):
         late = time.monotonic() > deadline
@@ -192,9 +179,34 @@ def essentials(
             incidental.add(name)
         else:
             specific.add(name)
-    about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape, perhaps=perhaps,
-                       payload=payload)  # fmt: skip
+    payload = "try_table" in rows and _throws_values(module)
+    about = replace(about, specific=frozenset(specific), fixed=frozenset(fixed), incidental=frozenset(incidental),
+                    payload=payload)  # fmt: skip
     return about if wrong is None else _with_constants(case, about, wrong)
+
+
+def _about_calls(
+    case: Case, module: Module, about: Essentials, still_shows: Callable[[Case], bool], small: bool
+) -> Essentials:
+    """What a case is ``about`` if it is about tail calls or wide ones. Else the same without sizes that are not needed,
+    and with those that may be."""
+    plain = untailed(case)
+    tails = plain is not None and not still_shows(plain)
+    if tails and small:
+        return Essentials(fixed=about.fixed, tails=True)
+    shape, perhaps = about.shape, [(_TAIL_CALLS, 1)] if tails else []
+    for side, size in measure(module).items():
+        if size < LEAST.get(side, size + 1):
+            continue
+        found = is_about(case, {side: LEAST[side]}, still_shows, small=small)
+        if found is About.YES:
+            vectors = small and side == "results" and _has_vectors(module, size)
+            return Essentials(fixed=about.fixed, shape=((side, size),), calls=True, vectors=vectors)
+        if found is About.PERHAPS:
+            perhaps.append((side, size))
+        if found is not About.UNASKED:
+            shape = tuple(one for one in shape if one[0] != side)
+    return replace(about, shape=shape, perhaps=tuple(perhaps))
 
 
 def _throws_values(module: Module) -> bool:

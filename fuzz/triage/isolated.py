@@ -73,8 +73,8 @@ def wrong_use(case: Case, wrong: Question, barred: Collection[str] = ()) -> Use 
 
 
 def only_if_wrapping(case: Case, use: Use, wrong: Question) -> bool:
-    """Whether an instruction that is wrong by itself is one that shifts, and is right with a count that is less than its
-    value is wide: then it is the count that is taken wrongly."""
+    """Whether an instruction that is wrong by itself is one that shifts, and is right with a count that is less than
+    its value is wide: then it is the count that is taken wrongly."""
     op, imm, values = use
     name = _SHIFTS.match(op.name)
     if name is None or len(values) != 2:

@@ -33,8 +33,9 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     """Whether two minimized findings have one cause.
 
     They have if the same instructions and sizes are essential to both, in one family of engines, and some setting shows
-    both. Two wrong allocations have one cause if they are wrong for one reason. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
-    essential; where nothing is, the bucket decides. It decides more where it is ``telling`` (``is_telling``): refusals
+    both. Two wrong allocations have one cause if they are wrong for one reason. Whether it shows as a crash here and as
+    a wrong value there does not matter where something is known to be essential; where nothing is, the bucket decides.
+    It decides more where it is ``telling`` (``is_telling``): refusals
     with one reason are one cause, and so are crashes with one message if what is essential differs in types only, or if
     it is more than a few instructions: then it is about how many values there are, or where they lie. Which settings
     show such a crash is a matter of chance.
@@ -137,9 +138,9 @@ def _vectors(rows: Iterable[str]) -> set[bool]:
 
 def perhaps_wide(one: Cause, other: Cause) -> bool:
     """Whether one is known to be about wide calls, or tail calls, and the other may be about such calls as well: it was
-    not minimized to the end, and goes away without them. That it does so without other calls too keeps it from being a cause of its
-    own about wide calls; where there is one, it is far more often that one than another mistake that needs just such
-    calls and is as easily disturbed."""
+    not minimized to the end, and goes away without them. That it does so without other calls too keeps it from being a
+    cause of its own about such calls; where there is one, it is far more often that one than another mistake that needs
+    just such calls and is as easily disturbed."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     known, unsure = (first, second) if first.calls or first.tails else (second, first)
     if one.family != other.family or not set(one.shown_by) & set(other.shown_by):

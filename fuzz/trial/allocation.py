@@ -7,8 +7,8 @@ the minimized case is made smaller once more, where any complaint counts that is
 without its value stays one, however the value was lost. What is left has no circumstances that the mistake does not
 need; its reason is what the finding is about, or its reasons, where several settings show it.
 
-It begins with plain functions that are called from outside, if those show it: the code that enters functions is allocated
-as well, and a mistake that shows in that needs nothing else.
+It begins with plain functions that are called from outside, if those show it: the code that enters functions is
+allocated as well, and a mistake that shows in that needs nothing else.
 """
 
 from __future__ import annotations
