@@ -175,8 +175,9 @@ class Trace:
                 continue
             if way.vreg in write.brought:
                 return Reason(Problem.NARROW, self._kind(way.place))
-            if write.brought and way.instead is None:
-                # It brings another value: the right one was there before, or what should bring it is missing here.
+            if write.brought and way.instead is None and isinstance(write.source, PReg):
+                # It brings another value: the right one was there before, or what should bring it is missing here. A
+                # slot is read for its own value, even where an earlier one is left in it.
                 way.instead = self._never(way)
             way.place, way.reader, way.asks = write.source, write.move, None
             self._read(way)

@@ -60,6 +60,8 @@ ANY = machine("a v0:i32>any", "b v1:i32>any", "ret v0<reg v1<any => .")
         (CALL, [[R[0]], [], [R[1]]], [edit(2, R[1], S[0])], "a slot lacks its value: it never comes"),
         (ANY, [[S[0]], [S[0]], [R[0], S[0]]], [edit(2, R[0], S[0])],
          "a slot lacks its value: a definition overwrites it"),
+        (TWO, [[R[0]], [R[1]], [R[2], R[1]], []], [edit(2, S[0], R[1]), edit(2, R[2], S[0])],
+         "a slot lacks its value: it never comes"),
         # What another place still has was only not brought back.
         (CALL, [[R[1]], [], [R[1]]], [edit(1, S[0], R[1])], "a register lacks its value: it never comes"),
         # Two values are exchanged without keeping one; one after the other is no exchange.
