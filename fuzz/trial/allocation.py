@@ -63,7 +63,8 @@ def reason_of(bench: Bench, finding: Finding, seconds: float) -> Essentials | No
 
 def subject(complaint: Signature) -> tuple[str, ...]:
     """What a complaint is about, however it came about: who is blamed, and which kind of place or which rule."""
-    who, _, rest = complaint.message.partition(": ")
+    # Of a machine function it is said first that the answer is wrong.
+    who, _, rest = (complaint.message.partition(": wrong: ")[2] or complaint.message).partition(": ")
     name = complaint.place.rsplit("/", 1)[-1].partition(".")[0]
     if _MOVES in (who, name):
         return (_MOVES,)

@@ -119,6 +119,15 @@ def test_what_orders_moves_may_also_fail() -> None:
     assert subject(other) != subject(wrong)
 
 
+def test_machine_functions_are_told_apart_likewise() -> None:
+    """``compiler.regalloc.run`` says first whose answer is wrong."""
+    one, other = (
+        Signature("allocators", "compile", "crash", f"backtracking: wrong: {said}") for said in (STORED, CLOBBERED)
+    )
+    assert subject(one) == subject(replace(one, message=f"{one.message} (along an edge)"))
+    assert subject(one) != subject(other)
+
+
 def test_the_plainest_case() -> None:
     plain = plainest(make_case("arith", 1, 0))
     validate(decode(plain.content))
