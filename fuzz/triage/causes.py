@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
-from fuzz.triage.essentials import Essentials, sizes_of
+from fuzz.triage.essentials import GLOBALS, Essentials, sizes_of
 from fuzz.triage.kin import any_width
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
@@ -127,6 +127,14 @@ def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
     return not (about.rows or about.shape or about.reasons or about.tails)
+
+
+def says_little(cause: Cause) -> bool:
+    """Whether what is known to be essential to a cause is met in most cases: nothing, or that values go through
+    globals, which cannot be taken out to see whether that is it."""
+    about = Essentials.of_words(cause.essentials)
+    said = about.specific or about.shape or about.calls or about.tails or about.reasons
+    return is_bare(cause) or (about.rows <= GLOBALS and not said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,8 @@ _FLAGS: Final = {
     "wraps": "a count that wraps",
 }  # fmt: skip
 """Fields that are yes or no, with their words."""
-_GLOBALS: Final = frozenset({"global.get", "global.set"})
+GLOBALS: Final = frozenset({"global.get", "global.set"})
 """They move values, as others do that say nothing, but from one function to the next."""
-_TAIL_CALLS: Final = "tail calls"
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
 
 
@@ -65,9 +64,9 @@ class Essentials:
     wrong by itself; ``constant``: only where an operand is a constant. ``calls``: the shape is that of calls, and all
     that it is about; rows are only where it was seen. ``reasons``: what is wrong with an allocation of registers, which
     says all there is to say; rows are chance. ``perhaps``: sizes of calls without which it goes away, but without
-    others too, so that this alone says nothing. ``tails``: it is about tail calls, whatever else is left. ``vectors``:
-    some result of the calls has to be a vector; ``payload``: something thrown has to carry values; ``wraps``: a shift
-    counts further than its value is wide.
+    others too, so that this alone says nothing, or that could not be asked about. ``tails``: it is about tail calls,
+    whatever else is left. ``vectors``: some result of the calls has to be a vector; ``payload``: something thrown has
+    to carry values; ``wraps``: a shift counts further than its value is wide.
     """
 
     specific: frozenset[str] = frozenset()
@@ -158,7 +157,7 @@ def essentials(
     except WasmError:
         return Essentials()
     shape = shape_of(measure(module))
-    rows = frozenset(name for name in present_rows(module) if not is_plumbing(name) or name in _GLOBALS)
+    rows = frozenset(name for name in present_rows(module) if not is_plumbing(name) or name in GLOBALS)
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
     deadline = time.monotonic() + seconds
@@ -191,10 +190,10 @@ def _about_calls(
     """What a case is ``about`` if it is about tail calls or wide ones. Else the same without sizes that are not needed,
     and with those that may be."""
     plain = untailed(case)
-    tails = plain is not None and not still_shows(plain)
-    if tails and small:
+    if plain is not None and not still_shows(plain):
+        # Little else of what a compiler makes changes by that, so it is believed of a case that nobody made small, too.
         return Essentials(fixed=about.fixed, tails=True)
-    shape, perhaps = about.shape, [(_TAIL_CALLS, 1)] if tails else []
+    shape, perhaps = about.shape, list(about.perhaps)
     for side, size in measure(module).items():
         if size < LEAST.get(side, size + 1):
             continue
@@ -202,11 +201,13 @@ def _about_calls(
         if found is About.YES:
             vectors = small and side == "results" and _has_vectors(module, size)
             return Essentials(fixed=about.fixed, shape=((side, size),), calls=True, vectors=vectors)
-        if found is About.PERHAPS:
+        if found in (About.PERHAPS, About.UNASKED):
+            # What the host is called with, or gives, cannot go through globals.
             perhaps.append((side, size))
         if found is not About.UNASKED:
             shape = tuple(one for one in shape if one[0] != side)
-    return replace(about, shape=shape, perhaps=tuple(perhaps))
+    vectors = small and any(side == "results" and _has_vectors(module, size) for side, size in perhaps)
+    return replace(about, shape=shape, perhaps=tuple(perhaps), vectors=vectors)
 
 
 def _throws_values(module: Module) -> bool:

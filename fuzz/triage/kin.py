@@ -104,7 +104,9 @@ def akin(one: Cause, other: Cause) -> bool:
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if perhaps_wide(one, other) or _behind_a_handler(one, other):
         return True
-    if (one.family, one.phase) != (other.family, other.phase):
+    answered = {one.kind, other.kind} <= ANSWERED
+    # A wrong answer is met wherever somebody looks at it: in a result, or in what is left in memory at the end.
+    if one.family != other.family or (one.phase != other.phase and not answered):
         return False
     if one.kind != other.kind:
         kinds = {one.kind, other.kind}
@@ -137,26 +139,29 @@ def _vectors(rows: Iterable[str]) -> set[bool]:
 
 
 def perhaps_wide(one: Cause, other: Cause) -> bool:
-    """Whether one is known to be about wide calls, or tail calls, and the other may be about such calls as well: it was
-    not minimized to the end, and goes away without them. That it does so without other calls too keeps it from being a
-    cause of its own about such calls; where there is one, it is far more often that one than another mistake that needs
-    just such calls and is as easily disturbed."""
+    """Whether one is known to be about wide calls, and the other may be about such calls as well: they are of the host,
+    so that it could not be asked, or it was not minimized to the end, and goes away without them. That it does so
+    without other calls too keeps it from being a cause of its own about such calls; where there is one, it is far more
+    often that one than another mistake that needs just such calls and is as easily disturbed."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    known, unsure = (first, second) if first.calls or first.tails else (second, first)
+    known, unsure = (first, second) if first.calls else (second, first)
     if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
         return False
     sizes = dict(unsure.perhaps)
-    if known.tails:
-        return "tail calls" in sizes
+    if known.vectors != unsure.vectors and not (known.rough or unsure.rough):
+        return False
     return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
 
 
 def _behind_a_handler(one: Cause, other: Cause) -> bool:
-    """Whether both are about what is behind a handler that was come to, and either both about values thrown or neither.
+    """Whether both are about what is behind a handler that was come to, and either both about values thrown or neither,
+    as far as that is known: values that the reducer had no time to take away may not be needed.
     A reducer takes a handler away where it is not needed; what a wrong landing leaves behind is anything, so that what
     it is seen by says nothing."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if one.family != other.family or not set(one.shown_by) & set(other.shown_by) or first.payload != second.payload:
+    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
+        return False
+    if first.payload != second.payload and not (first if first.payload else second).rough:
         return False
     silent = all(not (cause.kind == "crash" and cause.phase == "compile") for cause in (one, other))
     return silent and all(

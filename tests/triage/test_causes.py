@@ -9,7 +9,7 @@ import pytest
 from fuzz.records.finding import Signature
 from fuzz.records.history import Cause
 from fuzz.reduce import reduce_case
-from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, united
+from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, says_little, united
 from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.kin import akin, generalized, same_cause
@@ -211,6 +211,25 @@ def test_a_count_that_wraps_is_found_by_itself() -> None:
     assert not essentials(ROTATES, Mistaken((ROTL,)).wrong, wrong=Mistaken((ROTL,)).wrong).wraps
 
 
+def test_what_most_cases_have_is_no_answer() -> None:
+    assert says_little(cause_about(Essentials(fixed=frozenset({"global.get", "global.set"}))))
+    assert not says_little(cause_about(Essentials(fixed=frozenset({"global.get", "table.get"}))))
+    assert not says_little(cause_about(Essentials(specific=frozenset({"i32.add"}), fixed=frozenset({"global.get"}))))
+    assert not says_little(
+        cause_about(Essentials(fixed=frozenset({"global.get"}), shape=(("results", 9),), calls=True))
+    )
+    assert not says_little(cause_about(Essentials(fixed=frozenset({"global.get"}), tails=True)))
+
+
+def test_a_wrong_answer_is_met_where_somebody_looks_at_it() -> None:
+    """One instruction alone, once in a result and once in memory at the end, which is another phase."""
+    first, second = (
+        cause_about(Essentials(frozenset({name}), alone=True), 2) for name in ("i8x16.shr_s", "i64x2.shr_s")
+    )
+    assert akin(first, replace(second, kind="state", phase="state"))
+    assert not akin(first, replace(second, kind="crash", phase="compile"))
+
+
 HANDLED = frozenset({"try_table", "throw"})
 
 
@@ -221,6 +240,8 @@ HANDLED = frozenset({"try_table", "throw"})
         (Essentials(fixed=HANDLED), Essentials(fixed=frozenset({"try_table", "throw_ref"})), True),
         (Essentials(fixed=HANDLED), Essentials(fixed=HANDLED, payload=True), False),
         (Essentials(fixed=HANDLED, payload=True), Essentials(fixed=HANDLED | {"if"}, payload=True), True),
+        (Essentials(fixed=HANDLED), Essentials(fixed=HANDLED | {"if"}, payload=True, rough=True), True),
+        (Essentials(fixed=HANDLED, rough=True), Essentials(fixed=HANDLED | {"if"}, payload=True), False),
         (Essentials(fixed=HANDLED), Essentials(fixed=frozenset({"try_table"})), False),
         (Essentials(fixed=HANDLED), Essentials(frozenset({"i32.add"}), HANDLED, alone=True), False),
         (Essentials(fixed=HANDLED), Essentials(fixed=HANDLED, tails=True), False),
