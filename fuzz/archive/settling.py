@@ -13,7 +13,7 @@ from fuzz.archive.archive import Archive
 from fuzz.records.history import Cause
 from fuzz.triage.causes import is_bare, united
 from fuzz.triage.essentials import Essentials
-from fuzz.triage.kin import akin, perhaps_wide, same_cause
+from fuzz.triage.kin import akin, leaves_anything, same_cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ class Settling:
         return bool(changes)
 
     def join_kin(self, id: int, cause: Cause) -> None:
-        """Make a new cause part of what it hangs together with, unless somebody keeps the two apart. What is known to
-        be about wide calls has more than one part that only may be."""
+        """Make a new cause part of what it hangs together with, unless somebody keeps the two apart. What leaves
+        anything behind may have more than one part that is known already."""
         tables = self.archive.causes
         joined = False
         for kin in self.causes:
             if kin.id == id or tables.is_apart(kin.id, id) or not akin(kin, cause):
                 continue
-            if (not joined or perhaps_wide(kin, cause)) and tables.root(kin.id) != tables.root(id):
+            if (not joined or leaves_anything(kin, cause)) and tables.root(kin.id) != tables.root(id):
                 tables.merge(*sorted((tables.root(kin.id), tables.root(id))))
             joined = True
 

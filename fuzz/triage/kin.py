@@ -153,6 +153,14 @@ def perhaps_wide(one: Cause, other: Cause) -> bool:
     return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
 
 
+def leaves_anything(one: Cause, other: Cause) -> bool:
+    """Whether two causes hang together by something that leaves anything behind, so that there may be many that do:
+    wide calls, or a handler, as long as none of them is surely about the values that are thrown."""
+    abouts = (Essentials.of_words(one.essentials), Essentials.of_words(other.essentials))
+    sure = any(about.payload and not about.rough for about in abouts)
+    return perhaps_wide(one, other) or (not sure and _behind_a_handler(one, other))
+
+
 def _behind_a_handler(one: Cause, other: Cause) -> bool:
     """Whether both are about what is behind a handler that was come to, and either both about values thrown or neither,
     as far as that is known: values that the reducer had no time to take away may not be needed.

@@ -12,7 +12,7 @@ from fuzz.reduce import reduce_case
 from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, says_little, united
 from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.essentials import Essentials, essentials
-from fuzz.triage.kin import akin, generalized, same_cause
+from fuzz.triage.kin import akin, generalized, leaves_anything, same_cause
 from fuzz.triage.neutral import executed_rows, neutralizable, neutralized
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_telling
@@ -253,6 +253,19 @@ def test_behind_a_handler(one: Essentials, other: Essentials, kin: bool) -> None
     assert akin(first, replace(second, kind="state")) is kin
     assert not akin(first, replace(second, kind="crash", phase="compile"))
     assert not akin(first, replace(second, shown_by=("another",)))
+
+
+def test_a_wrong_landing_may_join_several() -> None:
+    """One was seen on one setting, one on another, and one on both."""
+    first, second, both = (
+        replace(cause_about(Essentials(fixed=HANDLED)), shown_by=who) for who in (("a",), ("b",), ("a", "b"))
+    )
+    assert not leaves_anything(first, second)
+    assert leaves_anything(first, both)
+    assert leaves_anything(second, both)
+    payload = replace(both, essentials=Essentials(fixed=HANDLED, payload=True).words())
+    assert akin(payload, payload)
+    assert not leaves_anything(payload, payload), "what is thrown is known to matter"
 
 
 def test_of_what_cannot_be_neutralized_only_entries_of_tables_hang_together() -> None:
