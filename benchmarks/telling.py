@@ -1,10 +1,11 @@
 """Hundreds of findings of different bugs, brought together: is each bug one cause, and each cause one bug?
 
     python benchmarks/telling.py FOLDER [--faults 12] [--seed 1] [--seconds 60] [--each 15]
-                                        [--engine wasmtime@7.0.0 ...]
+                                        [--settle 30] [--engine wasmtime@7.0.0 ...]
 
 For each of ``--faults`` named faults of the compiler, drawn with ``--seed`` among those that show, and for each engine
-a campaign of its own stores up to ``--each`` findings of every cause and makes them smaller, for so many CPU seconds.
+a campaign of its own stores up to ``--each`` findings of every cause and makes them smaller, for so many CPU seconds,
+and then for ``--settle`` more finds out about what is left, as the next night would.
 FOLDER gets an output folder for each, and ``all``, into which they are merged. A row for each: findings, of them
 minimized, causes by itself, and the causes in ``all`` that they are of. Which bugs an old release has nobody tells but
 a person: its causes are listed (``fuzz causes FOLDER/all show ID``, ``fuzz bisect``).
@@ -28,7 +29,7 @@ from fuzz.faults.injection.catalogue import all_faults
 from fuzz.faults.injection.fault import Area
 from fuzz.records.history import Series
 from fuzz.selfcheck.search import LIMITS
-from fuzz.selfcheck.together import Together, Watch, fitting_targets, known_capabilities, look
+from fuzz.selfcheck.together import Together, Watch, fitting_targets, known_capabilities, look, settled
 from fuzz.triage import known as issues
 from generators.registry import version_of, wasm_target_names
 from oracles.reference import REFERENCE
@@ -54,6 +55,7 @@ def of_faults(args: argparse.Namespace) -> dict[str, Path]:
             minimize=MINIMIZE,
             steer=False,
             each=args.each,
+            settle=args.settle,
         )
         folder = args.folder / name
         if not folder.exists():
@@ -74,8 +76,9 @@ def of_engine(engine: str, args: argparse.Namespace) -> Path:
     try:
         plan = Plan((REFERENCE, engine), Series(names, args.seed, version_of(names)), LIMITS)
         settings = Settings(None, None, 1, args.each, MINIMIZE, steer=False)
-        watch = Watch(Together((), names, args.seed, args.seconds))
-        Campaign(plan, settings, archive, issues.none(), watch).run()
+        how = Together((), names, args.seed, args.seconds, settle=args.settle)
+        Campaign(plan, settings, archive, issues.none(), Watch(how)).run()
+        settled(plan, settings, archive, how)
     finally:
         archive.close()
     return folder
@@ -95,6 +98,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--each", type=int, default=15)
+    parser.add_argument("--settle", type=float, default=30.0)
     parser.add_argument("--engine", action="append", default=[])
     args = parser.parse_args()
     folders = of_faults(args) | {engine: of_engine(engine, args) for engine in args.engine}

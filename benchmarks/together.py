@@ -1,16 +1,19 @@
 """Eight faults at once, told apart as causes: what that costs beside looking for each alone.
 
     python benchmarks/together.py [--seeds 1,2,3,4,5] [--count 8] [--times 3] [--steer yes|no|both]
+                                  [--folder FOLDER]
 
 For each seed, named faults of the compiler are drawn: first a loud one, which shows in at least one case of ten, then
 others that do not, until there are ``--count`` that a campaign with each alone finds and minimizes within 60 CPU
 seconds. Then a campaign runs with all of them at once, for ``--times`` times the CPU seconds that they took one by one.
-One row for each: CPU seconds of all processes, cases, causes, and faults with exactly one cause.
+One row for each: CPU seconds of all processes, cases, causes, and faults with exactly one cause. In ``--folder`` what
+was drawn and the campaigns' folders are kept; a draw that is there already is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 from pathlib import Path
@@ -54,9 +57,22 @@ def draw(seed: int, count: int) -> tuple[list[str], float]:
     return chosen, total
 
 
-def row(seed: int, faults: list[str], single: float, times: float, steer: bool) -> str:
+def drawn(seed: int, count: int, folder: Path | None) -> tuple[list[str], float]:
+    """``draw``, or what it gave before in this folder."""
+    kept = folder / f"drawn-{seed}-{count}.json" if folder else None
+    if kept is not None and kept.exists():
+        faults, single = json.loads(kept.read_text())
+        return faults, single
+    made = draw(seed, count)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(made))
+    return made
+
+
+def row(seed: int, faults: list[str], single: float, times: float, steer: bool, folder: Path | None) -> str:
     how = Together(tuple(faults), fitting_targets(), seed, single * times, minimize=MINIMIZE, steer=steer)
-    outcome = look(how, known_capabilities())
+    outcome = look(how, known_capabilities(), folder and folder / f"seed-{seed}{'' if steer else '-no-steer'}")
     once = [name for name in faults if len(outcome.of(name)) == 1]
     for name, shown in outcome.causes:
         print(f"  {name}: {', '.join(shown) or 'no fault alone'}", file=sys.stderr, flush=True)
@@ -71,14 +87,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--times", type=float, default=3.0)
     parser.add_argument("--steer", choices=("yes", "no", "both"), default="both")
+    parser.add_argument("--folder", type=Path)
     args = parser.parse_args()
     print("| seed | steered | one by one, CPU s | together, CPU s | times | cases | causes | faults with one cause |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for seed in map(int, args.seeds.split(",")):
-        faults, single = draw(seed, args.count)
+        faults, single = drawn(seed, args.count, args.folder)
         print(f"  seed {seed}: {' '.join(faults)}", file=sys.stderr, flush=True)
         for steer in {"yes": (True,), "no": (False,), "both": (True, False)}[args.steer]:
-            print(row(seed, faults, single, args.times, steer), flush=True)
+            print(row(seed, faults, single, args.times, steer, args.folder), flush=True)
 
 
 if __name__ == "__main__":

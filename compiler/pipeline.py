@@ -130,7 +130,7 @@ def compile_ssa(
     answer = allocate(machine, abi.env, settings)
     watch("alloc", answer)
     if settings.checker:
-        assert_allocated(machine, abi.env, answer)
+        assert_allocated(machine, abi.env, answer, settings.regalloc)
     code = emit_function(machine, answer, lowering.area, lowering.staging, _growth(machine))
     watch("asm", code)
     return code

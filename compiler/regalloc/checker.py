@@ -44,7 +44,7 @@ The idea is regalloc2's ``checker.rs`` (and Watt and others'); edge definitions 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
 
@@ -67,25 +67,11 @@ from compiler.machine import (
 )
 from compiler.machine_text import allocation_text, inst_text
 from compiler.regalloc.checker_liveness import needs_of
+from compiler.regalloc.checker_reason import CheckError, CheckFailed, Problem, Reason
 from compiler.regalloc.checker_state import NOTHING, WIDE, State
+from compiler.regalloc.checker_trace import Lost, Trace
 
 _EASY: Final = (ConstraintKind.ANY, ConstraintKind.REG)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckError:
-    """One thing that is wrong: the block, the instruction's number (through all blocks), and what, in a line."""
-
-    block: int
-    inst: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"block {self.block}, inst {self.inst}: {self.message}"
-
-
-class CheckFailed(Exception):
-    """An allocation is wrong: a bug of the allocator. The message lists the errors, a line each."""
 
 
 def check(func: MachineFunc, env: MachineEnv, answer: Allocations) -> list[CheckError]:
@@ -93,14 +79,20 @@ def check(func: MachineFunc, env: MachineEnv, answer: Allocations) -> list[Check
     return _Checker(func, env, answer).run()
 
 
-def assert_allocated(func: MachineFunc, env: MachineEnv, answer: Allocations) -> None:
-    """Raises ``CheckFailed`` if the answer is wrong."""
+def assert_allocated(func: MachineFunc, env: MachineEnv, answer: Allocations, by: str) -> None:
+    """Raises ``CheckFailed`` if the answer, which is this allocator's, is wrong."""
     errors = check(func, env, answer)
     if errors:
-        raise CheckFailed(f"{func.name}:\n" + "\n".join(map(str, errors[:50])))
+        raise CheckFailed("\n".join((f"{func.name}:", blamed(errors, by), *map(str, errors[:50]))))
 
 
 _Edits: TypeAlias = dict[tuple[int, int], list[Move]]
+
+
+def blamed(errors: list[CheckError], by: str) -> str:
+    """Who made the first error and what it is, in a line: an allocator, or what orders moves for all of them."""
+    reason = errors[0].reason
+    return f"{'moves' if reason and reason.problem is Problem.TOGETHER else by}: {reason}"
 
 
 class _Step(NamedTuple):
@@ -142,19 +134,19 @@ class _Checker:
 
     def run(self) -> list[CheckError]:
         if self._structure():
-            for errors in self._solve().values():
-                self.errors += errors
+            self._solve()
         self.errors.sort(key=lambda error: error.inst)
         return self.errors
 
-    def _fail(self, block: int, inst: int, message: str) -> None:
-        self.errors.append(CheckError(block, inst, message))
+    def _fail(self, block: int, inst: int, message: str, problem: Problem, by: ConstraintKind | None = None) -> None:
+        self.errors.append(CheckError(block, inst, message, Reason(problem, constraint=by)))
 
     # What needs no data flow: that the answer has the right shape and meets every constraint.
 
     def _structure(self) -> bool:
         if len(self.answer.operands) != self.count:
-            self._fail(0, 0, f"{len(self.answer.operands)} allocated instructions for {self.count}")
+            message = f"{len(self.answer.operands)} allocated instructions for {self.count}"
+            self._fail(0, 0, message, Problem.SHAPE)
             return False
         complete = True
         for index, block in enumerate(self.func.blocks):
@@ -162,7 +154,8 @@ class _Checker:
                 number = self.first[index] + position
                 allocs = self.answer.operands[number]
                 if len(allocs) != len(inst.operands):
-                    self._fail(index, number, f"{len(allocs)} allocations for {len(inst.operands)} operands")
+                    message = f"{len(allocs)} allocations for {len(inst.operands)} operands"
+                    self._fail(index, number, message, Problem.SHAPE)
                     complete = False
                     continue
                 step = _step(inst, allocs)
@@ -181,24 +174,27 @@ class _Checker:
         for edit in self.answer.edits:
             point, move = edit.point, edit.move
             if not 0 <= point.inst < self.count:
-                self._fail(0, 0, f"an edit at instruction {point.inst}, which does not exist")
+                self._fail(0, 0, f"an edit at instruction {point.inst}, which does not exist", Problem.NO_POINT)
                 continue
             current = block_of.get(point.inst, current)
             if point < previous:
-                self._fail(current, point.inst, "edits are not in order")
+                self._fail(current, point.inst, "edits are not in order", Problem.ORDER)
             previous = point
             if point.after and point.inst in last:
-                self._fail(current, point.inst, "an edit stands behind a terminator")
+                self._fail(current, point.inst, "an edit stands behind a terminator", Problem.BEHIND_TERMINATOR)
             if isinstance(move.source, SpillSlot) and isinstance(move.target, SpillSlot):
-                self._fail(current, point.inst, f"a move from memory to memory: {_move_text(move)}")
+                message = f"a move from memory to memory: {_move_text(move)}"
+                self._fail(current, point.inst, message, Problem.MEMORY_TO_MEMORY)
             if (
                 isinstance(move.source, PReg)
                 and isinstance(move.target, PReg)
                 and move.source.cls is not move.target.cls
             ):
-                self._fail(current, point.inst, f"a move between classes: {_move_text(move)}")
+                message = f"a move between classes: {_move_text(move)}"
+                self._fail(current, point.inst, message, Problem.ACROSS_CLASSES)
             if isinstance(move.target, PReg) and move.target not in self.movable:
-                self._fail(current, point.inst, f"a move to a register that is not the allocator's: {_move_text(move)}")
+                message = f"a move to a register that is not the allocator's: {_move_text(move)}"
+                self._fail(current, point.inst, message, Problem.FOREIGN_REGISTER)
             for place in (move.source, move.target):
                 self._frame(current, point.inst, place, move.type.bits)
             self.moves.setdefault((point.inst, point.after), []).append(move)
@@ -208,9 +204,10 @@ class _Checker:
             return
         words = 2 if bits == WIDE else 1
         if not 0 <= place.word <= self.answer.slots - words:
-            self._fail(block, number, f"{allocation_text(place)} lies outside the frame of {self.answer.slots} words")
+            message = f"{allocation_text(place)} lies outside the frame of {self.answer.slots} words"
+            self._fail(block, number, message, Problem.OUTSIDE_FRAME)
         elif words == 2 and place.word % 2:
-            self._fail(block, number, f"{allocation_text(place)} is no aligned place for a v128")
+            self._fail(block, number, f"{allocation_text(place)} is no aligned place for a v128", Problem.MISALIGNED)
 
     def _constraints(self, block: int, number: int, inst: MachineInst, allocs: tuple[Allocation, ...]) -> None:
         for k, (operand, place) in enumerate(zip(inst.operands, allocs, strict=True)):
@@ -220,7 +217,8 @@ class _Checker:
                 self.movable.add(operand.constraint.preg)
             problem = self._constraint(operand, place, allocs)
             if problem:
-                self._fail(block, number, f"operand {k}: {problem} (in {inst_text(inst, self.func, allocs)})")
+                message = f"operand {k}: {problem} (in {inst_text(inst, self.func, allocs)})"
+                self._fail(block, number, message, Problem.UNMET, operand.constraint.kind)
             self._frame(block, number, place, self.bits[operand.vreg])
 
     def _constraint(self, operand: Operand, place: Allocation, allocs: tuple[Allocation, ...]) -> str:
@@ -261,33 +259,35 @@ class _Checker:
             mine = (late_uses if is_late else early_uses) if is_use else (late_defs if is_late else early_defs)
             places = self._places(operand, place)
             if not is_use and not mine.isdisjoint(places):
-                self._fail(block, number, f"two definitions share {allocation_text(place)}")
+                message = f"two definitions share {allocation_text(place)}"
+                self._fail(block, number, message, Problem.TWO_DEFINITIONS)
             mine.update(places)
         for problem, first, second in (
-            ("an early definition and a use share", early_defs, early_uses | late_uses),
-            ("an early and a late definition share", early_defs, late_defs),
-            ("a late use and a late definition share", late_uses, late_defs),
-            ("a late use and a clobber share", late_uses, set(inst.clobbers)),
+            (Problem.EARLY_DEFINITION_AND_USE, early_defs, early_uses | late_uses),
+            (Problem.EARLY_AND_LATE_DEFINITION, early_defs, late_defs),
+            (Problem.LATE_USE_AND_DEFINITION, late_uses, late_defs),
+            (Problem.LATE_USE_AND_CLOBBER, late_uses, set(inst.clobbers)),
         ):
             for place in sorted(first & second, key=allocation_text):
-                self._fail(block, number, f"{problem} {allocation_text(place)}")
+                self._fail(block, number, f"{problem.value}: {allocation_text(place)}", problem)
 
     # Data flow.
 
-    def _solve(self) -> dict[int, list[CheckError]]:
-        """Go to the greatest fixed point of the states at the blocks' starts; each block's errors at its last visit."""
+    def _solve(self) -> None:
+        """Go to the greatest fixed point of the states at the blocks' starts; what is lost is what each block loses at
+        its last visit."""
         order = reverse_postorder(self.func.successors())
         rank = {block: i for i, block in enumerate(order)}
         entries = {order[0]: State(self.bits)}
         waiting = [0]
         queued = {0}
-        errors: dict[int, list[CheckError]] = {}
+        lost: dict[int, list[Lost]] = {}
         while waiting:
             position = heappop(waiting)
             queued.discard(position)
             block = order[position]
-            errors[block] = []
-            for edge, state in self._block(block, entries[block].copy(), errors[block]):
+            lost[block] = []
+            for edge, state in self._block(block, entries[block].copy(), lost[block]):
                 known = entries.get(edge.block)
                 if known is None:
                     entries[edge.block] = state
@@ -296,10 +296,26 @@ class _Checker:
                 if rank[edge.block] not in queued:
                     queued.add(rank[edge.block])
                     heappush(waiting, rank[edge.block])
-        return errors
+        self._lose([one for found in lost.values() for one in found], entries)
 
-    def _block(self, index: int, state: State, errors: list[CheckError]) -> list[tuple[Edge, State]]:
-        """Run a block's transfer function; the state on each outgoing edge."""
+    def _lose(self, lost: list[Lost], entries: dict[int, State]) -> None:
+        """Add what operands do not read to the errors; if the first of all is one of these, with its reason."""
+        errors = [CheckError(one.block, one.inst, _missing(one)) for one in lost]
+        if lost:
+            first = min(range(len(lost)), key=lambda at: lost[at].inst)
+            if all(error.inst > lost[first].inst for error in self.errors):
+                trace = Trace(self.func, self.env, entries, self._block, self._points)
+                errors[first] = replace(errors[first], reason=trace.reason(lost[first]))
+        self.errors += errors
+
+    def _points(self, block: int) -> list[tuple[int, int]]:
+        """The points of a block's moves, in order."""
+        numbers = range(self.first[block], self.first[block] + len(self.func.blocks[block].insts))
+        points = ((number, after) for number in numbers for after in (0, 1))
+        return [point for point in points for _ in self.moves.get(point, ())]
+
+    def _block(self, index: int, state: State, lost: list[Lost]) -> list[tuple[Edge, State]]:
+        """Run a block's transfer function, with what operands do not read; the state on each outgoing edge."""
         number = self.first[index]
         moves, holds = self.moves, state.holds
         for inst in self.func.blocks[index].insts:
@@ -308,12 +324,12 @@ class _Checker:
             early_uses, early_defs, late_uses, late_defs = self.steps[number]
             for k, vreg, place in early_uses:
                 if vreg not in holds.get(place, NOTHING):
-                    errors.append(_missing(index, number, k, vreg, place, state))
+                    lost.append(Lost(index, number, k, vreg, place, state.get(place), state.clock))
             for vreg, place in early_defs:
                 state.define(place, vreg)
             for k, vreg, place in late_uses:
                 if vreg not in holds.get(place, NOTHING):
-                    errors.append(_missing(index, number, k, vreg, place, state))
+                    lost.append(Lost(index, number, k, vreg, place, state.get(place), state.clock))
             for preg in inst.clobbers:
                 if preg in holds:
                     state.write(preg, NOTHING, 64)
@@ -342,9 +358,9 @@ class _Checker:
         return leaving
 
 
-def _missing(block: int, number: int, k: int, vreg: VReg, place: Allocation, state: State) -> CheckError:
-    held = ", ".join(f"v{v}" for v in sorted(state.get(place))) or "nothing known"
-    return CheckError(block, number, f"operand {k}: {allocation_text(place)} should hold v{vreg}, holds {held}")
+def _missing(lost: Lost) -> str:
+    held = ", ".join(f"v{v}" for v in sorted(lost.held)) or "nothing known"
+    return f"operand {lost.operand}: {allocation_text(lost.place)} should hold v{lost.vreg}, holds {held}"
 
 
 def _move_text(move: Move) -> str:

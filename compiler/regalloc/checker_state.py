@@ -25,15 +25,24 @@ class State:
         self.holds: dict[Allocation, frozenset[VReg]] = {}
         self.where: dict[VReg, set[Allocation]] = {}
 
+    def fresh(self) -> State:
+        """A state that knows nothing, to be filled from this one."""
+        return State(self.types)
+
+    @property
+    def clock(self) -> int:
+        """How many writes were recorded (``checker_trace``); none here."""
+        return 0
+
     def copy(self) -> State:
-        other = State(self.types)
+        other = self.fresh()
         other.holds = dict(self.holds)
         other.where = {vreg: set(places) for vreg, places in self.where.items()}
         return other
 
     def knowing(self, vregs: Set[VReg]) -> State:
         """A copy that has forgotten all other values."""
-        other = State(self.types)
+        other = self.fresh()
         where, holds = other.where, other.holds
         for vreg in vregs & self.where.keys():
             where[vreg] = places = set(self.where[vreg])

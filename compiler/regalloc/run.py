@@ -17,7 +17,7 @@ from compiler.machine import (
 from compiler.machine_text import parse_case
 from compiler.machine_verify import verify
 from compiler.regalloc import backtracking, single_pass
-from compiler.regalloc.checker import check
+from compiler.regalloc.checker import blamed, check
 from compiler.regalloc.enough import enough_registers
 
 Allocator: TypeAlias = Callable[[MachineFunc, MachineEnv], Allocations]
@@ -50,9 +50,9 @@ def judge_machine(text: str) -> tuple[str, ...]:
     word for the kind.
     """
     func, env = parse_case(text)
-    errors = verify(func)
-    if errors:
-        raise ValueError(f"not a valid machine function: {errors[0]}")
+    invalid = verify(func)
+    if invalid:
+        raise ValueError(f"not a valid machine function: {invalid[0]}")
     problems: list[str] = []
     refused: dict[str, str] = {}
     for name, allocate in ALLOCATORS.items():
@@ -64,7 +64,9 @@ def judge_machine(text: str) -> tuple[str, ...]:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             problems.append(f"{name}: raised: {type(error).__name__} in {frame.name}: {error}")
         else:
-            problems += [f"{name}: wrong: {error}" for error in check(func, env, answer)[:_SHOWN]]
+            errors = check(func, env, answer)
+            problems += [f"{name}: wrong: {blamed(errors, name)}"] if errors else []
+            problems += [f"{name}: wrong: {error}" for error in errors[:_SHOWN]]
     return tuple(problems + _refusals(func, env, refused))
 
 

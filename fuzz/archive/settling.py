@@ -13,7 +13,7 @@ from fuzz.archive.archive import Archive
 from fuzz.records.history import Cause
 from fuzz.triage.causes import is_bare, united
 from fuzz.triage.essentials import Essentials
-from fuzz.triage.kin import akin, same_cause
+from fuzz.triage.kin import akin, leaves_anything, same_cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,16 @@ class Settling:
         return bool(changes)
 
     def join_kin(self, id: int, cause: Cause) -> None:
-        """Make a new cause part of what it hangs together with, unless somebody keeps the two apart."""
+        """Make a new cause part of what it hangs together with, unless somebody keeps the two apart. What leaves
+        anything behind may have more than one part that is known already."""
         tables = self.archive.causes
+        joined = False
         for kin in self.causes:
-            if kin.id != id and akin(kin, cause) and not tables.is_apart(kin.id, id):
-                if tables.root(kin.id) != tables.root(id):
-                    tables.merge(kin.id, id)
-                return
+            if kin.id == id or tables.is_apart(kin.id, id) or not akin(kin, cause):
+                continue
+            if (not joined or leaves_anything(kin, cause)) and tables.root(kin.id) != tables.root(id):
+                tables.merge(*sorted((tables.root(kin.id), tables.root(id))))
+            joined = True
 
     def _meet(self, id: int, face: tuple[str, ...]) -> None:
         """What a cause has learned may show that it is another known one, unless somebody keeps the two apart: it is

@@ -16,7 +16,7 @@ from fuzz.campaign.steering import BEFORE
 from fuzz.records.finding import Finding
 from fuzz.records.history import Cause, Ending, Minimization, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
-from fuzz.triage.causes import cause_of, is_bare
+from fuzz.triage.causes import cause_of, is_bare, says_little
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.kin import generalized
 from fuzz.triage.known import KnownIssues
@@ -161,10 +161,10 @@ class Desk:
                 yield from generalized(sorted(group, key=lambda cause: cause.id != root))
 
     def _asks_for_more(self, cause: Cause) -> bool:
-        """Whether a cause is no answer yet: nothing is essential to it, so everything in its bucket would be it. Where
+        """Whether a cause is no answer yet: next to nothing is essential to it, so all in its bucket would be it. Where
         the bucket says little by itself it has to decide only after as many findings as are stored of a cause have come
         to that."""
-        if self.minimize_seconds <= 0 or not is_bare(cause) or self.telling & set(cause.faces[:1]):
+        if self.minimize_seconds <= 0 or not says_little(cause) or self.telling & set(cause.faces[:1]):
             return False
         return self.examples[self.roots[cause.id]] < self.limit
 

@@ -276,6 +276,7 @@ class _Slot:
 
     def minimize(self, order: Minimize) -> None:
         from fuzz.triage.essentials import essentials
+        from fuzz.trial.allocation import reason_of
         from fuzz.trial.faces import other_faces
         from fuzz.trial.minimize import minimized, same_finding, wrong_likewise
 
@@ -295,14 +296,14 @@ class _Slot:
                 ending = Ending.INTERRUPTED
             elif work is not None and finding.minimized is not None:
                 dead = finding.signature.phase in RUNS_NOTHING
-                found = essentials(
+                found = reason_of(self.bench, finding, order.seconds) or essentials(
                     finding.minimized, same_finding(self.bench, finding), dead=dead,
                     seconds=max(10.0, order.seconds), wrong=wrong_likewise(self.bench, finding),
                     small=ending is Ending.FIXPOINT,
                 )  # fmt: skip
                 faces = other_faces(self.bench, finding, found, dead)
                 # Sizes that the reducer had no time to lower are nobody's.
-                sure = ending is Ending.FIXPOINT or found.alone
+                sure = ending is Ending.FIXPOINT or found.alone or found.reasons
                 shape = found.shape if found.calls else ()
                 about = (found if sure else replace(found, shape=shape, rough=True)).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):

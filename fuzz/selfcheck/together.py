@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class Together:
     """How to look: cases of these targets from ``seed`` on, for ``seconds`` of CPU time (of all processes, making
     findings smaller included) or a number of ``cases``, with ``minimize`` seconds of wall time for each finding, with
     steering or without, in so many slots. ``first``: only until the first finding is minimized. ``each``: so many
-    findings of a cause are stored."""
+    findings of a cause are stored. ``settle``: then so many CPU seconds more for what is left to find out about what
+    was found, without further cases."""
 
     faults: tuple[str, ...]
     targets: tuple[str, ...]
@@ -63,6 +64,7 @@ class Together:
     jobs: int = 1
     first: bool = False
     each: int = 3
+    settle: float = 0.0
 
 
 @dataclass(slots=True)
@@ -140,11 +142,20 @@ def look(how: Together, capabilities: Mapping[str, Capabilities], folder: Path |
         settings = Settings(None, how.cases, how.jobs, how.each, how.minimize, steer=how.steer)
         watch = Watch(how)
         summary = Campaign(plan, settings, archive, known.none(), watch).run()
+        settled(plan, settings, archive, how)
     finally:
         archive.close()
     outcome = Outcome(cpu=watch.spent, cases=summary.stats.cases, errors=list(summary.errors))
     outcome.causes = _attributed(how, capabilities, folder)
     return outcome
+
+
+def settled(plan: Plan, settings: Settings, archive: Archive, how: Together) -> None:
+    """Go on with what a campaign left in its archive as the next night would: disagreements that were set aside,
+    findings without a cause."""
+    if how.settle > 0:
+        again = Watch(replace(how, seconds=how.settle, first=False))
+        Campaign(plan, replace(settings, cases=archive.stats().cases), archive, known.none(), again).run()
 
 
 def _attributed(

@@ -23,11 +23,12 @@ from typing import Final, TypeAlias
 
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
-from fuzz.triage.essentials import Essentials, sizes_of
+from fuzz.triage.essentials import GLOBALS, Essentials, sizes_of
 from fuzz.triage.kin import any_width
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_telling
+from fuzz.triage.tail_calls import untailed
 from fuzz.triage.wide_calls import is_firm, least_of, narrowed
 from oracles.engine import EngineId
 from wasm.case import Case
@@ -66,7 +67,8 @@ def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = ()) -> Ca
 def name_of(bucket: Signature, about: Essentials) -> str:
     """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
     rows = sorted(about.rows)
-    words = [*rows[:3], *(["..."] if len(rows) > 3 else []), *(["with a constant"] if about.constant else []),
+    words = [*(["tail calls"] if about.tails else []), *rows[:3], *(["..."] if len(rows) > 3 else []),
+             *(["with a constant"] if about.constant else []),
              *(f"{name} >= {least}" for name, least in about.shape)]  # fmt: skip
     if not words:
         said = " ".join(bucket.message.split()[:10])
@@ -97,13 +99,17 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
         mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls,
+        tails=mine.tails and theirs.tails, wraps=mine.wraps and theirs.wraps,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
     essentials = known.essentials
     needs_less = common.calls and sum(dict(theirs.shape).values()) < sum(dict(mine.shape).values())
-    if needs_less or (mine.rough and not theirs.rough and (theirs.specific or theirs.shape)):
+    says_something = theirs.specific or theirs.shape or theirs.reasons or theirs.tails
+    if needs_less or (mine.rough and not theirs.rough and says_something):
         essentials = again.essentials
+    elif not theirs.reasons <= mine.reasons:
+        essentials = replace(mine, reasons=mine.reasons | theirs.reasons).words()
     elif common.specific != mine.specific and (common.specific or telling):
         essentials = common.words()
     learned = {
@@ -120,7 +126,15 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
 def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
-    return not (about.rows or about.shape)
+    return not (about.rows or about.shape or about.reasons or about.tails)
+
+
+def says_little(cause: Cause) -> bool:
+    """Whether what is known to be essential to a cause is met in most cases: nothing, or that values go through
+    globals, which cannot be taken out to see whether that is it."""
+    about = Essentials.of_words(cause.essentials)
+    said = about.specific or about.shape or about.calls or about.tails or about.reasons
+    return is_bare(cause) or (about.rows <= GLOBALS and not said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +184,8 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     candidate but one where there are several.
     """
     candidates = [cause for cause in causes if suspect.may_be(cause)]
+    # What a bucket was found with first it says of more surely than what it was seen with once.
+    candidates.sort(key=lambda cause: cause.faces[:1] != (suspect.bucket.key,))
     if not candidates:
         return Unknown(suspect.case)
     rows = executed_rows(suspect.case, static=suspect.bucket.phase in RUNS_NOTHING)
@@ -189,7 +205,7 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
 
 
 def _can_be_taken_out(about: Essentials) -> bool:
-    return bool(about.specific) or about.calls
+    return bool(about.specific) or about.calls or about.tails
 
 
 def _stand_for(about: Essentials, rows: frozenset[str]) -> Essentials:
@@ -210,10 +226,11 @@ def _still_wrong(
     for one in about:
         for side, size in least_of(dict(one.shape)).items() if one.calls else ():
             sizes[side] = min(size, sizes.get(side, size))
-    narrow = narrowed(suspect.case, sizes) if sizes else None
-    case = narrow or suspect.case
-    if narrow is not None and not names and wrong(narrow):
-        return narrow
+    plain = untailed(suspect.case) if any(one.tails for one in about) else None
+    narrow = narrowed(plain or suspect.case, sizes) if sizes else None
+    case = narrow or plain or suspect.case
+    if case is not suspect.case and not names and wrong(case):
+        return case
     for form in Form if names else ():
         changed = neutralized(case, names, form, dead=suspect.bucket.phase in RUNS_NOTHING)
         if changed is not None and wrong(changed):

@@ -20,20 +20,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from fuzz.records.target_yield import measure
-from fuzz.triage.isolated import Alone, alone, wrong_use
+from fuzz.triage.isolated import Alone, alone, only_if_wrapping, wrong_use
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
-from fuzz.triage.wide_calls import LEAST, is_about, least_of
+from fuzz.triage.tail_calls import has_tail_call, untailed
+from fuzz.triage.wide_calls import LEAST, About, is_about, least_of
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
 from wasm.isa import OPS
+from wasm.module import Module
+from wasm.valtypes import V128, FuncType
 
 WIDE: Final = 16
 """A size that the reducer left above this is part of what a finding is about."""
@@ -41,7 +44,13 @@ WIDE: Final = 16
 _ALONE: Final = "!alone"
 _CONSTANT: Final = "a constant operand"
 _CALLS: Final = "!calls"
-_GLOBALS: Final = frozenset({"global.get", "global.set"})
+_BECAUSE: Final = "because: "
+_FLAGS: Final = {
+    "tails": "tail calls", "vectors": "a vector among the results", "payload": "values thrown",
+    "wraps": "a count that wraps",
+}  # fmt: skip
+"""Fields that are yes or no, with their words."""
+GLOBALS: Final = frozenset({"global.get", "global.set"})
 """They move values, as others do that say nothing, but from one function to the next."""
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
 
@@ -53,7 +62,11 @@ class Essentials:
     ``incidental``: rows without which it still shows. ``shape``: the sizes above ``WIDE``, each the least to show it.
     ``rough``: the reduction did not come to its end, so that less may be needed. ``alone``: the one specific row is
     wrong by itself; ``constant``: only where an operand is a constant. ``calls``: the shape is that of calls, and all
-    that it is about; rows are only where it was seen.
+    that it is about; rows are only where it was seen. ``reasons``: what is wrong with an allocation of registers, which
+    says all there is to say; rows are chance. ``perhaps``: sizes of calls without which it goes away, but without
+    others too, so that this alone says nothing, or that could not be asked about. ``tails``: it is about tail calls,
+    whatever else is left. ``vectors``: some result of the calls has to be a vector; ``payload``: something thrown has
+    to carry values; ``wraps``: a shift counts further than its value is wide.
     """
 
     specific: frozenset[str] = frozenset()
@@ -64,38 +77,53 @@ class Essentials:
     alone: bool = False
     constant: bool = False
     calls: bool = False
+    reasons: frozenset[str] = frozenset()
+    perhaps: tuple[tuple[str, int], ...] = ()
+    tails: bool = False
+    vectors: bool = False
+    payload: bool = False
+    wraps: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
         """The rows that a case must execute to be able to show it: the specific ones, or else all that are left."""
-        return frozenset() if self.calls else self.specific or self.fixed
+        return frozenset() if self.calls or self.tails else self.specific or self.fixed
 
     def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
         """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
         shape = least_of(dict(self.shape)).items() if self.calls else self.shape
+        if self.tails and not has_tail_call(rows):
+            return False
         return self.rows <= rows and all(sizes.get(name, 0) >= least for name, least in shape)
 
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
-        ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough. ``of_words`` reads them back."""
+        ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough, ``because: ...``, ``?results >= 5`` for
+        perhaps, ``_FLAGS``. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
-        return (*sorted(self.specific), *alone, *shape, *rest, *rough)
+        reasons = (_BECAUSE + reason for reason in sorted(self.reasons))
+        perhaps = (f"?{name} >= {least}" for name, least in self.perhaps)
+        more = (word for name, word in _FLAGS.items() if getattr(self, name))
+        return (*reasons, *sorted(self.specific), *alone, *more, *shape, *rest, *perhaps, *rough)
 
     @staticmethod
     @lru_cache(maxsize=1024)
     def of_words(words: tuple[str, ...]) -> Essentials:
         """Raises ``ValueError`` for what ``words`` does not write."""
-        specific, fixed, incidental = set(), set(), set()
-        shape = []
+        specific, fixed, incidental, reasons = set(), set(), set(), set()
+        shape: list[tuple[str, int]] = []
+        perhaps: list[tuple[str, int]] = []
         for word in words:
             name, at_least, size = word.partition(" >= ")
-            if word in ("?", _ALONE, _CONSTANT, _CALLS):
+            if word in ("?", _ALONE, _CONSTANT, _CALLS, *_FLAGS.values()):
                 continue
-            if at_least:
-                shape.append((name, int(size)))
+            if word.startswith(_BECAUSE):
+                reasons.add(word.removeprefix(_BECAUSE))
+            elif at_least:
+                (perhaps if name.startswith("?") else shape).append((name.lstrip("?"), int(size)))
             elif word.startswith("("):
                 fixed.add(word[1:-1])
             elif word.startswith("~"):
@@ -104,7 +132,9 @@ class Essentials:
                 specific.add(word)
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
-            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words,
+            _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons),
+            tuple(perhaps),
+            **{name: word in words for name, word in _FLAGS.items()},
         )  # fmt: skip
 
 
@@ -126,22 +156,18 @@ def essentials(
         module = decode(case.content)
     except WasmError:
         return Essentials()
-    measured = measure(module)
-    shape = shape_of(measured)
-    rows = frozenset(name for name in present_rows(module) if not is_plumbing(name) or name in _GLOBALS)
+    shape = shape_of(measure(module))
+    rows = frozenset(name for name in present_rows(module) if not is_plumbing(name) or name in GLOBALS)
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
     deadline = time.monotonic() + seconds
     use = wrong_use(case, wrong) if wrong is not None else None
-    if use is not None and _goes_away(without(case, use[0].name, dead), still_shows):
-        return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True)
-    sizes = {side: size for side, size in measured.items() if size >= LEAST.get(side, size + 1)}
-    for side, size in sizes.items():
-        match is_about(case, {side: LEAST[side]}, still_shows, small=small):
-            case True:
-                return Essentials(fixed=rows, shape=((side, size),), calls=True)
-            case False:
-                shape = tuple(one for one in shape if one[0] != side)
+    if use is not None and wrong is not None and _goes_away(without(case, use[0].name, dead), still_shows):
+        wraps = only_if_wrapping(case, use, wrong)
+        return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True, wraps=wraps)
+    about = _about_calls(case, module, Essentials(fixed=rows, shape=shape), still_shows, small)
+    if about.calls or about.tails:
+        return about
     specific, fixed, incidental = set(), set(), set()
     for name in sorted(rows):
         late = time.monotonic() > deadline
@@ -152,8 +178,47 @@ def essentials(
             incidental.add(name)
         else:
             specific.add(name)
-    about = Essentials(frozenset(specific), frozenset(fixed), frozenset(incidental), shape)
+    payload = "try_table" in rows and _throws_values(module)
+    about = replace(about, specific=frozenset(specific), fixed=frozenset(fixed), incidental=frozenset(incidental),
+                    payload=payload)  # fmt: skip
     return about if wrong is None else _with_constants(case, about, wrong)
+
+
+def _about_calls(
+    case: Case, module: Module, about: Essentials, still_shows: Callable[[Case], bool], small: bool
+) -> Essentials:
+    """What a case is ``about`` if it is about tail calls or wide ones. Else the same without sizes that are not needed,
+    and with those that may be."""
+    plain = untailed(case)
+    if plain is not None and not still_shows(plain):
+        # Little else of what a compiler makes changes by that, so it is believed of a case that nobody made small, too.
+        return Essentials(fixed=about.fixed, tails=True)
+    shape, perhaps = about.shape, list(about.perhaps)
+    for side, size in measure(module).items():
+        if size < LEAST.get(side, size + 1):
+            continue
+        found = is_about(case, {side: LEAST[side]}, still_shows, small=small)
+        if found is About.YES:
+            vectors = small and side == "results" and _has_vectors(module, size)
+            return Essentials(fixed=about.fixed, shape=((side, size),), calls=True, vectors=vectors)
+        if found in (About.PERHAPS, About.UNASKED):
+            # What the host is called with, or gives, cannot go through globals.
+            perhaps.append((side, size))
+        if found is not About.UNASKED:
+            shape = tuple(one for one in shape if one[0] != side)
+    vectors = small and any(side == "results" and _has_vectors(module, size) for side, size in perhaps)
+    return replace(about, shape=shape, perhaps=tuple(perhaps), vectors=vectors)
+
+
+def _throws_values(module: Module) -> bool:
+    types = [sub.composite for sub in module.flat_types()]
+    tags = [types[tag.type_index] for tag in module.tag_types()]
+    return any(isinstance(type_, FuncType) and type_.params for type_ in tags)
+
+
+def _has_vectors(module: Module, size: int) -> bool:
+    """Whether the calls with most results have one that is a vector; a reducer makes numbers of vectors if it can."""
+    return any(V128 in type_.results for type_ in module.func_types() if len(type_.results) == size)
 
 
 def _with_constants(case: Case, about: Essentials, wrong: Callable[[Case], bool]) -> Essentials:

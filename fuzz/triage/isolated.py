@@ -13,6 +13,7 @@ That goes for instructions that make numbers and vectors from numbers and vector
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any, Final, TypeAlias
@@ -29,6 +30,7 @@ from wasm.isa import Op
 from wasm.module import ExternKind
 from wasm.valtypes import NumType
 
+_SHIFTS: Final = re.compile(r"i(8|16|32|64)(?:x\d+)?\.(?:shl|shr_[su]|rot[lr])")
 MOST: Final = 64
 """Tuples of operands of a row that are tried."""
 
@@ -68,6 +70,17 @@ def wrong_use(case: Case, wrong: Question, barred: Collection[str] = ()) -> Use 
         half = uses[: len(uses) // 2]
         uses = half if wrong(isolated(case, half)) else uses[len(half) :]
     return uses[0] if wrong(isolated(case, uses)) else None
+
+
+def only_if_wrapping(case: Case, use: Use, wrong: Question) -> bool:
+    """Whether an instruction that is wrong by itself is one that shifts, and is right with a count that is less than
+    its value is wide: then it is the count that is taken wrongly."""
+    op, imm, values = use
+    name = _SHIFTS.match(op.name)
+    if name is None or len(values) != 2:
+        return False
+    count = values[1] % int(name[1])
+    return count != values[1] and not wrong(isolated(case, [(op, imm, (values[0], count))]))
 
 
 def operands_in(case: Case, names: Collection[str] | None = None) -> dict[str, list[Use]]:

@@ -22,7 +22,7 @@ from typing import Final
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.signature import ANSWERED
-from fuzz.triage.wide_calls import SMALL
+from fuzz.triage.wide_calls import SMALL, least_of
 from wasm.isa import OPS
 
 PATTERN: Final = 2
@@ -33,8 +33,9 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     """Whether two minimized findings have one cause.
 
     They have if the same instructions and sizes are essential to both, in one family of engines, and some setting shows
-    both. Whether it shows as a crash here and as a wrong value there does not matter where something is known to be
-    essential; where nothing is, the bucket decides. It decides more where it is ``telling`` (``is_telling``): refusals
+    both. Two wrong allocations have one cause if they are wrong for one reason. Whether it shows as a crash here and as
+    a wrong value there does not matter where something is known to be essential; where nothing is, the bucket decides.
+    It decides more where it is ``telling`` (``is_telling``): refusals
     with one reason are one cause, and so are crashes with one message if what is essential differs in types only, or if
     it is more than a few instructions: then it is about how many values there are, or where they lie. Which settings
     show such a crash is a matter of chance.
@@ -42,13 +43,19 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if one.family != other.family:
         return False
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if mine.reasons and theirs.reasons:
+        # What asks for more than so many operands or values is another mistake, unless nobody knows whether it does.
+        return not mine.reasons.isdisjoint(theirs.reasons) and (mine.rough or theirs.rough or _same_shape(mine, theirs))
     if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
         fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
         return one.kind != "crash" or fewer <= more or len(more) > PATTERN
     if not set(one.shown_by) & set(other.shown_by):
         return False
+    if mine.tails or theirs.tails:
+        return mine.tails and theirs.tails
     if mine.calls and theirs.calls:
-        return _same_shape(mine, theirs)
+        unsure = mine.rough or theirs.rough
+        return _same_shape(mine, theirs) and (mine.vectors == theirs.vectors or unsure)
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
@@ -92,10 +99,14 @@ def _same_shape(one: Essentials, other: Essentials) -> bool:
 def akin(one: Cause, other: Cause) -> bool:
     """Whether two causes of one family and phase that some setting shows hang together: they differ in the width
     of what they are about, ask one question in two ways, or are about one load and whatever uses it. What was not
-    minimized to the end tells nothing, unless it is a single instruction.
+    minimized to the end tells nothing, unless it is a single instruction, or goes away without wide calls.
     """
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if (one.family, one.phase) != (other.family, other.phase):
+    if perhaps_wide(one, other) or _behind_a_handler(one, other):
+        return True
+    answered = {one.kind, other.kind} <= ANSWERED
+    # A wrong answer is met wherever somebody looks at it: in a result, or in what is left in memory at the end.
+    if one.family != other.family or (one.phase != other.phase and not answered):
         return False
     if one.kind != other.kind:
         kinds = {one.kind, other.kind}
@@ -117,7 +128,58 @@ def akin(one: Cause, other: Cause) -> bool:
         return _ENTRY in first & second and (one.kind == "trap" or first == second)
     if mine.constant or theirs.constant:
         return mine.constant and theirs.constant and (first == second or first | second <= _IMMEDIATE)
+    if mine.wraps and theirs.wraps:
+        return _vectors(mine.rows) == _vectors(theirs.rows)
     return first == second or _around_a_load(first, second)
+
+
+def _vectors(rows: Iterable[str]) -> set[bool]:
+    """Whether rows are about vectors: no machine takes the count of those modulo the lanes' width."""
+    return {"x" in name.partition(".")[0] for name in rows}
+
+
+def perhaps_wide(one: Cause, other: Cause) -> bool:
+    """Whether one is known to be about wide calls, and the other may be about such calls as well: they are of the host,
+    so that it could not be asked, or it was not minimized to the end, and goes away without them. That it does so
+    without other calls too keeps it from being a cause of its own about such calls; where there is one, it is far more
+    often that one than another mistake that needs just such calls and is as easily disturbed."""
+    first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    known, unsure = (first, second) if first.calls else (second, first)
+    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
+        return False
+    sizes = dict(unsure.perhaps)
+    if known.vectors != unsure.vectors and not (known.rough or unsure.rough):
+        return False
+    return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
+
+
+def leaves_anything(one: Cause, other: Cause) -> bool:
+    """Whether two causes hang together by something that leaves anything behind, so that there may be many that do:
+    wide calls, or a handler, as long as none of them is surely about the values that are thrown."""
+    abouts = (Essentials.of_words(one.essentials), Essentials.of_words(other.essentials))
+    sure = any(about.payload and not about.rough for about in abouts)
+    return perhaps_wide(one, other) or (not sure and _behind_a_handler(one, other))
+
+
+def _behind_a_handler(one: Cause, other: Cause) -> bool:
+    """Whether both are about what is behind a handler that was come to, and either both about values thrown or neither,
+    as far as that is known: values that the reducer had no time to take away may not be needed.
+    A reducer takes a handler away where it is not needed; what a wrong landing leaves behind is anything, so that what
+    it is seen by says nothing."""
+    first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
+        return False
+    if first.payload != second.payload and not (first if first.payload else second).rough:
+        return False
+    silent = all(not (cause.kind == "crash" and cause.phase == "compile") for cause in (one, other))
+    return silent and all(
+        "try_table" in about.fixed and not about.fixed.isdisjoint(_THROWS)
+        and not (about.alone or about.calls or about.tails or about.reasons)
+        for about in (first, second)
+    )  # fmt: skip
+
+
+_THROWS: Final = frozenset({"throw", "throw_ref"})
 
 
 def _through_globals(mine: Essentials, theirs: Essentials) -> bool:
@@ -140,6 +202,7 @@ _WIDTHS: Final = (
     (re.compile(r"\b([if])(?:32|64)"), r"\1"),
     (re.compile(r"_([if])(?:8x16|16x8|32x4|64x2)"), r"_\1v"),
     (re.compile(r"\.relaxed_"), "."),
+    (re.compile(r"\.trunc_sat_"), ".trunc_"),
     (re.compile(r"(?<=\.)(?:q15mulr_sat_s|q15mulr_s)$"), "q15mulr"),
     (re.compile(r"(?<=\.)ne$"), "eq"),
     (re.compile(r"(?<=\.)(?:lt|gt|le|ge)(?=$|_)"), "order"),
@@ -158,7 +221,7 @@ def _of_any_width(rows: frozenset[str]) -> frozenset[str]:
 def any_width(name: str) -> str:
     """A row's name without how wide its values or lanes are: ``i.rotl``, ``fv.pmin``. Which kind of number stays. What
     asks a question and what asks its negation are one, and so are the relaxed form of an instruction and the strict
-    one."""
+    one, and a conversion that traps and the one that saturates."""
     for pattern, word in _WIDTHS:
         name = pattern.sub(word, name)
     return name

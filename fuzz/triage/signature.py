@@ -13,6 +13,7 @@ from oracles.engine import EngineId, adapter, engine_names
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from oracles.judge.vote import ANSWERS, VOTES
 from oracles.reference import REFERENCE
+from wasm.embedding import Phase
 from wasm.module import Module
 
 _WITHOUT_MESSAGE: Final = ANSWERS | {Kind.PROFILE}
@@ -90,12 +91,25 @@ def is_slow(found: Signature) -> bool:
     return found.kind == Kind.SLOW.value
 
 
+def is_allocation(dissent: Dissent) -> bool:
+    """Whether an engine's allocator of registers failed, or its answer was found wrong. An allocator knows operands and
+    what they ask for, and no instructions: those are chance."""
+    return _is_at(dissent, "ALLOCATING")
+
+
+def _is_at(dissent: Dissent, name: str) -> bool:
+    """Whether a crash is at a place that the engine's adapter gives a name."""
+    at = _of_adapter(dissent.engine, name) if dissent.kind is Kind.CRASH else None
+    return at is not None and at.match(dissent.location) is not None
+
+
 def signature(dissent: Dissent) -> Signature:
     """The signature of one engine's dissent."""
     if dissent.kind not in _WITHOUT_MESSAGE:
-        message = template(dissent.message, _noise_of(dissent.engine))
+        message = template(dissent.message, _of_adapter(dissent.engine, "NOISE"))
         where = place(dissent.location, dissent.message) if dissent.kind is Kind.CRASH else ""
-        made = Signature(dissent.family, dissent.phase, dissent.kind.value, message, where)
+        phase = Phase.COMPILE.value if _is_at(dissent, "COMPILING") else dissent.phase
+        made = Signature(dissent.family, phase, dissent.kind.value, message, where)
         return replace(made, provisional=made.mute)
     return Signature(
         dissent.family, dissent.phase, dissent.kind.value, _answer(dissent), provisional=True
@@ -103,10 +117,11 @@ def signature(dissent: Dissent) -> Signature:
 
 
 @cache
-def _noise_of(engine: str) -> re.Pattern[str] | None:
-    """What an engine's adapter says are its empty words (``NOISE``); None for one that has none or is not here."""
+def _of_adapter(engine: str, pattern: str) -> re.Pattern[str] | None:
+    """A pattern of an engine's adapter: its empty words (``NOISE``), the places where it makes code (``COMPILING``) and
+    allocates (``ALLOCATING``); None for an engine that has none or is not here."""
     name = EngineId.read(engine).name
-    return getattr(adapter(name), "NOISE", None) if name in engine_names() else None
+    return getattr(adapter(name), pattern, None) if name in engine_names() else None
 
 
 def _answer(dissent: Dissent) -> str:

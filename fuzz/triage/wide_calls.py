@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from enum import Enum
 from typing import Final
 
 from wasm.case import Case, CaseKind
@@ -70,13 +71,25 @@ def is_firm(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool])
     return control is None or wrong(control)
 
 
-def is_about(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool], *, small: bool) -> bool | None:
+class About(Enum):
+    """Whether what is wrong with a case is about wide calls: ``PERHAPS`` if it goes away without them, but with other
+    calls changed as well; ``UNASKED`` where that cannot be asked."""
+
+    YES = "yes"
+    PERHAPS = "perhaps"
+    NO = "no"
+    UNASKED = "unasked"
+
+
+def is_about(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool], *, small: bool) -> About:
     """Whether what is wrong with a case is about calls of at least so many results or parameters: it goes away without
-    them, and, if the case is not ``small``, does not with the others changed. None where that cannot be asked."""
+    them, and, if the case is not ``small``, does not with the others changed."""
     without = narrowed(case, sizes)
     if without is None:
-        return None
-    return not wrong(without) and (small or is_firm(case, sizes, wrong))
+        return About.UNASKED
+    if wrong(without):
+        return About.NO
+    return About.YES if small or is_firm(case, sizes, wrong) else About.PERHAPS
 
 
 def least_of(sizes: Mapping[str, int]) -> dict[str, int]:

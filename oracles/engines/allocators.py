@@ -22,6 +22,8 @@ FAMILY: Final = "allocators"
 CONTRACT: Final[tuple[str, ...]] = ()
 """It runs no modules; ``tests/allocation`` is about it."""
 KINDS: Final = frozenset({CaseKind.MACHINE})
+ALLOCATING: Final = re.compile(r"compiler/regalloc/")
+"""Where a crash is about an allocation (as ``oracles.engines.compiler`` has it): all of them are."""
 _PROBLEM: Final = re.compile(r"(\w+): (\w+): ")
 
 

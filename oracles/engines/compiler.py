@@ -49,8 +49,13 @@ _DEADLINE: Final = 0.8
 _ROOT: Final = str(Path(__file__).parents[2])
 CONTRACT: Final = ("compiler:fuel=off", "compiler:opt=none+regs=6+order=random-1+fuel=off")
 """With the counting of steps an endless loop would end before the time is over, of which the suite has a test."""
-NOISE: Final = re.compile(r"(?:CheckFailed|InvalidFunction|InvalidMachineFunc): .*")
-"""The head of what the checker and the verifiers have to say, which begins on the next line."""
+NOISE: Final = re.compile(r"(?:CheckFailed|InvalidFunction|InvalidMachineFunc): .*| at (?:no code|\S+) \(address \w+\)")
+"""The head of what the checker and the verifiers have to say, which begins on the next line; and where compiled code
+died, which is anywhere."""
+COMPILING: Final = re.compile(r"compiler/")
+"""Where a crash is that happens while code is made; some of it is made when it is called first."""
+ALLOCATING: Final = re.compile(r"compiler/regalloc/")
+"""Where a crash is about an allocation: an allocator fails, or the checker finds its answer wrong."""
 
 
 def check(id: EngineId) -> EngineId:

@@ -52,11 +52,9 @@ def judged(
         found: Allocations = answer(body, func)
     except NoPlace as error:
         return _crash("wrong", f"wrong: {error}", [own], name, func)
-    if errors := [str(error) for error in check(func, env, found)]:
+    if errors := check(func, env, found):
         # What tells one kind of mistake from another stands in the first line; which instruction it was does not.
-        first, _, where = errors[0].partition(" (in ")
-        more = [f"in {where.removesuffix(')')}"] if where else []
-        return _crash("wrong", f"wrong: {first}", [own, *more, *errors[1:_ERRORS]], name, func, found)
+        return _crash("wrong", f"wrong: {errors[0].reason}", [own, *map(str, errors[:_ERRORS])], name, func, found)
     if header["own"] and (dialect.known or is_forward(func)):
         return _crash("own-checker", "right to our checker, wrong to its own", [own], name, func, found)
     return Returned()

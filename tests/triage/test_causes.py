@@ -9,10 +9,10 @@ import pytest
 from fuzz.records.finding import Signature
 from fuzz.records.history import Cause
 from fuzz.reduce import reduce_case
-from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, united
+from fuzz.triage.causes import Answer, Sighting, Suspect, Unknown, classify, name_of, says_little, united
 from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.essentials import Essentials, essentials
-from fuzz.triage.kin import akin, generalized, same_cause
+from fuzz.triage.kin import akin, generalized, leaves_anything, same_cause
 from fuzz.triage.neutral import executed_rows, neutralizable, neutralized
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_telling
@@ -153,6 +153,8 @@ def test_the_same_cause_after_minimizing(one: Essentials, other: Essentials, sam
         ({"i32.le_u"}, {"i64.gt_u"}, True),
         ({"i32.le_u"}, {"i32.le_s"}, False),
         ({"i8x16.swizzle"}, {"i8x16.relaxed_swizzle"}, True),
+        ({"i64.trunc_f32_u"}, {"i64.trunc_sat_f32_u"}, True),
+        ({"i64.trunc_f32_u"}, {"i64.trunc_sat_f32_s"}, False),
         ({"i16x8.q15mulr_sat_s"}, {"i16x8.relaxed_q15mulr_s"}, True),
         ({"table.set"}, {"return_call_indirect"}, True),
         ({"table.set"}, {"global.set"}, False),
@@ -175,6 +177,95 @@ def test_causes_that_hang_together(one: set[str], other: set[str], kin: bool) ->
     assert not akin(first, replace(second, shown_by=("another",)))
     assert not akin(first, replace(second, kind="trap"))
     assert akin(first, cause_about(Essentials(frozenset(other), rough=True))) is (kin and len(other) == 1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kin"),
+    [
+        ({"i8x16.shl"}, {"i64x2.shr_s"}, True),
+        ({"i16x8.shr_u"}, {"i16x8.shr_s"}, True),
+        ({"i32.shl"}, {"i64.rotl"}, True),
+        ({"i32.shl"}, {"i8x16.shl"}, False),
+    ],
+)
+def test_a_count_that_wraps_is_the_same_in_all_shifts(one: set[str], other: set[str], kin: bool) -> None:
+    first, second = (Essentials(frozenset(rows), alone=True, wraps=True) for rows in (one, other))
+    assert Essentials.of_words(first.words()) == first
+    assert akin(cause_about(first), cause_about(second, 2)) is kin
+    # Wrong for small counts as well: only the same instruction is the same then.
+    assert akin(cause_about(first), cause_about(replace(second, wraps=False), 2)) is (one == {"i8x16.shl"} == other)
+
+
+def test_a_count_that_wraps_is_found_by_itself() -> None:
+    """An engine that takes the count of i32.rotl modulo 31, which is right for small ones."""
+    case = case_of("local.get 0  i32.const 33  i32.rotl", 5)
+
+    def wrong(one: Case) -> bool:
+        module = decode(one.content)
+        for func in module.funcs:
+            before = {"i32.rotl": code("i32.const 31  i32.rem_u")}
+            func.body = [made for op, imm in func.body for made in (*before.get(op.name, ()), (op, imm))]
+        return run_case(replace(one, content=encode(module)), module).outcomes != run_case(one).outcomes
+
+    assert essentials(case, wrong, wrong=wrong).wraps
+    assert not essentials(ROTATES, Mistaken((ROTL,)).wrong, wrong=Mistaken((ROTL,)).wrong).wraps
+
+
+def test_what_most_cases_have_is_no_answer() -> None:
+    assert says_little(cause_about(Essentials(fixed=frozenset({"global.get", "global.set"}))))
+    assert not says_little(cause_about(Essentials(fixed=frozenset({"global.get", "table.get"}))))
+    assert not says_little(cause_about(Essentials(specific=frozenset({"i32.add"}), fixed=frozenset({"global.get"}))))
+    assert not says_little(
+        cause_about(Essentials(fixed=frozenset({"global.get"}), shape=(("results", 9),), calls=True))
+    )
+    assert not says_little(cause_about(Essentials(fixed=frozenset({"global.get"}), tails=True)))
+
+
+def test_a_wrong_answer_is_met_where_somebody_looks_at_it() -> None:
+    """One instruction alone, once in a result and once in memory at the end, which is another phase."""
+    first, second = (
+        cause_about(Essentials(frozenset({name}), alone=True), 2) for name in ("i8x16.shr_s", "i64x2.shr_s")
+    )
+    assert akin(first, replace(second, kind="state", phase="state"))
+    assert not akin(first, replace(second, kind="crash", phase="compile"))
+
+
+HANDLED = frozenset({"try_table", "throw"})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kin"),
+    [
+        (Essentials(fixed=HANDLED), Essentials(frozenset({"i32.add"}), HANDLED | {"call_ref"}, rough=True), True),
+        (Essentials(fixed=HANDLED), Essentials(fixed=frozenset({"try_table", "throw_ref"})), True),
+        (Essentials(fixed=HANDLED), Essentials(fixed=HANDLED, payload=True), False),
+        (Essentials(fixed=HANDLED, payload=True), Essentials(fixed=HANDLED | {"if"}, payload=True), True),
+        (Essentials(fixed=HANDLED), Essentials(fixed=HANDLED | {"if"}, payload=True, rough=True), True),
+        (Essentials(fixed=HANDLED, rough=True), Essentials(fixed=HANDLED | {"if"}, payload=True), False),
+        (Essentials(fixed=HANDLED), Essentials(fixed=frozenset({"try_table"})), False),
+        (Essentials(fixed=HANDLED), Essentials(frozenset({"i32.add"}), HANDLED, alone=True), False),
+        (Essentials(fixed=HANDLED), Essentials(fixed=HANDLED, tails=True), False),
+    ],
+)
+def test_behind_a_handler(one: Essentials, other: Essentials, kin: bool) -> None:
+    first, second = cause_about(one), cause_about(other, 2)
+    assert akin(first, second) is akin(second, first) is kin
+    assert akin(first, replace(second, kind="state")) is kin
+    assert not akin(first, replace(second, kind="crash", phase="compile"))
+    assert not akin(first, replace(second, shown_by=("another",)))
+
+
+def test_a_wrong_landing_may_join_several() -> None:
+    """One was seen on one setting, one on another, and one on both."""
+    first, second, both = (
+        replace(cause_about(Essentials(fixed=HANDLED)), shown_by=who) for who in (("a",), ("b",), ("a", "b"))
+    )
+    assert not leaves_anything(first, second)
+    assert leaves_anything(first, both)
+    assert leaves_anything(second, both)
+    payload = replace(both, essentials=Essentials(fixed=HANDLED, payload=True).words())
+    assert akin(payload, payload)
+    assert not leaves_anything(payload, payload), "what is thrown is known to matter"
 
 
 def test_of_what_cannot_be_neutralized_only_entries_of_tables_hang_together() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fuzz.campaign.steering import lesson_of
 from fuzz.triage.causes import Sighting, Suspect, Unknown, classify, name_of
 from fuzz.triage.essentials import Essentials, essentials
-from fuzz.triage.kin import same_cause
+from fuzz.triage.kin import akin, same_cause
 from fuzz.triage.wide_calls import LEAST, is_firm, narrowed
 from oracles.interpreter import Budget, run_case
 from tests.triage.mistaken import BUCKET, Mistaken
@@ -105,3 +105,32 @@ def test_steering_goes_below_what_needs_memory() -> None:
 
 def test_nothing_is_wide() -> None:
     assert narrowed(case_with(2, "i32.ctz"), LEAST) is None
+
+
+def test_what_may_be_about_wide_calls_is_part_of_what_is_known_to_be() -> None:
+    """It was not minimized to the end, and goes away without wide calls, but without other calls as well."""
+    case = case_with(5, "i32.const 3  i32.rotl")
+
+    def fragile(one: Case) -> bool:
+        return not decode(one.content).globals and wrong_from(4)(one)
+
+    unsure = essentials(case, fragile, small=False)
+    assert not unsure.calls
+    assert unsure.perhaps == (("results", 5),)
+    assert Essentials.of_words(unsure.words()) == unsure
+    known = cause_about(FIVE)
+    assert akin(known, cause_about(unsure, 2))
+    assert akin(cause_about(unsure, 2), known)
+    assert akin(known, replace(cause_about(unsure, 2), kind="crash"))
+    assert not akin(cause_about(unsure), cause_about(unsure, 2)), "neither is known to be"
+    assert not akin(cause_about(replace(FIVE, shape=(("results", 254),))), cause_about(unsure, 2)), "far too narrow"
+    assert not akin(known, replace(cause_about(unsure, 2), shown_by=("another",)))
+
+
+def test_vectors_among_results() -> None:
+    """A reducer makes numbers of vectors where it can, so one that is left is part of it."""
+    vectors = replace(FIVE, vectors=True)
+    assert Essentials.of_words(vectors.words()) == vectors
+    assert same_cause(cause_about(vectors), cause_about(replace(vectors, shape=(("results", 9),)), 2))
+    assert not same_cause(cause_about(vectors), cause_about(FIVE, 2))
+    assert same_cause(cause_about(vectors), cause_about(replace(FIVE, rough=True), 2))
