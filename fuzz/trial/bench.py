@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 from fuzz import VERSION
 from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, Pending, open_engine
-from oracles.engines.interpreter import budget_of
+from oracles.engines.interpreter import budget_of, left_in_memory
 from oracles.interpreter import run_case
-from oracles.judge.compare import judge
+from oracles.judge.compare import Fetch, judge
 from oracles.judge.verdict import Verdict
 from oracles.judge.vote import Voter
 from oracles.reference import REFERENCE
@@ -94,7 +94,6 @@ class Bench:
         self.reference_cpu = 0.0
         self.own_cpu = 0.0
         self.history: deque[Case] = deque(maxlen=HISTORY)
-        self._reference: Engine | None = None
         self._offline, self._opener = offline, opener
         for id in ids:
             if id != REFERENCE:
@@ -117,7 +116,7 @@ class Bench:
         references = self._profiled(case, reference, seen)
         observations = tuple(seen[name] for name in chosen if name in seen)
         voters = {name: self.seats[name].voter for name in seen}
-        fetch = self._fetcher(case)
+        fetch = self._fetcher(case, references)
         return Trial(
             case, references, observations, judge(case, observations, references, voters, self.limits.steps, fetch)
         )
@@ -183,18 +182,15 @@ class Bench:
                 references[key] = self._refer(case, self.seats[name].profile)
         return references
 
-    def _fetcher(self, case: Case) -> Callable[[str, tuple[tuple[str, int], ...]], dict[tuple[str, int], bytes]]:
-        def fetch(engine: str, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-            if engine in self.engines:
-                return self.engines[engine].dump(case, blocks)
-            return self._reference_engine().dump(case, blocks)
+    def _fetcher(self, case: Case, references: Mapping[str, Observation]) -> Fetch:
+        def fetch(of: Observation, blocks: tuple[tuple[str, int], ...]) -> Mapping[tuple[str, int], bytes]:
+            key = next((key for key, one in references.items() if one is of), None)
+            if key is None:
+                return self.engines[of.engine].dump(case, blocks)
+            profiles = [seat.profile for seat in self.seats.values() if seat.voter.profile == key]
+            return left_in_memory(case, blocks, self.limits, profiles[0] if profiles else RelaxedProfile())
 
         return fetch
-
-    def _reference_engine(self) -> Engine:
-        if self._reference is None:
-            self._reference = open_engine(REFERENCE, self.limits)
-        return self._reference
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the engines' builds, a line each."""
@@ -230,8 +226,6 @@ class Bench:
     def close(self) -> None:
         for engine in self.engines.values():
             engine.close()
-        if self._reference is not None:
-            self._reference.close()
 
 
 def canonical(ids: Iterable[str]) -> list[str]:

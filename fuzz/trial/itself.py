@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -10,6 +10,7 @@ from fuzz.trial.bench import Bench, Trial
 from oracles.engines.interpreter import budget_of
 from oracles.engines.mutant import id_of
 from oracles.interpreter import run_case
+from oracles.judge.compare import Fetch
 from oracles.judge.itself import answered, judge_itself
 from oracles.judge.verdict import Disagree, Dissent
 from oracles.judge.vote import Voter
@@ -60,12 +61,10 @@ def reference_itself(bench: Bench, trial: Trial, mutant: Case) -> Pair:
     return Pair(trial, mutant, (), dissents)
 
 
-def _fetcher(
-    bench: Bench, engine: str, case: Case, mutant: Case
-) -> Callable[[str, _Blocks], Mapping[tuple[str, int], bytes]]:
-    def fetch(name: str, blocks: _Blocks) -> Mapping[tuple[str, int], bytes]:
+def _fetcher(bench: Bench, engine: str, case: Case, mutant: Case) -> Fetch:
+    def fetch(of: Observation, blocks: _Blocks) -> Mapping[tuple[str, int], bytes]:
         running = bench.engines.get(engine)
-        return running.dump(case if name == engine else mutant, blocks) if running is not None else {}
+        return running.dump(case if of.engine == engine else mutant, blocks) if running is not None else {}
 
     return fetch
 

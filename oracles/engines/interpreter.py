@@ -15,6 +15,7 @@ from wasm.case import Case
 from wasm.embedding import Invocation, Observation, Outcome, OutOfMemory, Returned, Unsupported, Value
 from wasm.features import DEFAULT
 from wasm.module import ExternKind
+from wasm.semantics.relaxed import DETERMINISTIC, RelaxedProfile
 
 FAMILY: Final = REFERENCE
 CONTRACT: Final[tuple[str, ...]] = ()
@@ -38,6 +39,23 @@ def budget_of(limits: Limits) -> Budget:
     return Budget(steps=limits.steps, depth=limits.depth, pages=max(limits.pages, Budget().pages))
 
 
+def left_in_memory(
+    case: Case, blocks: tuple[tuple[str, int], ...], limits: Limits, profile: RelaxedProfile = DETERMINISTIC
+) -> dict[tuple[str, int], bytes]:
+    """The contents, at the end of a case, of the given (exported memory, 64 KiB block) pairs."""
+    contents: dict[tuple[str, int], bytes] = {}
+
+    def inspect(instance: Instance) -> None:
+        for name, index in blocks:
+            kind, memory = instance.exports.get(name, (None, None))
+            if kind is ExternKind.MEMORY:
+                start = index * BLOCK
+                contents[name, index] = memory.read(start, max(0, min(BLOCK, memory.size - start)))  # type: ignore[union-attr]
+
+    run_case(case, None, budget_of(limits), profile, inspect=inspect)
+    return contents
+
+
 @dataclass(slots=True)
 class InterpreterEngine:
     """The reference interpreter under the deterministic profile of relaxed SIMD."""
@@ -57,17 +75,7 @@ class InterpreterEngine:
 
     def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
         """The contents at the end of the given (exported memory, 64 KiB block) pairs."""
-        contents: dict[tuple[str, int], bytes] = {}
-
-        def inspect(instance: Instance) -> None:
-            for name, index in blocks:
-                kind, memory = instance.exports.get(name, (None, None))
-                if kind is ExternKind.MEMORY:
-                    start = index * BLOCK
-                    contents[name, index] = memory.read(start, max(0, min(BLOCK, memory.size - start)))  # type: ignore[union-attr]
-
-        run_case(case, budget=budget_of(self.limits), inspect=inspect)
-        return contents
+        return left_in_memory(case, blocks, self.limits)
 
     def open_script(self) -> InterpreterSession:
         return InterpreterSession(budget_of(self.limits))

@@ -50,8 +50,9 @@ MODEST_PAGES: Final = 64
 
 
 Blocks: TypeAlias = tuple[tuple[str, int], ...]
-Fetch: TypeAlias = Callable[[str, Blocks], Mapping[tuple[str, int], bytes]]
-"""Gives the contents of 64 KiB blocks, named (exported memory, index), as an engine left them (``Engine.dump``)."""
+Fetch: TypeAlias = Callable[[Observation, Blocks], Mapping[tuple[str, int], bytes]]
+"""Gives the contents of 64 KiB blocks, named (exported memory, index), as whoever made an observation left them
+(``Engine.dump``); the reference does so by the relaxed-SIMD profile of that observation."""
 
 References: TypeAlias = Observation | Mapping[str, Observation] | None
 """The reference's observation, or one per relaxed-SIMD profile; the key "" is the deterministic profile."""
@@ -325,8 +326,8 @@ class _Court:
             if parts:
                 return Poison(seen.engine, "nan in memory", len(self.case.invocations))
             return self.holds(seen, Kind.STATE, f"memory {memory}", f"bytes from {block << 16:#x} on differ")
-        want = masked(self.fetch(expected.engine, (name,)).get(name, b""), parts)
-        got = masked(self.fetch(seen.engine, (name,)).get(name, b""), parts)
+        want = masked(self.fetch(expected, (name,)).get(name, b""), parts)
+        got = masked(self.fetch(seen, (name,)).get(name, b""), parts)
         if want == got:
             if parts:
                 return None

@@ -459,8 +459,8 @@ def test_memories_differ_by_content_unless_only_free_nan_bits_do() -> None:
     got = seen("a", ONE, memories=(MemoryState("m", 1, ((0, 222),)),))
     contents = {"interpreter": bytes(65536), "a": bytes(8) + b"\x01" + bytes(65527)}
 
-    def fetch(engine: str, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-        return dict.fromkeys(blocks, contents[engine])
+    def fetch(of: Observation, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
+        return dict.fromkeys(blocks, contents[of.engine])
 
     found = verdict(want, got, fetch=fetch)
     assert kinds(found) == {"a": Kind.STATE}
