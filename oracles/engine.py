@@ -284,6 +284,17 @@ class Releases(Protocol):
         """Take a fetched one away again, unless somebody else uses it; whether it is gone."""
 
 
+def configurations() -> tuple[str, ...]:
+    """What ``fuzz engines doctor --all`` starts: of each adapter what the contract suite meets (``CONTRACT``), what it
+    names beside that (``CONFIGURATIONS``), and what was built (``builds()``). Not all of it need be at hand."""
+    found: list[str] = []
+    for name in engine_names():
+        known = adapter(name)
+        built = [line.split()[0] for line in getattr(known, "builds", tuple)() if not line.startswith("not")]
+        found += [*getattr(known, "CONTRACT", ()), *getattr(known, "CONFIGURATIONS", ()), *built]
+    return tuple(dict.fromkeys(found))
+
+
 def releases_of(name: str) -> Releases | None:
     """The releases of an engine; None for one that no registry has, or that is not here."""
     found: Releases | None = getattr(adapter(name), "RELEASES", None) if name in engine_names() else None

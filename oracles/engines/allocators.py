@@ -21,6 +21,7 @@ from wasm.embedding import Crashed, Observation, Outcome, Phase, Rejected, Retur
 FAMILY: Final = "allocators"
 CONTRACT: Final[tuple[str, ...]] = ()
 """It runs no modules; ``tests/allocation`` is about it."""
+CONFIGURATIONS: Final = ("allocators",)
 KINDS: Final = frozenset({CaseKind.MACHINE})
 ALLOCATING: Final = re.compile(r"compiler/regalloc/")
 """Where a crash is about an allocation (as ``oracles.engines.compiler`` has it): all of them are."""

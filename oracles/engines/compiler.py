@@ -49,6 +49,7 @@ _DEADLINE: Final = 0.8
 _ROOT: Final = str(Path(__file__).parents[2])
 CONTRACT: Final = ("compiler:fuel=off", "compiler:opt=none+regs=6+order=random-1+fuel=off")
 """With the counting of steps an endless loop would end before the time is over, of which the suite has a test."""
+CONFIGURATIONS: Final = ("compiler", "compiler:regalloc=single_pass")
 NOISE: Final = re.compile(r"(?:CheckFailed|InvalidFunction|InvalidMachineFunc): .*| at (?:no code|\S+) \(address \w+\)")
 """The head of what the checker and the verifiers have to say, which begins on the next line; and where compiled code
 died, which is anywhere."""

@@ -20,6 +20,7 @@ from wasm.semantics.relaxed import DETERMINISTIC, RelaxedProfile
 FAMILY: Final = REFERENCE
 CONTRACT: Final[tuple[str, ...]] = ()
 """Others are compared with it; ``tests/interpreter`` is about it."""
+CONFIGURATIONS: Final = ("interpreter",)
 
 
 def check(id: EngineId) -> EngineId:

@@ -45,6 +45,7 @@ _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
 RELEASES: Final = released("bun")
 CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS), "jsc:target=aarch64+omg")
+CONFIGURATIONS: Final = ("jsc:target=aarch64+ipint", "jsc:target=aarch64+bbq")
 
 NOISE: Final = re.compile(
     r"={20,}|Bun v\d.*|(?:Linux Kernel|CPU|Args|Features|Builtins|Elapsed|RSS)\b.*|oh no: Bun has crashed.*|"

@@ -32,6 +32,7 @@ KNOWN: Final = "known"
 _STACK_IN_FASTALLOC: Final = "0.13.1"
 CONTRACT: Final[tuple[str, ...]] = ()
 """It runs no modules; ``tests/engines/test_regalloc2.py`` is about it."""
+CONFIGURATIONS: Final = ("regalloc2:ion", "regalloc2:fastalloc")
 KINDS: Final = frozenset({CaseKind.MACHINE})
 RELEASES: Final = BuiltReleases(
     "regalloc2",

@@ -38,6 +38,7 @@ RELEASES: Final = binaryen.RELEASES
 """Of the one transformer that a registry has."""
 CONTRACT: Final[tuple[str, ...]] = ()
 """The contract suite is about workers; ``tests/engines/test_transformed.py`` is about this."""
+CONFIGURATIONS: Final = ("transformed:by=binaryen",)
 _ON: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?\Z")
 
 

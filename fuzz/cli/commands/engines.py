@@ -6,17 +6,10 @@ import argparse
 from typing import Final
 
 from fuzz.cli.asked import asked_engines
+from fuzz.cli.doctor import doctor, survey
 from fuzz.records.exit_code import ExitCode
-from fuzz.trial.bench import DEFAULT_ENGINES, Bench, canonical
+from fuzz.trial.bench import DEFAULT_ENGINES, canonical
 from oracles.engine import EngineId, UsageError, adapter, aliases, engine_names, open_engine, released, releases_of
-from oracles.judge.equality import show
-from oracles.judge.verdict import Disagree
-from oracles.remote.confinement import describe
-from wasm.builder import ModuleBuilder
-from wasm.case import Case, CaseKind
-from wasm.embedding import Entry, Invocation, Unsupported, Value
-from wasm.encode import encode
-from wasm.valtypes import I32
 
 EXAMPLES: Final = (
     "engines",
@@ -24,6 +17,7 @@ EXAMPLES: Final = (
     "engines install wasmtime@33.0.0:build=assertions",
     "engines install regalloc2@0.15.2",
     "engines doctor wasmtime:winch v8",
+    "engines doctor --all",
 )
 
 
@@ -35,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "id", metavar="ID", help="as wasmtime@34.0.0, v8@26.10.0, regalloc2@0.15.2; or a build (docs/engines.md)"
     )
     doctor = actions.add_parser("doctor", help="start engines and run a case on each")
-    doctor.add_argument("id", metavar="ID", nargs="*", help="default: the default engines")
+    which = doctor.add_mutually_exclusive_group()
+    which.add_argument("id", metavar="ID", nargs="*", default=[], help="default: the default engines")
+    which.add_argument("--all", action="store_true", help="every configuration that is known here, a line each")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         case "install":
             return _install(args.id)
         case "doctor":
-            return _doctor(args.id)
+            return survey() if args.all else doctor(args.id)
         case _:
             return _list()
 
@@ -81,63 +77,3 @@ def _install(text: str) -> int:
         engine.close()
     print(f"{id}: release {capabilities.version}, {capabilities.library}")
     return ExitCode.CLEAN
-
-
-def _doctor(ids: list[str]) -> int:
-    """Start each engine, say what it is, and run one case on it."""
-    bench = Bench(asked_engines(ids or DEFAULT_ENGINES, offline=False))
-    try:
-        for name, seat in bench.seats.items():
-            capabilities = seat.capabilities
-            print(f"{name}: release {capabilities.version}, family {capabilities.family}")
-            if capabilities.library:
-                print(f"    {capabilities.library} (sha256 {capabilities.sha256[:16]})")
-            features = sorted(feature.value for feature in capabilities.features)
-            if features:
-                print(f"    features: {', '.join(features)}")
-            for note in seat.notes:
-                print(f"    {note}")
-        good = True
-        for case, asked in ((_smoke(), "19 + 23"), (_machine_smoke(), "a function of three instructions")):
-            takers = [name for name, seat in bench.seats.items() if case.kind in seat.capabilities.kinds]
-            if takers or not bench.seats:
-                good &= _asked(bench, case, asked, takers)
-        for reason in bench.broken.values():
-            print(f"unusable: {reason}")
-        print("what a worker may do on this machine:")
-        for line in describe(bench.limits.memory_bytes):
-            print(f"    {line}")
-        good &= not bench.broken
-    finally:
-        bench.close()
-    return ExitCode.CLEAN if good else ExitCode.UNUSABLE
-
-
-def _asked(bench: Bench, case: Case, asked: str, takers: list[str]) -> bool:
-    """Run a case on those that take it and print what they did; whether nobody was wrong."""
-    trial = bench.run(case, takers)
-    reference = () if isinstance(trial.reference.instantiation, Unsupported) else (trial.reference,)
-    for seen in (*reference, *trial.observations):
-        outcome = seen.outcomes[0] if seen.outcomes else seen.instantiation
-        print(f"{seen.engine}: {asked} {show(outcome)}")
-    return not isinstance(trial.verdict, Disagree)
-
-
-def _machine_smoke() -> Case:
-    text = """registers int:0 int:1 float:0
-scratch int:15 float:15
-function add
-block 0
-  args v0:i32>fixed(int:0) v1:i32>fixed(int:1)
-  add v0<reg v1<any v2:i32>reuse(0)
-  ret v2<fixed(int:0) => .
-"""
-    return Case(text.encode(), kind=CaseKind.MACHINE)
-
-
-def _smoke() -> Case:
-    m = ModuleBuilder()
-    f = m.func([I32, I32], [I32], export="add")
-    for name, imm in (("local.get", 0), ("local.get", 1), ("i32.add", None)):
-        f.emit(name, imm)
-    return Case(encode(m.finish()), (Invocation("add", (Value("i32", 19), Value("i32", 23)), Entry.WRAPPER),))
