@@ -178,5 +178,6 @@ def _trouble(summary: Summary) -> Iterator[str]:
         yield f"Unreadable bundle: {line}"
     for entry in summary.expired_known:
         yield f"Known issue {entry} has expired: renew or remove its entry"
-    for entry in summary.unmatched_known:
-        yield f"Known issue {entry} was not seen in this run: remove its entry if it is fixed"
+    if summary.unmatched_known:
+        yield "Known issues that were not seen in this run (remove the entry of what is fixed):"
+    yield from (f"  {entry}" for entry in summary.unmatched_known)
