@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from by_hand import ENV, F, R, S, edit
 
 from compiler.machine import Allocation, Allocations, Edit, MachineFunc, PReg, RegClass, SpillSlot
 from compiler.machine_text import parse_machine
 from compiler.regalloc.checker import check
+from tests.allocation.by_hand import ENV, F, R, S, edit
 from wasm.valtypes import I32, I64, V128
 
 
