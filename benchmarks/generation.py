@@ -2,9 +2,10 @@
 
     python benchmarks/generation.py [--cases 500] [--peers 100]
 
-All figures are CPU time. A target's case is a module and its calls; ``encode`` is the part of it that writes the
-binary. wasm-tools smith and wasm-opt -ttf run once per module, as a harness without bindings has to run them; their
-figures are the children's CPU time and ours for starting them. A peer whose program is missing says so.
+All figures are CPU time. A target's case is a module and its calls (of an enumeration, cases spread evenly over it);
+``encode`` is the part of it that writes the binary. wasm-tools smith and wasm-opt -ttf run once per module, as a
+harness without bindings has to run them; their figures are the children's CPU time and ours for starting them. A peer
+whose program is missing says so.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fuzz.trial.children import children_cpu
 from generators.config import EVERYTHING
 from generators.peer import NoModule, PeerMissing, open_peer, peer_names
-from generators.registry import make_case, wasm_target_names
+from generators.registry import make_case, sample_of, wasm_target_names
 from wasm.decode import decode
 from wasm.encode import encode
 
@@ -38,7 +39,7 @@ def measure(target: str, cases: int) -> list[float]:
     encoding: list[float] = []
     sizes: list[int] = []
     instructions: list[int] = []
-    for index in range(cases):
+    for index in sample_of(target, cases):
         start = time.process_time()
         case = make_case(target, 1, index)
         spent.append(time.process_time() - start)

@@ -2,9 +2,9 @@
 
     python benchmarks/shapes.py [--cases 300] [--seed 1] [--grid]
 
-So many cases of each target. Parameters, results and operands are the most of any call site; block values, locals,
-nesting and labels the most that a module itself has. ``--grid`` adds call sites per kind at each operand boundary. The
-tables are Markdown; docs/targets.md quotes them.
+So many cases of each target, of an enumeration spread evenly over it. Parameters, results and operands are the most of
+any call site; block values, locals, nesting and labels the most that a module itself has. ``--grid`` adds call sites
+per kind at each operand boundary. The tables are Markdown; docs/targets.md quotes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.records.target_yield import measure
 from generators.draw.operands import KINDS
-from generators.registry import make_case, wasm_target_names
+from generators.registry import make_case, sample_of, wasm_target_names
 from wasm.case import Case
 from wasm.decode import decode
 
@@ -63,7 +63,7 @@ def main() -> None:
     print(row(HEAD))
     print(row(["---"] * len(HEAD)))
     for target in wasm_target_names():
-        cases = [make_case(target, options.seed, index) for index in range(options.cases)]
+        cases = [make_case(target, options.seed, index) for index in sample_of(target, options.cases)]
         grid.update((site.kind, site.operands) for case in cases for site in case.sites)
         print(reached(target, cases), flush=True)
     for name, *caps in PEERS:

@@ -50,8 +50,8 @@ class Target:
     generator, as ``fuzz run --target all --cases 570 --no-minimize --json`` tells (``targets_cpu_seconds`` by
     ``targets_cases``).
     ``enumerated`` is the file's function of that name, where its cases are listed instead of drawn: (seed, index,
-    config) gives the case, ``count`` how many there are and ``meetings`` how
-    many of what is listed, by kind. Nothing steers those.
+    config) gives the case, ``count`` how many there are and ``meetings`` how many of what is listed, by kind. Nothing
+    steers those.
     ``base``, the file's ``BASE``, says that other targets start from its cases (``generators.mutation.bases``).
     """
 
@@ -97,6 +97,14 @@ def load_target(name: str) -> Target:
     cost = getattr(module, "COST", USUAL)
     listed = (getattr(module, name, None) for name in ("enumerated", "count", "meetings"))
     return Target(name, summary, module.NEEDS, kind, module.generate, weight, base, cost, *listed)
+
+
+def sample_of(target: str, cases: int) -> list[int]:
+    """Indices of so many cases that stand for a target: the first ones, or every so many-th of an enumeration, whose
+    first cases are of one kind."""
+    count = load_target(target).count
+    step = max(1, count(DEFAULT) // cases) if count is not None else 1
+    return [index * step for index in range(cases)]
 
 
 def source_of(target: str, seed: int, index: int) -> ChoiceSource:

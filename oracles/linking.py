@@ -1,4 +1,4 @@
-"""What the reference interpreter and compiled code share: linking, and what becomes of an exception (spec 4.5.4, 7.1).
+"""What the reference interpreter and compiled code share: linking, and what becomes of an exception (spec 4.7.2, 7.1).
 
 An instance (``Linked``) has the module's index spaces as lists of *items*: function, table, memory, global and tag
 instances. What an item is, is each side's own: a Python object that holds values here, a record in mapped memory there.
@@ -165,7 +165,7 @@ def extern_type(item: Item) -> tuple[Types, ExternType]:
 def link(
     instance: LinkedT, imports: Imports[ItemT, LinkedT], define: Callable[[], None], evaluate: Callable[[Expr], Any]
 ) -> None:
-    """Everything of instantiation (spec 4.5.4) but the start function.
+    """Everything of instantiation (spec 4.7.2) but the start function.
 
     Raises ``Unlinkable`` for an import that is missing or does not fit, ``Trap`` where an active segment does not fit,
     and what ``define``, ``evaluate`` and the items raise.
@@ -190,7 +190,7 @@ def _import(instance: Linked, wanted: Import, given: Item | None) -> None:
 
 
 def _initialise(instance: Linked, evaluate: Callable[[Expr], Any]) -> None:
-    """Run the active segments in order (spec 4.5.4, steps 13 to 16)."""
+    """Run the active segments in order (spec 4.7.2, steps 13 to 16)."""
     module = instance.module
     for elem in module.elems:
         items = () if elem.mode is SegmentMode.DECLARATIVE else elem.init

@@ -264,7 +264,7 @@ def limits_match(given: Limits, wanted: Limits) -> bool:
 def matches_extern(given_types: Types, given: ExternType, wanted_types: Types, wanted: ExternType) -> bool:
     """Whether an export of type ``given`` may be linked to an import of type ``wanted`` (spec 3.3.17).
 
-    The minimum of ``given`` must be the current size, for a memory or table that has grown (spec 4.5.4).
+    The minimum of ``given`` must be the current size, for a memory or table that has grown (spec 4.7.2).
     """
     match given, wanted:
         case ImportedFunc(), ImportedFunc():

@@ -1,4 +1,4 @@
-;; Functions of modules whose instantiation fails stay in the tables of others (4.5.4).
+;; Functions of modules whose instantiation fails stay in the tables of others (4.7.2).
 (module $table
   (type $f (func (result i32)))
   (table (export "t") 2 funcref)

@@ -131,7 +131,7 @@ def _readme(finding: Finding, content: str, known: Sequence[Strip]) -> str:
     for d in verdict.dissents:
         cells = (d.engine, versions.get(d.engine, ""), f"{d.where} ({d.phase})", d.detail)
         lines.append(f"| {' | '.join(map(markdown, cells))} |")
-    lines += ["", "Calls, in order, on one instance:", ""]
+    lines += ["", "Calls, in order, on one instance:" if case.invocations else "It shows without any call.", ""]
     for number, invocation in enumerate(case.invocations):
         outcome = show(finding.expected[number + 1]) if number + 1 < len(finding.expected) else "not compared"
         call = code(str(invocation)[:400])

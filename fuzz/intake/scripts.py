@@ -26,7 +26,7 @@ _JUDGED = frozenset({"assert_invalid", "assert_malformed", "assert_unlinkable"})
 def case_of_script(name: str, text: bytes) -> Case:
     """The case. Raises ``UsageError`` for a script that is more than a case is, or that cannot be read."""
     with tempfile.TemporaryDirectory(prefix="script-") as folder:
-        path = Path(folder, "script.wast")
+        path = Path(folder, Path(name).with_suffix(".wast").name)
         path.write_bytes(text)
         try:
             commands = load(path)

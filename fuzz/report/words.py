@@ -55,7 +55,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     """The final summary: what was run, what was found, what was wasted."""
     stats = summary.stats
     state = "Interrupted" if summary.interrupted else "Done"
-    yield f"{state}: {stats.cases} cases of {', '.join(summary.targets)} with seed {summary.seed} " + (
+    mutants = f" and {stats.mutants} mutants" if stats.mutants else ""
+    yield f"{state}: {stats.cases} cases{mutants} of {', '.join(summary.targets)} with seed {summary.seed} " + (
         f"in {summary.wall_seconds:.1f} s"
         + (f" ({summary.resumed} of them done by earlier runs in this folder)" if summary.resumed else "")
     )
@@ -177,5 +178,6 @@ def _trouble(summary: Summary) -> Iterator[str]:
         yield f"Unreadable bundle: {line}"
     for entry in summary.expired_known:
         yield f"Known issue {entry} has expired: renew or remove its entry"
-    for entry in summary.unmatched_known:
-        yield f"Known issue {entry} was not seen in this run: remove its entry if it is fixed"
+    if summary.unmatched_known:
+        yield "Known issues that were not seen in this run (remove the entry of what is fixed):"
+    yield from (f"  {entry}" for entry in summary.unmatched_known)

@@ -1,4 +1,4 @@
-"""Modules that write into what others have and then trap: what was written stays (spec 4.5.4).
+"""Modules that write into what others have and then trap: what was written stays (spec 4.7.2).
 
 (module (import "m 0" "m 3" (memory 1)) (data (i32.const 17) "abc") (data (i32.const 65534) "xyz"))
 """

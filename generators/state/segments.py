@@ -138,7 +138,7 @@ class Areas:
         return self.passive[-1]
 
     def gone(self, source: ChoiceSource) -> int:
-        """A segment that only nothing is taken from: a passive one to drop, or any active one (spec 4.5.4)."""
+        """A segment that only nothing is taken from: a passive one to drop, or any active one (spec 4.7.2)."""
         datas = self.shell.builder.module.datas
         active = [i for i, data in enumerate(datas) if data.mode is SegmentMode.ACTIVE]
         if active and source.one_in(2):

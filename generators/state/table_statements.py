@@ -322,7 +322,7 @@ def init(program: Program, fn: Function, source: ChoiceSource) -> None:
 
 
 def _active_segments(program: Program) -> list[int]:
-    """The segments that were dropped at instantiation (spec 4.5.4): only nothing can come out of them."""
+    """The segments that were dropped at instantiation (spec 4.7.2): only nothing can come out of them."""
     return [i for i, elem in enumerate(program.shell.builder.module.elems) if elem.mode is SegmentMode.ACTIVE]
 
 

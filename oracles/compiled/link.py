@@ -1,4 +1,4 @@
-"""Instantiation and invocation of compiled modules (spec 4.5.4, 4.5.5); everything that happens is an outcome."""
+"""Instantiation and invocation of compiled modules (spec 4.7.2, 4.7.3); everything that happens is an outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instantiation and invocation (spec 4.5.4, 4.5.5 and the embedding, 7.1); everything that happens is an outcome."""
+"""Instantiation and invocation (spec 4.7.2, 4.7.3 and the embedding, 7.1); everything that happens is an outcome."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class _Court:
             if result is not None:
                 return result
         if isinstance(expected.instantiation, Trapped | Threw) and isinstance(seen.instantiation, Trapped | Threw):
-            # spec 4.5.4: a start function that ends so undoes nothing; what it told the host before is all that shows.
+            # spec 4.7.2: a start function that ends so undoes nothing; what it told the host before is all that shows.
             return None if nans is Nans.ANY else self.host_calls(expected, seen)
         complete = len(expected.outcomes) == len(seen.outcomes) == len(self.case.invocations)
         if not (complete and expected.instantiated and seen.instantiated) or nans is Nans.ANY:

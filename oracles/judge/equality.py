@@ -150,7 +150,7 @@ def show(outcome: Outcome) -> str:
         case Rejected():
             return f"refused the module: {outcome.message}"[:300]
         case Unsupported():
-            return f"lacks {outcome.what}"
+            return f"lacks {outcome.what.removeprefix('no ')}"
         case Crashed():
             return f"crashed: {outcome.text.strip().splitlines()[0][:200] if outcome.text.strip() else outcome.signal}"
         case TimedOut():

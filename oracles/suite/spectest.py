@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from oracles.engine import Session
+from oracles.judge.equality import show
 from oracles.suite.wast import Action, BadScript, Command, load, scripts
 from wasm.embedding import (
     Exhausted,
@@ -24,7 +25,6 @@ from wasm.embedding import (
     Threw,
     Trapped,
     Unsupported,
-    outcome_to_json,
 )
 from wasm.traps import TrapKind
 
@@ -171,7 +171,7 @@ def _judge(outcome: Outcome, right: bool, wanted: str) -> tuple[str] | str:
         return (PASSED,)
     if isinstance(outcome, Unsupported):
         return (UNSUPPORTED,)
-    return f"expected {wanted}, got {outcome_to_json(outcome)}"
+    return f"expected {wanted}, got: {show(outcome)}"
 
 
 def _returns(outcome: Outcome, command: Command) -> bool:

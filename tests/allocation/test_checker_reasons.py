@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.machine import (
-    Allocation,
-    Allocations,
-    Edit,
-    MachineEnv,
-    MachineFunc,
-    Move,
-    PReg,
-    ProgPoint,
-    RegClass,
-    SpillSlot,
-)
+from compiler.machine import Allocation, Allocations, Edit, MachineFunc
 from compiler.machine_text import parse_machine
 from compiler.regalloc.checker import blamed, check
-from wasm.valtypes import I32, NumType
-
-R = [PReg(RegClass.INT, hw) for hw in range(4)]
-F = [PReg(RegClass.FLOAT, hw) for hw in range(4)]
-S = [SpillSlot(word) for word in range(6)]
-ENV = MachineEnv({RegClass.INT: tuple(R[:3]), RegClass.FLOAT: tuple(F[:3])}, {RegClass.INT: R[3], RegClass.FLOAT: F[3]})
-
-
-def edit(inst: int, target: Allocation, source: Allocation, type_: NumType = I32, after: int = 0) -> Edit:
-    return Edit(ProgPoint(inst, after), Move(source, target, type_))
+from tests.allocation.by_hand import ENV, R, S, edit
+from wasm.valtypes import I32
 
 
 def reason(func: MachineFunc, rows: list[list[Allocation]], edits: list[Edit] | None = None) -> str:

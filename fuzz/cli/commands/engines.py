@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from typing import Final
 
 from fuzz.cli.asked import asked_engines
@@ -19,6 +20,8 @@ EXAMPLES: Final = (
     "engines doctor wasmtime:winch v8",
     "engines doctor --all",
 )
+
+_INDENT: Final = "    "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,20 +50,29 @@ def run(args: argparse.Namespace) -> int:
 
 def _list() -> int:
     for name in engine_names():
-        first = (adapter(name).__doc__ or "").strip().partition("\n\n")
-        print(f"{name}: {' '.join(first[0].split())}")
-        if first[2]:
-            print(f"    {' '.join(first[2].split())}")
+        what, *more = (adapter(name).__doc__ or "").strip().replace("``", "`").split("\n\n")
+        _print_wrapped(f"{name}: {what}")
+        for paragraph in more:
+            if paragraph.startswith(_INDENT):
+                print(textwrap.indent(paragraph.rstrip(), _INDENT))
+            else:
+                _print_wrapped(paragraph, _INDENT)
     for engine, releases in released().items():
         said = engine if releases.name == engine else f"{releases.name} ({engine})"
-        print(f"releases of {said} at hand: {', '.join(reversed(releases.at_hand())) or 'none'}")
+        _print_wrapped(f"releases of {said} at hand: {', '.join(reversed(releases.at_hand())) or 'none'}")
     for name in engine_names():
         for line in getattr(adapter(name), "builds", tuple)():
             print(f"build of {name} at hand: {line}" if not line.startswith("not") else f"build of {name} {line}")
     for short, full in aliases().items():
         print(f"{short} is {full}")
-    print(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
+    _print_wrapped(f"default engines: {', '.join(canonical(DEFAULT_ENGINES))}")
     return ExitCode.CLEAN
+
+
+def _print_wrapped(paragraph: str, first: str = "") -> None:
+    """Print words, in lines of at most 120 characters that are indented from the second one on."""
+    wrapper = textwrap.TextWrapper(120, first, _INDENT, break_long_words=False, break_on_hyphens=False)
+    print(wrapper.fill(" ".join(paragraph.split())))
 
 
 def _install(text: str) -> int:

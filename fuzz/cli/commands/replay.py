@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from fuzz.trial.limits import limits_for
 from oracles.engine import EngineUnavailable, UsageError, open_engine
 from oracles.judge.verdict import Disagree
 from oracles.suite.spectest import run_suite
+from oracles.suite.wast import need_tool
 
 EXAMPLES: Final = (
     "replay reports/NIGHT/findings/NAME",
@@ -134,12 +136,15 @@ def _script(asked: Asked, args: argparse.Namespace) -> ExitCode:
     """A script's modules and assertions on each engine; what it asserts is what to hold them against."""
     codes = []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(asked.piece.name).with_suffix(".wast").name
+        name = Path(asked.piece.name)
+        path = Path(folder) / name.with_suffix(".wast").name
         path.write_bytes(asked.piece.script or b"")
+        need_tool(path)
         for id in asked.engines:
             try:
                 engine = open_engine(id, asked.limits, args.offline)
-                bad = print_suite(run_suite([path], engine.open_script), id, args.json, sys.stdout)
+                results = (replace(result, path=name) for result in run_suite([path], engine.open_script))
+                bad = print_suite(results, id, args.json, sys.stdout)
                 codes.append(ExitCode.FINDINGS if bad else ExitCode.CLEAN)
                 engine.close()
             except (EngineUnavailable, UsageError) as error:

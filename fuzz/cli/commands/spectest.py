@@ -14,7 +14,7 @@ from fuzz.records.exit_code import ExitCode
 from fuzz.report.suite import print_suite
 from oracles.engine import UsageError, open_engine
 from oracles.suite.spectest import run_suite
-from oracles.suite.wast import scripts
+from oracles.suite.wast import need_tool, scripts
 
 EXAMPLES: Final = (
     "spectest spec/test/core --engine wasmtime:winch",
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the official suite through one engine."""
     path = _inside(args.path or _suite())
+    need_tool(path)
     engine = open_engine(asked_engines([args.engine], args.offline)[0], offline=args.offline)
     try:
         bad = print_suite(run_suite([path], engine.open_script), str(engine.id), args.json, sys.stdout)

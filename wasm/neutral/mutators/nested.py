@@ -12,7 +12,6 @@ from wasm.module import Module
 from wasm.neutral.draws import Draws, pick, some
 from wasm.neutral.facts import Facts
 from wasm.neutral.func_code import END, FuncCode, in_functions, never, raised
-from wasm.valtypes import ValType
 
 WEIGHT: Final = 2
 _MOST: Final = 4
@@ -24,9 +23,7 @@ def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa
 
 
 def _edited(code: FuncCode, draws: Draws) -> bool:
-    pieces: list[tuple[int, int, ValType | None]] = [*code.spans.spans]
-    pieces += [(start, end, None) for start, end in code.spans.statements]
-    fitting = [one for one in pieces if code.plain(one[0], one[1])]
+    fitting = [one for one in code.pieces() if code.plain(one[0], one[1])]
     for start, end, type_ in some(draws, fitting, _MOST):
         inside = raised(code.body[start:end])
         if inside is None:

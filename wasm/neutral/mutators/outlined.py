@@ -31,9 +31,7 @@ def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:  # noqa
 
 
 def _edited(code: FuncCode, draws: Draws) -> bool:
-    pieces: list[tuple[int, int, ValType | None]] = [one for one in code.spans.spans if one[1] - one[0] > 1]
-    pieces += [(start, end, None) for start, end in code.spans.statements]
-    fitting = [one for one in pieces if _fits(code, one[0], one[1])]
+    fitting = [one for one in code.pieces(least=2) if _fits(code, one[0], one[1])]
     # Long pieces are few, and short ones stand inside them.
     fitting.sort(key=lambda one: one[0] - one[1])
     for start, end, type_ in some(draws, fitting[: 2 + len(fitting) // 2], _MOST):

@@ -30,9 +30,11 @@ def mutate(module: Module, draws: Draws, facts: Facts) -> Module | None:
 
 
 def _edited(code: FuncCode, draws: Draws, facts: Facts) -> bool:
-    pieces: list[tuple[int, int, ValType | None]] = [one for one in code.spans.spans if one[1] - one[0] > 1]
-    pieces += [(start, end, None) for start, end in code.spans.statements]
-    fitting = [one for one in pieces if one[1] - one[0] <= _LONGEST and code.plain(one[0], one[1]) and _read(code, one)]
+    fitting = [
+        one
+        for one in code.pieces(least=2)
+        if one[1] - one[0] <= _LONGEST and code.plain(one[0], one[1]) and _read(code, one)
+    ]
     chosen = some(draws, fitting, _MOST)
     seen = facts([(code.number, start) for start, _, _ in chosen]) or {}
     for start, end, type_ in chosen:
