@@ -34,8 +34,8 @@ SAFE_FLAGS: Final = re.compile(
 )
 """V8's own flags about code. Node has others, which load modules, run text or listen for a debugger."""
 COMMON: Final = ("--single-threaded", "--expose-gc", "--no-warnings")
-_EMULATED: Final = ("--wasm-enforce-bounds-checks",)
-"""Without it V8 reserves 10 GiB for each memory, which costs an emulator more than all the rest."""
+_EMULATED: Final = ("--disable-wasm-trap-handler",)
+"""Of node's. Without it V8 reserves 10 GiB for each memory, which costs an emulator more than all the rest."""
 RELEASES: Final = released("node")
 CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS), "v8:target=aarch64+turbofan")
 CONFIGURATIONS: Final = ("v8:target=aarch64", "v8:target=aarch64+liftoff")

@@ -103,6 +103,8 @@ PARTS: Final = ("compile", "instantiate", "invoke", "state")
 """What a case's CPU time is accounted to."""
 ACTING: Final = "a host that collects, grows, writes or calls back through a table"
 """What a case needs whose imports have acts (``wasm.hostmix``)."""
+SEVERAL: Final = "several items as imports of the same names"
+"""What a case needs that imports an item twice, at types that do not go together."""
 LINKING: Final = "modules that are instantiated before its own"
 """What a case needs that has any (``Case.before``)."""
 TABLE_LIMIT: Final = 1000
@@ -180,8 +182,20 @@ class Flavour:
     a direct call."""
     links: bool = False
     """It instantiates the modules that come before a case's own (``Case.before``)."""
+    one_by_name: bool = False
+    """Of imports that share both names all get the last one's item: a case where they are to be several is not put to
+    the worker."""
     direct: bool = False
     """Whatever the host can carry is called directly: calls from module to module are known to go wrong."""
+
+
+def shares_names(interface: Interface, plan: ImportPlan) -> bool:
+    """Whether two imports share both names and are different items."""
+    items: dict[tuple[str, str], int] = {}
+    for item, source in zip(interface.imports, plan.sources, strict=True):
+        if items.setdefault((item.module, item.name), source.same) != source.same:
+            return True
+    return False
 
 
 def prepare_call(
@@ -254,6 +268,8 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
             plan = plan_linked(interface, flavour.host_kinds, earlier.names)
         if plan.active and not flavour.acts:
             raise NoImport(ACTING)
+        if flavour.one_by_name and shares_names(interface, plan):
+            raise NoImport(SEVERAL)
         ready = ready_module(interface, plan, flavour.by_name)
     except NoImport as error:
         return Request(b"", None, None, (), refused=Unsupported(str(error)))

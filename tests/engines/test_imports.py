@@ -7,7 +7,7 @@ import pytest
 from oracles.engine import Engine, open_engine
 from oracles.remote.imports import SCRIPT_KINDS, plan_imports
 from oracles.remote.interface import read_interface
-from oracles.remote.protocol import ACTING
+from oracles.remote.protocol import ACTING, SEVERAL
 from tests.engines.conftest import Wat, run
 from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Observation, Returned, Threw, Trapped, Unsupported, Value
@@ -143,12 +143,16 @@ def test_the_log_keeps_a_thousand_calls_in_order(engine: Engine, wat: Wat) -> No
 
 
 def test_an_import_with_the_same_names_and_type_is_the_same_item(engine: Engine, wat: Wat) -> None:
+    """GraalWasm has one item for all of one name (docs/found/graalwasm.md)."""
     text = """(module (import "env" "g" (global $a (mut i64))) (import "env" "g" (global $b (mut i64)))
       (import "env" "x" (func $x (result i32))) (import "env" "x" (func $y (result i64)))
       (func (export "f") (result i64 i32 i64)
         (global.set $a (i64.const 9)) (global.get $b) (call $x) (call $y)))"""
     case = wat(text, Invocation("f"))
     observation = seen(engine, case)
+    if observation.instantiation == Unsupported(SEVERAL):
+        assert engine.id.name == "graalwasm"
+        pytest.skip(SEVERAL)
     same(observation, reference(case))
     got = observation.outcomes[0]
     assert isinstance(got, Returned)
