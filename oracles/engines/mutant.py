@@ -41,6 +41,11 @@ def within(id: EngineId) -> EngineId:
     return _parts(id)[1]
 
 
+def behind(id: EngineId) -> str:
+    """The id of the engine that runs the mutants, which need not be here; that of ``id`` itself if it has none."""
+    return id.command.partition(" of ")[2].strip() or str(id)
+
+
 def _parts(id: EngineId) -> tuple[int, EngineId]:
     form = _FORM.fullmatch(id.command)
     if form is None:
