@@ -29,9 +29,9 @@ def bisect_builds(
 ) -> Bisected:
     """Search ``builds``, oldest first, with a command that is split into words as a shell would.
 
-    In its words ``{case}`` stands for a file with the case's content (of a case of several modules that of ``{calls}``),
-    ``{calls}`` for a JSON file with the case and its calls, ``{build}`` for the build's name; without ``{case}`` the file
-    is the last word. Raises ``NoCommand``, and ``EngineUnavailable`` where the command ends the search.
+    In its words ``{case}`` stands for a file with the case's content (of a case of several modules: as ``{calls}``),
+    ``{calls}`` for a JSON file with the case and its calls, ``{build}`` for the build's name; without ``{case}`` the
+    file is the last word. Raises ``NoCommand``, and ``EngineUnavailable`` where the command ends the search.
     """
     words, told, start = command_words(command), watcher or Nobody(), time.monotonic()
     if not any("{case}" in word for word in words):
