@@ -30,7 +30,6 @@ from typing import Any, Final
 from fuzz.records.finding import Signature
 from fuzz.records.regular_file import read_regular
 from oracles.engine import EngineId, UsageError
-from oracles.engines.mutant import NAME as MUTANT
 from oracles.engines.mutant import behind
 from wasm.errors import UserError
 
@@ -65,9 +64,7 @@ class Known:
 
     def covers(self, engine: str, version: str) -> bool:
         """Whether an engine (its canonical id) at a release is one that this entry speaks of."""
-        id = EngineId.read(engine)
-        if id.name == MUTANT:
-            id = EngineId.read(behind(id))  # whatever is wrong there is wrong with that engine
+        id = behind(engine)  # whatever is wrong with mutants on an engine is wrong with that engine
         fits = any(name == id.name and wanted <= set(id.settings) for name, wanted in self.engines)
         return (fits or not self.engines) and all(_holds(clause, _release(version)) for clause in self.versions)
 
