@@ -146,10 +146,16 @@ class Case:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Case:
-        """Read ``to_json``'s form. Raises ``ValueError`` for a version that this release does not know."""
+        """Read ``to_json``'s form. Raises ``ValueError`` for a version that this release does not know, and for modules
+        before it that are no pairs of texts."""
         if data.get("version") not in (CASE_VERSION, LINKED_VERSION):
             known = f"{CASE_VERSION} and {LINKED_VERSION}"
             raise ValueError(f"case version {data.get('version')!r}: this release reads versions {known}")
+        before = data.get("before", [])
+        if not isinstance(before, list) or not all(
+            isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair) for pair in before
+        ):
+            raise ValueError("before is a list of pairs, each of a module's name and its bytes in base64")
         return Case(
             content=base64.b64decode(data["content"]),
             invocations=tuple(map(Invocation.from_json, data["invocations"])),
@@ -158,5 +164,5 @@ class Case:
             sites=tuple(CallSite(*row) for row in data["sites"]),
             labels=frozenset(data["labels"]),
             provenance=Provenance(**data["provenance"]),
-            before=tuple((name, base64.b64decode(content)) for name, content in data.get("before", ())),
+            before=tuple((name, base64.b64decode(content)) for name, content in before),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +18,14 @@ from fuzz.records.markdown_text import code, markdown
 from fuzz.records.printable import text_lines
 from fuzz.records.strip import Strip
 from fuzz.records.strip_text import words
-from oracles.engine import EngineId
+from oracles.engines.mutant import behind, number_of
 from oracles.judge.equality import show
+from oracles.mutants import MutatorFault, mutant_of
 from wasm.case import Case, CaseKind
 
 EXECUTABLE: Final = frozenset({"repro.sh"})
 _OURS: Final = re.compile(
-    r"(case|original|before-\d+|(original-)?module-\d+)\.(wasm|bin|mach|wat|wast)|finding\.json|README\.md|repro\.sh"
+    r"(case|original|before-\d+|mutant-\d+|(original-)?module-\d+)\.(wasm|bin|mach|wat|wast)|finding\.json|README\.md|repro\.sh"
 )
 """What ``files`` writes: no longer there is what a smaller case has no use for."""
 _README: Final = "README.md"
@@ -81,11 +83,26 @@ def files(finding: Finding, known: Sequence[Strip] = ()) -> dict[str, bytes]:
     for number, earlier in enumerate(finding.before, 1):
         found[f"before-{number:02}{earlier.kind.suffix}"] = earlier.content
         found[f"before-{number:02}.wat"] = to_wat(earlier.content).encode()
+    for number, mutant in _mutants(finding).items():
+        found[f"mutant-{number:02}.wasm"] = mutant
+        found[f"mutant-{number:02}.wat"] = to_wat(mutant).encode()
     if finding.minimized is not None:
         found[f"original{case.kind.suffix}"] = finding.case.content
         for number, (_, module) in enumerate(finding.case.before, 1):
             found[f"original-{module_file(number)}"] = module
     return found
+
+
+def _mutants(finding: Finding) -> dict[int, bytes]:
+    """What engines that run mutants of the case were given in its place, by the mutant's number."""
+    numbers = {number_of(dissent.engine) for dissent in finding.verdict.dissents} - {0}
+    made = {}
+    for number in sorted(numbers):
+        with suppress(MutatorFault):
+            mutant = mutant_of(finding.best, number)
+            if mutant is not None:
+                made[number] = mutant.case.content
+    return made
 
 
 def module_file(number: int, suffix: str = "wasm") -> str:
@@ -168,11 +185,13 @@ def _files(finding: Finding, content: str, case: Case) -> list[str]:
     size = f"{case.size} bytes"
     if finding.minimized is not None:
         size += f", minimized from {finding.case.size} (`original{case.kind.suffix}`)"
-    engines = [EngineId.read(run.engine) for run in finding.runs]
+    engines = [behind(run.engine) for run in finding.runs]
     trust = " --trust" if any(id.unreleased or id.command for id in engines) else ""
     forms = "" if case.kind is CaseKind.MACHINE else "; `case.wat` its text; `case.wast` with assertions"
+    mutants = [f"- `mutant-{n:02}.wasm`: what `mutant:{n} of ...` runs in the case's place" for n in _mutants(finding)]
     return [
         f"- `{content}`: the case ({size}){forms}",
+        *mutants,
         "- `repro.sh`: the dissenting engines' own command lines",
         f"- `fuzz replay .{trust}`: every engine of this finding side by side",
     ]

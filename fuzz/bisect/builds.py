@@ -29,9 +29,9 @@ def bisect_builds(
 ) -> Bisected:
     """Search ``builds``, oldest first, with a command that is split into words as a shell would.
 
-    In its words ``{case}`` stands for a file with the case's content, ``{calls}`` for a JSON file with the case and its
-    calls, ``{build}`` for the build's name; without ``{case}`` the file is the last word. Raises ``NoCommand``, and
-    ``EngineUnavailable`` where the command ends the search.
+    In its words ``{case}`` stands for a file with the case's content (of a case of several modules: as ``{calls}``),
+    ``{calls}`` for a JSON file with the case and its calls, ``{build}`` for the build's name; without ``{case}`` the
+    file is the last word. Raises ``NoCommand``, and ``EngineUnavailable`` where the command ends the search.
     """
     words, told, start = command_words(command), watcher or Nobody(), time.monotonic()
     if not any("{case}" in word for word in words):
@@ -39,9 +39,12 @@ def bisect_builds(
     names = list(dict.fromkeys(builds)) or [ONE]
     search = Search(names)
     with tempfile.TemporaryDirectory(prefix="bisect-") as folder:
-        case, calls = Path(folder, f"case{question.case.kind.suffix}"), Path(folder, "calls.json")
-        case.write_bytes(question.case.content)
+        calls = Path(folder, "calls.json")
         calls.write_text(json.dumps(question.case.to_json()) + "\n", encoding="utf-8")
+        # As for a command that says what is interesting (fuzz.reduce.predicate).
+        case = calls if question.case.before else Path(folder, f"case{question.case.kind.suffix}")
+        if case is not calls:
+            case.write_bytes(question.case.content)
 
         def ask_each(wanted: Sequence[str]) -> Iterator[tuple[str, Answer]]:
             for build in wanted:

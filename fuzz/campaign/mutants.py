@@ -25,10 +25,12 @@ def mutant_trial(benches: Benches, trial: Trial, number: int, stats: Stats, by_m
     known, bench = known_to_reference(trial), benches.current
     if known and not by_mutants:
         shown = bench.run(mutant.case)
-        account_mutant(stats, shown.observations, shown.verdict)
+        account_mutant(stats, shown.observations, shown.silent, shown.verdict)
         return shown
     pair = against_itself(bench, trial, mutant.case)
-    account_mutant(stats, pair.observations, None)
+    account_mutant(stats, pair.observations, pair.silent)
+    if by_mutants:
+        stats.poisons.update(poison.reason for every in pair.poisons.values() for poison in every)
     if not pair.dissents:
         return None
     stats.disagreements += 1

@@ -43,7 +43,7 @@ from fuzz.records.history import Ending, Minimization, Series, SetAside, Sightin
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import RUNS_NOTHING
 from fuzz.triage.signature import split
-from fuzz.trial.account import account
+from fuzz.trial.account import account, account_judge
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
 from fuzz.trial.parts import wrong_parts
@@ -135,7 +135,7 @@ class _Slot:
                 case = self.make(target, series.seed, index, stats, avoid)
                 self.benches.for_case(number)
                 trial = self.run(case)
-                account(stats, trial)
+                account(stats, trial, not self.plan.by_mutants)
                 stats.target_cpu[target] = stats.target_cpu.get(target, 0.0) + self._spent(stats) - began
                 if self.feedback is not None:
                     self.feedback.consider(case)
@@ -206,11 +206,15 @@ class _Slot:
         """``suspect``, for what a trial shows and what its mutants do."""
         if not self.plan.by_mutants:
             self.suspect(trial, series, number, stats, noted, only)
+        tally = Stats()
         for which in range(1, self.plan.mutants + 1):
             self.benches.for_case(number)
-            suspicious = mutant_trial(self.benches, trial, which, stats, self.plan.by_mutants)
+            suspicious = mutant_trial(self.benches, trial, which, tally, self.plan.by_mutants)
             if suspicious is not None:
                 self.suspect(suspicious, series, number, stats, noted, only)
+        if self.plan.by_mutants:
+            account_judge(tally, trial)
+        stats.add(tally)
 
     def time(self, trial: Trial, series: Series, number: int, stats: Stats) -> None:
         """Send what an engine compiles for too long, where that is asked for. It is no disagreement: nothing of it is

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from fuzz.campaign.shards import Shard
 
 MOST_JOBS: Final = 1024
+MOST_MUTANTS: Final = 100
+"""Of one case: other cases show more than more mutants of the same."""
 _LARGEST: Final = 1 << 63
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -45,6 +47,14 @@ def jobs(text: str) -> int:
     number = _number(text, 1)
     if number > MOST_JOBS:
         raise argparse.ArgumentTypeError(f"{text} are too many: {MOST_JOBS} at most")
+    return number
+
+
+def mutants(text: str) -> int:
+    """How many neutral mutants of each case: no case is done before all of them are."""
+    number = _number(text, 0)
+    if number > MOST_MUTANTS:
+        raise argparse.ArgumentTypeError(f"{text} are too many: {MOST_MUTANTS} at most")
     return number
 
 

@@ -77,8 +77,8 @@ def _asked(args: argparse.Namespace, piece: Piece) -> Asked:
         engines = pinned(piece.finding)
     else:
         engines = canonical(default_engines((piece.case.kind if piece.case else CaseKind.WASM,)))
-    content = piece.case.content if piece.case is not None else piece.script or b""
-    return Asked(piece, tuple(engines), limits_for(len(content), args.cpu, args.memory, args.wall))
+    size = piece.case.size if piece.case is not None else len(piece.script or b"")
+    return Asked(piece, tuple(engines), limits_for(size, args.cpu, args.memory, args.wall))
 
 
 def _tell(piece: Piece) -> None:

@@ -29,3 +29,11 @@ def chosen_targets(text: str, engines: Sequence[str]) -> tuple[str, ...]:
 
 def _runs(kind: CaseKind, engines: Sequence[str]) -> bool:
     return not engines or any(kind in kinds_of(EngineId.read(engine).name) for engine in engines)
+
+
+def need_mutants(targets: Sequence[str]) -> None:
+    """Raises ``UsageError`` if no target has cases of which there are neutral mutants."""
+    if all(kind_of(name) is not CaseKind.WASM for name in targets):
+        raise UsageError(
+            f"only cases that are run have neutral mutants, and none of {', '.join(targets)} is: add mixed"
+        )

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from fuzz.archive.report_files import format_names
 from fuzz.campaign.shards import Shard
-from fuzz.cli.arguments import MOST_JOBS, duration
+from fuzz.cli.arguments import MOST_JOBS, MOST_MUTANTS, duration
 from fuzz.cli.asked import asked_engines
-from fuzz.cli.chosen import ALL, chosen_targets
+from fuzz.cli.chosen import ALL, chosen_targets, need_mutants
 from fuzz.cli.names import one_of
 from fuzz.night.settings import Night, shares
 from fuzz.records.printable import one_line
@@ -61,8 +61,12 @@ explain = false                       # "10m", or true for a twentieth of time: 
 #steer = true                         # make most cases without what known causes need
 #allot = true                         # of all targets, give more turns to those that find something new
 
+#mutants = 2                          # neutral mutants of each case, run beside it (docs/mutants.md)
+#judge = "reference"                  # "itself": each engine against itself, by mutants alone
+#slow = false                         # find what takes long to compile, too (docs/slow.md)
+
 #known = ["corpus/known/wasmtime.toml"]   # files of known issues, which are not new
-#fail_on = "new"                      # "any": exit with 1 for causes of earlier nights too
+#fail_on = "new"                      # "any": exit with 1 for causes of earlier nights too; "slow": for slow ones
 
 #seeds = "corpus/all"                 # a corpus that target mutate starts from (fuzz corpus)
 #corpus = "corpus/night"              # where the smallest case of each cause is added
@@ -133,8 +137,11 @@ KEYS: Final[Mapping[str, _Key]] = {
     "examples": _COUNT,
     "steer": _BOOL,
     "allot": _BOOL,
+    "mutants": _Key(_within(0, MOST_MUTANTS), f"a number from 0 to {MOST_MUTANTS}"),
+    "judge": _Key(lambda value: value in ("reference", "itself"), '"reference" or "itself"'),
+    "slow": _BOOL,
     "known": _Key(lambda value: value == [] or _texts(value), 'a list of files, as ["known.toml"]'),
-    "fail_on": _Key(lambda value: value in ("new", "any"), '"new" or "any"'),
+    "fail_on": _Key(lambda value: value in ("new", "any", "slow"), '"new", "any" or "slow"'),
     "seeds": _TEXT,
     "corpus": _TEXT,
     "reports": _Key(lambda value: value == [] or _texts(value), 'a list of formats, as ["html", "junit"]'),
@@ -172,6 +179,10 @@ def read_night(path: Path) -> Night:
         steer=data.get("steer", True),
         allot=data.get("targets", ALL) in (ALL, [ALL]) and data.get("allot", True),
         fail_on_any=data.get("fail_on") == "any",
+        fail_on_slow=data.get("fail_on") == "slow",
+        mutants=data.get("mutants", 0),
+        by_mutants=data.get("judge") == "itself",
+        slow=data.get("slow", False),
         offline=offline,
         known=tuple(home / name for name in data.get("known", [])),
         seeds=home / data["seeds"] if "seeds" in data else None,
@@ -184,6 +195,12 @@ def read_night(path: Path) -> Night:
         raise UsageError(f"{path}: seeds is {night.seeds}, and there is no such folder: fuzz corpus makes one")
     if night.shard is not None and night.seed is None:
         raise UsageError(f"{path}: shard needs seed: all shards are parts of one series")
+    if night.by_mutants and not night.mutants:
+        raise UsageError(f"{path}: judge needs mutants: mutants = 3")
+    if night.by_mutants:
+        _at(path, lambda: need_mutants(targets))
+    if night.fail_on_slow and not night.slow:
+        raise UsageError(f"{path}: fail_on needs slow = true: without it nobody looks at times")
     _at(path, lambda: shares(night))
     return night
 

@@ -69,7 +69,10 @@ def run_night(
             )
         version = version_of(night.targets)
         series = Series(night.targets, _seed(night, archive, version), version)
-        plan = Plan(night.engines, series, offline=night.offline, seeds=night.seeds, opener=opener)
+        plan = Plan(
+            night.engines, series, offline=night.offline, seeds=night.seeds, opener=opener,
+            mutants=night.mutants, by_mutants=night.by_mutants, slow=night.slow,
+        )  # fmt: skip
         told = Told(Campaign(plan, _settings(night, ends, started), archive, issues, observer).run(), done, left)
         if night.explain and not told.summary.interrupted:
             over = started + ends.explaining
@@ -115,6 +118,7 @@ def _settings(night: Night, ends: Shares, started: float) -> Settings:
         steer=night.steer,
         allot=night.allot,
         fail_on_any=night.fail_on_any,
+        fail_on_slow=night.fail_on_slow,
         shard=night.shard,
         bisect_seconds=night.bisect,
         stop_at=started + ends.minimizing - LAST_WORDS - 1.0,

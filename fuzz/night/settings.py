@@ -26,7 +26,8 @@ class Night:
 
     ``targets`` are those of a ``Series``. ``known`` are files. ``seeds`` is a corpus that ``mutate`` starts from,
     ``corpus`` the one that minimized causes are added to. ``reports`` names formats, written to ``out/report``. Of a
-    ``shard`` only its part of the cases is run, as of ``fuzz run --shard``.
+    ``shard`` only its part of the cases is run, as of ``fuzz run --shard``. ``mutants``, ``by_mutants`` and ``slow``
+    are those of a ``Plan``.
     """
 
     out: Path
@@ -44,6 +45,10 @@ class Night:
     steer: bool = True
     allot: bool = False
     fail_on_any: bool = False
+    fail_on_slow: bool = False
+    mutants: int = 0
+    by_mutants: bool = False
+    slow: bool = False
     offline: bool = False
     known: tuple[Path, ...] = ()
     seeds: Path | None = None

@@ -16,11 +16,11 @@ class Stats(Sums):
     """Counts over cases.
 
     ``cases`` were generated and run by the reference; ``mutants`` of them were run beside (docs/mutants.md), and count
-    in ``disagreements``, ``poisons``, ``engine_cases`` and ``engine_cpu`` and nowhere else. ``wide_cases`` have a call
-    site with more than 20 values, ``many_operands`` one with 240 operands or more. ``passed_site`` cases executed the
-    instruction that uses the last result of a site, ``wide_passed_site`` of a wide one. In ``nan_cases`` the bits of a
-    free NaN decided something. On ``compared`` cases some engine had a vote that counted; ``engine_silent`` has each
-    engine's cases without one.
+    in ``disagreements``, ``poisons``, ``engine_cases``, ``engine_silent`` and ``engine_cpu`` and nowhere else.
+    ``wide_cases`` have a call site with more than 20 values, ``many_operands`` one with 240 operands or more.
+    ``passed_site`` cases executed the instruction that uses the last result of a site, ``wide_passed_site`` of a wide
+    one. In ``nan_cases`` the bits of a free NaN decided something. On ``compared`` cases some engine had a vote that
+    counted; ``engine_silent`` has each engine's cases without one.
     ``outcomes`` counts how the reference's invocations ended, ``poisons`` votes that did not count, by reason,
     ``discarded`` cases that were not run, by reason, ``shapes`` the sizes of call sites by range, and
     ``operands_by_kind`` cases by ``kind:operands`` around the limits (240 to 260 operands).

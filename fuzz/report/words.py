@@ -68,6 +68,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         each += f", {silent} not compared" if silent else ""
         yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
     yield f"  fuzz itself: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
+    if stats.mutants:
+        yield f"  {stats.mutants} neutral mutants of the cases were run beside them"
     yield from (f"  {note}" for note in summary.notes)
     yield from _reached(summary)
     yield from _findings(summary)

@@ -30,6 +30,7 @@ from typing import Any, Final
 from fuzz.records.finding import Signature
 from fuzz.records.regular_file import read_regular
 from oracles.engine import EngineId, UsageError
+from oracles.engines.mutant import behind
 from wasm.errors import UserError
 
 _FIELDS: Final = {
@@ -63,7 +64,7 @@ class Known:
 
     def covers(self, engine: str, version: str) -> bool:
         """Whether an engine (its canonical id) at a release is one that this entry speaks of."""
-        id = EngineId.read(engine)
+        id = behind(engine)  # whatever is wrong with mutants on an engine is wrong with that engine
         fits = any(name == id.name and wanted <= set(id.settings) for name, wanted in self.engines)
         return (fits or not self.engines) and all(_holds(clause, _release(version)) for clause in self.versions)
 
@@ -188,6 +189,8 @@ def _entry(path: Path, number: int, table: Any) -> Known:
     ):
         text = "every field is a string, but for expires (a date), opcodes (strings) and engine (one or several)"
         raise KnownFileError(f"{where}: {text}")
+    if "engine" in table and not engines:
+        raise KnownFileError(f"{where}: engine names none: leave it out for any")
     return Known(
         id=table["id"],
         link=table["link"],

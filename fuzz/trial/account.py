@@ -27,8 +27,8 @@ _SAMPLE_STEPS: Final = 200_000
 """Counting stops here: a case that runs on has long shown what it executes."""
 
 
-def account(stats: Stats, trial: Trial) -> None:
-    """Add one trial to the counts."""
+def account(stats: Stats, trial: Trial, judged: bool = True) -> None:
+    """Add one trial to the counts; not ``judged``, nobody has said anything about it: see ``account_judge``."""
     case, seen = trial.case, trial.reference
     stats.cases += 1
     stats.targets[case.provenance.target] += 1
@@ -40,24 +40,38 @@ def account(stats: Stats, trial: Trial) -> None:
     stats.outcomes.update(endings)
     target_yield(stats.of(case.provenance.target), case, passed, endings)
     stats.nan_cases += seen.notes is not None and seen.notes.nan_observed_at is not None
-    stats.disagreements += isinstance(trial.verdict, Disagree)
-    for poison in trial.verdict.poisons:
-        stats.poisons[poison.reason] += 1
-    stats.engine_silent.update(trial.silent)
-    stats.compared += trial.compared
+    if judged:
+        stats.disagreements += isinstance(trial.verdict, Disagree)
+        for poison in trial.verdict.poisons:
+            stats.poisons[poison.reason] += 1
+        stats.engine_silent.update(trial.silent)
+        stats.compared += trial.compared
     stats.engine_cases[REFERENCE] += 1
     _spent(stats, trial.observations)
 
 
-def account_mutant(stats: Stats, observations: Iterable[Observation], verdict: Verdict | None) -> None:
-    """Add a mutant of a case to the counts; the verdict of one that the reference ran as well."""
+def account_mutant(
+    stats: Stats, observations: Iterable[Observation], silent: Iterable[str], verdict: Verdict | None = None
+) -> None:
+    """Add a mutant of a case to the counts, the engines that had no vote on it, and the verdict of one that the
+    reference ran as well."""
     stats.mutants += 1
+    stats.engine_silent.update(silent)
     _spent(stats, observations)
     if verdict is not None:
         stats.engine_cases[REFERENCE] += 1
         stats.disagreements += isinstance(verdict, Disagree)
         for poison in verdict.poisons:
             stats.poisons[poison.reason] += 1
+
+
+def account_judge(stats: Stats, trial: Trial) -> None:
+    """Add to the counts of a trial's mutants who was compared by them: an engine that was not with any of them had no
+    vote on the case either."""
+    engines = {seen.engine for seen in trial.observations}
+    silent = {name for name in engines if stats.engine_silent[name] >= stats.engine_cases[name]}
+    stats.engine_silent.update(silent)
+    stats.compared += len(silent) < len(engines)
 
 
 def _spent(stats: Stats, observations: Iterable[Observation]) -> None:
@@ -107,7 +121,9 @@ def sample(counts: TargetYield, case: Case) -> None:
     run_case(case, module, Budget(steps=_SAMPLE_STEPS), counts=executed)
     counts.sampled += 1
     counts.measured.update(f"{name} {size_range(size)}" for name, size in measure(module).items())
-    counts.generated.update({op.name for func in module.funcs for op, _ in func.body})
+    for one in (module, *(load(content) for _, content in case.before)):
+        if not isinstance(one, Observation):
+            counts.generated.update({op.name for func in one.funcs for op, _ in func.body})
     counts.executed.update(op.name for op in executed)
     counts.executed_features.update({op.feature.value for op in executed if op.feature is not None})
 

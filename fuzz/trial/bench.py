@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from fuzz import VERSION
 from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, Pending, open_engine
 from oracles.engines.interpreter import budget_of, left_in_memory
+from oracles.engines.mutant import behind
 from oracles.interpreter import run_case
 from oracles.judge.compare import Fetch, judge
 from oracles.judge.verdict import Verdict
@@ -194,7 +195,7 @@ class Bench:
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the engines' builds, a line each."""
-        lines = {f"{EngineId.parse(name).name}: {note}" for name, seat in self.seats.items() for note in seat.notes}
+        lines = {f"{behind(name).name}: {note}" for name, seat in self.seats.items() for note in seat.notes}
         return tuple(sorted(lines))
 
     def release(self, engine: str) -> str:

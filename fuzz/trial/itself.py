@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from fuzz.trial.bench import Bench, Trial
@@ -12,7 +12,7 @@ from oracles.engines.mutant import id_of
 from oracles.interpreter import run_case
 from oracles.judge.compare import Fetch
 from oracles.judge.itself import answered, judge_itself
-from oracles.judge.verdict import Disagree, Dissent
+from oracles.judge.verdict import Disagree, Dissent, Poison
 from oracles.judge.vote import Voter
 from oracles.reference import REFERENCE
 from wasm.case import Case
@@ -26,12 +26,18 @@ BOTH_RIGHT: Final = "a mutant differs, both are right"
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A trial of a case, what engines did with a mutant of it, and by engine how that differs (``Dissent.engine`` is
-    the one that runs mutants) where it does."""
+    the one that runs mutants) where it does. ``poisons`` has by engine why votes do not count, if there is a reason."""
 
     trial: Trial
     mutant: Case
     observations: tuple[Observation, ...]
     dissents: Mapping[str, Dissent]
+    poisons: Mapping[str, tuple[Poison, ...]] = field(default_factory=dict)
+
+    @property
+    def silent(self) -> frozenset[str]:
+        """Engines of which nothing was compared."""
+        return frozenset(name for name, every in self.poisons.items() if any(one.start < 0 for one in every))
 
 
 def against_itself(bench: Bench, trial: Trial, mutant: Case, only: Collection[str] | None = None) -> Pair:
@@ -40,16 +46,18 @@ def against_itself(bench: Bench, trial: Trial, mutant: Case, only: Collection[st
     own = {seen.engine: seen for seen in trial.observations if only is None or seen.engine in only}
     seen = bench.observe(mutant, own)
     number = mutant.provenance.mutant
-    dissents = {}
+    dissents, poisons = {}, {}
     for one in seen:
         told = replace(one, engine=id_of(one.engine, number))
         verdict = judge_itself(
             trial.case, own[one.engine], told, trial.reference, bench.seats[one.engine].voter, bench.limits.steps,
             _fetcher(bench, one.engine, trial.case, mutant),
         )  # fmt: skip
+        if verdict.poisons:
+            poisons[one.engine] = verdict.poisons
         if isinstance(verdict, Disagree):
             dissents[one.engine] = verdict.dissents[0]
-    return Pair(trial, mutant, seen, dissents)
+    return Pair(trial, mutant, seen, dissents, poisons)
 
 
 def reference_itself(bench: Bench, trial: Trial, mutant: Case) -> Pair:

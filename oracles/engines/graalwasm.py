@@ -52,4 +52,8 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
             raise EngineUnavailable(f"{id}: GraalWasm {hello['host']} was loaded instead")
         return version, ("in GraalJS, interpreted",)
 
-    return WorkerEngine(id, Worker(Launch(argv), Flavour(SCRIPT_KINDS, False, links=True, one_by_name=True), "graalwasm", loaded), limits)
+    return WorkerEngine(
+        id,
+        Worker(Launch(argv), Flavour(SCRIPT_KINDS, False, links=True, one_by_name=True), "graalwasm", loaded),
+        limits,
+    )

@@ -39,8 +39,6 @@ TIERS: Final = {
 }
 COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 """Code is compiled when it is asked for, so that a case takes the same way each time."""
-_EMULATED: Final = {"useWasmFastMemory": "0"}
-"""Otherwise it reserves gigabytes for each memory, which costs an emulator more than all the rest."""
 _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
 RELEASES: Final = released("bun")
@@ -118,8 +116,6 @@ def shell(id: EngineId, features: Collection[str]) -> Shell:
     tier = tier_of(id, TIERS)
     options = {name: value for feature in features for name, value in _WHERE_KNOWN.get(feature, {}).items()}
     options |= {**COMMON, **TIERS.get(tier, {})}
-    if id.get(TARGET):
-        options |= _EMULATED
     options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
     if _RANGE in options:
         options[_RANGE] = options[_RANGE].replace("-", ":")

@@ -41,6 +41,20 @@ def within(id: EngineId) -> EngineId:
     return _parts(id)[1]
 
 
+def behind(engine: str) -> EngineId:
+    """The engine of an id; of one that runs mutants, the one behind it. Neither need be here."""
+    id = EngineId.read(engine)
+    inner = id.command.partition(" of ")[2].strip() if id.name == NAME else ""
+    return EngineId.read(inner) if inner else id
+
+
+def number_of(engine: str) -> int:
+    """The number of the mutants that an engine runs; 0 for an engine that runs none."""
+    id = EngineId.read(engine)
+    form = _FORM.fullmatch(id.command) if id.name == NAME else None
+    return int(form[1]) if form is not None else 0
+
+
 def _parts(id: EngineId) -> tuple[int, EngineId]:
     form = _FORM.fullmatch(id.command)
     if form is None:

@@ -20,6 +20,7 @@ from fuzz.cli.parser import build_parser, code_for_git
 from oracles.engine import EngineId
 from tests.harness.json_docs import documented
 from wasm import plugins
+from wasm.case import Case
 
 ROOT = Path(__file__).resolve().parents[2]
 WAT = '(module (func (export "f") (param i32) (result i32) local.get 0 local.get 0 i32.sub))'
@@ -143,6 +144,16 @@ def test_builds_are_asked_by_a_command(case: str, script: str, capsys: pytest.Ca
     assert "fuzz: e-127: bad: exit status 127" in err
     assert said(capsys, 1, "bisect", case, *CALL, "--command", script, "--builds", "a-0")[0]
     assert said(capsys, 3, "bisect", case, *CALL, "--command", script, "--builds", "a-125")[0]
+
+
+def test_a_command_gets_all_modules(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = Path(case).read_bytes()
+    path, seen = tmp_path / "linked.json", tmp_path / "seen.json"
+    path.write_text(json.dumps(Case(content, before=(("m", content),)).to_json()))
+    said(
+        capsys, 0, "bisect", str(path), "--command", f"sh -c 'cp {{case}} {seen}; exit {{build}}'", "--builds", "0", "1"
+    )
+    assert Case.from_json(json.loads(seen.read_text())).before == (("m", content),)
 
 
 @pytest.mark.parametrize(("build", "says"), [("x-128", "ended with exit status 128"), ("killed", "signal 9")])

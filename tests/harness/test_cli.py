@@ -24,6 +24,7 @@ from fuzz.intake.piece import Wish
 from fuzz.intake.reading import bring_one
 from oracles.engine import UsageError
 from wasm.builder import ModuleBuilder
+from wasm.case import Case
 from wasm.default_calls import default_calls
 from wasm.embedding import Entry, Value
 from wasm.encode import encode
@@ -233,6 +234,14 @@ def test_generate_writes_cases_that_replay_reads(tmp_path: Path, capsys: pytest.
     capsys.readouterr()
     assert main(["replay", str(tmp_path / "x" / "params-5-1.json"), "--engine", WASMTIME]) == 0
     assert "all agree" in capsys.readouterr().out
+
+
+def test_generate_writes_all_modules_of_a_case(tmp_path: Path) -> None:
+    assert main(["generate", "--target", "linked", "--seed", "21", "--count", "1", "--out", str(tmp_path)]) == 0
+    case = Case.from_json(json.loads((tmp_path / "linked-21-0.json").read_text()))
+    assert case.before
+    for number, (_, module) in enumerate(case.before, 1):
+        assert (tmp_path / f"linked-21-0-module-{number:02}.wasm").read_bytes() == module
 
 
 def test_replay_in_json_has_the_documented_fields(add: Path, capsys: pytest.CaptureFixture[str]) -> None:

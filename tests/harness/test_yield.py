@@ -49,6 +49,12 @@ def test_what_is_executed_is_in_the_module() -> None:
     assert set(found.executed.values()) == {1}
 
 
+def test_what_is_executed_is_in_one_of_the_modules() -> None:
+    counts = counted(*range(0, 100, SAMPLE), target="linked").of("linked")
+    assert counts.sampled == 5
+    assert set(counts.executed) <= set(counts.generated)
+
+
 def test_halves_add_up_to_the_whole() -> None:
     whole, half = counted(0, 1, 2, 3), counted(0, 1)
     half.add(counted(2, 3))

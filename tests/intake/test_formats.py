@@ -100,6 +100,14 @@ REFUSED = {
     "a page that shows an error": (b"<!DOCTYPE html><title>404</title>", "is nothing that can be run"),
     "JavaScript that builds its module": (b"var b = new WasmModuleBuilder();\n", "let it print the bytes"),
     "JSON of something else": (b'{"name": "x"}', "is no case file"),
+    "a case of a later version": (
+        json.dumps({**Case(MODULE).to_json(), "version": 3}).encode(),
+        "reads versions 1 and 2",
+    ),
+    "a module before without a name": (
+        json.dumps({**Case(MODULE).to_json(), "version": 2, "before": [[5, "AGFzbQEAAAA="]]}).encode(),
+        "before is a list of pairs",
+    ),
     "JSON that does not end": (b'{"version": 1', "is no case file"),
     "JSON that is very deep": (b'{"a":' * 100_000, "is no case file"),
     "gzip that is cut short": (gzip.compress(MODULE)[:-9], "cannot be unpacked"),

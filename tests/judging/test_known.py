@@ -65,6 +65,14 @@ kind = "value"
     assert issues.unmatched([("wasmtime:opt=speed", "50.0.1")]) == []
 
 
+def test_an_entry_covers_mutants_on_its_engine(tmp_path: Path) -> None:
+    text = "[[known]]\nid = 'a'\nlink = 'b'\nkind = 'value'\nengine = 'wasmtime:opt=none'\n"
+    (entry,) = read(tmp_path, text).entries
+    assert entry.covers("mutant:2 of wasmtime:opt=none", "33.0.0")
+    assert not entry.covers("mutant:2 of wasmtime:opt=speed", "33.0.0")
+    assert not entry.covers("mutant:2 of v8", "33.0.0")
+
+
 def test_every_field_of_the_signature_must_fit(tmp_path: Path) -> None:
     issues = read(tmp_path)
     for other in (
@@ -106,6 +114,7 @@ def test_an_entry_that_no_longer_matches_is_reported_if_its_engine_ran(tmp_path:
         ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\nengine = ['a', 3]\n", "engine (one or several)"),
         ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\nengine = 'wasmtime@33.0.0'\n", "that is what versions is for"),
         ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\nengine = 'Was mtime'\n", "entry 1: "),
+        ("[[known]]\nid = 'a'\nlink = 'b'\nkind = 'x'\nengine = []\n", "engine names none"),
         ("known = 3\n", "[[known]]"),
         ("[[", "not TOML"),
     ],

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fuzz.archive.archive import Archive
+from fuzz.archive.bundle import files
 from fuzz.archive.bundles import read_findings
 from fuzz.campaign.drawing import Benches
 from fuzz.campaign.loop import Campaign
@@ -18,17 +19,18 @@ from fuzz.campaign.messages import Plan
 from fuzz.campaign.mutants import mutant_trial
 from fuzz.campaign.settings import Settings
 from fuzz.cli.main import main
-from fuzz.records.finding import Finding
+from fuzz.records.finding import EngineRun, Finding, Signature
 from fuzz.records.history import Series
 from fuzz.records.stats import Stats
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.triage.signature import split
+from fuzz.trial.bench import Bench
 from fuzz.trial.minimize import minimized
 from fuzz.trial.retry import TRIES
 from fuzz.trial.retry import finding as finding_of
-from oracles.engine import open_engine
-from oracles.judge.verdict import Disagree
+from oracles.engine import Engine, EngineId, Limits, open_engine
+from oracles.judge.verdict import Disagree, Dissent, Kind
 from oracles.mutants import mutant_of
 from tests.mutants.test_itself import CASE, Mistake, differing_number, open_mistake
 from wasm.case import Case
@@ -40,7 +42,7 @@ SERIES = Series(("arith",), 1, "1")
 def ran(out: Path, cases: int, minimize: float = 0.0, **plan: Any) -> tuple[list[Finding], dict[str, Any]]:
     """Findings and the summary of a campaign on the engine that takes ``i64.mul`` for ``i64.add``."""
     archive, stream = Archive(out), io.StringIO()
-    made = Plan(("mine",), SERIES, opener=open_mistake, **plan)
+    made = Plan(("mine",), SERIES, **{"opener": open_mistake, **plan})
     try:
         Campaign(made, Settings(None, cases, 1, 5, minimize, steer=False), archive, known.none(),
                  observer(True, stream)).run()  # fmt: skip
@@ -143,6 +145,63 @@ def test_show_makes_a_mutant_again(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_judge_needs_mutants(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--target", "arith", "--judge", "itself"]) == 2
     assert "--mutants 3" in capsys.readouterr().err
+
+
+def test_only_what_is_run_has_mutants(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--target", "regalloc", "--judge", "itself", "--mutants", "1"]) == 2
+    assert "none of regalloc" in capsys.readouterr().err
+    assert main(["run", "--target", "arith", "--mutants", "101"]) == 2
+    assert "100 at most" in capsys.readouterr().err
+
+
+class Mute(Mistake):
+    """An engine that lacks everything."""
+
+    def run(self, case: Case) -> Observation:  # noqa: ARG002
+        return Observation(str(self.id), Unsupported("wasm"))
+
+
+def open_mute(id: str, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001
+    return Mute(EngineId.read(id), limits)
+
+
+@pytest.mark.parametrize("by_mutants", [True, False])
+def test_nothing_is_said_of_what_was_not_compared(by_mutants: bool, tmp_path: Path) -> None:
+    """An engine without any vote, on cases and mutants, is one that was compared on no case."""
+    findings, summary = ran(tmp_path, 3, mutants=2, by_mutants=by_mutants, opener=open_mute)
+    assert not findings
+    assert summary["compared_cases"] == 0
+    (row,) = [row for row in summary["engines"] if row["id"] == "mine"]
+    assert (row["cases"], row["silent_cases"]) == (9, 9)
+
+
+def test_cases_are_compared_by_their_mutants(tmp_path: Path) -> None:
+    _, summary = ran(tmp_path, 3, mutants=2, by_mutants=True)
+    assert summary["compared_cases"] == 3
+    (row,) = [row for row in summary["engines"] if row["id"] == "mine"]
+    assert row["silent_cases"] == 0
+
+
+def test_a_bundle_has_the_mutant_that_is_wrong() -> None:
+    """Who has it does not need this project to see what was run."""
+    number = differing_number()
+    id = f"mutant:{number} of wasmtime:opt=speed"
+    verdict = Disagree((Dissent(id, "cranelift", Kind.VALUE, "invoke", "invoke 0"),), (), ("cranelift",))
+    runs = (EngineRun(id, "50.0.1", "cranelift", ()),)
+    found = files(Finding(CASE, verdict, Signature("cranelift", "invoke", "value"), runs))
+    mutant = mutant_of(CASE, number)
+    assert mutant is not None
+    assert found[f"mutant-{number:02}.wasm"] == mutant.case.content
+    assert f"mutant-{number:02}.wasm".encode() in found["README.md"]
+    assert b"--trust" not in found["README.md"]
+
+
+def test_notes_are_about_the_engine_behind() -> None:
+    bench = Bench(["mutant:1 of wasmtime:opt=speed"])
+    try:
+        assert bench.notes() == ("wasmtime: release wheels are built without debug assertions",)
+    finally:
+        bench.close()
 
 
 def test_a_pair_is_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,6 +146,13 @@ def test_without_the_reference_bits_count_where_nothing_makes_nans() -> None:
     assert judged(returned(1), returned(2), FLOAT, unknown) is Kind.VALUE
 
 
+def test_without_the_reference_an_earlier_module_may_make_the_nans() -> None:
+    unknown = observation(Unsupported("a new proposal"), engine="interpreter")
+    linked = replace(CASE, before=(("m", FLOAT.content),))
+    assert judged(returned(0x7FC00000, "f32"), returned(0xFFC00000, "f32"), CASE, unknown) is Kind.VALUE
+    assert judged(returned(0x7FC00000, "f32"), returned(0xFFC00000, "f32"), linked, unknown) is None
+
+
 def test_state_is_compared() -> None:
     own = replace(observation(returned(7)), globals=(("g", Value("i32", 1)),))
     mutant = replace(own, engine="mutant:1 of mine", globals=(("g", Value("i32", 2)),))

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+from fuzz.archive.bundle import module_file
 from fuzz.archive.disk import explained, write_file
 from fuzz.cli.arguments import natural, path
 from fuzz.cli.cases import generated
@@ -22,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write cases: TARGET-SEED-INDEX.wasm (.mach for machine functions), and .json with calls and origin beside it."""
+    """Write cases: TARGET-SEED-INDEX.wasm (.mach for machine functions), and .json with calls and origin beside it.
+
+    Modules that are instantiated before it are TARGET-SEED-INDEX-module-01.wasm and on; the .json has all of them.
+    """
     folder: Path = args.out
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
         case = generated(args.target, args.seed, index)
         name = f"{args.target}-{args.seed}-{index}"
         write_file(folder / f"{name}{case.kind.suffix}", case.content)
+        for number, (_, module) in enumerate(case.before, 1):
+            write_file(folder / f"{name}-{module_file(number)}", module)
         write_file(folder / f"{name}.json", json.dumps(case.to_json()).encode() + b"\n")
     print(f"{args.count} cases in {folder}")
     return 0

@@ -18,9 +18,20 @@ from fuzz.campaign.cluster import open_cluster
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.settings import Settings
-from fuzz.cli.arguments import add_engines, add_json, duration, jobs, natural, natural_or_all, path, positive, shard
+from fuzz.cli.arguments import (
+    add_engines,
+    add_json,
+    duration,
+    jobs,
+    mutants,
+    natural,
+    natural_or_all,
+    path,
+    positive,
+    shard,
+)
 from fuzz.cli.asked import asked_engines
-from fuzz.cli.chosen import ALL, chosen_targets
+from fuzz.cli.chosen import ALL, chosen_targets, need_mutants
 from fuzz.cli.names import listed
 from fuzz.cli.stopping import stoppable
 from fuzz.records.history import Series
@@ -69,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "known issues (TOML); several times for several files"
     parser.add_argument("--known", type=path, action="append", metavar="FILE", help=words)
     words = "beside each case so many neutral mutants of it: modules that have to do the same (docs/mutants.md)"
-    parser.add_argument("--mutants", type=natural, default=0, metavar="N", help=words)
+    parser.add_argument("--mutants", type=mutants, default=0, metavar="N", help=words)
     words = "who says that an answer is wrong: the reference, or each engine itself by what it answers for mutants"
     parser.add_argument("--judge", choices=["reference", "itself"], default="reference", help=words)
     words = "also find what an engine compiles for far longer than in proportion to its size (docs/slow.md)"
@@ -106,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
     issues = known.together([known.load(file) for file in args.known or ()])
     seconds = args.time if args.time is not None else None if args.cases is not None else DEFAULT_SECONDS
     _check(args)
+    if args.judge == "itself":
+        need_mutants(targets)
     cpus = len(os.sched_getaffinity(0))
     settings = Settings(
         seconds=seconds,
