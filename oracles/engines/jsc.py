@@ -42,8 +42,8 @@ COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
 RELEASES: Final = released("bun")
-CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS), "jsc:target=aarch64+omg")
-CONFIGURATIONS: Final = ("jsc:target=aarch64+ipint", "jsc:target=aarch64+bbq")
+CONTRACT: Final = ("jsc", *(f"jsc:{tier}" for tier in TIERS))
+CONFIGURATIONS: Final = tuple(f"jsc:target=aarch64+{tier}" for tier in TIERS)
 
 NOISE: Final = re.compile(
     r"={20,}|Bun v\d.*|(?:Linux Kernel|CPU|Args|Features|Builtins|Elapsed|RSS)\b.*|oh no: Bun has crashed.*|"

@@ -37,8 +37,8 @@ COMMON: Final = ("--single-threaded", "--expose-gc", "--no-warnings")
 _EMULATED: Final = ("--disable-wasm-trap-handler",)
 """Of node's. Without it V8 reserves 10 GiB for each memory, which costs an emulator more than all the rest."""
 RELEASES: Final = released("node")
-CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS), "v8:target=aarch64+turbofan")
-CONFIGURATIONS: Final = ("v8:target=aarch64", "v8:target=aarch64+liftoff")
+CONTRACT: Final = ("v8", *(f"v8:{tier}" for tier in TIERS))
+CONFIGURATIONS: Final = tuple(f"v8:target=aarch64+{tier}" for tier in TIERS)
 
 NOISE: Final = re.compile(r"CompileError: WebAssembly\.\w+\(\): |(?:Compiling function #\d+(?::\"[^\"]*\")? failed: )")
 """What it says of every module that it refuses."""
