@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from generators.registry import make_case
 from oracles.engine import open_engine
-from oracles.remote.imports import CALLBACK_KINDS, plan_imports
+from oracles.remote.imports import plan_imports
 from oracles.remote.interface import read_interface
 from oracles.remote.protocol import Flavour, encode_case
+from oracles.remote.sources import CALLBACK_KINDS
 from oracles.remote.wrapper import _plain
 
 DEFAULT = ("wasmtime", "wasmtime:opt=none", "wasmtime:regalloc=single_pass", "wasmtime:winch", "wasmtime:pulley")

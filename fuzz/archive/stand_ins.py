@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from oracles.remote.imports import NO_NAMES, ImportPlan, Names, NoImport, Source, plan_linked
+from oracles.remote.imports import NO_NAMES, ImportPlan, Names, plan_linked
 from oracles.remote.interface import Unreadable, read_interface
+from oracles.remote.sources import NoImport, Source
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.encode import encode

@@ -2,7 +2,7 @@
 
 What a command line can be trusted with are integers, so arguments become constants, floats and vectors are given as
 their bits, and a call is an export ``c0``, ``c1``, ... Imports are linked in: the peers that the harness makes for
-hosts which carry no values (``oracles.remote.imports``) become a part of the module.
+hosts which carry no values (``oracles.remote.sources``) become a part of the module.
 
     (module (import "env" "h" (func $h)) (func (export "f") (param f32) (result f32 v128) ...))     f(f32:0x7fa00002)
 

@@ -19,9 +19,9 @@ from oracles.built import BuiltReleases
 from oracles.emulation import TARGET, TARGETS, Target, emulator, scaled
 from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.engines._wasmtime_settings import worker_settings
-from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
+from oracles.remote.sources import CALLBACK_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 
 SINCE: Final = "24.0.0"

@@ -25,9 +25,9 @@ from compiler.pipeline import OPTS, REGALLOCS, Settings
 from compiler.simplify import PASSES
 from oracles.engine import Ask, Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
 from oracles.reference import REFERENCE
-from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
+from oracles.remote.sources import CALLBACK_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 from wasm.errors import nearest
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 from oracles.built import BuiltReleases
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.maven import build, command, listed
-from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.scripted import program_file
+from oracles.remote.sources import SCRIPT_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 
 GROUP: Final = "org.graalvm.wasm"

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from oracles.engine import Capabilities, Engine, EngineId, Limits, Pending, Session, UsageError
+from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, Pending, Session, UsageError
 from oracles.engine import open_engine as open_any
 from oracles.judge.itself import unlimited
 from oracles.mutants import mutant_of
@@ -84,7 +84,8 @@ class MutantEngine:
     def start(self, case: Case) -> Pending:
         mutant = mutant_of(case, self.number)
         if mutant is None:
-            return _Done(Observation(str(self.id), Unsupported("no mutant"), Phase.COMPILE))
+            none = Observation(str(self.id), Unsupported("no mutant"), Phase.COMPILE)
+            return Immediate(lambda _: none, case)
         return _Renamed(self.behind.start(mutant.case), str(self.id))
 
     def run(self, case: Case) -> Observation:
@@ -102,22 +103,6 @@ class MutantEngine:
 
     def close(self) -> None:
         self.behind.close()
-
-
-class _Done:
-    """A case that is over before it began."""
-
-    def __init__(self, seen: Observation) -> None:
-        self._seen = seen
-
-    def fileno(self) -> int | None:
-        return None
-
-    def poll(self) -> Observation | None:
-        return self._seen
-
-    def result(self) -> Observation:
-        return self._seen
 
 
 class _Renamed:

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from oracles.command.description import absolute
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
-from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
+from oracles.remote.sources import CALLBACK_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 
 CONTRACT: Final[tuple[str, ...]] = ()

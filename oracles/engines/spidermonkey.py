@@ -16,11 +16,11 @@ from typing import Any, Final
 
 from oracles import provision
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
-from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.scripted import program_file
 from oracles.remote.shells import FLAG, check_tiers, tier_of, tier_switches
+from oracles.remote.sources import SCRIPT_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 
 PACKAGE: Final = "pythonmonkey"

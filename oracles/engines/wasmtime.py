@@ -42,9 +42,9 @@ from oracles.engines._wasmtime_settings import (
     worker_settings,
 )
 from oracles.remote.elf import NotElf, functions
-from oracles.remote.imports import CALLBACK_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
+from oracles.remote.sources import CALLBACK_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 from wasm.feature_use import features_of_bytes
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from oracles.remote.imports import ImportPlan, NoImport, Source
+from oracles.remote.imports import ImportPlan
 from oracles.remote.interface import FUNC, GLOBAL, TAG, Interface
+from oracles.remote.sources import NoImport, Source
 from oracles.remote.wasmbytes import export_entry, import_entry, section, type_section
 from wasm.leb import unsigned
 from wasm.module import HEADER, ExternKind, Section

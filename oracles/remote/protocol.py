@@ -67,7 +67,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from oracles.remote.glue import call_glue, import_glue, read_glue
-from oracles.remote.imports import ImportPlan, NoImport, made_kinds, plan_imports, plan_linked
+from oracles.remote.imports import ImportPlan, plan_imports, plan_linked
 from oracles.remote.interface import (
     FUNC,
     GLOBAL,
@@ -80,6 +80,7 @@ from oracles.remote.interface import (
 )
 from oracles.remote.outer import KnownTag, is_shared, known_tags, outer_memories
 from oracles.remote.ready import ready_module
+from oracles.remote.sources import NoImport, made_kinds
 from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for
 from wasm.case import Case, CaseKind

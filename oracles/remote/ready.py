@@ -17,8 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from oracles.remote.imports import ImportPlan, Source, called_back, slots_of
+from oracles.remote.imports import ImportPlan
 from oracles.remote.interface import FUNC, GLOBAL, MEMORY, TABLE, Interface, limited
+from oracles.remote.peers import slots_of
+from oracles.remote.sources import Source, called_back
 from oracles.remote.wasmbytes import (
     I32_CONST,
     KIND_CODES,

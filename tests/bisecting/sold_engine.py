@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, Session
-from oracles.engines.interpreter import budget_of
+from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Limits
+from oracles.engines.interpreter import InterpreterEngine, budget_of
 from oracles.interpreter import run_case
 from wasm.case import Case
 from wasm.embedding import Crashed, Observation, Outcome, Phase, Returned
@@ -77,17 +77,12 @@ class Shop:
 
 
 @dataclass
-class Sold:
-    id: EngineId
-    limits: Limits
+class Sold(InterpreterEngine):
     shop: Shop
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(self.id.version, DEFAULT, "sold")
-
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         self.shop.runs[self.id.version] += 1
@@ -100,18 +95,6 @@ class Sold:
         if letter == "-" or (letter == "~" and self.shop.runs[self.id.version] % 3 == 0):
             return replace(seen, outcomes=tuple(map(_flipped, seen.outcomes)))
         return seen
-
-    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-        return dict.fromkeys(blocks, case.content)
-
-    def open_script(self) -> Session:
-        raise EngineUnavailable("it runs no scripts")
-
-    def renew(self, from_scratch: bool = False) -> None:
-        """There is nothing to end."""
-
-    def close(self) -> None:
-        """There is nothing to end."""
 
 
 def _flipped(outcome: Outcome) -> Outcome:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from oracles.engine import Engine, open_engine
-from oracles.remote.imports import SCRIPT_KINDS, plan_imports
+from oracles.remote.imports import plan_imports
 from oracles.remote.interface import read_interface
+from oracles.remote.sources import SCRIPT_KINDS
 from tests.engines.conftest import Wat
 from tests.engines.test_imports import reference, same, seen
 from wasm.case import Case

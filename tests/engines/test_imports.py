@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from oracles.engine import Engine, open_engine
-from oracles.remote.imports import SCRIPT_KINDS, plan_imports
+from oracles.remote.imports import plan_imports
 from oracles.remote.interface import read_interface
 from oracles.remote.protocol import ACTING, SEVERAL
+from oracles.remote.sources import SCRIPT_KINDS
 from tests.engines.conftest import Wat, run
 from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Observation, Returned, Threw, Trapped, Unsupported, Value

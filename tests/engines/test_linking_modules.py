@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from oracles.remote.imports import SCRIPT_KINDS, plan_imports
+from oracles.remote.imports import plan_imports
 from oracles.remote.interface import FUNC, read_interface
 from oracles.remote.outer import known_tags
+from oracles.remote.sources import SCRIPT_KINDS
 from oracles.remote.wrapper import EXACT_READ, global_reader, wrapper_for
 from tests.engines.conftest import Wat
 from tests.texts import cases, meets

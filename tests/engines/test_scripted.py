@@ -11,11 +11,11 @@ import pytest
 
 from generators.registry import make_case
 from oracles.engine import EngineId, EngineUnavailable, Limits, open_engine
-from oracles.remote.imports import SCRIPT_KINDS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.scripted import program
 from oracles.remote.shells import find_shell
+from oracles.remote.sources import SCRIPT_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 from wasm.embedding import Observation
 

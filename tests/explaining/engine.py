@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fuzz.trial.bench import OpenEngine
-from oracles.engine import Capabilities, Engine, EngineId, Immediate, Limits, Session, UsageError
+from oracles.engine import Capabilities, Engine, EngineId, Limits
 from oracles.engines.interpreter import InterpreterEngine
 from oracles.interpreter import run_case
 from tests.triage.mistaken import STEPS, Mistake, Mistaken
@@ -30,20 +30,15 @@ class Shy(Mistaken):
 
 
 @dataclass(slots=True)
-class MistakenEngine:
+class MistakenEngine(InterpreterEngine):
     """``multi_memory`` is whether it has that feature."""
 
-    id: EngineId
-    limits: Limits
     mistaken: Mistaken
     multi_memory: bool = True
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities("1", DEFAULT if self.multi_memory else DEFAULT - {Feature.MULTI_MEMORY}, "mistaken")
-
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         seen = run_case(self._compiled(case), None, STEPS)
@@ -54,15 +49,6 @@ class MistakenEngine:
 
     def _compiled(self, case: Case) -> Case:
         return replace(case, content=encode(self.mistaken.compiled(decode(case.content))), sites=())
-
-    def open_script(self) -> Session:
-        raise UsageError("no scripts here")
-
-    def renew(self, from_scratch: bool = False) -> None:
-        """There is nothing to end."""
-
-    def close(self) -> None:
-        """There is nothing to end."""
 
 
 def opener(*mistakes: Mistake, multi_memory: bool = True, kind: type[Mistaken] = Mistaken) -> OpenEngine:

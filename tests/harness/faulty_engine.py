@@ -11,8 +11,8 @@ import os
 import signal
 from dataclasses import dataclass, replace
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Immediate, Limits, Session
-from oracles.engines.interpreter import budget_of
+from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
+from oracles.engines.interpreter import InterpreterEngine, budget_of
 from oracles.interpreter import run_case
 from wasm.case import Case
 from wasm.embedding import Crashed, Observation, Outcome, Phase, Returned, TimedOut
@@ -23,18 +23,12 @@ _SEEN: set[bytes] = set()
 
 
 @dataclass(slots=True)
-class Faulty:
+class Faulty(InterpreterEngine):
     """``Engine`` for tests."""
-
-    id: EngineId
-    limits: Limits
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities("1.2.3", DEFAULT, "faulty")
-
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         seen = replace(run_case(case, budget=budget_of(self.limits)), engine=str(self.id), notes=None)
@@ -56,18 +50,6 @@ class Faulty:
             case {"dies": "on"}:
                 os.kill(os.getpid(), signal.SIGKILL)
         return replace(seen, outcomes=tuple(map(_flipped, seen.outcomes)))
-
-    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-        return dict.fromkeys(blocks, case.content)
-
-    def open_script(self) -> Session:
-        raise EngineUnavailable("the faulty engine runs no scripts")
-
-    def renew(self, from_scratch: bool = False) -> None:
-        """There is nothing to end."""
-
-    def close(self) -> None:
-        """There is nothing to end."""
 
 
 def _wide(outcome: Outcome) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Immediate, Limits, Session
-from oracles.engines.interpreter import budget_of
+from oracles.engine import Capabilities, EngineId, Limits
+from oracles.engines.interpreter import InterpreterEngine, budget_of
 from oracles.interpreter import run_case
 from tests.triage.mistaken import Mistaken
 from wasm.case import Case
@@ -21,18 +21,12 @@ MISTAKES = (LOUD, (("i32.rotl",), "i32.rotr"), (("i32.ctz",), "i32.clz"), (("i64
 
 
 @dataclass(slots=True)
-class MistakenEngine:
+class MistakenEngine(InterpreterEngine):
     """``Engine`` for tests. With setting ``loud`` it has only the loud mistake; its releases are 1 and 2."""
-
-    id: EngineId
-    limits: Limits
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(self.id.version or "1", DEFAULT, "mistaken")
-
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         release = SECOND if self.id.version == "2" else MISTAKES
@@ -46,15 +40,6 @@ class MistakenEngine:
 
     def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
         return dict.fromkeys(blocks, case.content)
-
-    def open_script(self) -> Session:
-        raise EngineUnavailable("the mistaken engine runs no scripts")
-
-    def renew(self, from_scratch: bool = False) -> None:
-        """There is nothing to end."""
-
-    def close(self) -> None:
-        """There is nothing to end."""
 
 
 def open_mistaken(id: str, limits: Limits, offline: bool) -> MistakenEngine:  # noqa: ARG001

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Immediate, Limits, Session
-from oracles.engines.interpreter import budget_of
+from oracles.engine import Capabilities, EngineId, Limits
+from oracles.engines.interpreter import InterpreterEngine, budget_of
 from oracles.interpreter import run_case
 from wasm.case import Case
 from wasm.embedding import Observation, Outcome, Returned
@@ -17,19 +17,14 @@ from wasm.features import DEFAULT
 
 
 @dataclass(slots=True)
-class StatefulEngine:
+class StatefulEngine(InterpreterEngine):
     """``Engine`` for tests; ``close`` is the end of its process."""
 
-    id: EngineId
-    limits: Limits
     seen: list[str] = field(default_factory=list)
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities("1", DEFAULT, "stateful")
-
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         seen = replace(run_case(case, budget=budget_of(self.limits)), engine=str(self.id), notes=None)
@@ -39,12 +34,6 @@ class StatefulEngine:
             if name.encode() in case.content and name not in self.seen:
                 self.seen.append(name)
         return seen
-
-    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-        return dict.fromkeys(blocks, case.content)
-
-    def open_script(self) -> Session:
-        raise EngineUnavailable("the stateful engine runs no scripts")
 
     def renew(self, from_scratch: bool = False) -> None:  # noqa: ARG002
         self.seen.clear()

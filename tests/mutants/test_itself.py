@@ -12,14 +12,12 @@ from oracles.engine import (
     Capabilities,
     Engine,
     EngineId,
-    EngineUnavailable,
-    Immediate,
     Limits,
-    Session,
     UsageError,
     risk,
 )
 from oracles.engine import open_engine as open_any
+from oracles.engines.interpreter import InterpreterEngine
 from oracles.engines.mutant import MutantEngine, id_of
 from oracles.interpreter import run_case
 from oracles.judge.itself import judge_itself
@@ -56,18 +54,12 @@ REFERENCE = run_case(CASE)
 VOTER = Voter("mine")
 
 
-class Mistake:
+class Mistake(InterpreterEngine):
     """The interpreter that takes ``i64.mul`` for ``i64.add``."""
-
-    def __init__(self, id: EngineId, limits: Limits) -> None:
-        self.id, self.limits = id, limits
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities("1", DEFAULT, "mine")
-
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         seen = run_case(case, Mistaken(((("i64.mul",), "i64.add"),)).compiled(decode(case.content)))
@@ -75,13 +67,6 @@ class Mistake:
 
     def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
         return dict.fromkeys(blocks, case.content)
-
-    def open_script(self) -> Session:
-        raise EngineUnavailable("no scripts")
-
-    def renew(self, from_scratch: bool = False) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def open_mistake(id: str, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001

@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Immediate, Limits, Session
-from oracles.engines.interpreter import budget_of
+from oracles.engine import Capabilities, EngineId, EngineUnavailable, Limits
+from oracles.engines.interpreter import InterpreterEngine, budget_of
 from oracles.interpreter import run_case
 from wasm.case import Case
 from wasm.embedding import Observation, Outcome, Returned
@@ -17,19 +17,14 @@ WIDE = 20
 
 
 @dataclass(slots=True)
-class Planted:
+class Planted(InterpreterEngine):
     """``Engine`` for tests; ``version`` 1.0.0 has the fault."""
 
-    id: EngineId
-    limits: Limits
     version: str
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(self.version, DEFAULT, "planted")
-
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
 
     def run(self, case: Case) -> Observation:
         if dict(self.id.settings).get("hang"):
@@ -38,18 +33,6 @@ class Planted:
         if self.version != "1.0.0":
             return seen
         return replace(seen, outcomes=tuple(map(_flipped, seen.outcomes)))
-
-    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-        return dict.fromkeys(blocks, case.content)
-
-    def open_script(self) -> Session:
-        raise EngineUnavailable("it runs no scripts")
-
-    def renew(self, from_scratch: bool = False) -> None:
-        """There is nothing to end."""
-
-    def close(self) -> None:
-        """There is nothing to end."""
 
 
 def _flipped(outcome: Outcome) -> Outcome:

@@ -25,7 +25,8 @@ from fuzz.triage import known
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.slowness import SAMPLES, Slowness, Usual, fitted, grown, instructions, measuring
 from generators.registry import make_case, target_names
-from oracles.engine import Capabilities, EngineId, EngineUnavailable, Immediate, Limits, Session
+from oracles.engine import Capabilities, EngineId, Limits
+from oracles.engines.interpreter import InterpreterEngine
 from oracles.interpreter import run_case
 from oracles.judge.verdict import Agree, Dissent, Kind
 from wasm.case import Case, CaseKind
@@ -168,32 +169,16 @@ def test_the_beginnings_of_functions_are_valid(target: str) -> None:
 
 
 @dataclass(slots=True)
-class Toy:
+class Toy(InterpreterEngine):
     """The interpreter, which claims the times that its setting says."""
-
-    id: EngineId
-    limits: Limits
 
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities("1", DEFAULT, "toy")
 
-    def start(self, case: Case) -> Immediate:
-        return Immediate(self.run, case)
-
     def run(self, case: Case) -> Observation:
         seconds = (QUADRATIC if self.id.get("quadratic") else LINEAR)(max(1, size(case)))
         return replace(run_case(case), engine=str(self.id), notes=None, cpu=(("compile", seconds),))
-
-    def dump(self, case: Case, blocks: tuple[tuple[str, int], ...]) -> dict[tuple[str, int], bytes]:
-        return dict.fromkeys(blocks, case.content)
-
-    def open_script(self) -> Session:
-        raise EngineUnavailable("no scripts")
-
-    def renew(self, from_scratch: bool = False) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def open_toy(id: str, limits: Limits, offline: bool) -> Toy:  # noqa: ARG001

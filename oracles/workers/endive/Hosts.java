@@ -175,7 +175,7 @@ final class Hosts {
         return merged;
     }
 
-    /** One record of the peer's log (oracles/remote/imports.py); gives where the next begins. */
+    /** One record of the peer's log (oracles/remote/peers.py); gives where the next begins. */
     private int peerCall(JsonArray sources, int at, JsonArray merged, Slots body) {
         Memory memory = peer.exports().memory("log");
         int index = memory.readInt(at), size = memory.readInt(at + 4);
