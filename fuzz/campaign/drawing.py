@@ -13,7 +13,7 @@ from typing import Final
 from fuzz.campaign.messages import Plan
 from fuzz.trial.bench import Bench
 from oracles.engine import EngineId, draws
-from oracles.engines.mutant import NAME as MUTANT
+from oracles.engines.mutant import behind, number_of
 
 RUN: Final = 64
 """Case numbers that meet the same engines: starting others takes as long as a few cases."""
@@ -36,12 +36,8 @@ class Benches:
     def for_engines(self, engines: Collection[str]) -> Bench:
         """The bench that has these engines, as far as the plan has them; mutants on one of the plan's engines, too."""
         plain = tuple(next((name for name in names if name in engines), names[0]) for names in self._choices)
-        return self._take(plain + tuple(sorted(name for name in engines if self._is_mutant_of(name, plain))))
-
-    @staticmethod
-    def _is_mutant_of(name: str, engines: Collection[str]) -> bool:
-        id = EngineId.read(name)
-        return id.name == MUTANT and any(name.endswith(f" of {engine}") for engine in engines)
+        mutants = (name for name in engines if number_of(name) and str(behind(name)) in plain)
+        return self._take(plain + tuple(sorted(mutants)))
 
     def _drawn(self, at: int, names: tuple[str, ...], run: int) -> str:
         if len(names) == 1:

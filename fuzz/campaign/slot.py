@@ -102,7 +102,7 @@ class _Slot:
         """Tell of a bench's engines."""
         self.told |= set(bench.broken)
         versions = tuple((name, seat.capabilities.version) for name, seat in bench.seats.items())
-        self.send(Hello(versions, tuple(bench.broken.items()), bench.notes()))
+        self.send(Hello(versions, tuple(bench.broken.items()), (*bench.notes(), *bench.lacking())))
 
     def serve(self) -> None:
         self.greet(self.bench)

@@ -19,13 +19,12 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from fuzz.triage.neutral import STEPS, Recorder
+from fuzz.triage.readable import module_of
 from oracles.interpreter import Budget, run_case
 from wasm.builder import ModuleBuilder
-from wasm.case import Case, CaseKind
-from wasm.decode import decode
+from wasm.case import Case
 from wasm.embedding import Invocation, Value
 from wasm.encode import encode
-from wasm.errors import WasmError
 from wasm.isa import Op
 from wasm.module import ExternKind
 from wasm.valtypes import NumType
@@ -86,11 +85,8 @@ def only_if_wrapping(case: Case, use: Use, wrong: Question) -> bool:
 def operands_in(case: Case, names: Collection[str] | None = None) -> dict[str, list[Use]]:
     """What the rows of these names (all, by default) that can stand alone were executed on, by name: each once, place
     by place in the order of execution, at most ``MOST``."""
-    if case.kind is not CaseKind.WASM:
-        return {}
-    try:
-        module = decode(case.content)
-    except WasmError:
+    module = module_of(case)
+    if module is None:
         return {}
     present = {op for func in module.funcs for op, _ in func.body if names is None or op.name in names}
     wanted = [op for op in present if _can_stand_alone(op)]

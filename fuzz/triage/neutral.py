@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from fuzz.triage.equivalent import has_equivalent
 from fuzz.triage.neutral_code import Form, Seen, with_values
+from fuzz.triage.readable import module_of
 from oracles.interpreter import Budget, run_case
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
@@ -114,13 +115,10 @@ def neutralized(case: Case, names: Collection[str], form: Form, *, dead: bool = 
     ``dead`` is for bugs of a compiler that shows them without running anything: then the instruction does not stand in
     the module at all any more; where it would have to be executed, there is ``unreachable``.
     """
-    if case.kind is not CaseKind.WASM:
+    module = module_of(case)
+    if module is None:
         return None
     wanted = {OPS[name] for name in names if name in OPS and neutralizable(OPS[name])}
-    try:
-        module = decode(case.content)
-    except WasmError:
-        return None
     if not any(op in wanted for func in module.funcs for op, _ in func.body):
         return None
     recorder = Recorder([op for op in wanted if _gives_values(op)])

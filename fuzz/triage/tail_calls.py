@@ -13,11 +13,10 @@ from collections.abc import Collection
 from typing import Final
 
 from fuzz.triage.neutral import STEPS
+from fuzz.triage.readable import module_of
 from oracles.interpreter import Budget, run_case
-from wasm.case import Case, CaseKind
-from wasm.decode import decode
+from wasm.case import Case
 from wasm.encode import encode
-from wasm.errors import WasmError
 from wasm.isa import OPS, Instr
 
 _PLAIN: Final = {OPS[f"return_{name}"]: OPS[name] for name in ("call", "call_indirect", "call_ref")}
@@ -32,11 +31,8 @@ def has_tail_call(rows: Collection[str]) -> bool:
 
 def untailed(case: Case) -> Case | None:
     """The case without tail calls; None if it has none, or would not mean the same."""
-    if case.kind is not CaseKind.WASM:
-        return None
-    try:
-        module = decode(case.content)
-    except WasmError:
+    module = module_of(case)
+    if module is None:
         return None
     if not any(op in _PLAIN for func in module.funcs for op, _ in func.body):
         return None

@@ -17,11 +17,10 @@ from dataclasses import replace
 from enum import Enum
 from typing import Final
 
-from wasm.case import Case, CaseKind
-from wasm.decode import decode
+from fuzz.triage.readable import module_of
+from wasm.case import Case
 from wasm.embedding import Invocation
 from wasm.encode import encode
-from wasm.errors import WasmError
 from wasm.feature_use import required_features
 from wasm.hostmix import Behaviour, behaviour
 from wasm.limits import PARAMS, RESULTS
@@ -34,11 +33,8 @@ _MOST: Final = {"params": PARAMS, "results": RESULTS}
 
 def passed(case: Case, params: range, results: range) -> Case | None:
     """The case with values of so many parameters or results passed through globals; None if nothing was changed."""
-    if case.kind is not CaseKind.WASM:
-        return None
-    try:
-        module = decode(case.content)
-    except WasmError:
+    module = module_of(case)
+    if module is None:
         return None
     again = {item.name for item in module.imports if behaviour(item.module) is Behaviour.REENTER}
     parts = through_globals(module, params, results)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from fuzz import VERSION
+from generators.config import DEFAULT
 from oracles.engine import Capabilities, Engine, EngineId, EngineUnavailable, Immediate, Limits, Pending, open_engine
 from oracles.engines.interpreter import budget_of, left_in_memory
 from oracles.engines.mutant import behind
@@ -197,6 +198,15 @@ class Bench:
         """What a reader must know of the engines' builds, a line each."""
         lines = {f"{behind(name).name}: {note}" for name, seat in self.seats.items() for note in seat.notes}
         return tuple(sorted(lines))
+
+    def lacking(self) -> tuple[str, ...]:
+        """What engines lack of the features that cases have, a line each."""
+        lines = []
+        for name, seat in self.seats.items():
+            missing = sorted(feature.value for feature in DEFAULT.features - seat.capabilities.features)
+            if missing and CaseKind.WASM in seat.capabilities.kinds:
+                lines.append(f"{name} lacks {', '.join(missing)}: cases with these are not compared on it")
+        return tuple(lines)
 
     def release(self, engine: str) -> str:
         """The release of an engine of this bench, by its canonical id; the reference's is the project's."""

@@ -15,7 +15,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median
+from statistics import linear_regression, median
 from typing import Final, TypeAlias
 
 from fuzz.trial.bench import Bench, Trial
@@ -146,10 +146,7 @@ def fitted(points: Sequence[tuple[int, float]]) -> float | None:
     (least squares); None for fewer than three points or sizes."""
     if len(points) < 3 or len({size for size, _ in points}) < 3:
         return None
-    xs = [math.log(size) for size, _ in points]
-    ys = [math.log(seconds) for _, seconds in points]
-    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
-    return sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True)) / sum((a - x) ** 2 for a in xs)
+    return linear_regression(*([math.log(value) for value in values] for values in zip(*points, strict=True))).slope
 
 
 def instructions(module: Module) -> int:

@@ -173,7 +173,9 @@ def test_a_host_calls_back_through_a_table(engine: Engine, wat: Wat) -> None:
     case = wat(CALLBACK, *(Invocation(name) for name in "abcdef"), needs=("reference_types",))
     observation, expected = seen(engine, case), reference(case)
     if isinstance(observation.instantiation, Unsupported):
-        pytest.skip(observation.instantiation.what)  # GraalWasm: two imports have the same names
+        # wazero's host knows no such tables, and GraalWasm takes the two imports of one name for one.
+        assert engine.id.name in {"wazero", "graalwasm"}
+        pytest.skip(observation.instantiation.what)
     assert observation.host_calls == expected.host_calls
     assert values(observation) == values(expected) == (10, 15)
     assert values(observation, 5) == (2,)
