@@ -24,6 +24,7 @@ from typing import Final, TypeAlias
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import GLOBALS, Essentials, sizes_of
+from fuzz.triage.kept_alive import kept_alive
 from fuzz.triage.kin import any_width
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
@@ -32,6 +33,7 @@ from fuzz.triage.tail_calls import untailed
 from fuzz.triage.wide_calls import is_firm, least_of, narrowed
 from oracles.engine import EngineId
 from wasm.case import Case
+from wasm.rewrite.kept import ITEMS
 
 RUNS_NOTHING: Final = frozenset({"decode", "compile"})
 """Phases in which an engine does not run anything yet: an instruction need not be executed to show a bug."""
@@ -67,8 +69,9 @@ def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = ()) -> Ca
 def name_of(bucket: Signature, about: Essentials) -> str:
     """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
     rows = sorted(about.rows)
-    words = [*(["tail calls"] if about.tails else []), *rows[:3], *(["..."] if len(rows) > 3 else []),
-             *(["with a constant"] if about.constant else []),
+    words = [*(["tail calls"] if about.tails else []), *(["collected too early"] if about.early else []),
+             *(["what is there at the start"] if ITEMS in about.lost else []),
+             *rows[:3], *(["..."] if len(rows) > 3 else []), *(["with a constant"] if about.constant else []),
              *(f"{name} >= {least}" for name, least in about.shape)]  # fmt: skip
     if not words:
         said = " ".join(bucket.message.split()[:10])
@@ -99,13 +102,14 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         mine.specific & theirs.specific, mine.fixed & theirs.fixed, mine.incidental | theirs.incidental,
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
         mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls,
-        tails=mine.tails and theirs.tails, wraps=mine.wraps and theirs.wraps,
+        tails=mine.tails and theirs.tails, wraps=mine.wraps and theirs.wraps, early=mine.early and theirs.early,
+        lost=mine.lost & theirs.lost,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
     essentials = known.essentials
     needs_less = common.calls and sum(dict(theirs.shape).values()) < sum(dict(mine.shape).values())
-    says_something = theirs.specific or theirs.shape or theirs.reasons or theirs.tails
+    says_something = theirs.specific or theirs.shape or theirs.reasons or theirs.tails or theirs.early
     if needs_less or (mine.rough and not theirs.rough and says_something):
         essentials = again.essentials
     elif not theirs.reasons <= mine.reasons:
@@ -126,14 +130,14 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
 def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
-    return not (about.rows or about.shape or about.reasons or about.tails)
+    return not (about.rows or about.shape or about.reasons or about.tails or about.early)
 
 
 def says_little(cause: Cause) -> bool:
     """Whether what is known to be essential to a cause is met in most cases: nothing, or that values go through
     globals, which cannot be taken out to see whether that is it."""
     about = Essentials.of_words(cause.essentials)
-    said = about.specific or about.shape or about.calls or about.tails or about.reasons
+    said = about.specific or about.shape or about.calls or about.tails or about.reasons or about.early
     return is_bare(cause) or (about.rows <= GLOBALS and not said)
 
 
@@ -205,7 +209,7 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
 
 
 def _can_be_taken_out(about: Essentials) -> bool:
-    return bool(about.specific) or about.calls or about.tails
+    return bool(about.specific) or about.calls or about.tails or bool(about.lost)
 
 
 def _stand_for(about: Essentials, rows: frozenset[str]) -> Essentials:
@@ -229,6 +233,8 @@ def _still_wrong(
     plain = untailed(suspect.case) if any(one.tails for one in about) else None
     narrow = narrowed(plain or suspect.case, sizes) if sizes else None
     case = narrow or plain or suspect.case
+    lost = frozenset().union(*(one.lost for one in about))
+    case = (kept_alive(case, lost) if lost else None) or case
     if case is not suspect.case and not names and wrong(case):
         return case
     for form in Form if names else ():

@@ -26,6 +26,7 @@ from typing import Final
 
 from fuzz.records.target_yield import measure
 from fuzz.triage.isolated import Alone, alone, only_if_wrapping, wrong_use
+from fuzz.triage.kept_alive import forgotten, is_early
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
@@ -36,6 +37,7 @@ from wasm.decode import decode
 from wasm.errors import WasmError
 from wasm.isa import OPS
 from wasm.module import Module
+from wasm.rewrite.kept import ITEMS
 from wasm.valtypes import V128, FuncType
 
 WIDE: Final = 16
@@ -45,9 +47,10 @@ _ALONE: Final = "!alone"
 _CONSTANT: Final = "a constant operand"
 _CALLS: Final = "!calls"
 _BECAUSE: Final = "because: "
+_LOST: Final = "lost: "
 _FLAGS: Final = {
     "tails": "tail calls", "vectors": "a vector among the results", "payload": "values thrown",
-    "wraps": "a count that wraps",
+    "wraps": "a count that wraps", "early": "collected too early",
 }  # fmt: skip
 """Fields that are yes or no, with their words."""
 GLOBALS: Final = frozenset({"global.get", "global.set"})
@@ -66,7 +69,9 @@ class Essentials:
     says all there is to say; rows are chance. ``perhaps``: sizes of calls without which it goes away, but without
     others too, so that this alone says nothing, or that could not be asked about. ``tails``: it is about tail calls,
     whatever else is left. ``vectors``: some result of the calls has to be a vector; ``payload``: something thrown has
-    to carry values; ``wraps``: a shift counts further than its value is wide.
+    to carry values; ``wraps``: a shift counts further than its value is wide. ``early``: an object is taken for garbage
+    while it is used, whatever else is left; ``lost``: the rows whose results were forgotten then, ``ITEMS`` for what is
+    there at the start.
     """
 
     specific: frozenset[str] = frozenset()
@@ -83,10 +88,14 @@ class Essentials:
     vectors: bool = False
     payload: bool = False
     wraps: bool = False
+    early: bool = False
+    lost: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> frozenset[str]:
         """The rows that a case must execute to be able to show it: the specific ones, or else all that are left."""
+        if self.early:
+            return self.lost - {ITEMS}
         return frozenset() if self.calls or self.tails else self.specific or self.fixed
 
     def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
@@ -98,22 +107,23 @@ class Essentials:
 
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
-        ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough, ``because: ...``, ``?results >= 5`` for
-        perhaps, ``_FLAGS``. ``of_words`` reads them back."""
+        ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough, ``because: ...``, ``lost: ...``,
+        ``?results >= 5`` for perhaps, ``_FLAGS``. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
         rest = (*(f"({name})" for name in sorted(self.fixed)), *(f"~{name}" for name in sorted(self.incidental)))
         reasons = (_BECAUSE + reason for reason in sorted(self.reasons))
         perhaps = (f"?{name} >= {least}" for name, least in self.perhaps)
-        more = (word for name, word in _FLAGS.items() if getattr(self, name))
+        more = (*(word for name, word in _FLAGS.items() if getattr(self, name)),
+                *(_LOST + name for name in sorted(self.lost)))  # fmt: skip
         return (*reasons, *sorted(self.specific), *alone, *more, *shape, *rest, *perhaps, *rough)
 
     @staticmethod
     @lru_cache(maxsize=1024)
     def of_words(words: tuple[str, ...]) -> Essentials:
         """Raises ``ValueError`` for what ``words`` does not write."""
-        specific, fixed, incidental, reasons = set(), set(), set(), set()
+        specific, fixed, incidental, reasons, lost = set(), set(), set(), set(), set()
         shape: list[tuple[str, int]] = []
         perhaps: list[tuple[str, int]] = []
         for word in words:
@@ -122,6 +132,8 @@ class Essentials:
                 continue
             if word.startswith(_BECAUSE):
                 reasons.add(word.removeprefix(_BECAUSE))
+            elif word.startswith(_LOST):
+                lost.add(word.removeprefix(_LOST))
             elif at_least:
                 (perhaps if name.startswith("?") else shape).append((name.lstrip("?"), int(size)))
             elif word.startswith("("):
@@ -133,7 +145,7 @@ class Essentials:
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
             _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons),
-            tuple(perhaps),
+            tuple(perhaps), lost=frozenset(lost),
             **{name: word in words for name, word in _FLAGS.items()},
         )  # fmt: skip
 
@@ -168,6 +180,9 @@ def essentials(
     about = _about_calls(case, module, Essentials(fixed=rows, shape=shape), still_shows, small)
     if about.calls or about.tails:
         return about
+    if is_early(case, still_shows):
+        lost = forgotten(case, still_shows, deadline)
+        return Essentials(fixed=rows, early=True, lost=lost or frozenset(), rough=lost is None)
     specific, fixed, incidental = set(), set(), set()
     for name in sorted(rows):
         late = time.monotonic() > deadline

@@ -46,6 +46,8 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if mine.reasons and theirs.reasons:
         # What asks for more than so many operands or values is another mistake, unless nobody knows whether it does.
         return not mine.reasons.isdisjoint(theirs.reasons) and (mine.rough or theirs.rough or _same_shape(mine, theirs))
+    if mine.early and theirs.early:
+        return bool(set(one.shown_by) & set(other.shown_by)) and _same_lost(mine, theirs)
     if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
         fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
         return one.kind != "crash" or fewer <= more or len(more) > PATTERN
@@ -53,12 +55,22 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return False
     if mine.tails or theirs.tails:
         return mine.tails and theirs.tails
+    if mine.early != theirs.early:
+        return False
     if mine.calls and theirs.calls:
         unsure = mine.rough or theirs.rough
         return _same_shape(mine, theirs) and (mine.vectors == theirs.vectors or unsure)
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
+
+
+def _same_lost(mine: Essentials, theirs: Essentials) -> bool:
+    """Whether one and the same was forgotten, or nobody knows what. ``_default`` and the like say what an object begins
+    with."""
+    one, other = ({name.removesuffix("_default").removesuffix("_fixed") for name in _one_select(about.lost)}
+                  for about in (mine, theirs))  # fmt: skip
+    return one == other or mine.rough or theirs.rough
 
 
 _OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")

@@ -1,0 +1,75 @@
+"""Whether a finding is about objects that are taken for garbage too early: it goes away where they stay alive.
+
+An object that is collected while somebody still has it leaves anything behind: another object in its place, a crash of
+the collector, a type that is none. Which instructions are needed to see that says nothing. So what instructions give is
+kept alive (``wasm.rewrite.kept``). If nothing is wrong any more, but is with code in its place that keeps nothing, that
+is what it is about; and the rows without which it would come back say which reference was forgotten:
+
+    (struct.get $s 0 (call $collecting (array.new_data ...)))       is about ``array.new_data``
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Final
+
+from fuzz.triage.neutral import STEPS
+from fuzz.triage.readable import module_of
+from oracles.interpreter import Budget, run_case
+from wasm.case import Case
+from wasm.encode import encode
+from wasm.errors import WasmError
+from wasm.feature_use import required_features
+from wasm.features import Feature
+from wasm.rewrite.kept import giving, kept
+
+_GC: Final = Feature.GC.value
+"""Engines with this feature have all that is needed to keep objects."""
+
+
+def kept_alive(case: Case, rows: Collection[str] | None, control: bool = False) -> Case | None:
+    """The case with what instructions of these rows (all, for None) give kept alive; None if that is nothing, or it
+    would not mean the same. ``control``: the same code, but for keeping anything."""
+    module = module_of(case)
+    if module is None:
+        return None
+    try:
+        if not kept(module, rows, control):
+            return None
+    except (ValueError, WasmError):
+        return None
+    features = frozenset(feature.value for feature in required_features(module))
+    if not features <= case.features and _GC not in case.features:
+        return None
+    changed = replace(case.with_content(encode(module)), features=case.features | features)
+    before, after = (run_case(one, None, Budget(steps=STEPS)) for one in (case, changed))
+    same = (before.instantiation, before.outcomes) == (after.instantiation, after.outcomes)
+    return changed if same else None
+
+
+def is_early(case: Case, wrong: Callable[[Case], bool]) -> bool:
+    """Whether what is wrong with a case goes away where all objects stay alive, and only there."""
+    alive = kept_alive(case, None)
+    if alive is None or wrong(alive):
+        return False
+    control = kept_alive(case, None, control=True)
+    return control is not None and wrong(control)
+
+
+def forgotten(case: Case, wrong: Callable[[Case], bool], deadline: float = math.inf) -> frozenset[str] | None:
+    """The rows whose results have to stay alive for nothing to be wrong; for a case that ``is_early``. One question for
+    each row that gives references, those that make objects first: what passes an object on is nearer to where it was
+    lost. None if ``time.monotonic()`` comes to ``deadline`` before."""
+    module = module_of(case)
+    rows = giving(module) if module is not None else []
+    for row in list(rows):
+        if time.monotonic() > deadline:
+            return None
+        fewer = [one for one in rows if one != row]
+        alive = kept_alive(case, fewer)
+        if alive is not None and not wrong(alive):
+            rows = fewer
+    return frozenset(rows)
