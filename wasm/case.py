@@ -13,6 +13,9 @@ from wasm.embedding import Invocation
 CASE_VERSION: Final = 1
 LINKED_VERSION: Final = 2
 """The version of a case with modules before its own: a reader that knows none must refuse it."""
+APART: Final = "apart"
+"""What the name of an earlier module begins with that has a store of its own, where an engine has several and all that
+others import from it are shared memories. It means the same as in one store."""
 INDEPENDENT: Final = "independent"
 """Label of a case whose exported functions have nothing to do with each other."""
 

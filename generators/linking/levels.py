@@ -14,7 +14,7 @@ from wasm.isa import OPS, Instr
 from wasm.module import Elem, ExternKind, Func, Module, SegmentMode, Table
 from wasm.rewrite.index_map import names_in
 from wasm.rewrite.spaces import SPACE_OF, Space, defined, imported_counts, space_sizes
-from wasm.valtypes import FUNCREF, Limits, TableType
+from wasm.valtypes import FUNCREF, Limits, MemType, TableType
 
 Key: TypeAlias = tuple[Space, int]
 """An item by its space and its index in the whole program."""
@@ -75,6 +75,17 @@ def draw_levels(source: ChoiceSource, module: Module, pinned: set[int], moved: l
         _link(module, levels, sorted(late), first[Space.FUNC])
     _host(source, module, levels)
     return levels
+
+
+def set_apart(module: Module) -> Levels | None:
+    """Levels by which a first module has the shared memories, which is all that it has; None where there is none."""
+    first = imported_counts(module)
+    levels = Levels(1)
+    for kind in ExternKind:
+        space = SPACE_OF[kind]
+        for index, item in enumerate(defined(module, kind), first[space]):
+            levels.of[space, index] = 0 if isinstance(item, MemType) and item.shared else 1
+    return levels if 0 in levels.of.values() else None
 
 
 def _uses(item: object) -> set[Key]:

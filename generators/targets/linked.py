@@ -2,7 +2,8 @@
 
 Which items, which functions and which single instructions stand in which module is drawn (``generators.linking``). Some
 items are the host's, some are exported again on their way, some imports are declared with wider limits or at a
-supertype, some memories are shared. Some modules between them write into what there is and then trap.
+supertype, some memories are shared, and some of these have a store of their own. Some modules between them write into
+what there is and then trap.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Final
 from generators.choices import ChoiceSource, weighted
 from generators.config import Config
 from generators.linking.halves import candidates, half
-from generators.linking.levels import Key, Levels, draw_levels
+from generators.linking.levels import Key, Levels, draw_levels, set_apart
 from generators.linking.outlining import outline
 from generators.linking.shared import share
 from generators.linking.splitting import Split, place_of, split
 from generators.registry import load_target
-from wasm.case import Case
+from wasm.case import APART, Case
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.errors import WasmError
@@ -62,7 +63,8 @@ def linked(case: Case, source: ChoiceSource, config: Config) -> Case:
     # Sites are hooks in the case's own module, and every case has one.
     pinned = {site.func for site in case.sites[:1] if site.func >= 0}
     pinned |= {site.func for site in case.sites[1:] if site.func >= 0 and drawn.chance(3, 4)}
-    levels = draw_levels(drawn, module, pinned, moved, True)
+    apart = set_apart(module) if source.fork("apart").one_in(4) else None
+    levels = apart or draw_levels(drawn, module, pinned, moved, True)
     types = source.fork("types")
     between = source.fork("between")
     able = candidates(module, levels)
@@ -73,6 +75,11 @@ def linked(case: Case, source: ChoiceSource, config: Config) -> Case:
         home = levels.of[key]
         at = between.between(home + 1, levels.last)
         modules.insert(at, ("half", half(module, between, key, home)))
+    if apart:
+        # Its store is its own, where an engine has several: shared memories are what can go from one to another.
+        modules = [(_apart(name), one) for name, one in modules]
+        for one in (*(one for _, one in modules), made.modules[-1]):
+            one.imports = [replace(item, module=_apart(item.module)) for item in one.imports]
     before = tuple((name, encode(one)) for name, one in modules)
     everything = [one for _, one in modules] + [made.modules[-1]]
     features = frozenset(feature.value for one in everything for feature in required_features(one))
@@ -81,9 +88,13 @@ def linked(case: Case, source: ChoiceSource, config: Config) -> Case:
         for site in case.sites
         if site.func < 0 or levels.of.get((Space.FUNC, site.func), levels.last) == levels.last
     )
-    labels = case.labels | _labels(module, levels, made, bool(asked))
+    labels = case.labels | _labels(module, levels, made, bool(asked)) | ({"apart"} if apart else set())
     content = encode(made.modules[-1])
     return replace(case, content=content, before=before, features=features, sites=sites, labels=labels)
+
+
+def _apart(name: str) -> str:
+    return f"{APART} 0" if name == place_of(0) else name
 
 
 def _split(module: Module, levels: Levels, source: ChoiceSource, asked: dict[Key, int]) -> Split:

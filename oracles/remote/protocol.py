@@ -25,7 +25,8 @@ and no more:
                 positions of host functions that collect garbage by themselves, where there are any
     ready       a blob: the module to be instantiated behind the one under test, where one is needed
     ready_from  [place, name]: where each of its imports is (``oracles.remote.ready.Ready``)
-    before      [name, blob, imports as above] of each module that is instantiated before, in order, where there are any
+    before      [name, blob, imports as above] of each module that is instantiated before, in order, where there are
+                any; imports.apart is there and true where it is to have a store of its own, if the engine has stores
     tags        [name, kinds of the payload, -1 or the position of its import]
     calls       [export, "host" or "wrapper" or why not, kinds of parameters, kinds of results, blob of argument slots,
                 identities of the reference arguments, blob of the wrapper]
@@ -83,7 +84,7 @@ from oracles.remote.ready import ready_module
 from oracles.remote.sources import NoImport, made_kinds
 from oracles.remote.wasmbytes import KIND_CODES
 from oracles.remote.wrapper import EXACT_READ, UNREADABLE, NoWrapper, global_reader, wrapper_for
-from wasm.case import Case, CaseKind
+from wasm.case import APART, Case, CaseKind
 from wasm.embedding import (
     SLOT,
     Entry,
@@ -267,6 +268,7 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
             plan = plan_imports(interface, flavour.host_kinds)
         else:
             plan = plan_linked(interface, flavour.host_kinds, earlier.names)
+            earlier.join(plan)
         if plan.active and not flavour.acts:
             raise NoImport(ACTING)
         if flavour.one_by_name and shares_names(interface, plan):
@@ -284,7 +286,10 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
         exported = [item for item in exported if interface.globals[item.index][0] not in UNREADABLE]
     kinds = tuple((item.name, interface.globals[item.index][0]) for item in exported)
     if earlier is not None:
-        header["before"] = [[name, blobs.add(content), _imports_json(p, blobs)] for name, content, p in earlier.modules]
+        header["before"] = [
+            [name, blobs.add(content), _imports_json(p, blobs) | ({"apart": True} if name in earlier.apart else {})]
+            for name, content, p in earlier.modules
+        ]
     header["imports"] = _imports_json(plan, blobs)
     header["tags"] = tags_json(interface, tags)
     header["calls"] = [
@@ -318,9 +323,19 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
 
 @dataclass(slots=True)
 class _Earlier:
-    """The modules before a case's own with the plans of their imports, and the exports that have a place by then."""
+    """The modules before a case's own with the plans of their imports, and the exports that have a place by then.
+    ``apart`` are those that are instantiated in stores of their own."""
 
     modules: list[tuple[str, bytes, ImportPlan]] = field(default_factory=list)
+    apart: set[str] = field(default_factory=set)
+    crossing: dict[str, set[str]] = field(default_factory=dict)
+    """By module, the exports that a module of another store can import: shared memories, and nothing else."""
+
+    def join(self, plan: ImportPlan) -> None:
+        """Have those in one store with a module that it imports anything else from."""
+        linked = [source.item for source in plan.sources if source.how == "linked"]
+        self.apart -= {item.module for item in linked if item.name not in self.crossing[item.module]}
+
     names: dict[str, frozenset[str]] = field(default_factory=dict)
     shared: bool = False
 
@@ -341,6 +356,11 @@ def _earlier(case: Case, flavour: Flavour) -> _Earlier:
         made.modules.append((name, content, plan))
         made.names[name] = frozenset(item.name for item in interface.exports)
         made.shared = made.shared or any(map(is_shared, outer_memories(interface)))
+        made.join(plan)
+        made.crossing[name] = {item.name for item in interface.exports if item.sort == MEMORY
+                               and is_shared(interface.type_of(MEMORY, item.index))}  # fmt: skip
+        if name.startswith(APART) and not any(source.how == "linked" for source in plan.sources):
+            made.apart.add(name)
     return made
 
 

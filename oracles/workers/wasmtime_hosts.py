@@ -22,7 +22,7 @@ NUMBER_BITS = {"i": 32, "f": 32, "l": 64, "d": 64, "v": 128}
 def link(store: Store, module, imports: dict, blobs: list, places: dict) -> list:
     """The externs of all imports of a module, in order. Raises ``Failed`` where one cannot be made.
 
-    ``places`` has the instances before it by name, None for one that trapped.
+    ``places`` has the instances before it by name, each with its store, None for one that trapped.
     """
     sources = imports["sources"]
     if not sources:
@@ -47,7 +47,8 @@ def link(store: Store, module, imports: dict, blobs: list, places: dict) -> list
             place = places[module]
             if place is None:
                 raise Failed(["rejected", f"unknown import {module}.{name}: its instance was not made"])
-            externs.append(store.export(place, name))
+            home, instance = place
+            externs.append(home.export(instance, name))
         elif how == "extern":
             externs.append(_extern_global(store, types[index], token))
         else:

@@ -92,6 +92,8 @@ class Store:
         self.collections = 0
         self.import_types: list = []
         self.owned: list = []
+        self.apart: list[Store] = []
+        """The stores that earlier modules have of their own."""
         self.externs: list = []
         self.instance = None
         self.tags: list[tuple[str, str, object]] = []
@@ -100,6 +102,8 @@ class Store:
         self.names: dict[int, str] | None = None
 
     def close(self) -> None:
+        for store in self.apart:
+            store.close()
         for item in self.owned:
             self.lib.wasmtime_sharedmemory_delete(item.of.sharedmemory)
         for types in self.import_types:

@@ -259,17 +259,22 @@ class CaseRun:
         self.lap(INVOKE_PART)
 
     def _before(self, store: Store, answer: dict) -> dict:
-        """The instances of what comes before the module under test, by name; None for one that trapped or threw.
+        """The instances of what comes before the module under test, by name, each with its store; None for one that
+        trapped or threw.
         Raises ``Failed`` where anything else became of one."""
         places: dict = {}
         for name, at, imports in self.header.get("before", ()):
             outcome = ["returned", []]
             places_before, places = places, dict(places)
             places[name] = None
+            home = store
             try:
-                module = store.compile(self.blobs[at])
-                externs = link(store, module, imports, self.blobs, places_before)
-                places[name] = store.instantiate(module, externs)
+                if "apart" in imports:
+                    home = Store(store.lib, store.engine, store.progress, self.worker.settings)
+                    store.apart.append(home)
+                module = home.compile(self.blobs[at])
+                externs = link(home, module, imports, self.blobs, places_before)
+                places[name] = (home, home.instantiate(module, externs))
             except Failed as failed:
                 outcome = failed.args[0]
             answer.setdefault("before", []).append(self._outcome(outcome))

@@ -11,7 +11,7 @@ from oracles.engine import Engine
 from oracles.judge.compare import judge
 from oracles.judge.verdict import Agree
 from oracles.judge.vote import Voter
-from oracles.remote.protocol import LINKING
+from oracles.remote.protocol import LINKING, Flavour, encode_case
 from tests.engines.conftest import Wat, lacks
 from tests.engines.test_imports import reference
 from wasm.case import CASE_VERSION, LINKED_VERSION, Case
@@ -84,6 +84,43 @@ def test_instances_share_what_they_import(engine: Engine, wat: Wat) -> None:
     assert [value.bits for value in observation.outcomes[2].values] == [1, 9, 9]
     traps = [at for at, outcome in enumerate(observation.outcomes) if isinstance(outcome, Trapped)]
     assert traps == [1, 4]
+
+
+MEMORIES = """(module (memory (export "m") 1 2 shared) (memory $n (export "n") 1 1 shared) (memory (export "own") 1)
+  (data (memory $n) (i32.const 4) "z"))"""
+FROM_APART = """(module (import "apart 1" "m" (memory $m 1 2 shared)) (import "apart 1" "n" (memory $n 1 1 shared))
+  {more} (export "memory" (memory $m))
+  (func (export "f") (param i32) (result i32 i32 i32 i32)
+    (i32.atomic.rmw.add $m (i32.const 65532) (local.get 0)) (memory.size $m)
+    (i32.load $m offset=65532 (i32.const 0)) (i32.load8_u $n (i32.const 4))))"""
+UNSHARED = '(import "apart 1" "own" (memory $own 1))'
+
+
+@pytest.mark.parametrize("more", ["", UNSHARED], ids=["two stores", "one store"])
+def test_a_shared_memory_can_be_of_another_store(engine: Engine, wat: Wat, more: str) -> None:
+    calls = (Invocation("f", i32(7)), Invocation("f", i32(3)))
+    observation = agreed(engine, linked(wat, FROM_APART.format(more=more), *calls, **{"apart 1": MEMORIES}))
+    returned = [[value.bits for value in one.values] for one in observation.outcomes if isinstance(one, Returned)]
+    assert returned == [[0, 1, 7, ord("z")], [7, 1, 10, ord("z")]]
+
+
+@pytest.mark.parametrize(
+    ("more", "user", "apart"),
+    [
+        ("", "", True),
+        (UNSHARED, "", False),
+        ("", '(module (import "apart 1" "own" (memory 1)))', False),
+        ("", '(module (import "apart 1" "n" (memory 1 1 shared)))', True),
+    ],
+)
+def test_only_shared_memories_go_from_one_store_to_another(wat: Wat, more: str, user: str, apart: bool) -> None:
+    """What is asked of a worker: nothing else can be imported from another store."""
+    before = {"apart 1": MEMORIES} | ({"apart 2": user} if user else {})
+    case = linked(wat, FROM_APART.format(more=more), **before)
+    frame = encode_case(case, Flavour(frozenset("il"), True, links=True)).frame
+    size = int.from_bytes(frame[4:8], "little")
+    asked = {name: "apart" in imports for name, _, imports in json.loads(frame[8 : 8 + size])["before"]}
+    assert asked == {"apart 1": apart} | ({"apart 2": False} if user else {})
 
 
 HALF = """(module (import "home" "own" (memory 1)) (data (i32.const 3) "x") (data (i32.const 65535) "yz"))"""
