@@ -3,11 +3,14 @@
     a: (module (memory (export "m") 1))  b: (module ...)  (module (import "a" "m" (memory 1)) (func (export "f") ...))
 
 What imports from a module that went imports from the host instead, and so does what imports an export that went: a
-candidate can be linked as long as a host has the like.
+candidate can be linked as long as a host has the like. First of all it is tried whether one module shows the same that
+is all of them in one (``wasm.rewrite.joining``), or else all but some: a single module is what everything else can work
+with, even if it is larger at first.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -15,7 +18,12 @@ from fuzz.reduce.cache import Answers
 from fuzz.reduce.engine import Meter, OutOfBudget, PassStats, Predicate
 from wasm.case import Case
 from wasm.decode import decode
+from wasm.encode import encode
+from wasm.errors import WasmError
 from wasm.feature_use import required_features
+from wasm.features import ALL
+from wasm.rewrite.joining import joined
+from wasm.validate import validate
 
 EMPTY_MODULE: Final = b"\0asm\1\0\0\0"
 
@@ -38,6 +46,8 @@ class Linked:
     def run(self) -> bool:
         """Whether it came to an end before the budget did."""
         try:
+            self._drop()
+            self._join()
             size = self.best.size + 1
             while self.best.size < size:
                 size = self.best.size
@@ -79,6 +89,18 @@ class Linked:
             before = self.best.before
             self._take(replace(self.best, before=before[:at] + before[at + 1 :]))
 
+    def _join(self) -> None:
+        """Each module with the case's own in one, the latest first, as long as the finding shows."""
+        for at in range(len(self.best.before) - 1, -1, -1):
+            whole = self.best
+            name, content = whole.before[at]
+            if any(_imports_from(one, name) for _, one in whole.before[at + 1 :]):
+                continue
+            made = encode(joined(decode(content), decode(whole.content), name))
+            with suppress(WasmError):
+                validate(decode(made), ALL)
+                self._take(replace(whole.with_content(made), before=(*whole.before[:at], *whole.before[at + 1 :])))
+
     def _own(self) -> None:
         smaller, passes = self.one(self.best, self.is_interesting, self.answers)
         self._add(passes)
@@ -108,3 +130,7 @@ class Linked:
     def _add(self, passes: dict[str, PassStats]) -> None:
         for name, stats in passes.items():
             self.passes[name] = self.passes[name] + stats if name in self.passes else stats
+
+
+def _imports_from(content: bytes, name: str) -> bool:
+    return any(item.module == name for item in decode(content).imports)

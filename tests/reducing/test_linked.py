@@ -54,6 +54,17 @@ def test_what_is_not_needed_goes_with_its_module() -> None:
     assert work.trace[-1][1] < work.trace[0][1]
 
 
+def test_one_module_is_left_where_it_shows_the_same() -> None:
+    def traps_past_the_end(case: Case) -> bool:
+        """What a memory that another function grew is read by, wherever that function stands."""
+        names = {op.name for content in case.contents for func in decode(content).funcs for op, _ in func.body}
+        return "memory.grow" in names and any(isinstance(one, Trapped) for one in run_case(case).outcomes)
+
+    work = reduce_case(whole(), traps_past_the_end)
+    assert not work.case.before
+    assert work.case.size < 80
+
+
 def test_a_module_that_writes_is_kept_and_made_small() -> None:
     def written(case: Case) -> bool:
         """A global of one module has what the start function of another put there."""
