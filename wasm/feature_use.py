@@ -13,7 +13,8 @@ from wasm.decode import decode
 from wasm.errors import WasmError
 from wasm.features import ALL, Feature
 from wasm.isa import OPS, Imm, Instr, Op
-from wasm.module import Elem, Expr, ExternType, Module, SegmentMode
+from wasm.leb import Reader
+from wasm.module import HEADER, Elem, Expr, ExternType, Module, Section, SegmentMode
 from wasm.valtypes import (
     FUNCREF,
     V128,
@@ -75,12 +76,27 @@ def required_features(module: Module) -> frozenset[Feature]:
 def features_of_bytes(content: bytes) -> frozenset[str]:
     """The names of the features that bytes use if they decode, whether they are valid or not; none if they do not.
 
-    What is no module under any set of features is none for an engine that lacks some.
+    What is no module under any set of features is none for an engine that lacks some. A section counts even if it is
+    empty: an engine without the feature knows no such section.
     """
     try:
-        return frozenset(feature.value for feature in required_features(decode(content)))
+        used = required_features(decode(content))
     except WasmError:
         return frozenset()
+    return frozenset(feature.value for feature in used | {f for id_, f in _OF_SECTIONS.items() if id_ in _ids(content)})
+
+
+_OF_SECTIONS: Final = {Section.TAG: F.EXCEPTIONS, Section.DATA_COUNT: F.BULK_MEMORY}
+
+
+def _ids(content: bytes) -> set[int]:
+    """The ids of a module's sections; it decodes."""
+    reader, found = Reader(content), set()
+    reader.pos = len(HEADER)
+    while reader.left:
+        found.add(reader.byte())
+        reader.take(reader.u32())
+    return found
 
 
 def first_refused(module: Module, features: frozenset[Feature]) -> Use | None:

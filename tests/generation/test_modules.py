@@ -129,6 +129,15 @@ def test_features_of_bytes_are_those_of_the_module_as_far_as_it_decodes() -> Non
     assert features_of_bytes(content[:-1]) == frozenset()
 
 
+def test_an_empty_section_needs_the_feature_that_it_came_with() -> None:
+    """Wasmtime 33.0.0 refuses a module with no tags where they would stand."""
+    empty = b"\0asm\1\0\0\0"
+    assert features_of_bytes(empty) == frozenset()
+    assert features_of_bytes(empty + b"\x0d\x01\x00") == {"exceptions"}
+    assert features_of_bytes(empty + b"\x0c\x01\x00") == {"bulk_memory"}
+    assert features_of_bytes(empty + b"\x01\x01\x00\x00\x03\x01a\x0d") == frozenset()
+
+
 def test_wasmtime_agrees(cases: list[Case]) -> None:
     bench = Bench(["wasmtime:opt=none"])
     try:
