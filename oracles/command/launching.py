@@ -33,15 +33,18 @@ def command_engine(
     path: str = "",
     notes: tuple[str, ...] = (),
     patience: float = 3.0,
+    library: Path | None = None,
 ) -> Engine:
     """Open it: the command is run for the first time when its capabilities are asked for. ``path`` is the file that
     the description comes from, if it comes from one; a process that does nothing is waited for so many times as long as
-    it may compute (``patience``). Raises ``UsageError``."""
+    it may compute (``patience``). ``library`` is the file that is the engine, where that is not the command's program.
+    Raises ``UsageError``."""
     seconds = limits.cpu_seconds * _SHARE
     data = dict(described(seconds))
     description = describe(data, path)
     scratch = Scratch("command")
-    config = {"data": data, "path": path, "seconds": seconds, "wall": patience * seconds,
+    library = library or Path(description.command[0])
+    config = {"data": data, "library": str(library), "path": path, "seconds": seconds, "wall": patience * seconds,
               "memory": int(limits.memory_bytes * _ROOM), "folder": scratch.path}  # fmt: skip
     text = json.dumps(config)[:-1] + ', "fds": [{in}, {out}, {progress}]}'
     argv = (sys.executable, "-m", "oracles.command.worker_main", text)

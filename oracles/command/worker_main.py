@@ -1,10 +1,10 @@
 """The worker of an engine that is a command: ``python -m oracles.command.worker_main CONFIG``.
 
 CONFIG is a JSON object: ``data`` (what a description says) and the ``path`` that it comes from, ``seconds`` of CPU
-time, ``wall`` seconds and ``memory`` of one process, the ``folder`` that modules are put in, ``fds``. The protocol is
-in ``oracles/remote/protocol.py``. What a command has started and left behind becomes this process's child
-(``PR_SET_CHILD_SUBREAPER``, Linux) and is ended with the command; where the harness is gone, this process ends what
-runs and takes the folder away, before it ends itself.
+time, ``wall`` seconds and ``memory`` of one process, the ``library`` that is the engine, the ``folder`` that modules
+are put in, ``fds``. The protocol is in ``oracles/remote/protocol.py``. What a command has started and left behind
+becomes this process's child (``PR_SET_CHILD_SUBREAPER``, Linux) and is ended with the command; where the harness is
+gone, this process ends what runs and takes the folder away, before it ends itself.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ class Worker:
         self.channel = Channel(config["fds"])
         self.runner = Runner(self.description, self.channel, config["seconds"], config["wall"], config["memory"],
                              config["folder"])  # fmt: skip
+        self.library: str = config["library"]
         self.features: frozenset[str] = frozenset()
 
     def serve(self) -> None:
@@ -187,7 +188,7 @@ class Worker:
             names = [name for name, at in header["features"] if self._tried(blobs[at]) is None]
         self.features = frozenset(names)
         return {
-            "protocol": VERSION, "features": names, "library": self.description.command[0], "state": None,
+            "protocol": VERSION, "features": names, "library": self.library, "state": None,
             "version": self._version(),
         }, b""  # fmt: skip
 

