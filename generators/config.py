@@ -77,9 +77,9 @@ class Config:
     Threads are among them for their memories and instructions: a case has one thread.
 
     ``overflows`` is in how many of 1,000 cases recursion may run into the stack's end on purpose. ``seeds`` is a folder
-    of cases for the target ``mutate`` to start from, besides the project's own. ``avoid`` names what a known
-    bug needs, sorted: instructions, which cases are then made without as far as that is possible
-    (``wasm.rewrite.avoid``), or sizes, as ``results<254``.
+    of cases for the target ``mutate`` to start from, besides the project's own. ``avoid`` names what cases are made
+    without, sorted: instructions that a known bug needs, as far as that is possible (``wasm.rewrite.avoid``), sizes, as
+    ``results<254``, and features that an engine lacks, with all that builds on them.
     """
 
     features: frozenset[Feature] = field(default=WASM3 | {Feature.THREADS})

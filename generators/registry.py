@@ -16,7 +16,7 @@ from wasm.case import Case, CaseKind, Provenance
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.feature_use import required_features
-from wasm.features import Feature
+from wasm.features import Feature, with_dependents
 from wasm.module import ExternKind
 from wasm.plugins import entry, names_in
 from wasm.rewrite.avoid import without_rows
@@ -30,6 +30,8 @@ _GOLDEN: Final = 40503
 """The golden ratio's fraction of 2^16: steps of it fill the range evenly, however many there are."""
 
 _WITHOUT: Final = " without "
+
+_FEATURES: Final = frozenset(feature.value for feature in Feature)
 
 _FOLDER: Final = "generators.targets"
 """A name and no import: targets stand on the wings, the wings on ``choices`` and ``config``, and this file beside those
@@ -119,49 +121,56 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
 
     ``target`` may also name a peer (``generators.peer``): then it may raise ``NoModule`` and ``PeerMissing``.
     """
+    config, words = _narrowed(config)
     if target in peer_names():
-        return peer_case(target, seed, index, config)
-    loaded = load_target(target)
-    missing = loaded.needs - config.features
-    if missing:
-        names = ", ".join(sorted(feature.value for feature in missing))
-        raise ValueError(f"target {target} needs {names}, which an engine lacks")
-    if loaded.enumerated is not None:
-        case = loaded.enumerated(seed, index, _narrowed(config))
+        case = peer_case(target, seed, index, config)
     else:
-        case = loaded.generate(source_of(target, seed, index), _narrowed(config))
-    case = replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
-    steers = config.avoid and case.kind is CaseKind.WASM and loaded.enumerated is None
-    return _steered(case, config) if steers else case
+        loaded = load_target(target)
+        missing = loaded.needs - config.features
+        if missing:
+            names = ", ".join(sorted(feature.value for feature in missing))
+            raise ValueError(f"target {target} needs {names}, which an engine lacks")
+        if loaded.enumerated is not None:
+            case = loaded.enumerated(seed, index, config)
+        else:
+            case = loaded.generate(source_of(target, seed, index), config)
+        case = replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
+        if config.avoid and case.kind is CaseKind.WASM and loaded.enumerated is None:
+            case, words = _steered(case, config), tuple(sorted({*words, *config.avoid}))
+    version = steered_version(case.provenance.version, words)
+    return replace(case, provenance=replace(case.provenance, version=version))
 
 
-def _narrowed(config: Config) -> Config:
-    """The sizes of a config without those that are to be avoided: ``results<254``."""
+def _narrowed(config: Config) -> tuple[Config, tuple[str, ...]]:
+    """The features and the sizes of a config without those that are to be avoided (``gc``, ``results<254``), and the
+    features among the words that say so."""
+    features = [Feature(word) for word in config.avoid if word in _FEATURES]
+    names = tuple(feature.value for feature in features)
+    config = replace(config.without(*with_dependents(features)), avoid=tuple(sorted({*config.avoid} - {*names})))
     limits = dict(word.split("<") for word in config.avoid if "<" in word)
     results = min(config.max_results, int(limits.get("results", config.max_results + 1)) - 1)
     params = min(config.max_params, int(limits.get("params", config.max_params + 1)) - 1)
-    return replace(config, max_results=results, max_params=params) if limits else config
+    return replace(config, max_results=results, max_params=params), names
 
 
 def _steered(case: Case, config: Config) -> Case:
-    """The case without what is to be avoided. Its version says so: with the version it can be made again."""
+    """The case without the instructions that are to be avoided."""
     module = decode(case.content)
     moved = without_rows(module, config.avoid)
-    version = steered_version(case.provenance.version, config.avoid)
     earlier = [(name, decode(content)) for name, content in case.before]
     changed = [without_rows(one, config.avoid) is not None for _, one in earlier]
     if any(changed):
         case = replace(case, before=tuple((name, encode(one)) for name, one in earlier))
         moved = moved or {}
     if moved is None:
-        return replace(case, provenance=replace(case.provenance, version=version))
+        return case
     first = len(module.imported(ExternKind.FUNC))
     sites = tuple(
         replace(site, use_at=moved[site.func - first][site.use_at]) if site.func - first in moved else site
         for site in case.sites
     )
     return replace(
-        case, content=encode(module), sites=sites, provenance=replace(case.provenance, version=version),
+        case, content=encode(module), sites=sites,
         features=frozenset(
             feature.value for one in (module, *(one for _, one in earlier)) for feature in required_features(one)
         ),
@@ -169,7 +178,8 @@ def _steered(case: Case, config: Config) -> Case:
 
 
 def steered_version(version: str, avoid: tuple[str, ...]) -> str:
-    """What stands for the generators' version in cases that avoid instructions: ``1 without i32.rotl i32.sub``."""
+    """What stands for the generators' version in cases that avoid something: ``1 without gc i32.rotl i32.sub``. With it
+    a case can be made again."""
     return f"{version}{_WITHOUT}{' '.join(avoid)}" if avoid else version
 
 

@@ -236,10 +236,19 @@ def wasmtime(version: str, offline: bool = False, machine: str = "") -> Path:
 def wheel(package: str, version: str, offline: bool = False) -> Path:
     """The folder with a release of a Python package and none of what it depends on, installing it if needed; a wheel
     for this Python and this machine. Raises ``EngineUnavailable``."""
+    return _packaged(package, version, offline, ["--only-binary=:all:"])
+
+
+def package(package: str, version: str, offline: bool = False) -> Path:
+    """The same of a package that may have to be built, by a C compiler that is here. Raises ``EngineUnavailable``."""
+    return _packaged(package, version, offline, [])
+
+
+def _packaged(package: str, version: str, offline: bool, options: list[str]) -> Path:
     what = f"{package} {version}"
 
     def install(folder: Path) -> None:
-        _pip_install(folder, f"{package}=={version}", what, ["--only-binary=:all:"])
+        _pip_install(folder, f"{package}=={version}", what, options)
 
     return provide(package, version, install, offline)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
@@ -40,3 +41,18 @@ WASM3: Final = ALL - {
 """What version 3.0 of the specification contains."""
 DEFAULT: Final = ALL - {Feature.LEGACY_EXCEPTIONS}
 """What the project's own validator and interpreter accept when nothing else is said."""
+
+BUILDS_ON: Final = {
+    Feature.FUNCTION_REFERENCES: Feature.REFERENCE_TYPES,
+    Feature.GC: Feature.FUNCTION_REFERENCES,
+    Feature.RELAXED_SIMD: Feature.SIMD,
+}
+"""What a feature cannot do without."""
+
+
+def with_dependents(features: Iterable[Feature]) -> frozenset[Feature]:
+    """These features and all that build on them: without reference types there is no garbage collection either."""
+    out = set(features)
+    while more := {feature for feature, base in BUILDS_ON.items() if base in out} - out:
+        out |= more
+    return frozenset(out)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from fuzz.archive.archive import Archive
 from fuzz.archive.queries import Queries, key_of
 from fuzz.archive.writing import series_id
-from fuzz.records.epoch import FULL, Epoch
+from fuzz.records.epoch import FULL, Epoch, shares_of
 from fuzz.records.history import Series
 
 Word = tuple[str, str]
@@ -35,7 +35,7 @@ def allotted(reader: Queries, series: Series) -> dict[str, float]:
         key_of(series),
     )
     parts = reader.database.load(row[0]) if row else {}
-    return {name: parts.get(name, FULL) / FULL for name in series.names} if parts else {}
+    return shares_of({name: parts.get(name, FULL) for name in series.names})
 
 
 def record_epoch(archive: Archive, series: Series, epoch: Epoch) -> None:
@@ -45,6 +45,25 @@ def record_epoch(archive: Archive, series: Series, epoch: Epoch) -> None:
             "INSERT OR IGNORE INTO epochs VALUES (?, ?, ?, ?, ?)",
             (series_id(archive.database, series), epoch.index, epoch.first, epoch.end, json.dumps(dict(epoch.parts))),
         )
+
+
+def record_narrowed(archive: Archive, series: Series, lines: Iterable[str]) -> None:
+    """Keep what cases of the series were made without, and for whom."""
+    with archive.database.transaction():
+        id = series_id(archive.database, series)
+        archive.database.each_executed("INSERT OR IGNORE INTO narrowed VALUES (?, ?)", ((id, line) for line in lines))
+
+
+def narrowed(reader: Queries, series: Series) -> list[str]:
+    """What cases of the series were made without, and for whom, a line each."""
+    if reader.database.row("SELECT 1 FROM sqlite_master WHERE name = 'narrowed'") is None:
+        return []  # written by an older release
+    rows = reader.database.rows(
+        "SELECT line FROM narrowed JOIN series ON series.id = series WHERE targets = ? AND seed = ? AND version = ? "
+        "ORDER BY line",
+        key_of(series),
+    )
+    return [line for (line,) in rows]
 
 
 def words(archive: Archive, series: Series) -> dict[Word, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.bundles import FINDINGS, UNREADABLE, BundleError, names, read_bundle
-from fuzz.archive.epochs import allotted
+from fuzz.archive.epochs import allotted, narrowed
 from fuzz.archive.sighted import Sighted
 from fuzz.records.history import Series
 from fuzz.records.summary import SeriesCount, Stored, Summary
@@ -56,6 +56,7 @@ def summarized(reader: Reader, seen: Mapping[int, Sighted] | None = None) -> Sum
         if one in begun or reader.stats(one).cases  # steered cases that were set aside have series of their own
     ]
     summary.allotted = allotted(reader, last)
+    summary.narrowed = narrowed(reader, last)
     summary.findings = stored_findings(reader, seen)
     aside = [folder / UNREADABLE / name for name in names(folder / UNREADABLE)]
     summary.unreadable = [*reader.unreadable, *(f"{path} was set aside by an earlier run" for path in aside)]

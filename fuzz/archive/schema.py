@@ -12,6 +12,7 @@
     set_aside   disagreements that wait for their bucket's work to end
     retests     what an engine did with a cause's smallest case at the beginning of a night
     epochs      which part of its turns each target takes in a stretch of case numbers (``fuzz.records.epoch``)
+    narrowed    what cases of a series were made without since engines lack it, a line each
     words       in which epoch a target first executed or was something: what allotment rewards beside causes
 
 Words that come again and again (engines, releases, CPU flags, buckets, targets) stand once in tables of their own. A
@@ -223,6 +224,11 @@ ADDED: Final = (
     word TEXT NOT NULL,
     epoch INTEGER NOT NULL,
     PRIMARY KEY (series, target, word)
+) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS narrowed (
+    series INTEGER NOT NULL REFERENCES series,
+    line TEXT NOT NULL,
+    PRIMARY KEY (series, line)
 ) WITHOUT ROWID""",
 )
 """Tables that archives of older releases do not have: whoever opens one to write makes them."""

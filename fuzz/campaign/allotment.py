@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fuzz.campaign.epochs import Epochs
-from fuzz.records.epoch import FULL, Epoch, Parts
+from fuzz.records.epoch import FULL, Epoch, Parts, shares_of
 from fuzz.records.history import Series
 from fuzz.records.stats import Stats
 from generators.registry import load_target
@@ -137,9 +137,11 @@ def words_of(stats: Stats) -> list[tuple[str, str]]:
 
 
 def told(epochs: Epochs) -> dict[str, float]:
-    """The part of its turns, up to 1, that each target takes in the last epoch; none where all take all."""
+    """The part of its turns, up to 1, that each target takes in the last epoch; none where all take all, as those do
+    that are not left out altogether."""
     last = epochs.begun[-1] if epochs.begun else None
-    return {name: last.part(name) / FULL for name in epochs.series.names} if last and last.parts else {}
+    parts = {name: last.part(name) for name in epochs.series.names} if last else {}
+    return shares_of(parts)
 
 
 def costs_of(series: Series) -> dict[str, float]:

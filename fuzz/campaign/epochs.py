@@ -18,7 +18,7 @@ from fuzz.records.history import Series
 class Epochs:
     """The epochs that have begun, without a gap; ``length`` cases each, or all in one where that is 0.
 
-    ``limit`` is how many cases there are to be in all, None for no end.
+    ``limit`` is how many cases there are to be in all, None for no end. Targets that are ``left_out`` get no turn.
     """
 
     series: Series
@@ -27,6 +27,7 @@ class Epochs:
     begun: list[Epoch] = field(default_factory=list)
     stop: int | None = None
     """The number before which all cases lie that there are to be; None while nobody can tell."""
+    left_out: frozenset[str] = frozenset()
     _firsts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -51,6 +52,8 @@ class Epochs:
 
     def begin(self, parts: Parts) -> Epoch:
         """The next epoch."""
+        if self.left_out:
+            parts = tuple(sorted({**dict(parts), **dict.fromkeys(self.left_out, 0)}.items()))
         return self._append(epoch_from(self.series, len(self.begun), self.end, self.length, parts))
 
     def _append(self, epoch: Epoch) -> Epoch:
@@ -76,5 +79,6 @@ class Epochs:
 
     def takes(self, number: int) -> bool:
         """Whether the case of a number is run."""
+        target, turn = self.series.case(number)
         index = self.index(number)
-        return index >= len(self.begun) or self.begun[index].takes(*self.series.case(number))
+        return target not in self.left_out and (index >= len(self.begun) or self.begun[index].takes(target, turn))

@@ -115,5 +115,5 @@ class Learning:
                 self.before = self.gains.allotted(self.epochs, fresh, self.goes_on)
             parts = self.before
         epoch = self.epochs.begin(parts)
-        if self.allots:
+        if epoch.parts or self.allots:
             record_epoch(self.archive, self.epochs.series, epoch)

@@ -18,6 +18,7 @@ from fuzz.archive.archive import Archive
 from fuzz.archive.disk import ArchiveError
 from fuzz.archive.done import Done
 from fuzz.archive.epochs import epochs as recorded_epochs
+from fuzz.archive.epochs import record_narrowed
 from fuzz.archive.recorded import stored_findings
 from fuzz.campaign.allotment import told
 from fuzz.campaign.crew import Crew, Processes
@@ -75,8 +76,10 @@ class Campaign:
         self.summary.fail_on_slow = self.settings.fail_on_slow
         settings = self.settings
         self.crew = self.by or Processes(settings.jobs)
-        epochs = Epochs(series, settings.epoch if settings.steer or settings.allot else 0, settings.cases)
-        learning = Learning(self.archive, epochs, settings.steer, settings.allot, goes_on=settings.shard is None)
+        learns = settings.steer or settings.allot
+        epochs = Epochs(series, settings.epoch if learns or self.plan.narrow else 0, settings.cases)
+        goes_on = learns and settings.shard is None
+        learning = Learning(self.archive, epochs, settings.steer, settings.allot, goes_on)
         self.desk = Desk(self.archive, self.known, settings.max_per_signature, settings.minimize_seconds, learning)
         self.orders = Orders(settings, self.desk, Numbers(iter(()), epochs), self.crew)
 
@@ -232,6 +235,7 @@ class Campaign:
         for engine, release in self.summary.engines.items():
             self.archive.record_engine(engine, release)
         if hello.engines:
+            self._narrow(hello)
             self.desk.greeted(dict(hello.engines))
         self._collect()
         for engine, reason in hello.broken:
@@ -240,6 +244,21 @@ class Campaign:
             self.crew.useless(slot.runner)
             self._drop(slot)
         self._fill()
+
+    def _narrow(self, hello: Hello) -> None:
+        """Note what cases are made without. What nobody can run is left out, as the first slot tells before it gets any
+        case; where that is all there is, no engine is of use."""
+        self.summary.narrowed = list(dict.fromkeys((*self.summary.narrowed, *hello.narrowed)))
+        record_narrowed(self.archive, self.plan.series, hello.narrowed)
+        if self.desk.ready:
+            return
+        gone = {one.target: one.needs for one in hello.left_out}
+        self.orders.numbers.epochs.left_out = frozenset(gone)
+        if gone.keys() >= {*self.plan.series.names}:
+            self.orders.numbers.source = iter(())
+            needs = ", ".join(sorted({need for needs in gone.values() for need in needs}))
+            for engine, _ in hello.engines:
+                self._broken(engine, f"no case of {', '.join(gone)} can do without {needs}")
 
     def _died(self, slot: Slot) -> None:
         self._drop(slot)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from fuzz.campaign.narrowing import LeftOut
 from fuzz.campaign.steering import Lesson
 from fuzz.records.finding import Finding
 from fuzz.records.history import Cause, Minimization, Series, SetAside, Sighting
@@ -22,7 +23,8 @@ class Plan:
 
     Each case is followed by so many neutral ``mutants`` of it (docs/mutants.md). With ``by_mutants`` the reference says
     nothing about a case: only what an engine answers otherwise for a mutant shows that something is wrong. With
-    ``slow`` what takes too long to compile is a finding, too (docs/slow.md).
+    ``slow`` what takes too long to compile is a finding, too (docs/slow.md). With ``narrow`` cases are made without
+    what engines lack (``fuzz.campaign.narrowing``).
     ``opener`` opens engines; it is replaced in tests only.
     """
 
@@ -35,6 +37,7 @@ class Plan:
     mutants: int = 0
     by_mutants: bool = False
     slow: bool = False
+    narrow: bool = True
     opener: OpenEngine = open_engine
 
 
@@ -99,11 +102,14 @@ Order: TypeAlias = RunCases | Reconsider | Minimize | Stop
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The engines that work: (id, release), those that do not: (id, reason), and what a reader must know of them."""
+    """The engines that work: (id, release), those that do not: (id, reason), and what a reader must know of them.
+    ``narrowed`` says what cases are made without for them, a line each; ``left_out`` are targets that none can run."""
 
     engines: tuple[tuple[str, str], ...]
     broken: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
+    narrowed: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from fuzz.campaign.messages import (
     Stop,
 )
 from fuzz.campaign.mutants import mutant_trial
+from fuzz.campaign.narrowing import Narrowing
 from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
 from fuzz.campaign.steering import avoid_for
 from fuzz.records.finding import Finding
@@ -84,8 +85,9 @@ def _die_with_parent() -> None:
 class _Slot:
     def __init__(self, pipe: Connection, plan: Plan) -> None:
         self.pipe, self.plan = pipe, plan
-        self.benches = Benches(plan, self.greet)
         self.told: set[str] = set()
+        self.narrowing = Narrowing()
+        self.benches = Benches(plan, self.greet)
         self.slowness = Slowness() if plan.slow else None
         self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
         self.config = replace(DEFAULT, seeds=plan.feedback or plan.seeds)
@@ -102,7 +104,13 @@ class _Slot:
         """Tell of a bench's engines."""
         self.told |= set(bench.broken)
         versions = tuple((name, seat.capabilities.version) for name, seat in bench.seats.items())
-        self.send(Hello(versions, tuple(bench.broken.items()), (*bench.notes(), *bench.lacking())))
+        broken, targets = tuple(bench.broken.items()), self.plan.series.names
+        if self.plan.narrow:
+            self.narrowing = Narrowing.of(bench)
+            narrowed, left_out = tuple(self.narrowing.lines(targets)), self.narrowing.left_out(targets)
+            self.send(Hello(versions, broken, bench.notes(), narrowed, left_out))
+        else:
+            self.send(Hello(versions, broken, (*bench.notes(), *bench.lacking())))
 
     def serve(self) -> None:
         self.greet(self.bench)
@@ -131,9 +139,10 @@ class _Slot:
             target, index = series.case(number)
             began = self._spent(stats)
             try:
-                avoid = avoid_for(order.place, index, order.knowledge.lessons)
-                case = self.make(target, series.seed, index, stats, avoid)
                 self.benches.for_case(number)
+                avoid = {*avoid_for(order.place, index, order.knowledge.lessons)}
+                avoid.update(self.narrowing.avoid_for(target, index))
+                case = self.make(target, series.seed, index, stats, tuple(sorted(avoid)))
                 trial = self.run(case)
                 account(stats, trial, not self.plan.by_mutants)
                 stats.target_cpu[target] = stats.target_cpu.get(target, 0.0) + self._spent(stats) - began

@@ -86,6 +86,26 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def without(text: str) -> tuple[str, ...]:
+    """``gc,i32.rotl,results<254``: what a case is made without, as its version has it after "without"."""
+    from wasm.features import Feature
+    from wasm.isa import OPS
+
+    words = tuple(sorted({*text.replace(",", " ").split()}))
+    known = {feature.value for feature in Feature}
+    for word in words:
+        if word not in known and word not in OPS and not re.fullmatch(r"(results|params)<[1-9][0-9]{0,3}", word):
+            raise argparse.ArgumentTypeError(
+                f"{word[:40]!r} is no feature (gc), instruction (i32.rotl) or size (results<254) to do without"
+            )
+    return words
+
+
+def add_without(parser: argparse.ArgumentParser) -> None:
+    words = "make it without these features, instructions or sizes, as a run did whose record says so (8 without gc)"
+    parser.add_argument("--without", type=without, default=(), metavar="WORDS", help=words)
+
+
 def add_engines(parser: argparse.ArgumentParser) -> None:
     """``--engine`` and ``--offline``, for the engines that a case is run on."""
     words = "an engine, as wasmtime@34.0.0:opt=none; several times for several (default: the interpreter and the "

@@ -16,15 +16,20 @@ from fuzz.records.finding import EngineRun, Finding
 from fuzz.records.printable import one_line
 from fuzz.trial.bench import Bench, canonical, default_engines
 from fuzz.trial.limits import limits_for
-from generators.registry import make_case, target_names
+from generators.config import DEFAULT
+from generators.registry import load_target, make_case, target_names
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, adapter
 from wasm.case import Case, CaseKind
 from wasm.embedding import Entry
 
 
-def generated(target: str, seed: int, index: int) -> Case:
-    """A case of a target. Raises ``UsageError``."""
-    return make_case(one_of(target, "target", target_names()), seed, index)
+def generated(target: str, seed: int, index: int, without: tuple[str, ...] = ()) -> Case:
+    """A case of a target, made without features, instructions or sizes (``Config.avoid``). Raises ``UsageError``."""
+    name = one_of(target, "target", target_names())
+    lost = sorted({feature.value for feature in load_target(name).needs}.intersection(without))
+    if lost:
+        raise UsageError(f"there is no case of {name} without {', '.join(lost)}")
+    return make_case(name, seed, index, replace(DEFAULT, avoid=without))
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ bisect = false                        # "30m": find out which releases show each
 explain = false                       # "10m", or true for a twentieth of time: why each new cause is wrong
 #examples = 3                         # findings to store of one cause
 #steer = true                         # make most cases without what known causes need
+#narrow = true                        # make a part of the cases without what engines lack
 #allot = true                         # of all targets, give more turns to those that find something new
 
 #mutants = 2                          # neutral mutants of each case, run beside it (docs/mutants.md)
@@ -136,6 +137,7 @@ KEYS: Final[Mapping[str, _Key]] = {
     "explain": _Key(lambda value: isinstance(value, bool) or _is_time(value), 'a duration, as "10m", true or false'),
     "examples": _COUNT,
     "steer": _BOOL,
+    "narrow": _BOOL,
     "allot": _BOOL,
     "mutants": _Key(_within(0, MOST_MUTANTS), f"a number from 0 to {MOST_MUTANTS}"),
     "judge": _Key(lambda value: value in ("reference", "itself"), '"reference" or "itself"'),
@@ -177,6 +179,7 @@ def read_night(path: Path) -> Night:
         explain=_seconds(None if data.get("explain") is True else data.get("explain", False), seconds / 20),
         examples=data.get("examples", 3),
         steer=data.get("steer", True),
+        narrow=data.get("narrow", True),
         allot=data.get("targets", ALL) in (ALL, [ALL]) and data.get("allot", True),
         fail_on_any=data.get("fail_on") == "any",
         fail_on_slow=data.get("fail_on") == "slow",

@@ -71,7 +71,7 @@ def run_night(
         series = Series(night.targets, _seed(night, archive, version), version)
         plan = Plan(
             night.engines, series, offline=night.offline, seeds=night.seeds, opener=opener,
-            mutants=night.mutants, by_mutants=night.by_mutants, slow=night.slow,
+            mutants=night.mutants, by_mutants=night.by_mutants, slow=night.slow, narrow=night.narrow,
         )  # fmt: skip
         told = Told(Campaign(plan, _settings(night, ends, started), archive, issues, observer).run(), done, left)
         if night.explain and not told.summary.interrupted:

@@ -26,8 +26,8 @@ class Night:
 
     ``targets`` are those of a ``Series``. ``known`` are files. ``seeds`` is a corpus that ``mutate`` starts from,
     ``corpus`` the one that minimized causes are added to. ``reports`` names formats, written to ``out/report``. Of a
-    ``shard`` only its part of the cases is run, as of ``fuzz run --shard``. ``mutants``, ``by_mutants`` and ``slow``
-    are those of a ``Plan``.
+    ``shard`` only its part of the cases is run, as of ``fuzz run --shard``. ``mutants``, ``by_mutants``, ``slow`` and
+    ``narrow`` are those of a ``Plan``.
     """
 
     out: Path
@@ -43,6 +43,7 @@ class Night:
     explain: float = 0.0
     examples: int = 3
     steer: bool = True
+    narrow: bool = True
     allot: bool = False
     fail_on_any: bool = False
     fail_on_slow: bool = False

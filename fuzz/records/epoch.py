@@ -9,7 +9,7 @@ stands for does not change by that.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -19,7 +19,7 @@ FULL: Final = 64
 """Parts are sixty-fourths: whole numbers, which compare alike on every machine."""
 
 Parts = tuple[tuple[str, int], ...]
-"""By target, in alphabetical order, how many of ``FULL`` turns it takes, 1 to 63; one that is not there takes all."""
+"""By target, in alphabetical order, how many of ``FULL`` turns it takes, 0 to 63; one that is not there takes all."""
 
 _STEP: Final = 0x6A09E667
 """The fraction of the square root of 2, in 32 bits. Over consecutive indices its multiples fill the range evenly, and
@@ -56,6 +56,12 @@ class Epoch:
 def taken(part: int, index: int) -> bool:
     """Whether a turn is among ``part`` of ``FULL``; what a smaller part takes is part of what a larger one does."""
     return part >= FULL or ((index + 1) * _STEP & 0xFFFFFFFF) * FULL < part << 32
+
+
+def shares_of(parts: Mapping[str, int]) -> dict[str, float]:
+    """Parts as fractions of 1, for a reader: without targets that are left out, and none where all others are whole."""
+    given = {name: part / FULL for name, part in parts.items() if part}
+    return given if any(part < 1 for part in given.values()) else {}
 
 
 def epoch_from(series: Series, index: int, first: int, cases: int, parts: Parts = ()) -> Epoch:

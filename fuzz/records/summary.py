@@ -108,10 +108,10 @@ class Summary:
     ``errors`` are failures of the harness itself, ``unreadable`` bundles that were set aside, a line each. ``resumed``
     is how many cases had been done before this run; ``quiet_since`` is the wall second in which cases were reported
     last, ``new_at`` the one in which the last new finding was stored (None before). ``steered`` says what later cases
-    were made without, a line each; ``allotted`` is the part of its turns that each target takes by now, empty where all
-    take all. In a report on a folder ``series`` has all of its series, the last one last: its
-    seed is ``seed``. With ``fail_on_any`` findings of earlier runs count for the exit code too, with
-    ``fail_on_slow`` those that are about time alone.
+    were made without, a line each, ``narrowed`` for which engines others were made without what they lack; ``allotted``
+    is the part of its turns that each target takes by now, empty where all take all. In a report on a folder ``series``
+    has all of its series, the last one last: its seed is ``seed``. With ``fail_on_any`` findings of earlier runs count
+    for the exit code too, with ``fail_on_slow`` those that are about time alone.
     """
 
     targets: tuple[str, ...]
@@ -132,6 +132,7 @@ class Summary:
     quiet_since: float = 0.0
     interrupted: bool = False
     steered: list[str] = field(default_factory=list)
+    narrowed: list[str] = field(default_factory=list)
     allotted: dict[str, float] = field(default_factory=dict)
     fail_on_any: bool = False
     fail_on_slow: bool = False
@@ -225,6 +226,7 @@ class Summary:
             "targets_cases": dict(sorted(stats.targets.items())),
             "targets_cpu_seconds": {name: round(spent, 3) for name, spent in sorted(stats.target_cpu.items())},
             "steered": self.steered,
+            "narrowed": self.narrowed,
             "allotted": {name: round(part, 3) for name, part in sorted(self.allotted.items())},
             "interrupted": self.interrupted,
             "exit_code": int(self.exit_code),

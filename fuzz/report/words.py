@@ -70,7 +70,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield f"  fuzz itself: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
     if stats.mutants:
         yield f"  {stats.mutants} neutral mutants of the cases were run beside them"
-    yield from (f"  {note}" for note in summary.notes)
+    yield from (f"  {note}" for note in (*summary.notes, *summary.narrowed))
     yield from _reached(summary)
     yield from _findings(summary)
     yield from _trouble(summary)

@@ -2,7 +2,8 @@
 
 A file's first line says what it reaches (``fuzz targets`` prints it). Its names are
 
-    NEEDS: frozenset[Feature]       what it cannot do without
+    NEEDS: frozenset[Feature]       what it cannot do without: where no engine has it the target gets no turn, and each
+                                    other feature is one that its cases are made without where an engine lacks it
     generate(source, config)        one case of the choices, with no feature and no size outside of the configuration
     KIND: CaseKind                  what its cases are, if not modules to run
     WEIGHT: float                   its part of the CPU time where targets share it, if not 1

@@ -34,7 +34,7 @@ from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.errors import Invalid
-from wasm.features import Feature
+from wasm.features import BUILDS_ON, Feature
 from wasm.fragment import code
 from wasm.validate import validate
 from wasm.valtypes import (
@@ -77,12 +77,7 @@ _FEATURES: Final = (
 )
 """In how many of 16 cases each feature is in, those that it builds on being in."""
 
-_BUILDS_ON: Final = {
-    Feature.FUNCTION_REFERENCES: Feature.REFERENCE_TYPES,
-    Feature.GC: Feature.FUNCTION_REFERENCES,
-    Feature.RELAXED_SIMD: Feature.SIMD,
-    Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY,
-}
+_BUILDS_ON: Final = {**BUILDS_ON, Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY}
 
 _OFTEN_IN: Final = 12
 _ABLE_IN: Final = 9

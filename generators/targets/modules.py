@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from generators.choices import ChoiceSource, weighted
-from generators.config import Config
+from generators.config import DEFAULT, Config
 from generators.mutation.bases import drawn_case
 from generators.validity.declarations import declare
 from generators.validity.near_bytes import damaged
@@ -37,14 +37,22 @@ def generate(source: ChoiceSource, config: Config) -> Case:
     base = source.weighted(_BASES)
     change = source.weighted(_CHANGES)
     module = _base(base, source.fork("base"), config)
+    plain = encode(module)
     edits = source.fork("change")
     if change == "types" and not near_miss(edits, config, module):
         change = "none"
     content = encode(module)
     if change == "bytes":
         content = damaged(edits, content)
-    labels = frozenset((base, change))
-    return Case(content, kind=CaseKind.BYTES, features=features_of_bytes(content), labels=labels)
+    features = features_of_bytes(content)
+    if features & _left_out(config):  # by chance, or by what a near miss is like
+        content, change, features = plain, "none", features_of_bytes(plain)
+    return Case(content, kind=CaseKind.BYTES, features=features, labels=frozenset((base, change)))
+
+
+def _left_out(config: Config) -> frozenset[str]:
+    """What cases usually may use and those of this configuration may not."""
+    return frozenset(feature.value for feature in DEFAULT.features - config.features)
 
 
 def _base(kind: str, source: ChoiceSource, config: Config) -> Module:

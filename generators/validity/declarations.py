@@ -141,7 +141,8 @@ class _ModuleDraft:
                 return SubType(StructType(tuple(self._field(bound) for _ in range(source.below(4)))), (), final)
             case "array":
                 return SubType(ArrayType(self._field(bound)), (), final)
-        return SubType(FuncType(self._types(2, bound), self._types(2, bound)), (), final)
+        many = 2 if self.config.allows(Feature.MULTI_VALUE) else 1
+        return SubType(FuncType(self._types(2, bound), self._types(many, bound)), (), final)
 
     def _field(self, bound: int) -> FieldType:
         packed = self.source.pick((I8, I16, None, None))

@@ -240,7 +240,7 @@ def _jump(draft: FuncDraft) -> None:
         elif word == "return":
             draft.push_all(draft.type.results)
             draft.emit("return")
-        elif word == "throw_ref" and draft.config.allows(Feature.EXCEPTIONS):
+        elif word == "throw_ref" and draft.config.allows(Feature.EXCEPTIONS, Feature.REFERENCE_TYPES):
             draft.push(ref("exn"))
             draft.emit("throw_ref")
         else:

@@ -76,21 +76,26 @@ class Description:
 
 def of_command(text: str) -> Description:
     """The description of a command with nothing more said about it. Raises ``UsageError``."""
-    return _description({"command": text}, "")
+    return describe({"command": text}, "")
 
 
 def read_description(path: str) -> Description:
     """Read a TOML file. Raises ``UsageError``: one line that names the key that is wrong."""
+    return describe(read_file(path), path)
+
+
+def read_file(path: str) -> dict[str, Any]:
+    """What a TOML file says, whether its keys are right or not. Raises ``UsageError``."""
     try:
-        data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no TOML file: {error}") from None
-    return _description(data, path)
 
 
-def _description(data: dict[str, Any], path: str) -> Description:
+def describe(data: dict[str, Any], path: str) -> Description:
+    """The description that a file's content is, "" for none. Raises ``UsageError``."""
     where = path or "the command"
     for key in data:
         if key not in KEYS:

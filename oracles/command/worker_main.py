@@ -1,9 +1,10 @@
 """The worker of an engine that is a command: ``python -m oracles.command.worker_main CONFIG``.
 
-CONFIG is a JSON object: ``id`` (of ``oracles.engines.cmd``), ``seconds`` and ``memory`` of one process, the ``folder``
-that modules are put in, ``fds``. The protocol is in ``oracles/remote/protocol.py``. What a command has started and left
-behind becomes this process's child (``PR_SET_CHILD_SUBREAPER``, Linux) and is ended with the command; where the harness
-is gone, this process ends what runs and takes the folder away, before it ends itself.
+CONFIG is a JSON object: ``data`` (what a description says) and the ``path`` that it comes from, ``seconds`` of CPU
+time, ``wall`` seconds and ``memory`` of one process, the ``library`` that is the engine, the ``folder`` that modules
+are put in, ``fds``. The protocol is in ``oracles/remote/protocol.py``. What a command has started and left behind
+becomes this process's child (``PR_SET_CHILD_SUBREAPER``, Linux) and is ended with the command; where the harness is
+gone, this process ends what runs and takes the folder away, before it ends itself.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import time
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from oracles.command.description import Description, of_command, read_description
+from oracles.command.description import Description, describe
 from oracles.command.reading import Ended, direct, ending, integers, is_end, said_of, unreadable
 from oracles.command.selfcontained import (
     PROOF,
@@ -37,7 +38,7 @@ from oracles.command.selfcontained import (
     selfcontained,
     starts,
 )
-from oracles.engine import EngineId, UsageError
+from oracles.engine import UsageError
 from oracles.remote.interface import TYPE_NAMES
 from oracles.remote.process import children, end_family, family_usage
 from oracles.remote.protocol import PHASES, VERSION
@@ -73,9 +74,11 @@ _CPU_MORE: Final = 5
 class Runner:
     """Runs the command on modules, a process at a time."""
 
-    def __init__(self, description: Description, channel: Channel, seconds: float, memory: int, folder: str) -> None:
+    def __init__(
+        self, description: Description, channel: Channel, seconds: float, wall: float, memory: int, folder: str
+    ) -> None:
         self.description, self.channel = description, channel
-        self.seconds, self.memory = seconds, memory
+        self.seconds, self.wall, self.memory = seconds, wall, memory
         self.folder = folder
         self.file = os.path.join(self.folder, "case.wasm")
 
@@ -117,7 +120,7 @@ class Runner:
         return Ended(text, process.returncode, seconds, stopped)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> TimedOut | OutOfMemory | None:
-        end = time.monotonic() + 3 * self.seconds
+        end = time.monotonic() + self.wall
         wait = _TICK / 5
         while True:
             try:
@@ -159,10 +162,11 @@ class Worker:
     """Answers requests by running the command."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        id = EngineId.read(config["id"])
-        self.description = read_description(id.path) if id.path else of_command(id.command)
+        self.description = describe(config["data"], config["path"])
         self.channel = Channel(config["fds"])
-        self.runner = Runner(self.description, self.channel, config["seconds"], config["memory"], config["folder"])
+        self.runner = Runner(self.description, self.channel, config["seconds"], config["wall"], config["memory"],
+                             config["folder"])  # fmt: skip
+        self.library: str = config["library"]
         self.features: frozenset[str] = frozenset()
 
     def serve(self) -> None:
@@ -184,7 +188,7 @@ class Worker:
             names = [name for name, at in header["features"] if self._tried(blobs[at]) is None]
         self.features = frozenset(names)
         return {
-            "protocol": VERSION, "features": names, "library": self.description.command[0], "state": None,
+            "protocol": VERSION, "features": names, "library": self.library, "state": None,
             "version": self._version(),
         }, b""  # fmt: skip
 

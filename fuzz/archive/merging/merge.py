@@ -111,6 +111,7 @@ def _take(archive: Archive, reader: Reader, bundles: Bundles, causes: Causes, me
     merged.nights += rows.fresh_nights
     merged.cases += rows.take_done()
     rows.take_epochs()
+    rows.take_narrowed()
     rows.take_engines_and_errors()
     found = reader.findings()
     merged.unreadable += reader.unreadable

@@ -143,6 +143,14 @@ class Rows:
                 ),
             )
 
+    def take_narrowed(self) -> None:
+        """What cases were made without, and for whom."""
+        if self.source.row("SELECT 1 FROM sqlite_master WHERE name = 'narrowed'") is None:
+            return  # written by an older release
+        for theirs, mine in self.ids("series").items():
+            lines = self.source.rows("SELECT line FROM narrowed WHERE series = ?", (theirs,))
+            self.into.each_executed("INSERT OR IGNORE INTO narrowed VALUES (?, ?)", ((mine, *row) for row in lines))
+
     def take_engines_and_errors(self) -> None:
         for night, *values in self.source.rows("SELECT night, engine, release, trouble FROM night_engines"):
             self.into.execute(

@@ -9,7 +9,7 @@ from typing import Final
 
 from fuzz.archive.bundle import module_file
 from fuzz.archive.disk import explained, write_file
-from fuzz.cli.arguments import natural, path
+from fuzz.cli.arguments import add_without, natural, path
 from fuzz.cli.cases import generated
 
 EXAMPLES: Final = ("generate --target mixed --seed 1 --count 100 --out cases",)
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="T")
     parser.add_argument("--seed", type=natural, required=True, metavar="N")
     parser.add_argument("--count", type=natural, default=1, metavar="N")
+    add_without(parser)
     parser.add_argument("--out", type=path, required=True, metavar="DIR")
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for index in range(args.count):
-        case = generated(args.target, args.seed, index)
+        case = generated(args.target, args.seed, index, args.without)
         name = f"{args.target}-{args.seed}-{index}"
         write_file(folder / f"{name}{case.kind.suffix}", case.content)
         for number, (_, module) in enumerate(case.before, 1):

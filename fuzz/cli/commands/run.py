@@ -104,6 +104,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-steer", action="store_true", help=words)
     words = "let each target take all of its turns, whatever it finds; of named targets each does (docs/campaign.md)"
     parser.add_argument("--no-allot", action="store_true", help=words)
+    words = "make cases with what an engine lacks as often as without: it is not compared on them (docs/campaign.md)"
+    parser.add_argument("--no-narrow", action="store_true", help=words)
     add_json(parser)
 
 
@@ -149,6 +151,7 @@ def run(args: argparse.Namespace) -> int:
         plan = Plan(
             tuple(engines), series, offline=args.offline, feedback=args.feedback, seeds=args.seeds,
             mutants=args.mutants, by_mutants=args.judge == "itself", slow=args.slow,
+            narrow=not args.no_narrow,
         )  # fmt: skip
         summary = Campaign(plan, settings, archive, issues, observer(args.json), by).run()
     if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Final
 
 from fuzz.archive.wast import to_wat
-from fuzz.cli.arguments import natural, positive
+from fuzz.cli.arguments import add_without, natural, positive
 from fuzz.cli.cases import generated
 from fuzz.cli.streams import say
 from fuzz.records.printable import one_line
@@ -21,6 +21,7 @@ from wasm.case import Case, CaseKind
 EXAMPLES: Final = (
     "show --target returns --seed 1 --index 6",
     "show --target returns --seed 1 --index 6 --mutant 2",
+    "show --target returns --seed 1 --index 6 --without exceptions,gc",
 )
 
 
@@ -28,13 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="T")
     parser.add_argument("--seed", type=natural, required=True, metavar="N")
     parser.add_argument("--index", type=natural, required=True, metavar="I")
+    add_without(parser)
     words = "the K-th neutral mutant of the case in its place (docs/mutants.md)"
     parser.add_argument("--mutant", type=positive, metavar="K", help=words)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one case: its text, its shape and what the interpreter does with it."""
-    case = generated(args.target, args.seed, args.index)
+    case = generated(args.target, args.seed, args.index, args.without)
     if args.mutant is not None:
         mutant = mutant_of(case, args.mutant)
         if mutant is None:

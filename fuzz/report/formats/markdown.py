@@ -160,8 +160,8 @@ def _numbers(morning: Morning) -> Iterator[str]:
     if summary.allotted:
         yield f"Turns at the end, by what targets gave: {markdown(one_line(allotment(summary.allotted), 500))}."
         yield ""
-    if summary.notes:
-        yield from (*(f"- {markdown(one_line(note, _MOST_TEXT))}" for note in summary.notes[:10]), "")
+    if notes := [*summary.notes[:10], *summary.narrowed[:10]]:
+        yield from (*(f"- {markdown(one_line(note, _MOST_TEXT))}" for note in notes), "")
     yield from _table(("cases that", "number", "share"), [
         (word, str(number), percent(number, whole))
         for word, number, whole in (

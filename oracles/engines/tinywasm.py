@@ -1,0 +1,13 @@
+"""TinyWasm, an interpreter in Rust: ``tinywasm@VERSION`` is built from the crate of that release; needs cargo."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oracles.engines._crates import CrateEngine
+
+CONTRACT: Final = ("tinywasm",)
+_CRATE: Final = CrateEngine("tinywasm", "0.10.0", frozenset("ilfdvec"))
+RELEASES: Final = _CRATE.releases
+check = _CRATE.check
+open_engine = _CRATE.open_engine
