@@ -16,7 +16,7 @@ from fuzz.records.finding import EngineRun, Finding
 from fuzz.records.printable import one_line
 from fuzz.trial.bench import Bench, canonical, default_engines
 from fuzz.trial.limits import limits_for
-from generators.registry import make_case, target_names
+from generators.registry import known_targets, make_case
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, adapter
 from wasm.case import Case, CaseKind
 from wasm.embedding import Entry
@@ -24,7 +24,7 @@ from wasm.embedding import Entry
 
 def generated(target: str, seed: int, index: int) -> Case:
     """A case of a target. Raises ``UsageError``."""
-    return make_case(one_of(target, "target", target_names()), seed, index)
+    return make_case(one_of(target, "target", known_targets()), seed, index)
 
 
 @dataclass(frozen=True, slots=True)

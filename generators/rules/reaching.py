@@ -1,0 +1,447 @@
+"""From a tree of operators to the WebAssembly whose translation it is.
+
+Cranelift's frontend translates nearly every instruction to one operator; what it does besides is known here:
+
+- A comparison gives i8, and WebAssembly's i32 of it is ``uextend``. So an i8 that is a truth value is written as the
+  i32 that it is extended to; what the mid-end does with ands and ors of such is its own rules' work.
+- Other narrow integers come about by wrapping (``extend8_s``, lanes of vectors); arithmetic on them is arithmetic on
+  i32 that the mid-end narrows.
+- Operations on whole vectors (and, or, select, loads) are translated on i8x16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from generators.aims import aim
+from generators.aims.aim import Apply, Open
+from generators.rules.clif import FLOATCCS, INTCCS, Shape, is_int, shape
+from generators.rules.skeletons import NotDerived
+from generators.rules.trees import Hole, Leaf, Node
+from wasm.isa import OPS
+
+_WORDS: Final = {
+    "iadd": "add", "isub": "sub", "imul": "mul", "sdiv": "div_s", "udiv": "div_u", "srem": "rem_s", "urem": "rem_u",
+    "ishl": "shl", "ushr": "shr_u", "sshr": "shr_s", "rotl": "rotl", "rotr": "rotr", "clz": "clz", "ctz": "ctz",
+    "popcnt": "popcnt", "smin": "min_s", "smax": "max_s", "umin": "min_u", "umax": "max_u", "avg_round": "avgr_u",
+    "sadd_sat": "add_sat_s", "uadd_sat": "add_sat_u", "ssub_sat": "sub_sat_s", "usub_sat": "sub_sat_u",
+    "sqmul_round_sat": "q15mulr_sat_s", "swizzle": "swizzle", "iabs": "abs", "fadd": "add", "fsub": "sub",
+    "fmul": "mul", "fdiv": "div", "fmin": "min", "fmax": "max", "fcopysign": "copysign", "fneg": "neg", "fabs": "abs",
+    "sqrt": "sqrt", "ceil": "ceil", "floor": "floor", "trunc": "trunc", "nearest": "nearest", "splat": "splat",
+    "vall_true": "all_true", "vhigh_bits": "bitmask", "insertlane": "replace_lane", "load": "load",
+    "fmin_pseudo": "pmin", "fmax_pseudo": "pmax",
+}  # fmt: skip
+"""Operators that are a row of the same type: ``i32.`` or ``i16x8.`` before the word."""
+_NARROWED: Final = frozenset({"iadd", "isub", "imul", "band", "bor", "bxor", "ineg", "bnot"})
+"""What the mid-end takes from before a wrap to behind it, so that it happens on the narrow type."""
+_BITWISE: Final = {"band": "and", "bor": "or", "bxor": "xor"}
+_LOADS: Final = {"uload8": "load8_u", "sload8": "load8_s", "uload16": "load16_u", "sload16": "load16_s",
+                 "uload32": "load32_u", "sload32": "load32_s"}  # fmt: skip
+_VECTOR_LOADS: Final = {"sload8x8": "load8x8_s", "uload8x8": "load8x8_u", "sload16x4": "load16x4_s",
+                        "uload16x4": "load16x4_u", "sload32x2": "load32x2_s", "uload32x2": "load32x2_u"}  # fmt: skip
+_AT: Final = aim.Address()
+
+Stack = tuple[tuple[str, str], ...]
+Rewrite = Callable[[Node, Stack], Any]
+_DEPTH: Final = 2
+
+
+def wasm_type(type_: str) -> str:
+    """The type of a value in WebAssembly: narrow integers are i32, vectors v128."""
+    parts = shape(type_)
+    return "v128" if parts.lanes > 1 else "i32" if is_int(type_) and parts.bits < 32 else type_
+
+
+class Reacher:
+    """``other(node, stack)`` gives another tree for an operator that no row is translated to, which the rules rewrite
+    to it; or None. ``stack`` are the operators and types that are being looked for in this way."""
+
+    def __init__(self, other: Rewrite, stack: Stack = ()) -> None:
+        self.other = other
+        self.stack = stack
+        self.holes: dict[Hole, int] = {}
+        """The number of each constant, in order of appearance."""
+
+    def root(self, tree: Leaf | Node) -> tuple[aim.Tree, bool]:
+        """The instructions of a whole tree, and whether its value decides a branch. Raises ``NotDerived``."""
+        if isinstance(tree, Leaf):
+            raise NotDerived("anything at all")
+        match tree.op:
+            case "brif":
+                return self.condition(tree.args[0]), True
+            case "store" | "istore8" | "istore16" | "istore32":
+                return self.store(tree), False
+        if is_int(tree.type) and shape(tree.type).bits < 32:  # type: ignore[arg-type]  # types are known here
+            if self.is_truth(tree):
+                return self.truth(tree), False
+            return Apply(f"i32.extend{shape(str(tree.type)).bits}_s", (), (self.wrapped(tree),)), False
+        return self.reach(tree), False
+
+    def store(self, tree: Node) -> aim.Tree:
+        value = tree.args[0]
+        type_ = str(value.type)  # type: ignore[union-attr]
+        word = {"istore8": "store8", "istore16": "store16", "istore32": "store32"}.get(tree.op, "store")
+        if type_ == "i8x16" or is_int(type_) or type_ in ("f32", "f64"):
+            return Apply(f"{wasm_type(type_)}.{word}", (), (_AT, self.reach(value)))
+        raise NotDerived("stores of vectors are translated on i8x16")
+
+    # --- values of WebAssembly's own types ---------------------------------------------------------------------------
+
+    def reach(self, tree: Any) -> aim.Tree:
+        """The instructions of a value that is an i32, i64, f32, f64 or a vector. Raises ``NotDerived``."""
+        if isinstance(tree, Leaf):
+            if wasm_type(str(tree.type)) != tree.type and shape(str(tree.type)).lanes == 1:
+                raise NotDerived(f"{tree.type} where WebAssembly has no such value")
+            return aim.Leaf(f"v{tree.number}", wasm_type(str(tree.type)))
+        found = getattr(self, f"_{tree.op}", None)
+        made = found(tree) if found is not None else self._row(tree)
+        return self._instead(tree, self.reach) if made is None else made
+
+    def _instead(self, tree: Node, reach: Callable[[Any], aim.Tree]) -> aim.Tree:
+        """What rules rewrite to an operator that is no instruction's translation."""
+        key = tree.op, str(tree.type)
+        if key not in self.stack and len(self.stack) < _DEPTH:
+            self.stack += (key,)
+            try:
+                other = self.other(tree, self.stack)
+                if other is not None:
+                    return reach(other)
+            finally:
+                self.stack = self.stack[:-1]
+        raise NotDerived(f"{tree.op} on {tree.type} is no instruction's translation")
+
+    def _row(self, tree: Node) -> aim.Tree | None:
+        word = _WORDS.get(tree.op)
+        row = f"{tree.type}.{word}"
+        if word is None or row not in OPS:
+            return None
+        return Apply(row, (), tuple(self.reach(arg) for arg in tree.args))
+
+    def open(self, hole: Any) -> int | Open:
+        if not isinstance(hole, Hole):
+            return int(hole)
+        return Open(self.holes.setdefault(hole, len(self.holes)))
+
+    def _const(self, tree: Node) -> aim.Tree:
+        type_ = str(tree.type)
+        if shape(type_).lanes == 1:
+            if wasm_type(type_) != type_:
+                raise NotDerived(f"a constant of {type_}")
+            return Apply(f"{type_}.const", (self.open(tree.args[0]),), ())
+        if type_ == "i8x16":
+            return Apply("v128.const", (self.open(tree.args[0]),), ())
+        raise NotDerived("vector constants are translated on i8x16")
+
+    def _bitwise(self, tree: Node) -> aim.Tree | None:
+        word = _BITWISE[tree.op]
+        if tree.type in ("i32", "i64"):
+            return Apply(f"{tree.type}.{word}", (), tuple(self.reach(arg) for arg in tree.args))
+        self.whole(tree)
+        return Apply(f"v128.{word}", (), tuple(self.reach(arg) for arg in tree.args))
+
+    _band = _bor = _bxor = _bitwise
+
+    def whole(self, tree: Node) -> None:
+        if tree.type != "i8x16":
+            if shape(str(tree.type)).lanes == 1:
+                raise NotDerived(f"{tree.op} on {tree.type} is no instruction's translation")
+            raise NotDerived("operations on whole vectors are translated on i8x16")
+
+    def _bnot(self, tree: Node) -> aim.Tree:
+        inner = tree.args[0]
+        if tree.type in ("i32", "i64"):
+            ones = Apply(f"{tree.type}.const", ((1 << shape(str(tree.type)).bits) - 1,), ())
+            return Apply(f"{tree.type}.xor", (), (self.reach(inner), ones))
+        self.whole(tree)
+        return Apply("v128.not", (), (self.reach(inner),))
+
+    def _band_not(self, tree: Node) -> aim.Tree:
+        self.whole(tree)
+        return Apply("v128.andnot", (), tuple(self.reach(arg) for arg in tree.args))
+
+    def _ineg(self, tree: Node) -> aim.Tree:
+        if tree.type in ("i32", "i64"):
+            return Apply(f"{tree.type}.sub", (), (Apply(f"{tree.type}.const", (0,), ()), self.reach(tree.args[0])))
+        return Apply(f"{tree.type}.neg", (), (self.reach(tree.args[0]),))
+
+    def _bitselect(self, tree: Node) -> aim.Tree:
+        self.whole(tree)
+        chosen, one, other = (self.reach(arg) for arg in tree.args)
+        return Apply("v128.bitselect", (), (one, other, chosen))
+
+    def _select(self, tree: Node) -> aim.Tree:
+        if shape(str(tree.type)).lanes > 1:
+            self.whole(tree)
+        chosen = self.condition(tree.args[0])
+        return Apply("select", (), (self.reach(tree.args[1]), self.reach(tree.args[2]), chosen))
+
+    def condition(self, tree: Any) -> aim.Tree:
+        if tree.type == "i32":
+            return self.reach(tree)
+        if tree.type == "i8":
+            return self.truth(tree)
+        raise NotDerived("conditions are i32 or what a comparison gives")
+
+    def _icmp(self, tree: Node) -> aim.Tree | None:
+        word = INTCCS[str(tree.args[0])]
+        values = tree.args[1:]
+        type_ = str(values[0].type)  # type: ignore[union-attr]
+        if type_ in ("i8", "i16"):
+            if all(self.is_truth(one) for one in values):
+                return Apply(f"i32.{word}", (), tuple(self.truth(one) for one in values))
+            raise NotDerived("comparisons of narrow integers")
+        if word == "eq" and type_ in ("i32", "i64") and values[1] == Node("const", type_, (0,)):
+            return Apply(f"{type_}.eqz", (), (self.reach(values[0]),))
+        row = f"{type_}.{word}"
+        return Apply(row, (), tuple(self.reach(one) for one in values)) if row in OPS else None
+
+    def _fcmp(self, tree: Node) -> aim.Tree:
+        word = FLOATCCS.get(str(tree.args[0]))
+        if word is None:
+            raise NotDerived("conditions on floats that WebAssembly does not have")
+        type_ = str(tree.args[1].type)  # type: ignore[union-attr]
+        return Apply(f"{type_}.{word}", (), tuple(self.reach(one) for one in tree.args[1:]))
+
+    def _vany_true(self, tree: Node) -> aim.Tree:
+        return Apply("v128.any_true", (), (self.reach(tree.args[0]),))
+
+    def _vall_true(self, tree: Node) -> aim.Tree:
+        return Apply(f"{tree.args[0].type}.all_true", (), (self.reach(tree.args[0]),))  # type: ignore[union-attr]
+
+    def _vhigh_bits(self, tree: Node) -> aim.Tree:
+        return Apply(f"{tree.args[0].type}.bitmask", (), (self.reach(tree.args[0]),))  # type: ignore[union-attr]
+
+    # --- widths ------------------------------------------------------------------------------------------------------
+
+    def _extended(self, tree: Node) -> aim.Tree:
+        inner = tree.args[0]
+        signed = "s" if tree.op == "sextend" else "u"
+        of, to = str(inner.type), str(tree.type)  # type: ignore[union-attr]
+        if to not in ("i32", "i64"):
+            raise NotDerived(f"extensions to {to}")
+        if of == "i32":
+            return Apply(f"i64.extend_i32_{signed}", (), (self.reach(inner),))
+        if isinstance(inner, Node) and inner.op == "extractlane":
+            made = self._lane(inner, f"_{signed}")
+        elif self.is_truth(inner):
+            made = self.truth(inner)
+        elif signed == "s":
+            made = Apply(f"i32.extend{shape(of).bits}_s", (), (self.wrapped(inner),))
+        else:
+            made = Apply("i32.and", (), (self.wrapped(inner), Apply("i32.const", ((1 << shape(of).bits) - 1,), ())))
+        return made if to == "i32" else Apply(f"i64.extend_i32_{signed}", (), (made,))
+
+    _uextend = _sextend = _extended
+
+    def _ireduce(self, tree: Node) -> aim.Tree:
+        if (tree.args[0].type, tree.type) == ("i64", "i32"):  # type: ignore[union-attr]
+            return Apply("i32.wrap_i64", (), (self.reach(tree.args[0]),))
+        raise NotDerived(f"a wrap to {tree.type} whose value is used as it is")
+
+    def is_truth(self, tree: Any) -> bool:
+        """Whether a narrow integer is one or zero, as comparisons give it."""
+        if isinstance(tree, Leaf):
+            return False
+        if tree.op in ("icmp", "fcmp", "vany_true", "vall_true"):
+            return bool(tree.type == "i8")
+        if tree.op == "const":
+            return False
+        if tree.op in ("band", "bor", "bxor"):
+            return all(self.is_truth(one) or _zero_or_one(one) for one in tree.args)
+        if tree.op == "select":
+            return all(self.is_truth(one) or _zero_or_one(one) for one in tree.args[1:])
+        return False
+
+    def truth(self, tree: Any) -> aim.Tree:
+        """The i32 that an i8 which is a truth value is extended to."""
+        if isinstance(tree, Leaf):
+            return Apply("i32.lt_s", (), (aim.Leaf(f"v{tree.number}", "i32"), aim.Leaf(f"w{tree.number}", "i32")))
+        if tree.op == "const":
+            return Apply("i32.const", (self.open(tree.args[0]),), ())
+        if tree.op in _BITWISE:
+            return Apply(f"i32.{_BITWISE[tree.op]}", (), tuple(self.truth(one) for one in tree.args))
+        if tree.op == "select":
+            one, other = (self.truth(arg) for arg in tree.args[1:])
+            return Apply("select", (), (one, other, self.condition(tree.args[0])))
+        if not self.is_truth(tree):
+            raise NotDerived(f"{tree.op} on {tree.type} where a comparison's result is due")
+        return self.reach(tree)
+
+    def wrapped(self, tree: Any) -> aim.Tree:
+        """An i32 whose low bits are a narrow integer."""
+        if isinstance(tree, Leaf):
+            return aim.Leaf(f"v{tree.number}", "i32")
+        if tree.op == "const":
+            return Apply("i32.const", (self.open(tree.args[0]),), ())
+        if tree.op == "ireduce":
+            wide = self.reach(tree.args[0])
+            return wide if tree.args[0].type == "i32" else Apply("i32.wrap_i64", (), (wide,))
+        if self.is_truth(tree):
+            return self.truth(tree)
+        if tree.op == "extractlane":
+            return self._lane(tree, "_u")
+        if tree.op not in _NARROWED:
+            return self._instead(tree, self.wrapped)
+        args = tuple(self.wrapped(arg) for arg in tree.args)
+        if tree.op == "ineg":
+            return Apply("i32.sub", (), (Apply("i32.const", (0,), ()), *args))
+        if tree.op == "bnot":
+            return Apply("i32.xor", (), (*args, Apply("i32.const", (0xFFFFFFFF,), ())))
+        return Apply(f"i32.{_BITWISE.get(tree.op) or _WORDS[tree.op]}", (), args)
+
+    # --- lanes -------------------------------------------------------------------------------------------------------
+
+    def _splat(self, tree: Node) -> aim.Tree:
+        inner = tree.args[0]
+        narrow = str(inner.type)  # type: ignore[union-attr]
+        if isinstance(inner, Node) and inner.op == "load":
+            return Apply(f"v128.load{shape(narrow).bits}_splat", (), (_AT,))
+        value = self.wrapped(inner) if narrow in ("i8", "i16") else self.reach(inner)
+        return Apply(f"{tree.type}.splat", (), (value,))
+
+    def _scalar_to_vector(self, tree: Node) -> aim.Tree:
+        inner = tree.args[0]
+        bits = shape(str(tree.type)).bits
+        if (
+            isinstance(inner, Node | Leaf)
+            and inner.type in ("i32", "i64")
+            and (isinstance(inner, Leaf) or inner.op == "load")
+        ):
+            return Apply(f"v128.load{bits}_zero", (), (_AT,))
+        raise NotDerived("a vector of one lane comes from loads alone")
+
+    def _lane(self, tree: Node, extension: str) -> aim.Tree:
+        vector = tree.args[0]
+        return Apply(f"{vector.type}.extract_lane{extension}", (self.open(tree.args[1]),), (self.reach(vector),))  # type: ignore[union-attr]
+
+    def _extractlane(self, tree: Node) -> aim.Tree:
+        return self._lane(tree, "")
+
+    def _insertlane(self, tree: Node) -> aim.Tree:
+        vector, value, lane = tree.args
+        narrow = str(value.type)  # type: ignore[union-attr]
+        made = self.wrapped(value) if narrow in ("i8", "i16") and not _is_load(value) else None
+        if _is_load(value):
+            return Apply(f"v128.load{shape(narrow).bits}_lane", (self.open(lane),), (_AT, self.reach(vector)))
+        return Apply(f"{tree.type}.replace_lane", (self.open(lane),), (self.reach(vector), made or self.reach(value)))
+
+    def _shuffle(self, tree: Node) -> aim.Tree:
+        one, other, mask = tree.args
+        return Apply("i8x16.shuffle", (self.open(mask),), (self.reach(one), self.reach(other)))
+
+    def _widened(self, tree: Node) -> aim.Tree:
+        signed, half = tree.op[0], tree.op.rpartition("_")[2]
+        of = tree.args[0].type  # type: ignore[union-attr]
+        return Apply(f"{tree.type}.extend_{half}_{of}_{signed}", (), (self.reach(tree.args[0]),))
+
+    _swiden_low = _swiden_high = _uwiden_low = _uwiden_high = _widened
+
+    def _narrowed(self, tree: Node) -> aim.Tree | None:
+        row = f"{tree.type}.narrow_{tree.args[0].type}_{tree.op[0]}"  # type: ignore[union-attr]
+        if row not in OPS or tree.op == "uunarrow":
+            raise NotDerived(f"{tree.op} from {tree.args[0].type}")  # type: ignore[union-attr]
+        return Apply(row, (), tuple(self.reach(arg) for arg in tree.args))
+
+    _snarrow = _unarrow = _uunarrow = _narrowed
+
+    def _iadd_pairwise(self, tree: Node) -> aim.Tree:
+        """Of the two halves of one vector, or of products of them: what the frontend makes."""
+        match tree.args:
+            case (Node(("swiden_low" | "uwiden_low") as op, _, (one,)), Node(_, _, (other,))) if one == other:
+                return self._pairwise(tree, op[0], one)
+            case (Leaf() as one, Leaf()):
+                return self._pairwise(tree, "s", Leaf(one.number, _halved(str(tree.type))))
+        if tree.type == "i32x4" and all(isinstance(arg, Node) and arg.op == "imul" for arg in tree.args):
+            low = tree.args[0]
+            assert isinstance(low, Node)
+            halves = [arg.args[0] if isinstance(arg, Node) else arg for arg in low.args]
+            return Apply("i32x4.dot_i16x8_s", (), tuple(self.reach(one) for one in halves))
+        raise NotDerived("sums of pairs that no instruction makes")
+
+    def _pairwise(self, tree: Node, signed: str, one: Any) -> aim.Tree:
+        row = f"{tree.type}.extadd_pairwise_{_halved(str(tree.type))}_{signed}"
+        if row not in OPS:
+            raise NotDerived(f"sums of pairs of {tree.type}")
+        return Apply(row, (), (self.reach(one),))
+
+    # --- floats, memory ----------------------------------------------------------------------------------------------
+
+    def _converted(self, tree: Node) -> aim.Tree:
+        signed = tree.op.rpartition("_")[2][0]
+        inner = tree.args[0]
+        of = str(inner.type)  # type: ignore[union-attr]
+        if tree.type == "f64x2":
+            if isinstance(inner, Node) and inner.op == f"{signed}widen_low":
+                return Apply(f"f64x2.convert_low_i32x4_{signed}", (), (self.reach(inner.args[0]),))
+            if isinstance(inner, Leaf):
+                return Apply(f"f64x2.convert_low_i32x4_{signed}", (), (aim.Leaf(f"v{inner.number}", "v128"),))
+            raise NotDerived("conversions of lanes of 64 bits are of widened ones")
+        if of in ("i8", "i16"):
+            raise NotDerived("conversions of narrow integers")
+        return Apply(f"{tree.type}.convert_{of}_{signed}", (), (self.reach(inner),))
+
+    _fcvt_from_sint = _fcvt_from_uint = _converted
+
+    def _truncated(self, tree: Node) -> aim.Tree:
+        word = "trunc_sat" if tree.op.endswith("_sat") else "trunc"
+        signed = tree.op.split("_")[2][0]
+        row = f"{tree.type}.{word}_{tree.args[0].type}_{signed}"  # type: ignore[union-attr]
+        if row not in OPS:
+            raise NotDerived(f"{tree.op} to {tree.type}")
+        return Apply(row, (), (self.reach(tree.args[0]),))
+
+    _fcvt_to_sint = _fcvt_to_uint = _fcvt_to_sint_sat = _fcvt_to_uint_sat = _truncated
+
+    def _fpromote(self, tree: Node) -> aim.Tree:
+        return Apply("f64.promote_f32", (), (self.reach(tree.args[0]),))
+
+    def _fdemote(self, tree: Node) -> aim.Tree:
+        return Apply("f32.demote_f64", (), (self.reach(tree.args[0]),))
+
+    def _fvpromote_low(self, tree: Node) -> aim.Tree:
+        return Apply("f64x2.promote_low_f32x4", (), (self.reach(tree.args[0]),))
+
+    def _fvdemote(self, tree: Node) -> aim.Tree:
+        return Apply("f32x4.demote_f64x2_zero", (), (self.reach(tree.args[0]),))
+
+    def _bitcast(self, tree: Node) -> aim.Tree:
+        of = str(tree.args[0].type)  # type: ignore[union-attr]
+        if shape(of).lanes > 1 and shape(str(tree.type)).lanes > 1:
+            return self.reach(tree.args[0])  # the frontend puts them where an instruction looks at other lanes
+        row = f"{tree.type}.reinterpret_{of}"
+        if row not in OPS:
+            raise NotDerived(f"bitcasts of {of} to {tree.type}")
+        return Apply(row, (), (self.reach(tree.args[0]),))
+
+    def _fma(self, _: Node) -> aim.Tree:
+        raise NotDerived("fused multiplications, which are relaxed instructions: engines may differ")
+
+    def _load(self, tree: Node) -> aim.Tree:
+        type_ = str(tree.type)
+        if type_ != "i8x16" and wasm_type(type_) != type_:
+            raise NotDerived("loads of vectors are translated on i8x16" if "x" in type_ else f"loads of {type_}")
+        return Apply(f"{wasm_type(type_)}.load", (), (_AT,))
+
+    def _narrow_load(self, tree: Node) -> aim.Tree:
+        return Apply(f"{tree.type}.{_LOADS[tree.op]}", (), (_AT,))
+
+    _uload8 = _sload8 = _uload16 = _sload16 = _uload32 = _sload32 = _narrow_load
+
+    def _vector_load(self, tree: Node) -> aim.Tree:
+        return Apply(f"v128.{_VECTOR_LOADS[tree.op]}", (), (_AT,))
+
+    _sload8x8 = _uload8x8 = _sload16x4 = _uload16x4 = _sload32x2 = _uload32x2 = _vector_load
+
+
+def _zero_or_one(tree: Any) -> bool:
+    return isinstance(tree, Node) and tree.op == "const"
+
+
+def _is_load(tree: Any) -> bool:
+    return isinstance(tree, Node) and tree.op == "load"
+
+
+def _halved(type_: str) -> str:
+    parts = shape(type_)
+    return Shape(parts.floating, parts.bits // 2, parts.lanes * 2).name

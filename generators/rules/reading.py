@@ -1,0 +1,86 @@
+"""The rule files of one release of Cranelift, and all aims that they give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from generators.aims.aim import VERSION, merged
+from generators.isle.program import Program, read_program
+from generators.rules.deriving import Derived, Deriver
+
+MACHINES: Final = ("x64", "aarch64")
+_MID_END: Final = ("src/prelude.isle", "src/prelude_opt.isle")
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of one rule file: rules that were read, that have aims, and that have none by reason. ``open`` counts those of
+    the second whose constants nobody here knows, since a condition is the compiler's own code."""
+
+    read: int = 0
+    aimed: int = 0
+    open: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Every rule of a release, file by file in order."""
+
+    name: str
+    derived: tuple[Derived, ...]
+
+    def by_file(self) -> dict[str, Counts]:
+        found: dict[str, Counts] = {}
+        for one in self.derived:
+            counts = found.setdefault(one.rule.file, Counts())
+            counts.read += 1
+            counts.aimed += bool(one.aims)
+            counts.open += bool(one.aims) and all(aim.open for aim in one.aims)
+            if not one.aims:
+                counts.left[one.reason] += 1
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """A file of aims (docs/json.md)."""
+        aims = merged(aim for one in self.derived for aim in one.aims)
+        return {
+            "version": VERSION,
+            "name": self.name,
+            "files": {
+                name: {"read": one.read, "aimed": one.aimed, "open": one.open} for name, one in self.by_file().items()
+            },
+            "left": [{"rule": one.rule.place, "reason": one.reason} for one in self.derived if not one.aims],
+            "aims": [aim.to_json() for aim in aims],
+        }
+
+
+def read_release(name: str, home: Path, tell: Callable[[str], None] = lambda _: None) -> Reading:
+    """All rules of the crate's source in ``home``, the mid-end's first. Raises ``RuleSyntaxError``; ``tell`` is called
+    with each file's name as it begins."""
+    opts = sorted(str(path.relative_to(home)) for path in (home / "src" / "opts").glob("*.isle"))
+    mid_end = _program(home, (*_MID_END, *opts))
+    found = list(_derived(Deriver(mid_end), opts, tell))
+    for machine in MACHINES:
+        lower = f"src/isa/{machine}/lower.isle"
+        if (home / lower).is_file():
+            files = ("src/prelude.isle", "src/prelude_lower.isle", f"src/isa/{machine}/inst.isle", lower)
+            found += _derived(Deriver(_program(home, files), mid_end), [lower], tell)
+    return Reading(name, tuple(found))
+
+
+def _program(home: Path, files: Iterable[str]) -> Program:
+    there: Mapping[str, Path] = {file: home / file for file in files}
+    return read_program({file: path.read_text(encoding="utf-8") for file, path in there.items() if path.is_file()})
+
+
+def _derived(deriver: Deriver, files: Iterable[str], tell: Callable[[str], None]) -> Iterable[Derived]:
+    for file in files:
+        tell(file)
+        for rule in deriver.program.rules:
+            if rule.file == file:
+                yield deriver.derive(rule)
