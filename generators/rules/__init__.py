@@ -11,6 +11,7 @@
 ``matching``    whether a rule takes a tree without anything open: patterns, conditions
 ``constants``   constants inside and just outside of conditions, by trying
 ``reaching``    the instructions whose translation a tree is
+``results``     what a rule makes of a tree, for checking that a release applies it
 ``deriving``    these in one: a rule's aims, or why it has none
 ``reading``     all rule files of a release
 ==============  ======================================================================================================

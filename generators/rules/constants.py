@@ -17,7 +17,7 @@ from generators.rules.trees import Hole, Leaf, Node, parts
 
 _TRIES: Final = 3000
 _KEPT: Final = 4
-_FOUND: Final = 24
+_FOUND: Final = 400
 _FLOATS: Final = {
     "f32": (0x3F800000, 0, 0x80000000, 0xBF800000, 0x40000000, 0x3F000000, 0x7F800000, 0x1, 0x4F000000, 0xCF000000),
     "f64": (0x3FF0000000000000, 0, 1 << 63, 0xBFF0000000000000, 0x4000000000000000, 0x3FE0000000000000,
@@ -98,20 +98,37 @@ def _related(first: int, type_: str, named: Sequence[int]) -> list[int]:
     return list(dict.fromkeys(one & mask for one in (*near, *named)))
 
 
-def _tried(holes: Sequence[tuple[Hole, str]], named: Sequence[int]) -> Iterator[Constants]:
-    first, *others = [candidates(hole, type_, named) for hole, type_ in holes]
-    for one in first:
+def _tried(holes: Sequence[tuple[Hole, str]], named: Sequence[int], hints: Mapping[Hole, int]) -> Iterator[Constants]:
+    """Lists of constants; those that the pattern itself names (``hints``) are what it says."""
+    plain = [_hinted(hints[hole], type_) if hole in hints else candidates(hole, type_, named) for hole, type_ in holes]
+    open_ = [at for at, (hole, _) in enumerate(holes) if hole not in hints]
+    if not open_:
+        yield from product(*plain)
+        return
+    for one in plain[open_[0]]:
         choices = []
-        for (hole, type_), plain in zip(holes[1:], others, strict=True):
-            near = _related(one, type_, named) if hole.kind == "const" else []
-            whole = list(dict.fromkeys([*near, *plain]))
-            choices.append(whole if len(others) == 1 else whole[:16])
-        for rest in product(*choices):
-            yield (one, *rest)
+        for at, (hole, type_) in enumerate(holes):
+            if at == open_[0]:
+                choices.append([one])
+            elif hole in hints:
+                choices.append(plain[at])
+            else:
+                near = _related(one, type_, named) if hole.kind == "const" else []
+                whole = list(dict.fromkeys([*near, *plain[at]]))
+                choices.append(whole if len(open_) == 2 else whole[:16])
+        yield from product(*choices)
+
+
+def _hinted(value: int, type_: str) -> list[int]:
+    bits = shape(type_).whole
+    return [value & (1 << bits) - 1]
 
 
 def solved(
-    tree: Leaf | Node, rule: Rule, holds: Callable[[Mapping[object, object]], bool]
+    tree: Leaf | Node,
+    rule: Rule,
+    holds: Callable[[Mapping[object, object]], bool],
+    hints: Mapping[Hole, int],
 ) -> tuple[list[Constants], list[Constants]]:
     """Up to four lists of constants with which the rule holds, and up to four with which it just does not."""
     holes = list(holes_of(tree).items())
@@ -122,8 +139,9 @@ def solved(
     def fits(values: Constants) -> bool:
         return holds({hole: value for (hole, _), value in zip(holes, values, strict=True)})
 
-    inside = list(islice(filter(fits, islice(_tried(holes, named), _TRIES)), _FOUND))
-    kept = inside[:: max(1, len(inside) // _KEPT)][:_KEPT]
+    inside = list(islice(filter(fits, islice(_tried(holes, named, hints), _TRIES)), _FOUND))
+    step = max(1, len(inside) // _KEPT)
+    kept = inside[step // 2 :: step][:_KEPT]
     outside: dict[Constants, None] = {}
     for values in kept:
         for at, (hole, type_) in enumerate(holes):

@@ -29,11 +29,13 @@ _STAND_IN: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """A rule with its aims, or why it has none."""
+    """A rule with its aims, or why it has none. ``trees`` are what each aim was made of, with the first constants
+    inside."""
 
     rule: Rule
     aims: tuple[Aim, ...]
     reason: str = ""
+    trees: tuple[Leaf | Node, ...] = ()
 
 
 @dataclass(slots=True)
@@ -50,13 +52,14 @@ class Deriver:
         """The aims of a rule."""
         reasons: Counter[str] = Counter()
         try:
-            aims = tuple(islice(self._aims(rule, reasons), _AIMS))
+            found = list(islice(self._aims(rule, reasons), _AIMS))
         except NotDerived as why:
             return Derived(rule, (), str(why))
         reason = reasons.most_common(1)[0][0] if reasons else "no types fit its operators"
-        return Derived(rule, aims, "" if aims else reason)
+        aims, trees = (tuple(column) for column in zip(*found, strict=True)) if found else ((), ())
+        return Derived(rule, aims, "" if aims else reason, trees)
 
-    def _aims(self, rule: Rule, reasons: Counter[str]) -> Iterator[Aim]:
+    def _aims(self, rule: Rule, reasons: Counter[str]) -> Iterator[tuple[Aim, Leaf | Node]]:
         seen = set()
         foreign = False
         for grown, state in Grower(self.program).trees(rule):
@@ -66,17 +69,17 @@ class Deriver:
             foreign |= not given and _is_foreign(tree, state)
             for values in given:
                 try:
-                    aim = self._aim(rule, filled(tree, values))
+                    aim, example = self._aim(rule, filled(tree, values), state.hints())
                 except NotDerived as why:
                     reasons[str(why)] += 1
                     continue
                 if aim.tree not in seen:
                     seen.add(aim.tree)
-                    yield aim
+                    yield aim, example
         if foreign:
             reasons["types that no instruction of WebAssembly has: 128-bit integers, f16, halves of vectors"] += 1
 
-    def _aim(self, rule: Rule, tree: object) -> Aim:
+    def _aim(self, rule: Rule, tree: object, hints: Mapping[Hole, int]) -> tuple[Aim, Leaf | Node]:
         assert isinstance(tree, Leaf | Node)
         matcher = Matcher(self.program)
 
@@ -89,16 +92,24 @@ class Deriver:
         if missing:
             raise NotDerived(f"there is no instruction {missing}")
         result_type(reached)
-        inside, outside = solved(tree, rule, holds)
+        inside, outside = solved(tree, rule, holds, hints)
+        order = list(holes_of(tree))
+        # A narrow constant beside what is extended by its sign has to be one that is not negative.
+        small = [at for at, hole in enumerate(order) if hole in reacher.small]
+        inside, outside = ([one for one in some if all(one[at] < 128 for at in small)] for some in (inside, outside))
         if not inside:
             raise NotDerived("no constants were found that fulfil its conditions")
-        order = list(holes_of(tree))
         places = sorted((number, order.index(hole)) for hole, number in reacher.holes.items())
         found, missed = ([tuple(one[at] for _, at in places) for one in some] for some in (inside, outside))
-        return Aim(
-            reached, tuple(dict.fromkeys(found)), tuple(one for one in dict.fromkeys(missed) if one not in found),
-            (rule.place,), tuple(sorted(matcher.undecided)), branch,
-        )  # fmt: skip
+        aim = Aim(
+            reached,
+            tuple(dict.fromkeys(found)),
+            tuple(one for one in dict.fromkeys(missed) if one not in found),
+            (rule.place,),
+            tuple(sorted(matcher.undecided)),
+            branch,
+        )
+        return aim, filled(tree, dict(zip(order, inside[0], strict=True)))
 
     # --- what other rules make ---------------------------------------------------------------------------------------
 
@@ -109,8 +120,8 @@ class Deriver:
             return None
         for program in (self.program, self.others):
             for rule in self._making(program, node.op) if program is not None else ():
-                for tree in self._before(program, rule, node):  # type: ignore[arg-type]
-                    if self._reaches(tree, stack):
+                for shape_, tree in self._before(program, rule, node):  # type: ignore[arg-type]
+                    if self._reaches(shape_, stack):
                         return tree
         if len(stack) == 1:
             self._impossible.add(key)
@@ -135,8 +146,8 @@ class Deriver:
             self._makers[key] = sorted(found, key=lambda rule: (len(repr(rule.left)), rule.place))[:24]
         return self._makers[key]
 
-    def _before(self, program: Program, rule: Rule, node: Node) -> Iterator[Node]:
-        """The trees that a rule rewrites to a node."""
+    def _before(self, program: Program, rule: Rule, node: Node) -> Iterator[tuple[Node, Node]]:
+        """The trees that a rule rewrites to a node: with leaves for what it takes over as it is, and with that."""
         right = _right(rule)
         assert right is not None
         for env in Matcher(program).match(right, node, {}):
@@ -155,20 +166,21 @@ class Deriver:
                     for values in islice(solutions(tree, state), 4):
                         made = filled(tree, values)
                         if isinstance(made, Node) and made.type == node.type:
-                            yield from _closed(program, rule, made, stand_ins)
+                            yield from _closed(program, rule, made, stand_ins, state.hints())
             except NotDerived:
                 continue
 
 
-def _closed(program: Program, rule: Rule, tree: Node, stand_ins: Mapping[object, object]) -> Iterator[Node]:
+def _closed(
+    program: Program, rule: Rule, tree: Node, stand_ins: Mapping[object, object], hints: Mapping[Hole, int]
+) -> Iterator[tuple[Node, Node]]:
     """The tree with the first constants that the rule takes."""
     matcher = Matcher(program)
-    inside, _ = solved(tree, rule, lambda values: matcher.takes(rule, filled(tree, values)))
+    inside, _ = solved(tree, rule, lambda values: matcher.takes(rule, filled(tree, values)), hints)
     if inside and not matcher.undecided:
         known: dict[Any, Any] = dict(zip(holes_of(tree), inside[0], strict=True))
-        made = filled(filled(tree, known), stand_ins)
-        assert isinstance(made, Node)
-        yield made
+        made = filled(tree, known)
+        yield made, filled(made, stand_ins)
 
 
 def _right(rule: Rule) -> Call | None:

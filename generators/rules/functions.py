@@ -261,6 +261,8 @@ TYPE_CHECKS: Final[dict[str, Callable[[str], bool]]] = {
     "not_vec32x2": lambda t: t != "i32x2",
     "not_i64x2": lambda t: t != "i64x2",
     "ty_addr64": lambda t: t == "i64",
+    "a vector register": lambda t: shape(t).floating or shape(t).lanes > 1,
+    "an integer register": lambda t: is_int(t) and shape(t).bits <= 64,
 }  # fmt: skip
 """Extractors that give the type itself where it is one of theirs."""
 

@@ -75,7 +75,7 @@ def _equal(a: object, b: object) -> bool:
     if isinstance(a, Free) or isinstance(b, Free) or a == b:
         return True
     if isinstance(a, int) and isinstance(b, int) and not isinstance(a, bool) and (a < 0) != (b < 0):
-        return any((a - b) % (1 << bits) == 0 and max(a, b) < 1 << bits for bits in (8, 16, 32, 64))
+        return (a - b) % (1 << 64) == 0
     return False
 
 
@@ -197,7 +197,11 @@ class Matcher:
     def _of_number(self, pattern: Call, value: Any, env: Env) -> Iterator[Env]:
         """Extractors of types and numbers, and of constants among values."""
         term, args = pattern.term, pattern.args
-        if isinstance(value, str) and term == "multi_lane":
+        if isinstance(value, str) and term == "type_register_class" and isinstance(args[0], Call):
+            check = "a vector register" if args[0].term.endswith("Xmm") else "an integer register"
+            if TYPE_CHECKS[check](value):
+                yield env
+        elif isinstance(value, str) and term == "multi_lane":
             parts = shape(value)
             if parts.lanes > 1:
                 yield from self._all([(args[0], parts.bits), (args[1], parts.lanes)], env)

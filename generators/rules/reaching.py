@@ -62,6 +62,8 @@ class Reacher:
         self.stack = stack
         self.holes: dict[Hole, int] = {}
         """The number of each constant, in order of appearance."""
+        self.small: set[Hole] = set()
+        """Constants of narrow types, beside which stands what is extended by its sign."""
 
     def root(self, tree: Leaf | Node) -> tuple[aim.Tree, bool]:
         """The instructions of a whole tree, and whether its value decides a branch. Raises ``NotDerived``."""
@@ -81,6 +83,11 @@ class Reacher:
     def store(self, tree: Node) -> aim.Tree:
         value = tree.args[0]
         type_ = str(value.type)  # type: ignore[union-attr]
+        if isinstance(value, Node) and value.op == "extractlane" and tree.op == "store":
+            vector, lane = value.args
+            return Apply(f"v128.store{shape(type_).bits}_lane", (self.open(lane),), (_AT, self.reach(vector)))
+        if type_ in ("i8", "i16"):
+            raise NotDerived("stores of narrow integers are narrowing stores")
         word = {"istore8": "store8", "istore16": "store16", "istore32": "store32"}.get(tree.op, "store")
         if type_ == "i8x16" or is_int(type_) or type_ in ("f32", "f64"):
             return Apply(f"{wasm_type(type_)}.{word}", (), (_AT, self.reach(value)))
@@ -190,11 +197,25 @@ class Reacher:
         if type_ in ("i8", "i16"):
             if all(self.is_truth(one) for one in values):
                 return Apply(f"i32.{word}", (), tuple(self.truth(one) for one in values))
-            raise NotDerived("comparisons of narrow integers")
+            return self._narrow_comparison(word, values)
         if word == "eq" and type_ in ("i32", "i64") and values[1] == Node("const", type_, (0,)):
             return Apply(f"{type_}.eqz", (), (self.reach(values[0]),))
         row = f"{type_}.{word}"
         return Apply(row, (), tuple(self.reach(one) for one in values)) if row in OPS else None
+
+    def _narrow_comparison(self, word: str, values: Any) -> aim.Tree:
+        """With a constant, by way of i32: the mid-end takes the extension away."""
+        narrow = next((one for one in values if not _zero_or_one(one)), None)
+        if word.endswith("_u") or narrow is None or not any(map(_zero_or_one, values)):
+            raise NotDerived("comparisons of narrow integers")
+        made: list[aim.Tree] = []
+        for one in values:
+            if one is narrow:
+                made.append(Apply(f"i32.extend{shape(str(one.type)).bits}_s", (), (self.wrapped(one),)))
+            else:
+                self.small |= {hole for hole in one.args if isinstance(hole, Hole)}
+                made.append(Apply("i32.const", (self.open(one.args[0]),), ()))
+        return Apply(f"i32.{word}", (), tuple(made))
 
     def _fcmp(self, tree: Node) -> aim.Tree:
         word = FLOATCCS.get(str(tree.args[0]))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from generators.aims.aim import VERSION, merged
-from generators.isle.program import Program, read_program
+from generators.isle.program import Program, Rule, read_program
 from generators.rules.deriving import Derived, Deriver
 
 MACHINES: Final = ("x64", "aarch64")
@@ -62,25 +62,30 @@ class Reading:
 def read_release(name: str, home: Path, tell: Callable[[str], None] = lambda _: None) -> Reading:
     """All rules of the crate's source in ``home``, the mid-end's first. Raises ``RuleSyntaxError``; ``tell`` is called
     with each file's name as it begins."""
+    found: list[Derived] = []
+    for deriver, rules in read_programs(home):
+        told = ""
+        for rule in rules:
+            if rule.file != told:
+                told = rule.file
+                tell(told)
+            found.append(deriver.derive(rule))
+    return Reading(name, tuple(found))
+
+
+def read_programs(home: Path) -> Iterator[tuple[Deriver, list[Rule]]]:
+    """What derives the rules of a program, and those of its rules that are looked at: the mid-end, each machine."""
     opts = sorted(str(path.relative_to(home)) for path in (home / "src" / "opts").glob("*.isle"))
     mid_end = _program(home, (*_MID_END, *opts))
-    found = list(_derived(Deriver(mid_end), opts, tell))
+    yield Deriver(mid_end), [rule for rule in mid_end.rules if rule.file in opts]
     for machine in MACHINES:
         lower = f"src/isa/{machine}/lower.isle"
         if (home / lower).is_file():
             files = ("src/prelude.isle", "src/prelude_lower.isle", f"src/isa/{machine}/inst.isle", lower)
-            found += _derived(Deriver(_program(home, files), mid_end), [lower], tell)
-    return Reading(name, tuple(found))
+            program = _program(home, files)
+            yield Deriver(program, mid_end), [rule for rule in program.rules if rule.file == lower]
 
 
 def _program(home: Path, files: Iterable[str]) -> Program:
     there: Mapping[str, Path] = {file: home / file for file in files}
     return read_program({file: path.read_text(encoding="utf-8") for file, path in there.items() if path.is_file()})
-
-
-def _derived(deriver: Deriver, files: Iterable[str], tell: Callable[[str], None]) -> Iterable[Derived]:
-    for file in files:
-        tell(file)
-        for rule in deriver.program.rules:
-            if rule.file == file:
-                yield deriver.derive(rule)

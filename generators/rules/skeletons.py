@@ -7,7 +7,7 @@ is decided by ``Matcher`` on trees without anything open.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from generators.isle.program import All, Anything, Bind, Call, Condition, Int, Name, Program, Rule, Term, Var
@@ -21,6 +21,8 @@ ROOTS: Final = ("simplify", "simplify_skeleton", "lower", "lower_branch", "parti
 """Terms whose first argument is what the compiler has before it."""
 _HOLES: Final = {"c": "intcc", "f": "floatcc", "k": "const", "l": "lane", "m": "mask"}
 _SORTS: Final = {"Value": "value", "Inst": "value", "Type": "type", "IntCC": "intcc", "FloatCC": "floatcc"}
+_READ: Final = frozenset({"u64_from_imm64", "u8_from_uimm8", "uimm8", "u32_from_ieee32", "u64_from_ieee64"})
+"""Extractors that give the number itself."""
 _VOIDS: Final = frozenset({"store", "istore8", "istore16", "istore32", "brif"})
 _MOST: Final = 10
 """Trees of one rule."""
@@ -81,9 +83,12 @@ class Grower:
             elif value.term == "zero_value":
                 tree, state = _constant(state)
                 yield from self._both(env[value.args[0].name], tree, pattern, env, state)  # type: ignore[union-attr]
-            else:
+            elif self.program.decls[value.term].result in ("Value", "Inst"):
                 for result, grown in self._constructed(value, env, state):
                     yield from self._one(result, pattern, env, grown)
+            else:
+                for _, _, grown in self._applied(value, env, state):
+                    yield env, grown
         else:
             yield env, state
 
@@ -95,7 +100,7 @@ class Grower:
         if value.term.startswith(LOADS) or value.term == "zero_value":
             return True
         decl = self.program.decls.get(value.term)
-        return decl is not None and decl.result in ("Value", "Inst") and bool(self.program.of(value.term))
+        return decl is not None and decl.args[:1] in (("Value",), ("Inst",)) and bool(self.program.of(value.term))
 
     def _one(self, tree: Any, pattern: Term, env: Env, state: State) -> Iterator[tuple[Env, State]]:
         for grown, found, then in self.grow(pattern, "value", env, state):
@@ -109,7 +114,13 @@ class Grower:
             yield from self._one(tree, pattern, env, both)
 
     def _constructed(self, value: Call, env: Env, state: State) -> Iterator[tuple[Any, State]]:
-        """What a term with rules gives for values: by each rule whose pattern they can have."""
+        """What a term with rules gives for values."""
+        for rule, held, grown in self._applied(value, env, state):
+            for tree, _, last in self.grow(rule.right, "value", held, grown):
+                yield tree, last
+
+    def _applied(self, value: Call, env: Env, state: State) -> Iterator[tuple[Rule, Env, State]]:
+        """The rules of a term whose patterns its arguments can have."""
         if self._depth == _DEPTH:
             return
         self._depth += 1
@@ -119,8 +130,7 @@ class Grower:
                 given = [(env.get(arg.name) if isinstance(arg, Var) else None) for arg in value.args]
                 for inner, grown in self._arguments(rule.left.args, sorts, given, {}, state):
                     for held, then in self.conditions(rule.conditions, inner, grown):
-                        for tree, _, last in self.grow(rule.right, "value", held, then):
-                            yield tree, last
+                        yield rule, held, then
         finally:
             self._depth -= 1
 
@@ -148,9 +158,9 @@ class Grower:
                 if thing is None:
                     thing, state = _open(sort, state)
                 yield thing, {**env, name: thing}, state
-            case Int():
+            case Int(value):
                 thing, state = _open(sort if sort in ("lane", "mask") else "const", state)
-                yield thing, env, state
+                yield thing, env, _named(thing, value, state)
             case Name(name):
                 yield named(name), env, state
             case Bind(name, inner):
@@ -186,7 +196,8 @@ class Grower:
             yield from self._type(pattern, env, state)
         elif sort != "value":
             thing, state = _open(sort, state)
-            yield thing, env, state
+            number = args[0] if len(args) == 1 and term in _READ else None
+            yield thing, env, _named(thing, number.value, state) if isinstance(number, Int) else state
         elif term in OPERATORS:
             yield from self._operator(pattern, env, state)
         elif term in CONSTS or (term in TUPLED and isinstance(args[0], Call)):
@@ -219,7 +230,8 @@ class Grower:
             yield tree, {**env, args[0].name: tree} if isinstance(args[0], Var) else env, state
         elif from_value(term, "i32", 1) is not None or from_value(term, "i8x16", 1) is not None:
             tree, state = _constant(state)
-            yield tree, env, state
+            number = args[0] if len(args) == 1 else None
+            yield tree, env, _named(tree.args[0], number.value, state) if isinstance(number, Int) else state
         elif term in FOREIGN_OPS:
             raise NotDerived(FOREIGN_OPS[term])
         elif term in self.program.externs:
@@ -231,6 +243,11 @@ class Grower:
 
     def _type(self, pattern: Call, env: Env, state: State) -> _Grown:
         term, args = pattern.term, pattern.args
+        if term == "type_register_class" and isinstance(args[0], Call):
+            type_, state = state.type()
+            check = "a vector register" if args[0].term.endswith("Xmm") else "an integer register"
+            yield type_, env, state.relate(Relation(check, type_, check=True))
+            return
         if term not in TYPE_CHECKS and term not in ("multi_lane", "dynamic_lane"):
             raise NotDerived(f"{term} is the compiler's own code")
         type_, state = state.type()
@@ -294,9 +311,11 @@ class Grower:
             raise NotDerived(f"{inner.term} is the compiler's own code")
         tree, state = _constant(state)
         kind = CONSTS.get(inner.term, "scalar int" if inner.term == "iconst_sextend_etor" else "const")
-        number = None
-        if inner.term in CONSTS:
-            number = inner.args[-1]
+        number = inner.args[-1] if inner.term in CONSTS else None
+        if inner.term == "all_zero_etor":
+            state = _named(tree.args[0], 0, state)
+        elif inner.term == "iconst_sextend_etor" and isinstance(inner.args[1], Int):
+            state = _named(tree.args[0], inner.args[1].value, state)
         if kind in ("f32", "f64"):
             both = state.unify(tree.type, kind)
             assert both is not None
@@ -308,7 +327,7 @@ class Grower:
             both = grown.unify(tree.type, type_)
             if both is None:
                 continue
-            if number is None or isinstance(number, Call | Int | Anything):
+            if number is None or isinstance(number, Anything):
                 yield tree, found, both
                 continue
             for hole, last, then in self.grow(number, "const", found, both):
@@ -323,6 +342,10 @@ def _open(sort: str, state: State) -> tuple[Any, State]:
     if sort == "type":
         return state.type()
     return state.hole(sort)
+
+
+def _named(hole: Any, value: int, state: State) -> State:
+    return replace(state, named=(*state.named, (hole, value)))
 
 
 def _load(state: State) -> tuple[Node, State]:

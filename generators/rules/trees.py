@@ -61,9 +61,8 @@ class State:
     known: Mapping[object, object] = field(default_factory=dict)
     relations: tuple[Relation, ...] = ()
     count: int = 0
-
-    def fresh(self) -> tuple[int, State]:
-        return self.count, replace(self, count=self.count + 1)
+    named: tuple[tuple[Hole, int], ...] = ()
+    """Constants that a pattern names, as it names them: -1 is all ones of whatever type."""
 
     def leaf(self) -> tuple[Leaf, State]:
         return Leaf(self.count, TypeVar(self.count + 1)), replace(self, count=self.count + 2)
@@ -73,6 +72,10 @@ class State:
 
     def hole(self, kind: str) -> tuple[Hole, State]:
         return Hole(self.count, kind), replace(self, count=self.count + 1)
+
+    def hints(self) -> dict[Hole, int]:
+        """The constants that patterns name, by the holes that are left."""
+        return {found: value for hole, value in self.named if isinstance(found := self.seen(hole), Hole)}
 
     def relate(self, relation: Relation) -> State:
         return replace(self, relations=(*self.relations, relation))
