@@ -1,24 +1,28 @@
 """Whether aims reach the rules that they are for: a sample, compiled by the release itself.
 
-    python benchmarks/aims.py wasmtime@50.0.1 --sample 50 [--show]
+    python benchmarks/aims.py wasmtime@50.0.1 [--sample 50]
 
 Of each aim of the sample (``random.Random(14)``) the function alone is compiled, with the first constants inside of its
-conditions. What the rule makes of it is compiled as well, where its right-hand side can be built. A rule of the mid-end
-is reached where both give the same machine code and without optimization do not; or where they are the same as they
-are written. The others are shown with their machine code, for a person to judge: for a lowering rule that is whether
-the instructions that it names are there.
+conditions, and so is what the rule makes of it, where its right-hand side can be built. Where both give the same
+machine code the rule (or one that does the same) was applied, unless they are the same without optimization too. The
+others are shown with their machine code, for a person to judge: of a lowering rule, whether the instructions are there
+that it names.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.cli.commands.rules import crate_version
 from fuzz.explain.disassembly import disassembled
-from generators.aims.aim import Address, Aim, Apply, Leaf, Open, Tree, parts, result_type, text
-from generators.rules.deriving import Derived
+from generators.aims.aim import Address, Aim, Apply, BadAim, Leaf, Open, Tree, parts, result_type, text
+from generators.rules.deriving import Derived, Deriver
 from generators.rules.reaching import Reacher
 from generators.rules.reading import read_programs
 from generators.rules.results import NotBuilt, result
@@ -35,65 +39,71 @@ _TYPES = {t.name: t for t in NUM_TYPES}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engine", help="wasmtime@VERSION")
     parser.add_argument("--sample", type=int, default=50)
-    parser.add_argument("--show", action="store_true", help="show the code of all, not only of what a person must judge")
     args = parser.parse_args()
     version = args.engine.partition("@")[2]
     home = sources("cranelift-codegen", crate_version(version), ".isle", False)
     chosen = random.Random(14).sample(list(_all(home)), args.sample)
-    proved = 0
-    for number, (deriver, derived, at) in enumerate(chosen, 1):
-        aim, tree = derived.aims[at], derived.trees[at]
-        reached = Reacher(deriver.other)
-        try:
-            made, _ = Reacher(deriver.other).root(result(deriver.program, derived.rule, tree))
-            after = made
-        except (NotBuilt, NotDerived, KeyError) as why:
-            after = None
-            reason = str(why)
-        del reached
-        verdict = ""
-        codes = {opt: _compiled(args.engine, opt, aim, after) for opt in ("speed", "none")}
-        if after is not None:
-            same = codes["speed"][0] == codes["speed"][1]
-            trivially = codes["none"][0] == codes["none"][1]
-            verdict = "the same code as its result" + (", as without optimization" if trivially else "") if same else ""
-            proved += same
-        print(f"{number}. {derived.rule.place} {text(aim.tree)} {aim.inside[0]}: {verdict or 'to be judged'}")
-        if after is not None:
-            print(f"    becomes {text(after)}")
-        if not verdict or args.show:
-            print(*(f"      {line}" for line in codes["speed"][0]), sep="\n")
-            if after is not None:
-                print("    its result:", *(f"      {line}" for line in codes["speed"][1]), sep="\n")
-            else:
-                print(f"    ({reason})")
-    print(f"{proved} of {len(chosen)} have the same code as their results")
+    same = sum(_judge(args.engine, number, *one) for number, one in enumerate(chosen, 1))
+    print(f"{same} of {len(chosen)} have the same machine code as what their rules make of them")
 
 
-def _all(home: Path):
+def _judge(engine: str, number: int, deriver: Deriver, derived: Derived, at: int) -> bool:
+    """Print what a person needs to judge an aim; whether nobody has to."""
+    aim, tree = derived.aims[at], derived.trees[at]
+    after: Tree | None = None
+    why = ""
+    try:
+        after, _ = Reacher(deriver.other).root(result(deriver.program, derived.rule, tree))
+        result_type(after)
+    except (NotBuilt, NotDerived, BadAim, KeyError) as error:
+        after, why = None, str(error)
+    fast, plain = (_compiled(f"{engine}:opt={opt}", aim, after) for opt in ("speed", "none"))
+    same = after is not None and fast[0] == fast[1]
+    verdict = (
+        "to be judged" if not same else "as its result" + (", without optimization too" if plain[0] == plain[1] else "")
+    )
+    print(f"{number}. {derived.rule.place} {text(aim.tree)} {','.join(map(str, aim.inside[0]))}: {verdict}")
+    if after is not None:
+        print(f"    becomes {text(after)}")
+    if not same:
+        print(f"    {'; '.join(fast[0])}")
+        print(f"    {'its result: ' + '; '.join(fast[1]) if after is not None else f'({why})'}")
+    return same
+
+
+def _all(home: Path) -> Iterator[tuple[Deriver, Derived, int]]:
     for deriver, rules in read_programs(home):
-        for rule in rules:
-            derived: Derived = deriver.derive(rule)
+        for derived in map(deriver.derive, rules):
             for at in range(len(derived.aims)):
                 yield deriver, derived, at
 
 
-def _compiled(engine: str, opt: str, aim: Aim, after: Tree | None) -> list[list[str]]:
+def _compiled(engine: str, aim: Aim, after: Tree | None) -> list[list[str]]:
     """The machine code of an aim's function, and of its result's, with the same parameters."""
     leaves = list(dict.fromkeys(part for part in parts(aim.tree) if isinstance(part, Leaf)))
     builder = ModuleBuilder()
     builder.memory(1, 1)
     trees = [aim.tree] + ([after] if after is not None else [])
-    for tree in trees:
+    for number, tree in enumerate(trees):
         type_ = result_type(tree)
-        function = builder.func([_TYPES["i32"], *(_TYPES[leaf.type] for leaf in leaves)], [type_] if type_ else [])
+        params = [_TYPES["i32"], *(_TYPES[leaf.type] for leaf in leaves)]
+        function = builder.func(params, [type_] if type_ is not None else [], export=f"f{number}")
         function.body += _body(tree, leaves, aim.inside[0])
-        builder.export_func(f"f{function.index}", function.index) if hasattr(builder, "export_func") else None
-    codes = machine_code(EngineId.parse(f"{engine}:opt={opt}"), encode(builder.finish()), False)
-    return [disassembled(codes[number]) for number in range(len(trees))]
+    codes = machine_code(EngineId.parse(engine), encode(builder.finish()), False)
+    return [_own(disassembled(codes[number])) for number in range(len(trees))]
+
+
+def _own(lines: list[str]) -> list[str]:
+    """The instructions between a function's entry and its return."""
+    kept = [line.strip() for line in lines]
+    if "ret" in kept:
+        kept = kept[: kept.index("ret")]
+    checked = next((at for at, line in enumerate(kept) if line.startswith("ja ")), -1)
+    frame = ("push rbp", "mov rbp, rsp", "mov rsp, rbp", "pop rbp")
+    return [line for line in kept[checked + 1 :] if line not in frame]
 
 
 def _body(tree: Tree, leaves: list[Leaf], values: tuple[int, ...]) -> list[Instr]:
