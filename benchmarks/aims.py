@@ -27,6 +27,7 @@ from generators.rules.reaching import Reacher
 from generators.rules.reading import read_programs
 from generators.rules.results import NotBuilt, result
 from generators.rules.skeletons import NotDerived
+from generators.rules.trees import Leaf as Value
 from oracles.crates import sources
 from oracles.engine import EngineId
 from oracles.engines.wasmtime import machine_code
@@ -56,7 +57,9 @@ def _judge(engine: str, number: int, deriver: Deriver, derived: Derived, at: int
     after: Tree | None = None
     why = ""
     try:
-        after, _ = Reacher(deriver.other).root(result(deriver.program, derived.rule, tree))
+        becomes = result(deriver.program, derived.rule, tree)
+        reacher = Reacher(deriver.other)
+        after = reacher.reach(becomes) if isinstance(becomes, Value) else reacher.root(becomes)[0]
         result_type(after)
     except (NotBuilt, NotDerived, BadAim, KeyError) as error:
         after, why = None, str(error)

@@ -9,6 +9,7 @@ from itertools import islice, product
 from typing import Any, Final
 
 from generators.aims.aim import Aim, Apply, result_type
+from generators.aims.aim import Leaf as AimLeaf
 from generators.aims.aim import parts as aim_parts
 from generators.isle.program import Call, Program, Rule
 from generators.rules.clif import FLOATCCS, FOREIGN, INTCCS, TYPES, shape
@@ -22,7 +23,9 @@ from generators.rules.typings import VOID, fits
 from wasm.isa import OPS
 
 _AIMS: Final = 5
-"""Of one rule: types, conditions, ways to write it."""
+"""Of one rule whose pattern is one tree: types, conditions, ways to write it."""
+_EACH: Final = 2
+"""Of each tree, where its conditions leave several."""
 _SOLUTIONS: Final = 48
 _STAND_IN: Final = 1_000_000
 
@@ -52,7 +55,7 @@ class Deriver:
         """The aims of a rule."""
         reasons: Counter[str] = Counter()
         try:
-            found = list(islice(self._aims(rule, reasons), _AIMS))
+            found = list(self._aims(rule, reasons))
         except NotDerived as why:
             return Derived(rule, (), str(why))
         reason = reasons.most_common(1)[0][0] if reasons else "no types fit its operators"
@@ -62,24 +65,29 @@ class Deriver:
     def _aims(self, rule: Rule, reasons: Counter[str]) -> Iterator[tuple[Aim, Leaf | Node]]:
         seen = set()
         foreign = False
-        for grown, state in Grower(self.program).trees(rule):
+        trees = Grower(self.program).trees(rule)
+        for grown, state in trees:
+            left = _AIMS if len(trees) == 1 else _EACH
             tree = state.whole(grown)
             assert isinstance(tree, Leaf | Node)
             given = list(islice(solutions(tree, state), _SOLUTIONS))
             foreign |= not given and _is_foreign(tree, state)
             for values in given:
                 try:
-                    aim, example = self._aim(rule, filled(tree, values), state.hints())
+                    aim, example = self._aim(rule, filled(tree, values), state)
                 except NotDerived as why:
                     reasons[str(why)] += 1
                     continue
                 if aim.tree not in seen:
                     seen.add(aim.tree)
                     yield aim, example
+                    left -= 1
+                    if not left:
+                        break
         if foreign:
             reasons["types that no instruction of WebAssembly has: 128-bit integers, f16, halves of vectors"] += 1
 
-    def _aim(self, rule: Rule, tree: object, hints: Mapping[Hole, int]) -> tuple[Aim, Leaf | Node]:
+    def _aim(self, rule: Rule, tree: object, state: State) -> tuple[Aim, Leaf | Node]:
         assert isinstance(tree, Leaf | Node)
         matcher = Matcher(self.program)
 
@@ -92,7 +100,10 @@ class Deriver:
         if missing:
             raise NotDerived(f"there is no instruction {missing}")
         result_type(reached)
-        inside, outside = solved(tree, rule, holds, hints)
+        leaves = {leaf.name for leaf in aim_parts(reached) if isinstance(leaf, AimLeaf)}
+        if any(f"v{name[1:]}" in leaves for name in leaves if name[0] == "n"):
+            raise NotDerived("a narrow value that is extended and used in another way")
+        inside, outside = solved(tree, rule, holds, state.hints())
         order = list(holes_of(tree))
         # A narrow constant beside what is extended by its sign has to be one that is not negative.
         small = [at for at, hole in enumerate(order) if hole in reacher.small]
@@ -105,7 +116,7 @@ class Deriver:
             reached,
             tuple(dict.fromkeys(found)),
             tuple(one for one in dict.fromkeys(missed) if one not in found),
-            (rule.place,),
+            tuple(dict.fromkeys((rule.place, *state.through))),
             tuple(sorted(matcher.undecided)),
             branch,
         )

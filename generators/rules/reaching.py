@@ -4,8 +4,8 @@ Cranelift's frontend translates nearly every instruction to one operator; what i
 
 - A comparison gives i8, and WebAssembly's i32 of it is ``uextend``. So an i8 that is a truth value is written as the
   i32 that it is extended to; what the mid-end does with ands and ors of such is its own rules' work.
-- Other narrow integers come about by wrapping (``extend8_s``, lanes of vectors); arithmetic on them is arithmetic on
-  i32 that the mid-end narrows.
+- Other narrow integers come about by wrapping (``extend8_s``), and unsigned ones as lanes of vectors: a mask is no
+  extension to it. Arithmetic on them is arithmetic on i32 that the mid-end narrows.
 - Operations on whole vectors (and, or, select, loads) are translated on i8x16.
 """
 
@@ -249,8 +249,10 @@ class Reacher:
             made = self.truth(inner)
         elif signed == "s":
             made = Apply(f"i32.extend{shape(of).bits}_s", (), (self.wrapped(inner),))
+        elif isinstance(inner, Leaf):
+            made = Apply(f"{of}x{128 // shape(of).bits}.extract_lane_u", (0,), (aim.Leaf(f"n{inner.number}", "v128"),))
         else:
-            made = Apply("i32.and", (), (self.wrapped(inner), Apply("i32.const", ((1 << shape(of).bits) - 1,), ())))
+            raise NotDerived("unsigned extensions of narrow arithmetic, which are masks to the frontend")
         return made if to == "i32" else Apply(f"i64.extend_i32_{signed}", (), (made,))
 
     _uextend = _sextend = _extended

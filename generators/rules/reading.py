@@ -35,26 +35,36 @@ class Reading:
     derived: tuple[Derived, ...]
 
     def by_file(self) -> dict[str, Counts]:
+        """A rule that conditions of others use counts as aimed at where one of their aims makes it hold."""
         found: dict[str, Counts] = {}
+        through = self.through()
         for one in self.derived:
             counts = found.setdefault(one.rule.file, Counts())
             counts.read += 1
-            counts.aimed += bool(one.aims)
+            aimed = bool(one.aims) or one.rule.place in through
+            counts.aimed += aimed
             counts.open += bool(one.aims) and all(aim.open for aim in one.aims)
-            if not one.aims:
+            if not aimed:
                 counts.left[one.reason] += 1
         return found
+
+    def through(self) -> frozenset[str]:
+        """The places of all rules that some aim is of."""
+        return frozenset(place for one in self.derived for aim in one.aims for place in aim.rules)
 
     def to_json(self) -> dict[str, Any]:
         """A file of aims (docs/json.md)."""
         aims = merged(aim for one in self.derived for aim in one.aims)
+        through = self.through()
         return {
             "version": VERSION,
             "name": self.name,
             "files": {
                 name: {"read": one.read, "aimed": one.aimed, "open": one.open} for name, one in self.by_file().items()
             },
-            "left": [{"rule": one.rule.place, "reason": one.reason} for one in self.derived if not one.aims],
+            "left": [
+                {"rule": one.rule.place, "reason": one.reason} for one in self.derived if one.rule.place not in through
+            ],
             "aims": [aim.to_json() for aim in aims],
         }
 

@@ -24,7 +24,7 @@ _SORTS: Final = {"Value": "value", "Inst": "value", "Type": "type", "IntCC": "in
 _READ: Final = frozenset({"u64_from_imm64", "u8_from_uimm8", "uimm8", "u32_from_ieee32", "u64_from_ieee64"})
 """Extractors that give the number itself."""
 _VOIDS: Final = frozenset({"store", "istore8", "istore16", "istore32", "brif"})
-_MOST: Final = 10
+_MOST: Final = 16
 """Trees of one rule."""
 _DEPTH: Final = 4
 
@@ -130,7 +130,7 @@ class Grower:
                 given = [(env.get(arg.name) if isinstance(arg, Var) else None) for arg in value.args]
                 for inner, grown in self._arguments(rule.left.args, sorts, given, {}, state):
                     for held, then in self.conditions(rule.conditions, inner, grown):
-                        yield rule, held, then
+                        yield rule, held, replace(then, through=(*then.through, rule.place))
         finally:
             self._depth -= 1
 

@@ -63,6 +63,8 @@ class State:
     count: int = 0
     named: tuple[tuple[Hole, int], ...] = ()
     """Constants that a pattern names, as it names them: -1 is all ones of whatever type."""
+    through: tuple[str, ...] = ()
+    """The places of rules that conditions use, and that hold because the tree has this shape."""
 
     def leaf(self) -> tuple[Leaf, State]:
         return Leaf(self.count, TypeVar(self.count + 1)), replace(self, count=self.count + 2)
