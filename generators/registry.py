@@ -54,7 +54,7 @@ class Target:
     steers those.
     ``base``, the file's ``BASE``, says that other targets start from its cases (``generators.mutation.bases``).
     ``data`` stands for what the cases are made of besides seed and index, "" for nothing: the digest of the aims in
-    ``rules:wasmtime@50.0.1``.
+    ``rules:wasmtime@50.0.1``. ``about`` says what is listed, "" for what the kinds say: how many rules are aimed at.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Target:
     count: Callable[[Config], int] | None = None
     meetings: Callable[[Config], Mapping[str, int]] | None = None
     data: str = ""
+    about: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -114,10 +115,10 @@ def load_target(name: str) -> Target:
     kind, weight = getattr(module, "KIND", CaseKind.WASM), getattr(module, "WEIGHT", 1.0)
     starts = getattr(module, "BASE", False)
     cost = getattr(module, "COST", USUAL)
-    listed = {name: getattr(module, name, None) for name in ("enumerated", "count", "meetings")}
-    data = getattr(module, "DATA", "")
+    listed: dict[str, Any] = {name: getattr(module, name, None) for name in ("enumerated", "count", "meetings")}
+    listed |= {"data": getattr(module, "DATA", ""), "about": getattr(module, "ABOUT", "")}
     needs, make = module.NEEDS, module.generate
-    return Target(name, summary, needs, kind, make, weight, starts, cost, data=data, **listed)
+    return Target(name, summary, needs, kind, make, weight, starts, cost, **listed)
 
 
 def sample_of(target: str, cases: int) -> list[int]:

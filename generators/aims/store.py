@@ -47,20 +47,32 @@ def write_aims(name: str, data: dict[str, Any]) -> Path:
 
 def read_aims(name: str) -> Aims:
     """The aims of a release. Raises ``NoAims``, or ``BadAim`` for a file that is none."""
+    return _read(name, _path(name).stat().st_mtime_ns)
+
+
+def read_file(name: str) -> dict[str, Any]:
+    """The whole file of a release. Raises ``NoAims``, or ``BadAim`` for a file that is none."""
+    path = _path(name)
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if data["version"] != VERSION:
+            raise BadAim(f"{path} has form {data['version']}, and this is {VERSION}: fuzz rules writes it anew")
+        if not all(isinstance(data[key], kind) for key, kind in (("aims", list), ("left", list), ("files", dict))):
+            raise ValueError("a part is missing")
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadAim(f"{path} is no file of aims ({error}): fuzz rules writes it anew") from None
+    return data
+
+
+def _path(name: str) -> Path:
     path = folder() / f"{name}.json"
     if not _NAME.match(name) or not path.is_file():
         at_hand = ", ".join(names_at_hand()) or "none"
         raise NoAims(f"no aims of {name!r} are at hand: fuzz rules {name or 'wasmtime@VERSION'} reads them "
                      f"(at hand: {at_hand})")  # fmt: skip
-    return _read(path, path.stat().st_mtime_ns)
+    return path
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, _when: int) -> Aims:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data["version"] != VERSION:
-            raise BadAim(f"{path} has form {data['version']}, and this is {VERSION}: fuzz rules writes it anew")
-        return Aims(path.stem, tuple(map(from_json, data["aims"])))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadAim(f"{path} is no file of aims ({error}): fuzz rules writes it anew") from None
+def _read(name: str, _when: int) -> Aims:
+    return Aims(name, tuple(map(from_json, read_file(name)["aims"])))

@@ -38,12 +38,17 @@ class Chosen:
         """What the cases depend on besides seed and index."""
         return self.aims.digest()
 
+    @property
+    def ABOUT(self) -> str:  # noqa: N802
+        """What a run's summary says of the aims."""
+        return f"aims at {self.aims.rules()} rules of {self.aims.name}"
+
     def count(self, config: Config) -> int:
         """How many cases it takes to go through all of it once."""
         return len(blocks(self.aims, config.features))
 
     def meetings(self, config: Config) -> Counter[str]:
-        """How many variations there are; the kind says of how many rules."""
+        """How many variations there are."""
         return Counter({"variations": totals(self.aims, config.features)})
 
     def enumerated(self, seed: int, index: int, config: Config) -> Case:
@@ -61,6 +66,7 @@ class Chosen:
 
 
 _OWN: Final = Chosen(Aims("own", own_aims()))
+ABOUT: Final = f"{len(own_aims())} patterns of our own"
 count = _OWN.count
 meetings = _OWN.meetings
 enumerated = _OWN.enumerated

@@ -1,4 +1,4 @@
-"""The rules of a real release, where its source is in the cache: how many have aims, and that all of these are sound."""
+"""The rules of a real release, where its source is in the cache: how many have aims, and that these are sound."""
 
 from __future__ import annotations
 

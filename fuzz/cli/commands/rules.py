@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from fuzz.cli.asked import asked_engines
 from fuzz.cli.streams import say
-from generators.aims.store import folder, write_aims
+from generators.aims.store import folder, names_at_hand, read_file, write_aims
 from generators.registry import load_target
 from generators.rules.reading import read_release
 from oracles.crates import sources
@@ -37,20 +35,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Derive a release's aims, write them into the cache, and say how many rules they aim at."""
     name, version = _release(args.engine, args.offline)
-    path = folder() / f"{name}.json"
-    if not ((args.list or args.left) and path.is_file()):
+    if not ((args.list or args.left) and name in names_at_hand()):
         home = sources(_CRATE, crate_version(version), ".isle", args.offline)
-        path = write_aims(name, read_release(name, home, _tell).to_json())
-    data = json.loads(path.read_text(encoding="utf-8"))
-    if args.list:
-        lines = (f"{', '.join(one['rules'])}: {one['tree']}{_constants(one)}" for one in data["aims"])
-    elif args.left:
-        lines = (f"{one['rule']}: {one['reason']}" for one in data["left"])
-    else:
-        lines = _counts(data, name, path)
-    for line in lines:
+        write_aims(name, read_release(name, home, _tell).to_json())
+    for line in _lines(args, name, read_file(name)):
         say(line)
     return 0
+
+
+def _lines(args: argparse.Namespace, name: str, data: dict[str, Any]) -> Iterator[str]:
+    """What is printed of a file of aims."""
+    if args.list:
+        yield from (f"{', '.join(one['rules'])}: {one['tree']}{_constants(one)}" for one in data["aims"])
+    elif args.left:
+        yield from (f"{one['rule']}: {one['reason']}" for one in data["left"])
+    else:
+        yield from _counts(data, name)
 
 
 def crate_version(wasmtime: str) -> str:
@@ -88,7 +88,7 @@ def _constants(aim: dict[str, Any]) -> str:
     return "".join(parts) + (f"; open: {', '.join(aim['open'])}" if "open" in aim else "")
 
 
-def _counts(data: dict[str, Any], name: str, path: Path) -> Iterator[str]:
+def _counts(data: dict[str, Any], name: str) -> Iterator[str]:
     files = data["files"]
     width = max(map(len, files), default=0)
     yield f"{'':{width}}   read  aimed at"
@@ -105,5 +105,5 @@ def _counts(data: dict[str, Any], name: str, path: Path) -> Iterator[str]:
         rest = sum(count for _, count in reasons.most_common()[_MOST:])
         yield f"  {rest:5}  for {len(reasons) - _MOST} other reasons: fuzz rules {name} --left"
     target = f"rules:{name}"
-    yield f"{len(data['aims'])} aims in {path} (digest {load_target(target).data})"
+    yield f"{len(data['aims'])} aims in {folder() / name}.json (digest {load_target(target).data})"
     yield f"fuzz run --target {target} makes cases of them"
