@@ -10,7 +10,7 @@
 ``skeletons``   the shapes of trees that a left-hand side takes
 ``matching``    whether a rule takes a tree without anything open: patterns, conditions
 ``constants``   constants inside and just outside of conditions, by trying
-``reaching``    the instructions whose translation a tree is
+``reaching``    the instructions whose translation a tree is; of vectors, floats and memory in ``lanes``
 ``results``     what a rule makes of a tree, for checking that a release applies it
 ``deriving``    these in one: a rule's aims, or why it has none
 ``reading``     all rule files of a release

@@ -11,6 +11,7 @@ from typing import Any, Final
 from generators.aims.aim import Aim, Apply, result_type
 from generators.aims.aim import Leaf as AimLeaf
 from generators.aims.aim import parts as aim_parts
+from generators.enumeration.listing import strided
 from generators.isle.program import Call, Program, Rule
 from generators.rules.clif import FLOATCCS, FOREIGN, INTCCS, TYPES, shape
 from generators.rules.constants import holes_of, solved
@@ -26,6 +27,8 @@ _AIMS: Final = 5
 """Of one rule whose pattern is one tree: types, conditions, ways to write it."""
 _EACH: Final = 2
 """Of each tree, where its conditions leave several."""
+_CONDITIONS: Final = 12
+"""Of comparisons whose condition is open, for each choice of types."""
 _SOLUTIONS: Final = 48
 _STAND_IN: Final = 1_000_000
 
@@ -68,6 +71,8 @@ class Deriver:
         trees = Grower(self.program).trees(rule)
         for grown, state in trees:
             left = _AIMS if len(trees) == 1 else _EACH
+            if any(isinstance(part, Hole) and part.kind == "intcc" for part in parts(state.whole(grown))):
+                left = _CONDITIONS
             tree = state.whole(grown)
             assert isinstance(tree, Leaf | Node)
             given = list(islice(solutions(tree, state), _SOLUTIONS))
@@ -110,13 +115,16 @@ class Deriver:
         inside, outside = ([one for one in some if all(one[at] < 128 for at in small)] for some in (inside, outside))
         if not inside:
             raise NotDerived("no constants were found that fulfil its conditions")
+        matcher.used.clear()
+        for values in inside:
+            holds(dict(zip(order, values, strict=True)))
         places = sorted((number, order.index(hole)) for hole, number in reacher.holes.items())
         found, missed = ([tuple(one[at] for _, at in places) for one in some] for some in (inside, outside))
         aim = Aim(
             reached,
             tuple(dict.fromkeys(found)),
             tuple(one for one in dict.fromkeys(missed) if one not in found),
-            tuple(dict.fromkeys((rule.place, *state.through))),
+            tuple(dict.fromkeys((rule.place, *state.through, *sorted(matcher.used)))),
             tuple(sorted(matcher.undecided)),
             branch,
         )
@@ -227,9 +235,10 @@ def solutions(tree: Leaf | Node, state: State, domain: Sequence[str] = TYPES) ->
     holes = [
         part for part in dict.fromkeys(parts(tree)) if isinstance(part, Hole) and part.kind in ("intcc", "floatcc")
     ]
-    conditions = [list(INTCCS) if hole.kind == "intcc" else list(FLOATCCS) for hole in holes]
-    for types in _typed(variables, relations, {}, domain):
-        for chosen in product(*conditions):
+    conditions = strided(list(product(*(INTCCS if hole.kind == "intcc" else FLOATCCS for hole in holes))))
+    for turn, types in enumerate(_typed(variables, relations, {}, domain)):
+        for at in range(min(_CONDITIONS, len(conditions))):
+            chosen = conditions[(turn * _CONDITIONS + at) % len(conditions)]
             yield {**types, **dict(zip(holes, chosen, strict=True))}
 
 

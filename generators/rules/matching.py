@@ -85,6 +85,8 @@ class Matcher:
 
     program: Program
     undecided: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
+    """The places of rules that conditions asked for, and that held."""
     _depth: int = 0
 
     def takes(self, rule: Rule, tree: object) -> bool:
@@ -298,6 +300,7 @@ class Matcher:
                     for found in self.conditions(rule.conditions, env):
                         for value in self.evaluate(rule.right, found):
                             held = True
+                            self.used.add(rule.place)
                             yield value
                 if held and not several:
                     return
