@@ -114,6 +114,7 @@ class Program:
     macros: dict[str, Macro] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
     externs: set[str] = field(default_factory=set)
+    _by_term: dict[str, list[Rule]] | None = None
 
     def of(self, term: str) -> list[Rule]:
         """The rules of a term, the highest priority first."""
@@ -124,8 +125,6 @@ class Program:
             for found in self._by_term.values():
                 found.sort(key=lambda rule: -rule.priority)
         return self._by_term.get(term, [])
-
-    _by_term: dict[str, list[Rule]] | None = None
 
 
 _SKIPPED: Final = frozenset({

@@ -125,7 +125,6 @@ def _operators() -> dict[str, Operator]:
     add("icmp", "cvv", "icmp")
     add("fcmp", "fvv", "fcmp")
     add("select", "vvv", "select")
-    add("select_spectre_guard", "vvv", "foreign")
     add("uextend sextend", "v", "extend")
     add("ireduce", "v", "reduce")
     add("bmask", "v", "scalars")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +17,12 @@ _MID_END: Final = ("src/prelude.isle", "src/prelude_opt.isle")
 
 @dataclass(slots=True)
 class Counts:
-    """Of one rule file: rules that were read, that have aims, and that have none by reason. ``open`` counts those of
-    the second whose constants nobody here knows, since a condition is the compiler's own code."""
+    """Of one rule file: rules that were read, and that have aims. ``open`` counts those of the second whose constants
+    nobody here knows, since a condition is the compiler's own code."""
 
     read: int = 0
     aimed: int = 0
     open: int = 0
-    left: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,6 @@ class Reading:
             aimed = bool(one.aims) or one.rule.place in through
             counts.aimed += aimed
             counts.open += bool(one.aims) and all(aim.open for aim in one.aims)
-            if not aimed:
-                counts.left[one.reason] += 1
         return found
 
     def through(self) -> frozenset[str]:

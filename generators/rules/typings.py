@@ -76,7 +76,6 @@ _CHECKS: Final[dict[str, _Check]] = {
     "const": lambda _r, _a: True,
     "scalar int": lambda r, _: is_int(r),
     "vector": lambda r, _: shape(r).lanes > 1,
-    "foreign": lambda _r, _a: False,
 }  # fmt: skip
 
 
