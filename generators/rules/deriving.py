@@ -30,7 +30,13 @@ _EACH: Final = 2
 _CONDITIONS: Final = 12
 """Of comparisons whose condition is open, for each choice of types."""
 _SOLUTIONS: Final = 48
+_SEARCHES: Final = 14
+"""For constants, of one tree, that come to nothing: types differ little in that."""
 _STAND_IN: Final = 1_000_000
+
+
+class NoConstants(NotDerived):
+    """The rule takes no tree of these types with any constants that were tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +82,17 @@ class Deriver:
             tree = state.whole(grown)
             assert isinstance(tree, Leaf | Node)
             given = list(islice(solutions(tree, state), _SOLUTIONS))
+            searches = _SEARCHES
             foreign |= not given and _is_foreign(tree, state)
             for values in given:
                 try:
                     aim, example = self._aim(rule, filled(tree, values), state)
+                except NoConstants as why:
+                    reasons[str(why)] += 1
+                    searches -= 1
+                    if not searches:
+                        break
+                    continue
                 except NotDerived as why:
                     reasons[str(why)] += 1
                     continue
@@ -105,16 +118,19 @@ class Deriver:
         if missing:
             raise NotDerived(f"there is no instruction {missing}")
         result_type(reached)
-        leaves = {leaf.name for leaf in aim_parts(reached) if isinstance(leaf, AimLeaf)}
-        if any(f"v{name[1:]}" in leaves for name in leaves if name[0] == "n"):
-            raise NotDerived("a narrow value that is extended and used in another way")
+        leaves = {leaf for leaf in aim_parts(reached) if isinstance(leaf, AimLeaf)}
+        names = {leaf.name for leaf in leaves}
+        if len(names) < len(leaves) or any(f"v{name[1:]}" in names for name in names if name[0] == "n"):
+            raise NotDerived("a narrow value that is used in two ways")
         inside, outside = solved(tree, rule, holds, state.hints())
         order = list(holes_of(tree))
         # A narrow constant beside what is extended by its sign has to be one that is not negative.
         small = [at for at, hole in enumerate(order) if hole in reacher.small]
         inside, outside = ([one for one in some if all(one[at] < 128 for at in small)] for some in (inside, outside))
+        if not inside and not order:
+            raise NotDerived("its conditions hold for none of its types")
         if not inside:
-            raise NotDerived("no constants were found that fulfil its conditions")
+            raise NoConstants("no constants were found that fulfil its conditions")
         matcher.used.clear()
         for values in inside:
             holds(dict(zip(order, values, strict=True)))
