@@ -34,7 +34,7 @@ _WORDS: Final = {
     "fmin_pseudo": "pmin", "fmax_pseudo": "pmax",
 }  # fmt: skip
 """Operators that are a row of the same type: ``i32.`` or ``i16x8.`` before the word."""
-_NARROWED: Final = frozenset({"iadd", "isub", "imul", "band", "bor", "bxor", "ineg", "bnot"})
+_NARROWED: Final = frozenset({"iadd", "isub", "imul", "band", "bor", "bxor"})
 """What the mid-end takes from before a wrap to behind it, so that it happens on the narrow type."""
 _BITWISE: Final = {"band": "and", "bor": "or", "bxor": "xor"}
 _AT: Final = aim.Address()
@@ -146,21 +146,19 @@ class Reacher(Lanes):
                 raise NotDerived(f"{tree.op} on {tree.type} is no instruction's translation")
             raise NotDerived("operations on whole vectors are translated on i8x16")
 
-    def _bnot(self, tree: Node) -> aim.Tree:
-        inner = tree.args[0]
+    def _bnot(self, tree: Node) -> aim.Tree | None:
         if tree.type in ("i32", "i64"):
-            ones = Apply(f"{tree.type}.const", ((1 << shape(str(tree.type)).bits) - 1,), ())
-            return Apply(f"{tree.type}.xor", (), (self.reach(inner), ones))
+            return None
         self.whole(tree)
-        return Apply("v128.not", (), (self.reach(inner),))
+        return Apply("v128.not", (), (self.reach(tree.args[0]),))
 
     def _band_not(self, tree: Node) -> aim.Tree:
         self.whole(tree)
         return Apply("v128.andnot", (), tuple(self.reach(arg) for arg in tree.args))
 
-    def _ineg(self, tree: Node) -> aim.Tree:
+    def _ineg(self, tree: Node) -> aim.Tree | None:
         if tree.type in ("i32", "i64"):
-            return Apply(f"{tree.type}.sub", (), (Apply(f"{tree.type}.const", (0,), ()), self.reach(tree.args[0])))
+            return None
         return Apply(f"{tree.type}.neg", (), (self.reach(tree.args[0]),))
 
     def _bitselect(self, tree: Node) -> aim.Tree:
@@ -298,10 +296,6 @@ class Reacher(Lanes):
         if tree.op not in _NARROWED:
             return self._instead(tree, self.wrapped)
         args = tuple(self.wrapped(arg) for arg in tree.args)
-        if tree.op == "ineg":
-            return Apply("i32.sub", (), (Apply("i32.const", (0,), ()), *args))
-        if tree.op == "bnot":
-            return Apply("i32.xor", (), (*args, Apply("i32.const", (0xFFFFFFFF,), ())))
         return Apply(f"i32.{_BITWISE.get(tree.op) or _WORDS[tree.op]}", (), args)
 
 
