@@ -1,12 +1,12 @@
 """Whether aims reach the rules that they are for: a sample, compiled by the release itself.
 
-    python benchmarks/aims.py wasmtime@50.0.1 [--sample 50]
+    python benchmarks/aims.py wasmtime@50.0.1 [--sample 50]      # after fuzz rules wasmtime@50.0.1
 
-Of each aim of the sample (``random.Random(14)``) the function alone is compiled, with the first constants inside of its
-conditions, and so is what the rule makes of it, where its right-hand side can be built. Where both give the same
-machine code the rule (or one that does the same) was applied, unless they are the same without optimization too. The
-others are shown with their machine code, for a person to judge: of a lowering rule, whether the instructions are there
-that it names.
+Of each aim of the sample (``random.Random(14)``, of the aims at hand) the function alone is compiled, with the first
+constants inside of its conditions, and so is what the rule makes of it, where its right-hand side can be built. Where
+both give the same machine code the rule (or one that does the same) was applied, unless they are the same without
+optimization too. The others are shown with their machine code, for a person to judge: of a lowering rule, whether the
+instructions are there that it names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fuzz.cli.commands.rules import crate_version
 from fuzz.explain.disassembly import disassembled
 from generators.aims.aim import Address, Aim, Apply, BadAim, Leaf, Open, Tree, parts, result_type, text
+from generators.aims.store import read_file
 from generators.rules.deriving import Derived, Deriver
 from generators.rules.reaching import Reacher
 from generators.rules.reading import read_programs
@@ -46,7 +47,8 @@ def main() -> None:
     args = parser.parse_args()
     version = args.engine.partition("@")[2]
     home = sources("cranelift-codegen", crate_version(version), ".isle", False)
-    chosen = random.Random(14).sample(list(_all(home)), args.sample)
+    sample = random.Random(14).sample(read_file(args.engine)["aims"], args.sample)
+    chosen = list(_derived(home, [(one["rules"][0], one["tree"]) for one in sample]))
     same = sum(_judge(args.engine, number, *one) for number, one in enumerate(chosen, 1))
     print(f"{same} of {len(chosen)} have the same machine code as what their rules make of them")
 
@@ -77,11 +79,16 @@ def _judge(engine: str, number: int, deriver: Deriver, derived: Derived, at: int
     return same
 
 
-def _all(home: Path) -> Iterator[tuple[Deriver, Derived, int]]:
-    for deriver, rules in read_programs(home):
-        for derived in map(deriver.derive, rules):
-            for at in range(len(derived.aims)):
-                yield deriver, derived, at
+def _derived(home: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[Deriver, Derived, int]]:
+    """Aims by their rule's place and their tree, derived once more: with the trees that they were made of."""
+    programs = list(read_programs(home))
+    for place, tree in wanted:
+        for deriver, rules in programs:
+            for rule in rules:
+                if rule.place == place:
+                    derived = deriver.derive(rule)
+                    at = next(at for at, aim in enumerate(derived.aims) if text(aim.tree) == tree)
+                    yield deriver, derived, at
 
 
 def _compiled(engine: str, aim: Aim, after: Tree | None) -> list[list[str]]:
