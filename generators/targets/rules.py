@@ -21,7 +21,7 @@ from wasm.features import Feature
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
 WEIGHT: Final = 2.0
-COST: Final = 120.0
+COST: Final = 65.0
 
 
 @dataclass(frozen=True, slots=True)
