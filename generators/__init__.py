@@ -29,6 +29,8 @@ From choices to a case:
 ``refs/``               references, objects, casts
 ``linking/``            one program over several modules
 ``enumeration/``        meetings of instructions one after another, not drawn
+``aims/``               what compilers' own rules look for, inside and just outside of their conditions
+``isle/``, ``rules/``   rule files of a compiler read, and turned into aims
 ``mutation/``           edits of cases that exist
 ``validity/``           modules that are only validated, and near misses
 ``machine/``            machine functions for the register allocators alone

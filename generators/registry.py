@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from generators.choices import ChoiceSource
@@ -55,6 +55,8 @@ class Target:
     config) gives the case, ``count`` how many there are and ``meetings`` how many of what is listed, by kind. Nothing
     steers those.
     ``base``, the file's ``BASE``, says that other targets start from its cases (``generators.mutation.bases``).
+    ``data`` stands for what the cases are made of besides seed and index, "" for nothing: the digest of the aims in
+    ``rules:wasmtime@50.0.1``. ``about`` says what is listed, "" for what the kinds say: how many rules are aimed at.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Target:
     enumerated: Callable[[int, int, Config], Case] | None = None
     count: Callable[[Config], int] | None = None
     meetings: Callable[[Config], Mapping[str, int]] | None = None
+    data: str = ""
+    about: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -81,6 +85,16 @@ def wasm_target_names() -> tuple[str, ...]:
     return tuple(name for name in target_names() if load_target(name).kind is CaseKind.WASM)
 
 
+def known_targets() -> tuple[str, ...]:
+    """All targets by every name that they have here: ``rules``, and ``rules:wasmtime@50.0.1`` where those aims are at
+    hand."""
+    found = list(target_names())
+    for name in target_names():
+        variants = getattr(target_module(name), "variants", None)
+        found += [f"{name}:{one}" for one in variants()] if variants is not None else []
+    return tuple(found)
+
+
 def target_module(name: str) -> ModuleType:
     """The file of a target, for what it offers beside a ``Target``. Raises ``ValueError`` with the known names."""
     if name not in target_names():
@@ -91,14 +105,22 @@ def target_module(name: str) -> ModuleType:
 
 @lru_cache(maxsize=64)
 def load_target(name: str) -> Target:
-    """The target of that name. Raises ``ValueError`` with the known names if there is none."""
-    module = target_module(name)
+    """The target of that name. Raises ``ValueError`` with the known names if there is none, and what ``chosen`` of its
+    file raises for what stands behind a colon."""
+    plain, _, which = name.partition(":")
+    module: Any = target_module(plain)
     summary = (module.__doc__ or "").strip().partition("\n")[0]
+    if which:
+        if not hasattr(module, "chosen"):
+            raise ValueError(f"no target {name!r}: {plain} has no variants")
+        module = module.chosen(which)
     kind, weight = getattr(module, "KIND", CaseKind.WASM), getattr(module, "WEIGHT", 1.0)
-    base = getattr(module, "BASE", False)
+    starts = getattr(module, "BASE", False)
     cost = getattr(module, "COST", USUAL)
-    listed = (getattr(module, name, None) for name in ("enumerated", "count", "meetings"))
-    return Target(name, summary, module.NEEDS, kind, module.generate, weight, base, cost, *listed)
+    listed: dict[str, Any] = {name: getattr(module, name, None) for name in ("enumerated", "count", "meetings")}
+    listed |= {"data": getattr(module, "DATA", ""), "about": getattr(module, "ABOUT", "")}
+    needs, make = module.NEEDS, module.generate
+    return Target(name, summary, needs, kind, make, weight, starts, cost, **listed)
 
 
 def sample_of(target: str, cases: int) -> list[int]:
@@ -134,7 +156,7 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
             case = loaded.enumerated(seed, index, config)
         else:
             case = loaded.generate(source_of(target, seed, index), config)
-        case = replace(case, provenance=Provenance(target, seed, index, GENERATOR_VERSION))
+        case = replace(case, provenance=Provenance(target, seed, index, version_of((target,))))
         if config.avoid and case.kind is CaseKind.WASM and loaded.enumerated is None:
             case, words = _steered(case, config), tuple(sorted({*words, *config.avoid}))
     version = steered_version(case.provenance.version, words)
@@ -193,7 +215,9 @@ def version_of(names: Sequence[str]) -> str:
     """What, with name, seed and index, determines the cases of these targets and peers. Raises ``PeerMissing``."""
     peers = [name for name in names if name in peer_names()]
     others = dict.fromkeys(open_peer(name).version for name in peers)
-    return ", ".join((GENERATOR_VERSION, *others) if len(peers) < len(names) else others)
+    ours = [name for name in dict.fromkeys(names) if name not in peer_names()]
+    data = [f"{name} {found}" for name in ours if (found := load_target(name).data)]
+    return ", ".join((GENERATOR_VERSION, *data, *others) if ours else others)
 
 
 def kind_of(name: str) -> CaseKind:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 from oracles.built import WORKERS, tool
 from oracles.emulation import TARGETS, cargo_settings
 from oracles.engine import EngineUnavailable
-from oracles.provision import cache_root, run_client
+from oracles.provision import cache_root, provide, run_client
 
 SHARED: Final = WORKERS / "rust"
 """Source that all workers in Rust have besides their own."""
@@ -46,6 +47,48 @@ def build(crate: str, version: str, source: Path, target: Path) -> None:
     kept = cache_root() / crate / f".work-{version}"
     _built(source, f"{crate} {version}", target, {"ENGINE_VERSION": version}, folder=kept)
     shutil.rmtree(kept, ignore_errors=True)
+
+
+def sources(crate: str, version: str, suffix: str, offline: bool) -> Path:
+    """The folder in the cache with those files of a crate's source whose names end so, in the folders that they lie in.
+
+    cargo brings the crate, as it does for whoever depends on it; nothing is built. Raises ``EngineUnavailable``.
+    """
+
+    def install(folder: Path) -> None:
+        what = f"{crate} {version}"
+        with tempfile.TemporaryDirectory(prefix="fuzz-crate-") as temporary:
+            asking = Path(temporary)
+            (asking / "src").mkdir()
+            (asking / "src" / "lib.rs").touch()
+            (asking / "Cargo.toml").write_text(_ASKING.format(crate=crate, version=version))
+            words = [tool("cargo", what), "metadata", "--quiet", "--format-version", "1"]
+            words += ["--manifest-path", str(asking / "Cargo.toml")]
+            said = run_client(words, what)
+        # Whatever else cargo says stands on lines of its own.
+        whole = next((line for line in said.splitlines() if line.startswith('{"packages"')), "")
+        if not whole:
+            raise EngineUnavailable(f"cargo did not say where it put {what}")
+        found = [one["manifest_path"] for one in json.loads(whole)["packages"] if one["name"] == crate]
+        home = Path(found[0]).parent
+        for path in sorted(home.rglob(f"*{suffix}")):
+            kept = folder / path.relative_to(home)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, kept)
+
+    return provide(f"{crate}{suffix}", version, install, offline)
+
+
+_ASKING: Final = """[package]
+name = "asking"
+version = "0.0.0"
+edition = "2021"
+
+[dependencies]
+{crate} = {{ version = "={version}", default-features = false }}
+
+[workspace]
+"""
 
 
 def build_for(name: str, source: Path, target: Path) -> None:

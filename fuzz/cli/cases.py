@@ -17,7 +17,7 @@ from fuzz.records.printable import one_line
 from fuzz.trial.bench import Bench, canonical, default_engines
 from fuzz.trial.limits import limits_for
 from generators.config import DEFAULT
-from generators.registry import load_target, make_case, target_names
+from generators.registry import known_targets, load_target, make_case
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, adapter
 from wasm.case import Case, CaseKind
 from wasm.embedding import Entry
@@ -25,7 +25,7 @@ from wasm.embedding import Entry
 
 def generated(target: str, seed: int, index: int, without: tuple[str, ...] = ()) -> Case:
     """A case of a target, made without features, instructions or sizes (``Config.avoid``). Raises ``UsageError``."""
-    name = one_of(target, "target", target_names())
+    name = one_of(target, "target", known_targets())
     lost = sorted({feature.value for feature in load_target(name).needs}.intersection(without))
     if lost:
         raise UsageError(f"there is no case of {name} without {', '.join(lost)}")

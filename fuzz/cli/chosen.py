@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fuzz.cli.names import listed
-from generators.registry import kind_of, target_names
+from generators.registry import kind_of, known_targets, target_names
 from generators.schedule import turns
 from oracles.engine import EngineId, UsageError, kinds_of
 from wasm.case import CaseKind
@@ -19,7 +19,7 @@ def chosen_targets(text: str, engines: Sequence[str]) -> tuple[str, ...]:
 
     Of all, those are left out whose cases none of the engines takes; where none is named, the default ones do.
     """
-    names = listed(text, "target", (ALL, *target_names()))
+    names = listed(text, "target", (ALL, *known_targets()))
     if ALL not in names:
         return names
     if len(names) > 1:

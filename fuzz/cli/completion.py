@@ -53,9 +53,9 @@ def attach(parser: argparse.ArgumentParser) -> None:
 
 
 def _targets(prefix: str, **_: Any) -> Iterator[str]:
-    from generators.registry import target_names
+    from generators.registry import known_targets
 
-    yield from _listed(prefix, ("all", *target_names()))
+    yield from _listed(prefix, ("all", *known_targets()))
 
 
 def _generators(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> Iterator[str]:

@@ -133,10 +133,10 @@ def _target(target: str, counts: TargetYield) -> Iterator[str]:
 
 def _met(target: str, counts: TargetYield) -> str:
     """What an enumerated target has gone through: ``pairs 62.0%, triples 61.8%``. A second round is no part of it."""
-    every = load_target(target).meetings
-    total = every(DEFAULT) if every is not None else {}
+    loaded = load_target(target)
+    total = loaded.meetings(DEFAULT) if loaded.meetings is not None else {}
     parts = (f"{kind} {min(100.0, 100 * counts.met[kind] / count):.1f}% of {count}" for kind, count in total.items())
-    return f"gone through: {', '.join(parts)}"
+    return f"gone through: {', '.join(parts)}{f'; {loaded.about}' if loaded.about else ''}"
 
 
 _EXAMPLES: Final = 3

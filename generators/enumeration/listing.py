@@ -18,8 +18,9 @@ from wasm.features import Feature
 
 BLOCK: Final = 100
 """Meetings of one module."""
-KINDS: Final = {"p": "pairs", "t": "triples", "a": "addresses"}
-"""By the first letter of a function's name, which its number follows."""
+KINDS: Final = {"p": "pairs", "t": "triples", "a": "addresses", "r": "variations"}
+"""By the first letter of a function's name, which its number follows. Variations are those of aims
+(``generators.aims``)."""
 _GOLDEN: Final = 0.6180339887498949
 
 _Item = TypeVar("_Item")
@@ -44,9 +45,9 @@ def blocks(features: frozenset[Feature]) -> tuple[Block, ...]:
         groups.setdefault(needed, []).append((letter, number))
     found = []
     for needed, group in groups.items():
-        mixed = _strided(group)
+        mixed = strided(group)
         found += [Block(needed, tuple(mixed[at : at + BLOCK])) for at in range(0, len(mixed), BLOCK)]
-    return tuple(_strided(found))
+    return tuple(strided(found))
 
 
 def _sensible(features: frozenset[Feature]) -> frozenset[Feature]:
@@ -70,7 +71,7 @@ def _closed(needed: Iterable[Feature | None]) -> frozenset[Feature]:
     return found | {Feature.SIMD} if Feature.RELAXED_SIMD in found else found
 
 
-def _strided(items: Sequence[_Item]) -> list[_Item]:
+def strided(items: Sequence[_Item]) -> list[_Item]:
     """A permutation that takes neighbours far apart: steps of the golden section."""
     count = len(items)
     stride = max(1, int(count * _GOLDEN))

@@ -10,6 +10,8 @@ A file's first line says what it reaches (``fuzz targets`` prints it). Its names
     BASE: bool                      whether ``modules`` and ``mutate`` start from its cases, if so; a new one changes
                                     theirs, which raises ``GENERATOR_VERSION``
     PARTS: tuple[Part, ...]         kinds of statements that ``mixed`` takes into its functions, if it has any
+    chosen(which), variants()       the same on other data, an object with these names and with DATA, the data's
+                                    digest; and which data there are: ``rules:wasmtime@50.0.1``
 
 A target says what is in a case and in which proportions. How a thing is written stands in the wings (``generators``),
 as soon as two targets write it. docs/targets.md says what each one reaches; CONTRIBUTING.md has a whole one as an

@@ -18,7 +18,7 @@ from fuzz.selfcheck.searches import run_searches
 from fuzz.selfcheck.tables import Row, closing, heading, line, page, score
 from fuzz.selfcheck.together import Together, look
 from generators.peer import peer_names
-from generators.registry import load_target, target_names, version_of
+from generators.registry import known_targets, load_target, target_names, version_of
 from oracles.engine import UsageError
 from wasm.case import CaseKind
 from wasm.errors import nearest
@@ -185,7 +185,7 @@ def _columns(args: argparse.Namespace) -> dict[str, tuple[str, ...]]:
     """Who makes the cases: a title to the targets that have their turn in one search. Raises ``UsageError``."""
     ours = tuple(name for name in target_names() if load_target(name).kind in (CaseKind.WASM, CaseKind.MACHINE))
     if args.target is not None:
-        ours = listed(args.target, "target", target_names())
+        ours = listed(args.target, "target", known_targets())
     if args.by_target:
         return {name: (name,) for name in ours}
     columns = listed(args.generator, "generator", (OURS, *peer_names()))

@@ -1,0 +1,83 @@
+"""What compilers' own rules look for: each pattern just inside and just outside its conditions, by enumeration.
+
+``rules`` alone goes through a short list of ours (``generators.aims.own``); ``rules:wasmtime@50.0.1`` through the aims
+that ``fuzz rules wasmtime@50.0.1`` derived from that release's rules. Case ``n`` is block ``n``, a hundred small
+functions; beyond the last block it begins again with other arguments.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from generators.aims.listing import Aims, blocks, case_of, totals
+from generators.aims.own import own_aims
+from generators.aims.store import names_at_hand, read_aims
+from generators.choices import ChoiceSource
+from generators.config import Config
+from wasm.case import Case
+from wasm.features import Feature
+
+NEEDS: Final[frozenset[Feature]] = frozenset()
+WEIGHT: Final = 2.0
+COST: Final = 65.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The target on some aims, with the names that a target's file has."""
+
+    aims: Aims
+    NEEDS: frozenset[Feature] = NEEDS
+    WEIGHT: float = WEIGHT
+    COST: float = COST
+
+    @property
+    def DATA(self) -> str:  # noqa: N802  # a target's name for it
+        """What the cases depend on besides seed and index."""
+        return self.aims.digest()
+
+    @property
+    def ABOUT(self) -> str:  # noqa: N802
+        """What a run's summary says of the aims."""
+        return f"aims at {self.aims.rules()} rules of {self.aims.name}"
+
+    def count(self, config: Config) -> int:
+        """How many cases it takes to go through all of it once."""
+        return len(blocks(self.aims, config.features))
+
+    def meetings(self, config: Config) -> Counter[str]:
+        """How many variations there are."""
+        return Counter({"variations": totals(self.aims, config.features)})
+
+    def enumerated(self, seed: int, index: int, config: Config) -> Case:
+        """Case ``index``: its block, or that of a later round."""
+        every = blocks(self.aims, config.features)
+        round_, block = divmod(index, len(every))
+        return case_of(every[block], seed + 1000 * round_)
+
+    def generate(self, source: ChoiceSource, config: Config) -> Case:
+        """A few variations of a block, for those who draw."""
+        every = blocks(self.aims, config.features)
+        block = every[source.below(len(every))]
+        first, many = source.below(len(block.variations)), source.between(1, 8)
+        return case_of(block, source.below(1000), block.variations[first : first + many])
+
+
+_OWN: Final = Chosen(Aims("own", own_aims()))
+ABOUT: Final = f"{len(own_aims())} patterns of our own"
+count = _OWN.count
+meetings = _OWN.meetings
+enumerated = _OWN.enumerated
+generate = _OWN.generate
+
+
+def chosen(which: str) -> Chosen:
+    """The target on the aims of a release, ``wasmtime@50.0.1``. Raises ``UserError``."""
+    return Chosen(read_aims(which))
+
+
+def variants() -> tuple[str, ...]:
+    """The releases whose aims are at hand."""
+    return names_at_hand()
