@@ -20,7 +20,8 @@ from typing import Final
 
 from fuzz.trial.bench import Bench
 from generators.config import DEFAULT
-from generators.registry import kind_of, load_target, peer_names
+from generators.peer import peer_names
+from generators.registry import kind_of, load_target
 from wasm.case import CaseKind
 from wasm.features import Feature
 
