@@ -18,10 +18,12 @@ _TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src)/.*)")
 _PASSED_ON: Final = re.compile(r"^qemu: uncaught target signal \d+ .*\n?", re.M)
 """An emulator's line about the end of what it ran, beside which there is what the program itself said."""
 _EMULATOR: Final = re.compile(
-    r"^(?:qemu-\w+: \S+\.c(?:\.inc)?:\d+: .*Assertion |ERROR:\S+\.c(?:\.inc)?:\d+:|qemu: unhandled CPU exception ).*",
+    r"^(?:qemu-\w+: \S+\.c(?:\.inc)?:\d+: .*Assertion |ERROR:\S+\.c(?:\.inc)?:\d+:|qemu: unhandled CPU exception |"
+    r"\S+tcg\.c:\d+: tcg fatal error).*",
     re.M,
 )
-"""It ended by a mistake of its own (qemu 7.2 does, in translating long runs of riscv64's vector instructions)."""
+"""It ended by a mistake of its own (qemu 7.2 does, in translating long runs of riscv64's vector instructions, and some
+arithmetic of s390x)."""
 _NO_MEMORY: Final = re.compile(r"out of memory|OOM error|memory allocation of \d+ bytes failed", re.I)
 
 

@@ -141,6 +141,8 @@ def test_the_emulators_own_end_is_nobodys_finding() -> None:
     assert read_crash(-6, f"{said}\n") == Unsupported(f"the emulator fails: {said}")
     said = "ERROR:../../accel/tcg/cpu-exec.c:955:cpu_exec: assertion failed: (cpu == current_cpu)"
     assert read_crash(-6, f"**\n{said}\n") == Unsupported(f"the emulator fails: {said}")
+    said = "../../tcg/tcg.c:3243: tcg fatal error"
+    assert read_crash(-6, f"{said}\n") == Unsupported(f"the emulator fails: {said}")
 
 
 @pytest.fixture(scope="module", params=[f"wasmtime:target={name}+{SMALL}" for name in OTHERS])
