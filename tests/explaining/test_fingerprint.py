@@ -135,6 +135,7 @@ def test_engines_with_settings_say_which_matter() -> None:
         "regalloc2",
         "spidermonkey",
         "v8",
+        "wasm2c",
         "wasmer",
         "wasmtime",
         "wazero",
