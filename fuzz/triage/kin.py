@@ -70,7 +70,7 @@ def _same_lost(mine: Essentials, theirs: Essentials) -> bool:
     with."""
     one, other = ({name.removesuffix("_default").removesuffix("_fixed") for name in _one_select(about.lost)}
                   for about in (mine, theirs))  # fmt: skip
-    return one == other or mine.rough or theirs.rough
+    return one == other or not one or not other
 
 
 _OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")

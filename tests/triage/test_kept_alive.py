@@ -20,9 +20,10 @@ from tests.triage.test_causes import cause_about
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.embedding import Invocation, Value
+from wasm.encode import encode
 from wasm.feature_use import required_features
-from wasm.module import ExternKind
-from wasm.rewrite.kept import ITEMS
+from wasm.module import Export, ExternKind
+from wasm.rewrite.kept import ITEMS, kept
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.rewrite.operands import Graph
 from wasm.validate import validate
@@ -156,6 +157,24 @@ def test_what_is_wrong_with_any_code_between_is_not_about_objects() -> None:
 
 def test_what_there_is_no_time_for_is_not_known() -> None:
     assert forgotten(case_of(CHOSEN), Forgets("select_t"), deadline=0.0) is None
+
+
+def test_what_is_there_at_the_start_is_kept_side_by_side() -> None:
+    """Two passive segments, a table and a global of one hierarchy: none takes another's place."""
+    module = decode(
+        bytes(
+            wat2wasm("""(module (type $s (struct (field i32))) (global $g anyref (struct.new $s (i32.const 9)))
+  (table 2 anyref (ref.i31 (i32.const 5))) (elem anyref (item (ref.i31 (i32.const 1))) (item (ref.i31 (i32.const 2))))
+  (elem anyref (item (ref.i31 (i32.const 3)))))""")
+        )
+    )
+    assert kept(module, {ITEMS})
+    validate(module)
+    place = len(module.table_types()) - 1
+    module.exports.append(Export("kept", ExternKind.TABLE, place))
+    seen = run_case(Case(encode(module), features=frozenset({"gc"})))
+    (table,) = seen.tables
+    assert table.elements[:7] == ("i31:1", "i31:2", "i31:3", "struct(i32:0x9)", "i31:5", "i31:5", "null")
 
 
 @pytest.mark.parametrize("control", [False, True])

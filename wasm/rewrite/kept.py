@@ -17,7 +17,7 @@ from typing import Final
 from wasm.canonical import Types
 from wasm.fragment import code
 from wasm.isa import OPS, Instr
-from wasm.module import Elem, Func, Global, Module, SegmentMode, Table
+from wasm.module import Func, Global, Module, SegmentMode, Table
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.rewrite.operands import Node
 from wasm.valtypes import I32, FuncType, GlobalType, Limits, RefType, TableType, ValType, ref
@@ -95,33 +95,42 @@ class _Keeper:
     # --- what is there at the start ----------------------------------------------------------------------------------
 
     def at_start(self, locals_: _Locals) -> list[Instr]:
-        """The code that keeps what tables, segments and globals begin with; the control does not read it either."""
-        made: list[Instr] = []
-        for index, type_ in enumerate(self.module.global_types()):
+        """The code that keeps what segments, tables and globals begin with; the control does not read it either."""
+        # As they are before places are added to them.
+        globals_, tables = self.module.global_types(), self.module.table_types()
+        made = [] if self.control else self._segments()
+        for index, type_ in enumerate(globals_):
             top = self.top(type_.type)
             if top is not None:
                 made += self.keep((OPS["global.get"], index), top)
-        for index, table in enumerate(self.module.table_types()):
+        for index, table in enumerate(tables):
             top = self.top(table.ref)
             if top is None:
                 continue
+            local = locals_.of(ref(top), 0)
             for item in range(min(table.limits.minimum, ROOM)):
-                local = locals_.of(ref(top), 0)
                 get: list[Instr] = [
                     (OPS[f"{table.index_type}.const"], item), (OPS["table.get"], index), (OPS["local.set"], local)
                 ]  # fmt: skip
                 made += [*(get if not self.control else ()), *self.keep((OPS["local.get"], local), top)]
-        for index, elem in enumerate(self.module.elems):
-            top = self.top(elem.type)
-            if top is not None and elem.mode is SegmentMode.PASSIVE and not self.control:
-                made += self._items(index, elem, top)
         return made
 
-    def _items(self, index: int, elem: Elem, top: str) -> list[Instr]:
-        table, count = self.place(top)
-        items = min(len(elem.init), ROOM)
-        return [*code(f"i32.const 0  i32.const 0  i32.const {items}"), (OPS["table.init"], (index, table)),
-                *code(f"i32.const {items & ROOM - 1}  global.set {count}")]  # fmt: skip
+    def _segments(self) -> list[Instr]:
+        """Passive segments one behind the other in their hierarchy's table, as far as there is room."""
+        made: list[Instr] = []
+        used: dict[str, int] = {}
+        for index, elem in enumerate(self.module.elems):
+            top = self.top(elem.type)
+            if top is None or elem.mode is not SegmentMode.PASSIVE:
+                continue
+            table, _ = self.place(top)
+            at = used.get(top, 0)
+            items = min(len(elem.init), ROOM - at)
+            used[top] = at + items
+            made += [*code(f"i32.const {at}  i32.const 0  i32.const {items}"), (OPS["table.init"], (index, table))]
+        for top, items in used.items():
+            made += code(f"i32.const {items & ROOM - 1}  global.set {self.places[top][1]}")
+        return made
 
 
 def kept(module: Module, rows: Collection[str] | None, control: bool = False) -> bool:
