@@ -24,7 +24,7 @@ reference judges nothing, and neither imports the other.
 ``judge/``           what may differ, what excuses a difference, who is probably wrong (docs/judging.md); an engine
                      against itself
 ``suite/``           the official test suite
-``provision``        fetching releases of engines
+``provision``        fetching releases of engines; ``clients`` and ``versions``: pip and npm, and the order of releases
 ``built``            workers around an engine that is a library, built once a release; ``crates`` is that by cargo,
                      ``maven`` for the JVM
 ``builds/``          building what nobody releases, by cargo

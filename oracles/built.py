@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from oracles.clients import quietly
 from oracles.engine import EngineUnavailable
-from oracles.provision import cache_root, folder_size, installed, is_release, provide, quietly, remove, version_key
+from oracles.provision import cache_root, folder_size, installed, provide, remove
+from oracles.versions import is_release, version_key
 
 WORKERS: Final = Path(__file__).parent / "workers"
 

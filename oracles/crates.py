@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from oracles.built import WORKERS, tool
+from oracles.clients import run_client
 from oracles.emulation import TARGETS, cargo_settings
 from oracles.engine import EngineUnavailable
-from oracles.provision import cache_root, provide, run_client
+from oracles.provision import cache_root, provide
 
 SHARED: Final = WORKERS / "rust"
 """Source that all workers in Rust have besides their own."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from oracles.built import WORKERS, tool
+from oracles.clients import run_client
 from oracles.engine import EngineUnavailable, Limits
-from oracles.provision import run_client
 
 _COPY: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-dependencies"
 _BESIDE_HEAP: Final = 256 << 20

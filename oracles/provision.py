@@ -19,20 +19,17 @@ import math
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+from oracles.clients import find_pip, is_quiet, quietly, run_client
 from oracles.engine import EngineUnavailable, Releases
+from oracles.versions import is_release, nearest_to, version_key
 from wasm import cache
 
 _NODES: Final = {
@@ -60,15 +57,11 @@ _SHELLS: Final = {
 }
 """By executable: the adapter for the engine in it, the npm package for each machine, and where it lies in that."""
 
-_COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
-"""Some clients reset colours that they were told not to use."""
-_STEP_SECONDS: Final = 900
 _LOOK_SECONDS: Final = 0.05
 _TELL_SECONDS: Final = 2.0
 """Whoever waits for longer than this is told what for."""
 _held: Final[dict[Path, int]] = {}
 """By release, the descriptor of the lock that this process shares."""
-_quiet: Final = ContextVar("quiet", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +121,6 @@ def installed(name: str) -> tuple[str, ...]:
     return tuple(sorted(releases, key=version_key, reverse=True))
 
 
-def version_key(version: str) -> tuple[tuple[int, str], ...]:
-    """Orders versions as people do: numbers by value."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.+-]", version))
-
-
-_UNFINISHED: Final = re.compile(r"[0-9]+(\.[0-9]+)?\Z")
-_RELEASE: Final = re.compile(r"[0-9]+(\.[0-9]+)+\Z")
-
-
-def unfinished(version: str) -> bool:
-    """Whether this is how a release's name begins, ``33`` or ``33.0``: all that are fetched have three numbers."""
-    return _UNFINISHED.match(version) is not None
-
-
-def is_release(version: str) -> bool:
-    """Whether this is a release's number, without letters: candidates and nightly builds are none."""
-    return _RELEASE.match(version) is not None
-
-
 def newest(releases: Releases, beginning: str, offline: bool = False) -> str:
     """The newest release whose first numbers are these: of those at hand, else of those that are offered.
 
@@ -165,7 +139,7 @@ def newest(releases: Releases, beginning: str, offline: bool = False) -> str:
     versions = releases.offered()
     if found := fitting(versions):
         return found[-1]
-    near = ", ".join(_nearest(f"{name} {beginning}", ", ".join(versions))) or "none"
+    near = ", ".join(nearest_to(f"{name} {beginning}", ", ".join(versions))) or "none"
     raise EngineUnavailable(f"there is no {name} {beginning}.x: the nearest are {near}")
 
 
@@ -366,87 +340,3 @@ def folder_size(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(path, name)).st_size
     return total
-
-
-def find_pip() -> list[str]:
-    """A pip that runs: this Python's, one that ``ensurepip`` gives it, or one found on the PATH."""
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
-    for command in ("pip3", "pip"):
-        if (path := shutil.which(command)) and works([path, "--version"]):
-            return [path, "--python", sys.executable]
-    for command in ("python3", "python"):
-        if (path := shutil.which(command)) and works([path, "-m", "pip", "--version"]):
-            return [path, "-m", "pip", "--python", sys.executable]
-    if works([sys.executable, "-m", "ensurepip", "--default-pip"]):
-        return [sys.executable, "-m", "pip"]
-    raise EngineUnavailable("no pip was found to fetch a release with: install pip, or use wasmtime@/PATH/TO/LIBRARY")
-
-
-def works(command: list[str]) -> bool:
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=120)
-    return done.returncode == 0
-
-
-def run_client(command: list[str], what: str, seconds: float = _STEP_SECONDS) -> str:
-    """Run a package client for at most ``seconds`` under a progress bar; gives what it printed.
-
-    Raises ``EngineUnavailable``.
-    """
-    try:
-        with _bar(what):
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                errors="replace", check=False, timeout=seconds,
-            )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineUnavailable(f"{what} could not be fetched: {error}") from None
-    text = _COLOUR.sub("", done.stdout)
-    if done.returncode:
-        lines = [line for line in text.splitlines() if line.strip() and "notice" not in line]
-        signs = ("from versions", "No matching version", "Could not find artifact", "rror", "ERR", "")
-        told = next((line for sign in signs for line in lines if sign in line), "")
-        if known := re.search(r"\(from versions: ([^)]*\d[^)]*)\)", told):
-            raise EngineUnavailable(f"there is no {what}: the nearest are {', '.join(_nearest(what, known[1]))}")
-        raise EngineUnavailable(f"{what} could not be fetched: {told.strip()[:300]}")
-    return text
-
-
-def _nearest(what: str, known: str, count: int = 2) -> list[str]:
-    """The releases just below and above the wanted one, out of pip's list."""
-    wanted = version_key(what.split()[-1])
-    releases = sorted((one.strip() for one in known.split(",")), key=version_key)
-    place = sum(version_key(one) < wanted for one in releases)
-    return releases[max(0, place - count) : place + count]
-
-
-def is_quiet() -> bool:
-    """Whether this thread is not to show what is fetched."""
-    return _quiet.get()
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """In this thread nothing is shown of what is fetched: somebody else tells of it."""
-    token = _quiet.set(True)
-    try:
-        yield
-    finally:
-        _quiet.reset(token)
-
-
-@contextlib.contextmanager
-def _bar(what: str) -> Iterator[None]:
-    """A moving bar on stderr while the client works, or one plain line where stderr is no terminal."""
-    if is_quiet():
-        yield
-        return
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        print(f"fetching {what}", file=sys.stderr)
-        yield
-        return
-    columns = (TextColumn("fetching {task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        progress.add_task(what, total=None)
-        yield

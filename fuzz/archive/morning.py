@@ -27,7 +27,7 @@ from fuzz.records.stats import Stats
 from fuzz.records.strip import State
 from fuzz.triage.causes import setting_of
 from oracles.engine import EngineId, UsageError
-from oracles.provision import version_key
+from oracles.versions import version_key
 
 _GROUPS: Final = tuple(Group)
 

@@ -16,8 +16,8 @@ from fuzz.records.morning import Command
 from fuzz.records.printable import printable
 from oracles.engine import BUILD, EngineId, UsageError, adapter, engine_names
 from oracles.judge.verdict import Kind
-from oracles.provision import version_key
 from oracles.remote.shells import Shell
+from oracles.versions import version_key
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Outcome, Trapped, Value

@@ -16,8 +16,10 @@ from fuzz.bisect.question import Answer, Question
 from fuzz.bisect.shelf import DISK, PARALLEL, Shelf
 from fuzz.records.strip import State, Strip, Tried
 from fuzz.trial.bench import OpenEngine
+from oracles.clients import quietly
 from oracles.engine import EngineId, EngineUnavailable, Releases, UsageError, open_engine
-from oracles.provision import cache_root, quietly, version_key
+from oracles.provision import cache_root
+from oracles.versions import version_key
 
 NOT_AT_HAND: Final = "not at hand, and --offline is set"
 

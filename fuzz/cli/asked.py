@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from fuzz.records.printable import one_line
-from oracles import provision
+from oracles import provision, versions
 from oracles.engine import EngineId, UsageError, adapter, prepare, releases_of, risk
 
 
@@ -26,7 +26,7 @@ def asked_engines(ids: Iterable[str], offline: bool) -> list[str]:
 
 def _finished(id: EngineId, offline: bool) -> str:
     releases = releases_of(id.name)
-    if releases is None or not provision.unfinished(id.version):
+    if releases is None or not versions.unfinished(id.version):
         return str(id)
     version = provision.newest(releases, id.version, offline)
     whole: EngineId = adapter(id.name).check(replace(id, version=version))

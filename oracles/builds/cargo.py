@@ -19,9 +19,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from oracles.clients import is_quiet
 from oracles.emulation import Target, cargo_settings
 from oracles.engine import EngineUnavailable
-from oracles.provision import is_quiet
 
 _METADATA_SECONDS: Final = 900
 _TELL_SECONDS: Final = 30.0

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from oracles import provision
+from oracles import clients, provision
 from oracles.builds import cargo
 from oracles.builds.manifest import (
     C_API,
@@ -181,5 +181,5 @@ def _copy_crate(source: Path, target: Path, version: str) -> None:
 
 
 def _say(text: str) -> None:
-    if not provision.is_quiet():
+    if not clients.is_quiet():
         print(f"fuzz: {text}", file=sys.stderr)

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from oracles import crates, provision
+from oracles import crates, provision, versions
 from oracles.builds import wasmtime as builds_of
 from oracles.builds.options import PLAIN, Build
 from oracles.built import BuiltReleases
@@ -51,7 +51,7 @@ def build_of(id: EngineId) -> tuple[Build, str]:
 
 def check(id: EngineId) -> None:
     """Raises ``UsageError`` for a release that this worker cannot run."""
-    if id.version and provision.version_key(id.version) < provision.version_key(SINCE.partition(".")[0]):
+    if id.version and versions.version_key(id.version) < versions.version_key(SINCE.partition(".")[0]):
         raise UsageError(f"{TARGET}={id.get(TARGET)} is of Wasmtime {SINCE} and later, not of {id.version}")
 
 

@@ -18,12 +18,12 @@ from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, 
 from oracles.machine.dialect import Dialect, adapted
 from oracles.machine.flat import NoAnswer, written
 from oracles.machine.judging import NoFunction, judged, parsed
-from oracles.provision import version_key
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour, Request, encode_frame
 from oracles.remote.replies import BadReply, Reply
 from oracles.remote.worker_calls import broken, understood
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.versions import version_key
 from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Phase, Rejected, Unsupported
 

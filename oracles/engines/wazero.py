@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from oracles.built import BuiltReleases, tool
+from oracles.clients import run_client
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch
 from oracles.engines import _two_tiers
-from oracles.provision import run_client
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine

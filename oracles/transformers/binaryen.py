@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from oracles.built import BuiltReleases, tool
+from oracles.clients import run_client
 from oracles.engine import Limits, UsageError
-from oracles.provision import run_client
 from oracles.remote.process import Launch
 from oracles.transforming import Transformer, WorkerTransformer
 

@@ -18,7 +18,7 @@ from fuzz.bisect.question import Answer, Question
 from fuzz.records.finding import Signature
 from fuzz.records.strip import State
 from fuzz.records.strip_text import signs, words
-from oracles import provision
+from oracles import provision, versions
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, released
 from wasm.case import Case
 from wasm.embedding import Invocation
@@ -246,8 +246,8 @@ def test_every_adapter_with_releases_keeps_the_contract() -> None:
     for name, releases in released().items():
         at_hand = list(releases.at_hand())
         assert releases.name
-        assert at_hand == sorted(at_hand, key=provision.version_key)
-        assert all(map(provision.is_release, at_hand)), name
+        assert at_hand == sorted(at_hand, key=versions.version_key)
+        assert all(map(versions.is_release, at_hand)), name
     assert set(released()) >= {"jsc", "v8", "wasmtime"}
 
 

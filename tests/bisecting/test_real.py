@@ -13,7 +13,7 @@ import pytest
 from test_command import said
 
 from oracles import provision
-from oracles.provision import version_key
+from oracles.versions import version_key
 
 CONTROL = Path(__file__).resolve().parents[2] / "corpus" / "controls" / "wasmtime-12318.wat"
 CALL = ("--invoke", "f(i32:24, i32:1)")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oracles import provision
+from oracles import clients, provision
 from oracles.engine import EngineUnavailable
 
 
@@ -70,7 +70,7 @@ def test_two_installers_do_the_work_once() -> None:
 def test_a_client_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     command = ["sh", "-c", "echo trying; echo 'ERROR: no matching distribution'; exit 1"]
     with pytest.raises(EngineUnavailable, match=r"^thing could not be fetched: ERROR: no matching distribution$"):
-        provision.run_client(command, "thing")
+        clients.run_client(command, "thing")
     monkeypatch.setattr(provision.shutil, "which", lambda _: None)
     for name, engine in (("node", "v8"), ("bun", "jsc"), ("deno", "deno")):
         with pytest.raises(EngineUnavailable, match=f"npm, which is not installed: use {engine}@/PATH/TO/{name}"):
@@ -80,9 +80,9 @@ def test_a_client_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_release_that_does_not_exist_is_answered_with_its_neighbours() -> None:
     text = "ERROR: No matching version (from versions: 9.0.0, 33.0.0, 34.0.0, 36.0.0, 35.0.0, 50.0.1)"
     with pytest.raises(EngineUnavailable, match=r"no wasmtime 34.1.0: the nearest are 33.0.0, 34.0.0, 35.0.0, 36.0.0$"):
-        provision.run_client(["sh", "-c", f"echo '{text}'; exit 1"], "wasmtime 34.1.0")
+        clients.run_client(["sh", "-c", f"echo '{text}'; exit 1"], "wasmtime 34.1.0")
 
 
 def test_a_pip_is_found_that_runs() -> None:
-    command = provision.find_pip()
-    assert provision.works([*command, "--version"])
+    command = clients.find_pip()
+    assert clients.works([*command, "--version"])
