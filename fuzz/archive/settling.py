@@ -43,23 +43,27 @@ class Settling:
         """Give a stored finding its cause, which is ``again`` as far as the finding alone tells.
 
         One that has a cause and was minimized further keeps it where a person has spoken of that. Else it goes where it
-        belongs now: a cause that nothing else is known of than by this finding changes with it.
+        belongs now: a cause that nothing else is known of than by this finding changes with it. So does one that only
+        a bucket has told, of findings that nobody had minimized.
         """
         tables = self.archive.causes
         had = self.archive.cause_of(bundle)
         known = self.find(again, telling)
         taught = known is None
-        if had is not None and (tables.spoken_of(had) or (known is None and self.alone(had, (bundle,)))):
+        own = known is None or (known.id == had and is_bare(known))
+        changed = False
+        if had is not None and (tables.spoken_of(had) or (own and self.alone(had, (bundle,)))):
             known = tables.get(had)
             taught = is_bare(known) or not tables.spoken_of(had)
             if taught:
+                changed = known.essentials != again.essentials
                 tables.update(had, essentials=again.essentials, name=again.name)
         if known is None:
             id = tables.add(again)
             self.join_kin(id, again)
         else:
             id = known.id
-            if self.unite(known, again, telling):
+            if self.unite(known, again, telling) or changed:
                 self._meet(id, again.faces[:1] if telling else ())
         if id != had:
             tables.give_finding(bundle, id)

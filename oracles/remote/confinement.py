@@ -32,6 +32,7 @@ a memory of 65,536 pages that was grown and not written to is 4 GiB more in ever
 _MOST: Final = 1 << 62
 _CPU_FACTOR: Final = 4
 _CPU_MORE: Final = 60
+_CPU_STEP: Final = 10
 _PROBE_SECONDS: Final = 10
 
 
@@ -60,17 +61,23 @@ def launcher(memory_bytes: int) -> list[str]:
     return [*words, str(data_limit(memory_bytes))]
 
 
-def limit_cpu(pid: int, used: float, allowed: float) -> None:
-    """Let the kernel end a process that uses far more CPU time than ``allowed`` seconds beyond the ``used`` ones.
+def limit_cpu(pid: int, used: float, allowed: float, before: int = 0) -> int:
+    """Let the kernel end a process that uses far more CPU time than ``allowed`` seconds beyond the ``used`` ones; the
+    limit in seconds, to be given as ``before`` the next time.
 
-    Limits on CPU time are for a process' whole life, so each case moves this one on. The hard limit stays.
+    Limits on CPU time are for a process' whole life, so each case moves this one on, but not by less than a few
+    seconds: two system calls a case and engine are felt. The hard limit stays.
     """
+    needed = math.ceil(used + allowed * _CPU_FACTOR + _CPU_MORE)
+    if needed <= before <= needed + _CPU_STEP:
+        return before
     if sys.platform == "linux":
         with suppress(OSError, ValueError, OverflowError):
             hard = resource.prlimit(pid, resource.RLIMIT_CPU)[1]
-            soft = math.ceil(used + allowed * _CPU_FACTOR + _CPU_MORE)
+            soft = needed + _CPU_STEP
             soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
             resource.prlimit(pid, resource.RLIMIT_CPU, (soft, hard))
+    return needed + _CPU_STEP
 
 
 _PROBE: Final = """

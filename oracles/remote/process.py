@@ -103,6 +103,7 @@ class WorkerProcess:
         self.outgoing = memoryview(b"")
         self.incoming = bytearray()
         self.cpu_before = 0.0
+        self.cpu_limit = 0
         self.started = time.monotonic()
         self.next_look = 0.0
         self._moved, self._cpu = self.started, -1.0
@@ -112,7 +113,7 @@ class WorkerProcess:
 
     def send(self, frame: bytes, cpu_seconds: float) -> None:
         """Begin a request that may take so much CPU time. Raises ``Died``."""
-        limit_cpu(self.process.pid, self.cpu_before, cpu_seconds)
+        self.cpu_limit = limit_cpu(self.process.pid, self.cpu_before, cpu_seconds, self.cpu_limit)
         os.pwrite(self.progress_fd, bytes(PROGRESS.size), 0)
         self.started = time.monotonic()
         self.next_look = self.started + TICK

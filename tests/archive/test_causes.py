@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,12 @@ from archived import BUCKET, SERIES, TRAP, finding, sighting
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.cause_tables import CauseError
+from fuzz.archive.settling import Settling
+from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
 from fuzz.records.stats import Stats
+from fuzz.triage.causes import cause_of
+from fuzz.triage.essentials import Essentials
 from oracles.judge.verdict import Kind
 
 
@@ -140,3 +145,30 @@ def test_findings_leave_a_cause_with_their_faces_and_sightings(archive: Archive)
     with pytest.raises(CauseError, match="has no finding nowhere"):
         archive.causes.split(both, ["nowhere"])
     archive.close()
+
+
+def crash(index: int, message: str) -> Finding:
+    """A finding of a crash that says ``message``."""
+    return replace(finding(index, Kind.CRASH), signature=Signature("fast", "compile", "crash", message))
+
+
+def test_buckets_that_nobody_minimized_unite_when_somebody_does(archive: Archive) -> None:
+    """A night without minimizing knows two crashes by what they say. The next one finds that both are about calls with
+    as many results, and so they are one cause with two faces; what a third one says remains its own."""
+    wide = Essentials(shape=(("results", 254),), calls=True)
+    said = {"unwrap on a None value": wide, "no such class": wide, "out of fuel": Essentials(frozenset({"i32.add"}))}
+    settling = Settling(archive)
+    paths = []
+    for number, message in enumerate(said):
+        one = crash(number, message)
+        paths.append((one, archive.record_finding(one)))
+        settling.settle(paths[-1][1].name, cause_of(one, Essentials()), telling=True)
+        settling.refresh()
+    assert len(archive.causes.all()) == 3
+    for one, path in paths:
+        archive.replace_finding(path, replace(one, minimized=one.case))
+        settling.settle(path.name, cause_of(one, said[one.signature.message]), telling=True)
+        settling.refresh()
+    told = [archive.causes.get(archive.cause_of(path.name) or 0) for _, path in paths]
+    assert [cause.name for cause in told] == ["fast: crash, results >= 254"] * 2 + ["fast: crash, i32.add"]
+    assert told[0].id == told[1].id

@@ -129,14 +129,16 @@ def test_it_dies_with_its_parent_in_its_namespaces_too() -> None:
     raise AssertionError("the worker is still alive")
 
 
-def test_the_limit_on_cpu_time_moves_on_with_each_case() -> None:
+def test_the_limit_on_cpu_time_moves_on_in_steps_and_is_never_too_near() -> None:
     process = WorkerProcess(Launch((sys.executable, "-c", "import time; time.sleep(60)")), MEMORY)
     try:
         before = resource.prlimit(process.process.pid, resource.RLIMIT_CPU)[0]
         assert before == resource.RLIM_INFINITY
-        for used, soft in ((0.0, 100), (1000.5, 1101)):
-            limit_cpu(process.process.pid, used, 10.0)
-            assert resource.prlimit(process.process.pid, resource.RLIMIT_CPU)[0] == soft
+        limit = 0
+        for used, allowed, soft in ((0.0, 10.0, 110), (9.5, 10.0, 110), (10.5, 10.0, 121), (1000.5, 10.0, 1111),
+                                    (1000.5, 100.0, 1471), (1000.5, 10.0, 1111)):  # fmt: skip
+            limit = limit_cpu(process.process.pid, used, allowed, limit)
+            assert resource.prlimit(process.process.pid, resource.RLIMIT_CPU)[0] == soft == limit
     finally:
         process.close()
 
