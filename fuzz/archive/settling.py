@@ -11,7 +11,7 @@ from typing import Any
 
 from fuzz.archive.archive import Archive
 from fuzz.records.history import Cause
-from fuzz.triage.causes import is_bare, united
+from fuzz.triage.causes import is_bare, renamed, united
 from fuzz.triage.essentials import Essentials
 from fuzz.triage.kin import akin, leaves_anything, same_cause
 
@@ -79,6 +79,8 @@ class Settling:
         changes: dict[str, Any] = dict(united(known, again, telling))
         if "essentials" in changes and is_bare(known):
             changes["name"] = again.name
+        elif "essentials" in changes:
+            changes["name"] = renamed(known, changes["essentials"])
         if changes:
             self.archive.causes.update(known.id, **changes)
         return bool(changes)

@@ -72,11 +72,19 @@ def name_of(bucket: Signature, about: Essentials) -> str:
     words = [*(["tail calls"] if about.tails else []), *(["collected too early"] if about.early else []),
              *(["what is there at the start"] if ITEMS in about.lost else []),
              *rows[:3], *(["..."] if len(rows) > 3 else []), *(["with a constant"] if about.constant else []),
+             *([f"of a {about.besides} besides the first"] if about.besides else []),
              *(f"{name} >= {least}" for name, least in about.shape)]  # fmt: skip
     if not words:
         said = " ".join(bucket.message.split()[:10])
         words = [*([f'"{said}"'] if said else []), *([f"at {bucket.place}"] if bucket.place else [])]
     return f"{bucket.family}: {_KINDS.get(bucket.kind, bucket.kind)}" + (f", {' '.join(words)}" if words else "")
+
+
+def renamed(cause: Cause, essentials: tuple[str, ...]) -> str:
+    """The name of a cause that is about something else now, as far as it has one that says what it is about."""
+    bucket = Signature(cause.family, cause.phase, cause.kind)
+    was, now = (Essentials.of_words(words) for words in (cause.essentials, essentials))
+    return name_of(bucket, now) if cause.name == name_of(bucket, was) else cause.name
 
 
 def setting_of(engine: str) -> str:
@@ -103,7 +111,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         mine.shape if mine.shape and theirs.shape else (), mine.rough and theirs.rough,
         mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls,
         tails=mine.tails and theirs.tails, wraps=mine.wraps and theirs.wraps, early=mine.early and theirs.early,
-        lost=mine.lost & theirs.lost,
+        lost=mine.lost & theirs.lost, besides=mine.besides if mine.besides == theirs.besides else "",
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
@@ -130,7 +138,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
 def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
-    return not (about.rows or about.shape or about.reasons or about.tails or about.early)
+    return not (about.rows or about.shape or about.reasons or about.tails or about.early or about.besides)
 
 
 def says_little(cause: Cause) -> bool:
@@ -138,7 +146,7 @@ def says_little(cause: Cause) -> bool:
     globals, which cannot be taken out to see whether that is it."""
     about = Essentials.of_words(cause.essentials)
     said = about.specific or about.shape or about.calls or about.tails or about.reasons or about.early
-    return is_bare(cause) or (about.rows <= GLOBALS and not said)
+    return is_bare(cause) or (about.rows <= GLOBALS and not said and not about.besides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from wasm.module import Module
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.valtypes import F32, F64, I32, I64, FuncType, NumType, ValType
 
-_SELECTS: Final = frozenset({OPS["select"], OPS["select_t"]})
+SELECTS: Final = frozenset({OPS["select"], OPS["select_t"]})
 _BITS: Final = {F32: (OPS["i32.reinterpret_f32"], I32), F64: (OPS["i64.reinterpret_f64"], I64)}
 _STORE8: Final = {I32: OPS["i32.store8"], I64: OPS["i64.store8"]}
 _LOAD: Final = {1: OPS["i64.load8_u"], 2: OPS["i64.load16_u"], 4: OPS["i64.load32_u"], 8: OPS["i64.load"]}
@@ -25,7 +25,7 @@ _CONST: Final = {I32: OPS["i32.const"], I64: OPS["i64.const"]}
 
 def has_equivalent(op: Op) -> bool:
     """Whether a row's instructions can be written by others."""
-    return op in _SELECTS or _is_store(op)
+    return op in SELECTS or _is_store(op)
 
 
 def _is_store(op: Op) -> bool:
@@ -44,7 +44,7 @@ class Equivalents:
         """The type and body (without its ``end``) of a function for the instruction at a place of the ``func``-th
         defined function; None where there is none: in dead code the type of the operands may not be known."""
         op, imm = instr
-        if op in _SELECTS:
+        if op in SELECTS:
             type_ = imm[0] if imm else self.graphs.graph(func).nodes[at].ins[1].type
             return None if type_ is None else _select(type_)
         assert isinstance(imm, MemArg)

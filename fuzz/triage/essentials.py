@@ -25,9 +25,10 @@ from functools import lru_cache
 from typing import Final
 
 from fuzz.records.target_yield import measure
+from fuzz.triage.besides import besides
 from fuzz.triage.isolated import Alone, alone, only_if_wrapping, wrong_use
 from fuzz.triage.kept_alive import forgotten, is_early
-from fuzz.triage.neutral import neutralizable, neutralized, present_rows
+from fuzz.triage.neutral import neutralizable, neutralized, present_rows, row_of, ways_of
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.signature import is_plumbing
 from fuzz.triage.tail_calls import has_tail_call, untailed
@@ -35,7 +36,6 @@ from fuzz.triage.wide_calls import LEAST, About, is_about, least_of
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
-from wasm.isa import OPS
 from wasm.module import Module
 from wasm.rewrite.kept import ITEMS
 from wasm.valtypes import V128, FuncType
@@ -48,6 +48,10 @@ _CONSTANT: Final = "a constant operand"
 _CALLS: Final = "!calls"
 _BECAUSE: Final = "because: "
 _LOST: Final = "lost: "
+_BESIDES: Final = "besides the first "
+_NOW: Final = {"select_t": "select", "(select_t)": "(select)", "~select_t": "~select",
+               _LOST + "select_t": _LOST + "select"}  # fmt: skip
+"""What releases before this one wrote."""
 _FLAGS: Final = {
     "tails": "tail calls", "vectors": "a vector among the results", "payload": "values thrown",
     "wraps": "a count that wraps", "early": "collected too early",
@@ -71,7 +75,7 @@ class Essentials:
     whatever else is left. ``vectors``: some result of the calls has to be a vector; ``payload``: something thrown has
     to carry values; ``wraps``: a shift counts further than its value is wide. ``early``: an object is taken for garbage
     while it is used, whatever else is left; ``lost``: the rows whose results were forgotten then, ``ITEMS`` for what is
-    there at the start.
+    there at the start. ``besides``: it is about a memory, or a table, that is not the first one, as the word says.
     """
 
     specific: frozenset[str] = frozenset()
@@ -90,6 +94,7 @@ class Essentials:
     wraps: bool = False
     early: bool = False
     lost: frozenset[str] = frozenset()
+    besides: str = ""
 
     @property
     def rows(self) -> frozenset[str]:
@@ -108,7 +113,7 @@ class Essentials:
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
         ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough, ``because: ...``, ``lost: ...``,
-        ``?results >= 5`` for perhaps, ``_FLAGS``. ``of_words`` reads them back."""
+        ``besides the first memory``, ``?results >= 5`` for perhaps, ``_FLAGS``. ``of_words`` reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
@@ -116,7 +121,8 @@ class Essentials:
         reasons = (_BECAUSE + reason for reason in sorted(self.reasons))
         perhaps = (f"?{name} >= {least}" for name, least in self.perhaps)
         more = (*(word for name, word in _FLAGS.items() if getattr(self, name)),
-                *(_LOST + name for name in sorted(self.lost)))  # fmt: skip
+                *(_LOST + name for name in sorted(self.lost)),
+                *([_BESIDES + self.besides] if self.besides else []))  # fmt: skip
         return (*reasons, *sorted(self.specific), *alone, *more, *shape, *rest, *perhaps, *rough)
 
     @staticmethod
@@ -126,7 +132,9 @@ class Essentials:
         specific, fixed, incidental, reasons, lost = set(), set(), set(), set(), set()
         shape: list[tuple[str, int]] = []
         perhaps: list[tuple[str, int]] = []
+        other = ""
         for word in words:
+            word = _NOW.get(word, word)
             name, at_least, size = word.partition(" >= ")
             if word in ("?", _ALONE, _CONSTANT, _CALLS, *_FLAGS.values()):
                 continue
@@ -134,6 +142,8 @@ class Essentials:
                 reasons.add(word.removeprefix(_BECAUSE))
             elif word.startswith(_LOST):
                 lost.add(word.removeprefix(_LOST))
+            elif word.startswith(_BESIDES):
+                other = word.removeprefix(_BESIDES)
             elif at_least:
                 (perhaps if name.startswith("?") else shape).append((name.lstrip("?"), int(size)))
             elif word.startswith("("):
@@ -145,7 +155,7 @@ class Essentials:
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
             _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons),
-            tuple(perhaps), lost=frozenset(lost),
+            tuple(perhaps), lost=frozenset(lost), besides=other,
             **{name: word in words for name, word in _FLAGS.items()},
         )  # fmt: skip
 
@@ -174,9 +184,10 @@ def essentials(
         return Essentials(fixed=rows, shape=shape)
     deadline = time.monotonic() + seconds
     use = wrong_use(case, wrong) if wrong is not None else None
-    if use is not None and wrong is not None and _goes_away(without(case, use[0].name, dead), still_shows):
+    name = row_of(use[0]) if use is not None else ""
+    if use is not None and wrong is not None and _goes_away(without(case, name, dead), still_shows):
         wraps = only_if_wrapping(case, use, wrong)
-        return Essentials(frozenset({use[0].name}), incidental=rows - {use[0].name}, alone=True, wraps=wraps)
+        return Essentials(frozenset({name}), incidental=rows - {name}, alone=True, wraps=wraps)
     about = _about_calls(case, module, Essentials(fixed=rows, shape=shape), still_shows, small)
     if about.calls or about.tails:
         return about
@@ -186,7 +197,7 @@ def essentials(
     specific, fixed, incidental = set(), set(), set()
     for name in sorted(rows):
         late = time.monotonic() > deadline
-        changed = [] if late or not neutralizable(OPS[name]) else without(case, name, dead)
+        changed = [] if late or not any(map(neutralizable, ways_of(name))) else without(case, name, dead)
         if not changed:
             fixed.add(name)
         elif any(still_shows(one) for one in changed):
@@ -194,8 +205,9 @@ def essentials(
         else:
             specific.add(name)
     payload = "try_table" in rows and _throws_values(module)
+    other = besides(case, still_shows) if small else ""
     about = replace(about, specific=frozenset(specific), fixed=frozenset(fixed), incidental=frozenset(incidental),
-                    payload=payload)  # fmt: skip
+                    payload=payload, besides=other)  # fmt: skip
     return about if wrong is None else _with_constants(case, about, wrong)
 
 

@@ -8,7 +8,8 @@ If it is right so, but wrong where an operand is a constant, the constant is par
 
     (func (param i32) (result i32) (i32.add (local.get 0) (i32.const 128)))
 
-That goes for instructions that make numbers and vectors from numbers and vectors, and have no other effect.
+That goes for instructions that make numbers and vectors from numbers and vectors, and have no other effect. A
+``select`` of these is one as well, with the type that it has where it stands.
 """
 
 from __future__ import annotations
@@ -18,23 +19,24 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from fuzz.triage.neutral import STEPS, Recorder
+from fuzz.triage.equivalent import SELECTS, Equivalents
+from fuzz.triage.neutral import STEPS, Recorder, row_of
 from fuzz.triage.readable import module_of
 from oracles.interpreter import Budget, run_case
 from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.embedding import Invocation, Value
 from wasm.encode import encode
-from wasm.isa import Op
+from wasm.isa import OPS, Instr, Op
 from wasm.module import ExternKind
-from wasm.valtypes import NumType
+from wasm.valtypes import I32, NumType
 
 _SHIFTS: Final = re.compile(r"i(8|16|32|64)(?:x\d+)?\.(?:shl|shr_[su]|rot[lr])")
 MOST: Final = 64
 """Tuples of operands of a row that are tried."""
 
 Use: TypeAlias = tuple[Op, Any, tuple[int, ...]]
-"""A row, the immediate that it stands with, and operands as bit patterns."""
+"""An instruction, the immediate that it stands with (of a ``select`` the type), and operands as bit patterns."""
 Question: TypeAlias = Callable[[Case], bool]
 
 
@@ -88,21 +90,34 @@ def operands_in(case: Case, names: Collection[str] | None = None) -> dict[str, l
     module = module_of(case)
     if module is None:
         return {}
-    present = {op for func in module.funcs for op, _ in func.body if names is None or op.name in names}
-    wanted = [op for op in present if _can_stand_alone(op)]
+    present = {op for func in module.funcs for op, _ in func.body if names is None or row_of(op) in names}
+    wanted = [op for op in present if op in SELECTS or _can_stand_alone(op)]
     if not wanted:
         return {}
     recorder = Recorder(wanted)
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
     imported = len(module.imported(ExternKind.FUNC))
+    equivalents = Equivalents(module)
     met: dict[str, dict[Use, None]] = {}
     for (func, at), seen in recorder.seen.items():
         op, imm = module.funcs[func - imported].body[at]
-        mine = met.setdefault(op.name, {})
+        if op in SELECTS:
+            imm = _selected(equivalents, func - imported, at, (op, imm))
+            if imm is None:
+                continue
+        masks = [(1 << type_.bits) - 1 for type_ in _types(op, imm)]
+        mine = met.setdefault(row_of(op), {})
         for operands, _ in seen.runs:
             if len(mine) < MOST:
-                mine.setdefault((op, imm, operands))
+                mine.setdefault((op, imm, tuple(value & mask for value, mask in zip(operands, masks, strict=True))))
     return {name: list(uses) for name, uses in met.items()}
+
+
+def _selected(equivalents: Equivalents, func: int, at: int, instr: Instr) -> NumType | None:
+    """What a ``select`` chooses; None for references."""
+    made = equivalents.function(func, at, instr)
+    type_ = made[0].results[0] if made else None
+    return type_ if isinstance(type_, NumType) else None
 
 
 def _can_stand_alone(op: Op) -> bool:
@@ -118,7 +133,7 @@ def isolated(case: Case, uses: Iterable[Use], constants: Sequence[tuple[int, ...
     made: dict[tuple[Op, Any, tuple[tuple[int, int], ...]], str] = {}
     calls: dict[Invocation, None] = {}
     for op, imm, values in uses:
-        types = _types(op)
+        types = _types(op, imm)
         for places in constants:
             fixed = tuple((place, values[place]) for place in places)
             export = made.get((op, imm, fixed))
@@ -130,13 +145,16 @@ def isolated(case: Case, uses: Iterable[Use], constants: Sequence[tuple[int, ...
     return Case(encode(builder.finish()), tuple(calls), features=case.features, provenance=case.provenance)
 
 
-def _types(op: Op) -> list[NumType]:
+def _types(op: Op, imm: Any) -> list[NumType]:
+    """The types of a use's operands."""
+    if op in SELECTS:
+        return [imm, imm, I32]
     return [type_ for type_ in op.params or () if isinstance(type_, NumType)]
 
 
 def _function(builder: ModuleBuilder, export: str, op: Op, imm: Any, fixed: dict[int, int]) -> None:
-    types = _types(op)
-    results = [type_ for type_ in op.results or () if isinstance(type_, NumType)]
+    types = _types(op, imm)
+    results = [imm] if op in SELECTS else [type_ for type_ in op.results or () if isinstance(type_, NumType)]
     func = builder.func([type_ for place, type_ in enumerate(types) if place not in fixed], results, export)
     parameters = iter(range(len(types)))
     for place, type_ in enumerate(types):
@@ -144,4 +162,9 @@ def _function(builder: ModuleBuilder, export: str, op: Op, imm: Any, fixed: dict
             func.emit(f"{type_}.const", fixed[place])
         else:
             func.emit("local.get", next(parameters))
-    func.emit(op.name, imm)
+    if op is OPS["select_t"]:
+        func.emit(op.name, (imm,))
+    elif op in SELECTS:
+        func.emit(op.name)
+    else:
+        func.emit(op.name, imm)

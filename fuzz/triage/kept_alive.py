@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
-from fuzz.triage.neutral import STEPS
+from fuzz.triage.neutral import STEPS, row_of, ways_of
 from fuzz.triage.readable import module_of
 from oracles.interpreter import Budget, run_case
 from wasm.case import Case
@@ -24,6 +24,7 @@ from wasm.encode import encode
 from wasm.errors import WasmError
 from wasm.feature_use import required_features
 from wasm.features import Feature
+from wasm.isa import OPS
 from wasm.rewrite.kept import giving, kept
 
 _GC: Final = Feature.GC.value
@@ -37,7 +38,7 @@ def kept_alive(case: Case, rows: Collection[str] | None, control: bool = False) 
     if module is None:
         return None
     try:
-        if not kept(module, rows, control):
+        if not kept(module, _written(rows), control):
             return None
     except (ValueError, WasmError):
         return None
@@ -48,6 +49,11 @@ def kept_alive(case: Case, rows: Collection[str] | None, control: bool = False) 
     before, after = (run_case(one, None, Budget(steps=STEPS)) for one in (case, changed))
     same = (before.instantiation, before.outcomes) == (after.instantiation, after.outcomes)
     return changed if same else None
+
+
+def _written(rows: Collection[str] | None) -> Collection[str] | None:
+    """The names of all ways to write these rows."""
+    return None if rows is None else {name for row in rows for name in [row, *(op.name for op in ways_of(row))]}
 
 
 def is_early(case: Case, wrong: Callable[[Case], bool]) -> bool:
@@ -72,4 +78,4 @@ def forgotten(case: Case, wrong: Callable[[Case], bool], deadline: float = math.
         alive = kept_alive(case, fewer)
         if alive is not None and not wrong(alive):
             rows = fewer
-    return frozenset(rows)
+    return frozenset(row_of(OPS[row]) if row in OPS else row for row in rows)

@@ -24,6 +24,7 @@ from fuzz.triage.essentials import Essentials
 from fuzz.triage.signature import ANSWERED
 from fuzz.triage.wide_calls import SMALL, least_of
 from wasm.isa import OPS
+from wasm.rewrite.spaces import Space
 
 PATTERN: Final = 2
 """A crash of a compiler that is about certain instructions needs so many at most to meet."""
@@ -55,8 +56,10 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return False
     if mine.tails or theirs.tails:
         return mine.tails and theirs.tails
-    if mine.early != theirs.early:
+    if mine.early != theirs.early or _other_index(mine, theirs):
         return False
+    if mine.besides == theirs.besides != "" and _accesses(mine) and _accesses(theirs):
+        return True
     if mine.calls and theirs.calls:
         unsure = mine.rough or theirs.rough
         return _same_shape(mine, theirs) and (mine.vectors == theirs.vectors or unsure)
@@ -65,10 +68,24 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
 
 
+def _other_index(mine: Essentials, theirs: Essentials) -> bool:
+    """Whether one is about what is not the first of its kind and the other is not, as far as both were asked."""
+    return mine.besides != theirs.besides and not (mine.rough or theirs.rough)
+
+
+def _accesses(about: Essentials) -> bool:
+    """Whether it is about nothing but reading or writing a place of a memory, or of a table: all that does so finds its
+    memory or table alike."""
+    if about.besides == Space.MEMORY.value:
+        # Stores are written by other stores, which are as wrong.
+        return about.specific <= _ACCESSES and not _ACCESSES.isdisjoint(about.specific | about.incidental)
+    return not about.specific and any(any_width(name) == _ENTRY for name in about.fixed)
+
+
 def _same_lost(mine: Essentials, theirs: Essentials) -> bool:
     """Whether one and the same was forgotten, or nobody knows what. ``_default`` and the like say what an object begins
     with."""
-    one, other = ({name.removesuffix("_default").removesuffix("_fixed") for name in _one_select(about.lost)}
+    one, other = ({name.removesuffix("_default").removesuffix("_fixed") for name in about.lost}
                   for about in (mine, theirs))  # fmt: skip
     return one == other or not one or not other
 
@@ -86,13 +103,8 @@ def _same_rows(mine: Essentials, theirs: Essentials) -> bool:
     stand between the rows of some patterns. A single row and a pattern with it are two causes, unless nobody knows
     whether all of the pattern is needed."""
     one, other = sorted((mine, theirs), key=lambda about: len(about.specific))
-    fewer, more = _one_select(one.specific), _one_select(other.specific)
+    fewer, more = one.specific, other.specific
     return fewer == more or (len(fewer) > (0 if other.rough else 1) and fewer < more)
-
-
-def _one_select(rows: frozenset[str]) -> frozenset[str]:
-    """Rows with ``select`` for both ways of writing it (spec 3.4.7)."""
-    return frozenset("select" if name == "select_t" else name for name in rows)
 
 
 def _same_shape(one: Essentials, other: Essentials) -> bool:
@@ -127,6 +139,8 @@ def akin(one: Cause, other: Cause) -> bool:
         if not looked_at and not (mine.alone and theirs.alone and kinds <= ANSWERED):
             return False
     if any(about.shape or not about.rows or (about.rough and len(about.rows) > 1) for about in (mine, theirs)):
+        return False
+    if _other_index(mine, theirs):
         return False
     if not set(one.shown_by) & set(other.shown_by):
         return False
@@ -244,6 +258,7 @@ def _around_a_load(first: frozenset[str], second: frozenset[str]) -> bool:
     return 2 <= len(first) <= 3 and 2 <= len(second) <= 3 and any(name in _LOADS for name in first & second)
 
 
+_ACCESSES: Final = frozenset(name for name, op in OPS.items() if op.access is not None)
 _LOAD_ROWS: Final = frozenset(name for name, op in OPS.items() if op.access is not None and op.access.kind == "load")
 _LOADS: Final = _of_any_width(_LOAD_ROWS)
 

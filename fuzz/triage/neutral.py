@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-from fuzz.triage.equivalent import has_equivalent
+from fuzz.triage.equivalent import SELECTS, has_equivalent
 from fuzz.triage.neutral_code import Form, Seen, with_values
 from fuzz.triage.readable import module_of
 from oracles.interpreter import Budget, run_case
@@ -38,6 +38,9 @@ from wasm.isa import ADDR, OPS, Op
 from wasm.module import Module
 from wasm.valtypes import NumType, ValType
 
+_WAYS: Final = {"select": tuple(sorted(SELECTS, key=lambda op: op.name))}
+"""Instructions that are written in two ways (spec 3.4.7): both are the row of this name."""
+_NAMES: Final = {op: name for name, ways in _WAYS.items() for op in ways}
 STEPS: Final = 2_000_000
 """Longer runs are not recorded: nothing is neutralized in them."""
 
@@ -56,10 +59,15 @@ def _gives_values(op: Op) -> bool:
 
 
 class Recorder:
-    """Takes down operands and results of the wanted rows, by place: (function index, position in the flat body)."""
+    """Takes down operands and results of the wanted rows, by place: (function index, position in the flat body). Those
+    of selections are operands only, as the interpreter has them."""
+
+    wanted: dict[Op, tuple[tuple[int | None, ...], tuple[int, ...]]]
 
     def __init__(self, wanted: Collection[Op]) -> None:
-        self.wanted = {op: (_bits(op.params or ()), _bits(op.results or ())) for op in wanted}
+        self.wanted = {op: (_bits(op.params or ()), _bits(op.results or ())) for op in wanted if op not in SELECTS}
+        # What a selection chooses from is of any type, references among them.
+        self.wanted |= dict.fromkeys(SELECTS.intersection(wanted), ((None,) * 3, ()))
         self.seen: dict[tuple[int, int], Seen] = {}
         self.executed: set[Op] = set()
         self._open: tuple[int, int, list[Any], tuple[int, ...], Seen, int] | None = None
@@ -77,7 +85,8 @@ class Recorder:
         masks_of = self.wanted.get(op)
         if masks_of is not None:
             takes, gives = masks_of
-            operands = tuple(v & m for v, m in zip(stack[len(stack) - len(takes) :], takes, strict=True))
+            top = stack[len(stack) - len(takes) :]
+            operands = tuple(v if m is None else v & m for v, m in zip(top, takes, strict=True))
             seen = self.seen.setdefault((func, at), Seen())
             seen.runs.append((operands, None))
             self._open = (func, at + 1, stack, gives, seen, len(seen.runs) - 1)
@@ -86,6 +95,16 @@ class Recorder:
 def _bits(types: tuple[ValType | str, ...]) -> tuple[int, ...]:
     """Masks that leave a value's own bits (the interpreter keeps open bits of NaNs above them)."""
     return tuple((1 << (t.bits if isinstance(t, NumType) else 64)) - 1 for t in types)
+
+
+def row_of(op: Op) -> str:
+    """What findings call an instruction: its row's name, but ``select`` for ``select_t`` too."""
+    return _NAMES.get(op, op.name)
+
+
+def ways_of(name: str) -> tuple[Op, ...]:
+    """The instructions of a name that ``row_of`` gave; none for a word that is no row."""
+    return _WAYS.get(name) or tuple(OPS[one] for one in (name,) if one in OPS)
 
 
 def executed_rows(case: Case, *, static: bool = False) -> frozenset[str]:
@@ -101,12 +120,12 @@ def executed_rows(case: Case, *, static: bool = False) -> frozenset[str]:
         return present_rows(module)
     recorder = Recorder(())
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
-    return frozenset(op.name for op in recorder.executed)
+    return frozenset(map(row_of, recorder.executed))
 
 
 def present_rows(module: Module) -> frozenset[str]:
     """The names of the rows that stand in a module's functions."""
-    return frozenset(op.name for func in module.funcs for op, _ in func.body)
+    return frozenset(row_of(op) for func in module.funcs for op, _ in func.body)
 
 
 def neutralized(case: Case, names: Collection[str], form: Form, *, dead: bool = False) -> Case | None:
@@ -118,7 +137,7 @@ def neutralized(case: Case, names: Collection[str], form: Form, *, dead: bool = 
     module = module_of(case)
     if module is None:
         return None
-    wanted = {OPS[name] for name in names if name in OPS and neutralizable(OPS[name])}
+    wanted = {op for name in names for op in ways_of(name) if neutralizable(op)}
     if not any(op in wanted for func in module.funcs for op, _ in func.body):
         return None
     recorder = Recorder([op for op in wanted if _gives_values(op)])

@@ -13,6 +13,7 @@ from fuzz.records.finding import Finding, Signature
 from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
 from fuzz.triage.essentials import without
 from fuzz.triage.isolated import isolated, wrong_use
+from fuzz.triage.neutral import row_of
 from fuzz.triage.signature import ANSWERED, may_hold, refined, split
 from fuzz.trial.bench import Bench
 from fuzz.trial.ddmin import fewest
@@ -143,11 +144,11 @@ def _instruction_of(bench: Bench, found: Finding, case: Case, question: Callable
         use = wrong_use(case, wrong, barred)
         if use is None:
             return None
-        changed = without(case, use[0].name, dead=False)
+        changed = without(case, row_of(use[0]), dead=False)
         if changed and not any(_may_show(bench, (), one, found.signature.bucket, dissenters) for one in changed):
             alone = isolated(case, [use])
             return alone if alone.size < case.size and question(alone) else None
-        barred.append(use[0].name)
+        barred.append(row_of(use[0]))
     return None
 
 

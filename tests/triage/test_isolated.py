@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from fuzz.triage.causes import Sighting, Suspect, classify
+from fuzz.triage.equivalent import SELECTS, Equivalents
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.isolated import Alone, alone
 from fuzz.triage.kin import akin, same_cause
 from oracles.interpreter import run_case
-from tests.triage.mistaken import Mistake, Mistaken
+from tests.triage.mistaken import BUCKET, Mistake, Mistaken
 from tests.triage.test_causes import case_of, cause_about
 from wasm.case import Case
 from wasm.decode import decode
@@ -18,7 +20,7 @@ from wasm.encode import encode
 from wasm.fragment import code
 from wasm.isa import OPS
 from wasm.module import Data, SegmentMode
-from wasm.valtypes import Limits, MemType
+from wasm.valtypes import V128, Limits, MemType
 
 DIVIDE: Mistake = (("f32.div",), "f32.mul")
 MULTIPLY_ADD: Mistake = (("i32.mul", "i32.add"), "i32.sub")
@@ -149,3 +151,45 @@ def test_a_wrong_trap_of_whatever_looks_up_an_entry_is_one(kind: str, kin: bool)
     one = replace(cause_about(through("call_indirect")), kind=kind)
     other = replace(cause_about(through("call_ref", "table.get"), 2), kind=kind)
     assert akin(one, other) is akin(other, one) is kin
+
+
+def chooses_wrongly(case: Case) -> bool:
+    """An engine whose ``select`` of a vector takes the other one."""
+    module = decode(case.content)
+    graphs = Equivalents(module)
+    for number, func in enumerate(module.funcs):
+        wrong = {
+            at
+            for at, one in enumerate(func.body)
+            if one[0] in SELECTS and graphs.function(number, at, one)[0].results == (V128,)
+        }  # type: ignore[index]
+        func.body = [one for at, instr in enumerate(func.body)
+                     for one in ((OPS["i32.eqz"].bare, instr) if at in wrong else (instr,))]  # fmt: skip
+    mine, right = run_case(replace(case, content=encode(module), sites=())), run_case(case)
+    return mine.outcomes != right.outcomes
+
+
+@pytest.mark.parametrize("choice", ["select", "select_t (result v128)"])
+@pytest.mark.parametrize(
+    "use", ["f32x4.extract_lane 1  i32.reinterpret_f32", "i32x4.extract_lane 1  i32.const 1  i32.sub"]
+)
+def test_a_selection_that_is_wrong_is_all_there_is_to_it(choice: str, use: str) -> None:
+    """However it is written, and whatever looks at what was chosen."""
+    text = f"i32.const 0  i32x4.splat  i32.const 1  i32x4.splat  local.get 0  {choice}  {use}"
+    case = replace(case_of(text, 1), features=frozenset({"simd"}))
+    assert chooses_wrongly(case)
+    assert alone(case, "select", chooses_wrongly) is Alone.ALWAYS
+    about = essentials(case, chooses_wrongly, wrong=chooses_wrongly)
+    assert (about.specific, about.alone) == ({"select"}, True)
+    again = case_of("i32.const 0  i32x4.splat  local.get 0  i32x4.splat  local.get 0  select  v128.any_true", 0, 1)
+    again = replace(again, features=case.features)
+    found = classify(Suspect(again, BUCKET, (("mistaken", "1"),)), [cause_about(about)], chooses_wrongly)
+    assert isinstance(found, Sighting)
+    numbers = case_of("i32.const 1  i32.const 2  local.get 0  select", 0)
+    assert not chooses_wrongly(numbers)
+    assert alone(numbers, "select", chooses_wrongly) is Alone.NO
+
+
+def test_a_selection_of_references_does_not_stand_alone() -> None:
+    case = case_of("ref.null func  ref.null func  local.get 0  select_t (result funcref)  ref.is_null", 1)
+    assert alone(case, "select", lambda _: True) is Alone.NO

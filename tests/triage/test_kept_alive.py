@@ -104,7 +104,7 @@ def never_kept(case: Case) -> bool:
     ("code", "wrong", "lost"),
     [
         (FROM_DATA, Forgets("array.new_data"), "array.new_data"),
-        (CHOSEN, Forgets("select_t"), "select_t"),
+        (CHOSEN, Forgets("select_t"), "select"),
         (AT_START, never_kept, ITEMS),
     ],
 )
