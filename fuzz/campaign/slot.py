@@ -53,7 +53,7 @@ from fuzz.trial.slowness import Slowness, as_verdict, measuring
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import avoided, make_case
-from oracles.judge.verdict import Disagree
+from oracles.judge.verdict import Disagree, Verdict
 from oracles.reference import REFERENCE
 from wasm.case import Case
 
@@ -249,10 +249,10 @@ class _Slot:
             return
         engines = {dissent.engine for dissent in trial.verdict.dissents} - {REFERENCE}
 
-        def wrong(part: Case) -> bool:
-            return isinstance(self.bench.run(part, engines).verdict, Disagree)
+        def look(part: Case) -> Verdict:
+            return self.bench.run(part, engines).verdict
 
-        parts = list(wrong_parts(trial.case, wrong))
+        parts = list(wrong_parts(trial.case, trial.verdict, look))
         yield from (self.run(part) for part in parts)
         if not parts:
             yield trial

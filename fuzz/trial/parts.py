@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
+from oracles.judge.verdict import Disagree, Verdict
 from wasm.case import INDEPENDENT, Case
 from wasm.decode import decode
 from wasm.encode import encode
@@ -17,23 +18,39 @@ from wasm.rewrite.spaces import Space
 _CALL = OPS["call"]
 
 
-def wrong_parts(case: Case, wrong: Callable[[Case], bool]) -> Iterator[Case]:
-    """The functions of an independent case that are ``wrong`` by themselves, each cut out with what it calls. Groups
-    are asked before single ones: most functions are right."""
-    if INDEPENDENT not in case.labels:
-        return
-    names = list(dict.fromkeys(call.export for call in case.invocations))
-    groups = [names[at : at + len(names) // 4 + 1] for at in range(0, len(names), len(names) // 4 + 1)]
-    while groups:
-        group = groups.pop()
-        part = only(case, group)
+def wrong_parts(case: Case, first: Disagree, look: Callable[[Case], Verdict]) -> Iterator[Case]:
+    """The functions of an independent case that are wrong by themselves, each cut out with what it calls.
+
+    ``first`` is the verdict on the case, ``look`` gives one on a smaller case. A verdict names the function where it
+    begins to be wrong: that one is asked alone, and the others in two halves. Where it names none, as of a module that
+    is refused, the halves are asked with all of their functions. So a bad function of ``n`` takes ``2 * log2(n)``
+    questions at most, on modules that halve in size.
+    """
+    if INDEPENDENT in case.labels:
+        names = list(dict.fromkeys(call.export for call in case.invocations))
+        yield from _within(case, names, _named(case, first), look)
+
+
+def _within(case: Case, names: list[str], told: set[str], look: Callable[[Case], Verdict]) -> Iterator[Case]:
+    """Those among the functions ``names``, of which some are wrong, those that were ``told`` above all."""
+    named = [name for name in names if name in told] if len(names) > 1 else names
+    rest = [name for name in names if name not in named]
+    groups = [[name] for name in named] + [half for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :]) if half]
+    for group in groups:
+        part = cut_out(only(case, group))
+        verdict = look(part)
+        if not isinstance(verdict, Disagree):
+            continue
         if len(group) == 1:
-            cut = cut_out(part)
-            if wrong(cut):
-                yield cut
-        elif wrong(part):
-            middle = len(group) // 2
-            groups += [group[:middle], group[middle:]]
+            yield part
+        else:
+            yield from _within(case, group, _named(part, verdict), look)
+
+
+def _named(case: Case, verdict: Disagree) -> set[str]:
+    """The functions at whose invocation engines begin to dissent."""
+    words = [dissent.where.split(" ") for dissent in verdict.dissents]
+    return {case.invocations[int(rest[0])].export for word, *rest in words if word == "invoke"}
 
 
 def only(case: Case, names: Collection[str]) -> Case:

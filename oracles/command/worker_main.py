@@ -115,6 +115,8 @@ class Runner:
             done = resource.getrusage(resource.RUSAGE_CHILDREN)
             seconds = done.ru_utime + done.ru_stime - begun.ru_utime - begun.ru_stime
             self.channel.children += seconds
+            # A process does all that there is, so its time is that of the calls.
+            self.channel.cpu["invoke"] = self.channel.cpu.get("invoke", 0.0) + seconds
             output.seek(0)
             text = output.read(_MOST_OUTPUT).decode("utf-8", "replace")
         return Ended(text, process.returncode, seconds, stopped)

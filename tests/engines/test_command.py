@@ -316,6 +316,17 @@ def test_a_command_that_misbehaves_is_an_outcome_or_a_line(name: str, wat: Wat, 
     engine.close()
 
 
+def test_what_a_command_s_processes_take_is_the_engine_s_time(wat: Wat, tmp_path: Path) -> None:
+    script = tmp_path / "engine.py"
+    script.write_text(f"import sys\nsum(range(2000000))\nprint({PROOF} if sys.argv[2] == 'ready' else 1)")
+    file = tmp_path / "engine.toml"
+    file.write_text('command = "python3 engine.py {wasm} {export}"\nfeatures = []\n')
+    engine = open_engine(f"cmd@{file}", Limits())
+    seen = engine.run(wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f")))
+    engine.close()
+    assert sum(seconds for _, seconds in seen.cpu) > 0.01
+
+
 def test_a_script_around_a_program_leaves_neither_process_nor_file(wat: Wat, tmp_path: Path) -> None:
     """Whoever stops the script stops what it has started."""
     script = tmp_path / "engine.py"
