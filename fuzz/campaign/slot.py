@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 
 from fuzz.campaign.drawing import Benches
 from fuzz.campaign.feedback import Feedback
+from fuzz.campaign.garbage import rarely
 from fuzz.campaign.messages import (
     Batch,
     Broken,
@@ -114,12 +115,17 @@ class _Slot:
 
     def serve(self) -> None:
         self.greet(self.bench)
+        rarely()
+        settled = False
         while True:
             self.send(Idle())
             order: Order = self.pipe.recv()
             match order:
                 case RunCases():
                     self.run_cases(order)
+                    if not settled:  # by now the targets have been read and their tables made
+                        settled = True
+                        rarely()
                 case Reconsider():
                     self.reconsider(order)
                 case Minimize():

@@ -163,6 +163,8 @@ class _Preparer:
         tracer, counts = store.tracer if self.instance.watched else None, store.counts
         if tracer is None and counts is None:
             return hooks
+        if tracer is None and not hooks:
+            return {at: self._counter(op) for at, (op, _) in enumerate(self.func.body)}
 
         def watch(at: int, op: Op, imm: Any) -> Hook:
             also = hooks.get(at)
@@ -178,6 +180,18 @@ class _Preparer:
             return hook
 
         return {at: watch(at, op, imm) for at, (op, imm) in enumerate(self.func.body)}
+
+    def _counter(self, op: Op) -> Hook:
+        """The hook that counts a row, one for all its places."""
+        counting, counts = self.store.counting, self.store.counts
+        assert counts is not None
+        if op not in counting:
+
+            def count(_stack: list[Any], _locals: list[Any]) -> None:
+                counts[op] = counts.get(op, 0) + 1
+
+            counting[op] = count
+        return counting[op]
 
     def _access(self, op: Op, imm: Any) -> tuple[Any, ...]:
         memory, size = self.instance.memories[imm.memory], _DIRECT[op]

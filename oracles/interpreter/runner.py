@@ -74,9 +74,12 @@ def run_case(
             return earlier
         before.append((name, earlier))
     run = _Run(case, Store(budget, profile, tiering=tiering, tracer=tracer, counts=counts))
-    observation = run.observe(module, before, started)
-    if inspect is not None and run.instance is not None:
-        inspect(run.instance)
+    try:
+        observation = run.observe(module, before, started)
+        if inspect is not None and run.instance is not None:
+            inspect(run.instance)
+    finally:
+        run.store.release()
     return observation
 
 

@@ -114,6 +114,7 @@ class Instance:
         self, module: Module, store: Store, hooks: dict[int, dict[int, Hook]] | None = None, watched: bool = True
     ) -> None:
         self.module, self.store, self.watched = module, store, watched
+        store.instances.append(self)
         self.hooks = hooks or {}
         self.types = Types(module.types)
         self.funcs: list[Func] = []
@@ -156,7 +157,7 @@ class Store:
 
     ``tiering`` False keeps everything in the first tier; a ``tracer`` and ``counts`` (executed instructions by row) see
     the first tier only, so that they switch tiering off. ``simple`` has the first tier's code of rows without
-    immediates.
+    immediates, ``counting`` the hooks that count a row. ``instances`` are all that were made in it.
     """
 
     def __init__(
@@ -169,6 +170,17 @@ class Store:
         self._relaxed = None if profile == DETERMINISTIC else relaxed_semantics(profile)
         self._meanings: dict[Op, Pure] = {}
         self.simple: dict[Op, tuple[Any, ...]] = {}
+        self.counting: dict[Op, Hook] = {}
+        self.instances: list[Instance] = []
+
+    def release(self) -> None:
+        """Part instances from their functions, after which nothing of them can be used. They name each other, and what
+        only a garbage collector finds lies about until it looks: a case's memories among it."""
+        for instance in self.instances:
+            for func in instance.funcs:
+                func.instance = func.code = func.native = func.direct = None
+                func.loops = {}
+        self.instances.clear()
 
     def meaning(self, op: Op) -> Pure:
         """The function of a pure row on run-time values, open bits and relaxed profile included."""
