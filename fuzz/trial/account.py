@@ -23,7 +23,7 @@ _LIMIT_ZONE = range(240, 261)
 SAMPLE: Final = 20
 """Every so manyth case of a target is run once more to count what it executes: 3% of the CPU time of a run with one
 engine, so that it is every tenth of these from case ``_OFTEN`` on."""
-_OFTEN: Final = 1000
+_OFTEN: Final = 400
 _RARELY: Final = 10 * SAMPLE
 
 _SAMPLE_STEPS: Final = 200_000
