@@ -174,7 +174,7 @@ class _Preparer:
         if entries is None:
             entries = instance.entries = _Entries(instance)
         hooks = self._hooks()
-        ready = list(map(entries.__getitem__, body))
+        ready: list[Any] = list(map(entries.__getitem__, body))
         if hooks:
             ready = [None if at in hooks else entry for at, entry in enumerate(ready)]
         done = 0
@@ -183,13 +183,13 @@ class _Preparer:
             done = at + 1
             if at in hooks:
                 code.append((HOOK, hooks[at]))
+            entry = entries[body[at]]
+            if entry is not None:  # it has a hook and is otherwise as it is anywhere
+                code.append(entry)
+                continue
+            self.at = at
             op, imm = body[at]
-            handler = _CONTROL.get(op)
-            if handler is None:
-                code.append(entries[body[at]])
-            else:
-                self.at = at
-                handler(self, imm)
+            _CONTROL[op](self, imm)
         code += ready[done:]
         self.func.cost = len(body) - self.label.inner
         return code
