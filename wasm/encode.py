@@ -286,18 +286,23 @@ _CACHED_BYTES: Final = 10
 _CACHE_ENTRIES: Final = 1 << 15
 
 
+def _writer(kinds: tuple[Imm, ...]) -> Callable[[Any], bytes] | None:
+    """What writes the immediates of a row; None if it has none."""
+    if len(kinds) < 2:
+        return _WRITE[kinds[0]] if kinds else None
+    return lambda imms: b"".join([_WRITE[kind](one) for kind, one in zip(kinds, imms, strict=True)])
+
+
+_WRITERS: Final = {row: (opcode, _writer(row.imms)) for row, opcode in OPCODES.items()}
+
+
 class _Encodings(dict[Instr, bytes]):
     """Encodings of short instructions, made on demand: ``map`` over a body then runs at the speed of a dict."""
 
     def __missing__(self, instr: Instr) -> bytes:
         row, imm = instr
-        match row.imms:
-            case ():
-                encoded = OPCODES[row]
-            case (kind,):
-                encoded = OPCODES[row] + _WRITE[kind](imm)
-            case kinds:
-                encoded = OPCODES[row] + b"".join([_WRITE[kind](one) for kind, one in zip(kinds, imm, strict=True)])
+        opcode, write = _WRITERS[row]
+        encoded = opcode + write(imm) if write is not None else opcode
         if len(encoded) <= _CACHED_BYTES:
             if len(self) >= _CACHE_ENTRIES:
                 self.clear()

@@ -7,6 +7,7 @@ immediates and constant expressions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from wasm.decode import decode
@@ -52,6 +53,7 @@ _FUNC: Final = ref("func", False)
 _GLOBAL_GET: Final = OPS["global.get"]
 _REF_FUNC: Final = OPS["ref.func"]
 _EXTENDED: Final = frozenset(OPS[f"{t}.{name}"] for t in ("i32", "i64") for name in ("add", "sub", "mul"))
+_ROW: Final = itemgetter(0)
 _LEGACY: Final = frozenset(row for row in OPS.values() if row.feature is F.LEGACY_EXCEPTIONS)
 _TYPED: Final = frozenset((Imm.BLOCK_TYPE, Imm.TYPES, Imm.HEAP, Imm.CAST))
 _TYPED_OPS: Final = frozenset(row for row in OPS.values() if _TYPED.intersection(row.imms))
@@ -128,7 +130,7 @@ def _used(module: Module) -> set[Feature | None]:
 def _ops(module: Module) -> set[Op]:
     ops: set[Op] = set()
     for func in module.funcs:
-        ops.update([row for row, _ in func.body])
+        ops.update(map(_ROW, func.body))
     return ops
 
 

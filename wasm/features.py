@@ -13,6 +13,8 @@ class Feature(Enum):
     What 1.0 had, with sign extension, saturating conversions and mutable globals, is always on.
     """
 
+    __hash__ = object.__hash__  # that of an Enum is a function in Python, and sets of features are made for every case
+
     MULTI_VALUE = "multi_value"
     BULK_MEMORY = "bulk_memory"
     REFERENCE_TYPES = "reference_types"

@@ -24,7 +24,8 @@ class Plan:
     Each case is followed by so many neutral ``mutants`` of it (docs/mutants.md). With ``by_mutants`` the reference says
     nothing about a case: only what an engine answers otherwise for a mutant shows that something is wrong. With
     ``slow`` what takes too long to compile is a finding, too (docs/slow.md). With ``narrow`` cases are made without
-    what engines lack (``fuzz.campaign.narrowing``).
+    what engines lack (``fuzz.campaign.narrowing``). With ``sparing`` N over 1, the reference runs one in N cases,
+    and of the others those on which engines do not agree by themselves (``oracles.judge.unanimity``).
     ``opener`` opens engines; it is replaced in tests only.
     """
 
@@ -38,6 +39,7 @@ class Plan:
     by_mutants: bool = False
     slow: bool = False
     narrow: bool = True
+    sparing: int = 1
     opener: OpenEngine = open_engine
 
 

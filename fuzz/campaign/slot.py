@@ -14,9 +14,11 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
+from zlib import crc32
 
 from fuzz.campaign.drawing import Benches
 from fuzz.campaign.feedback import Feedback
+from fuzz.campaign.garbage import rarely
 from fuzz.campaign.messages import (
     Batch,
     Broken,
@@ -44,7 +46,7 @@ from fuzz.records.history import Ending, Minimization, Series, SetAside, Sightin
 from fuzz.records.stats import Stats
 from fuzz.triage.causes import RUNS_NOTHING
 from fuzz.triage.signature import split
-from fuzz.trial.account import account, account_judge
+from fuzz.trial.account import account, account_judge, account_spared
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
 from fuzz.trial.parts import wrong_parts
@@ -53,6 +55,7 @@ from fuzz.trial.slowness import Slowness, as_verdict, measuring
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import avoided, make_case
+from oracles.judge.unanimity import INDEPENDENT
 from oracles.judge.verdict import Disagree, Verdict
 from oracles.reference import REFERENCE
 from wasm.case import Case
@@ -82,6 +85,18 @@ def _die_with_parent() -> None:
             os._exit(1)
 
 
+def referred(target: str, index: int, sparing: int) -> bool:
+    """Whether the reference runs a case whatever the engines did: one in ``sparing``, which goes by nothing that cases
+    are made or counted by (remainders of the index, and multiples of roots)."""
+    return sparing == 1 or crc32(f"{target} {index}".encode()) % sparing == 0
+
+
+def unsparing(bench: Bench, sparing: int) -> Iterator[str]:
+    """That nothing can be spared with the engines of a bench, where it was asked for."""
+    if sparing > 1 and bench.independent < INDEPENDENT:
+        yield f"the interpreter runs every case: --sparing needs {INDEPENDENT} engines without common code"
+
+
 class _Slot:
     def __init__(self, pipe: Connection, plan: Plan) -> None:
         self.pipe, self.plan = pipe, plan
@@ -105,21 +120,27 @@ class _Slot:
         self.told |= set(bench.broken)
         versions = tuple((name, seat.capabilities.version) for name, seat in bench.seats.items())
         broken, targets = tuple(bench.broken.items()), self.plan.series.names
+        notes = (*bench.notes(), *unsparing(bench, self.plan.sparing))
         if self.plan.narrow:
             self.narrowing = Narrowing.of(bench)
             narrowed, left_out = tuple(self.narrowing.lines(targets)), self.narrowing.left_out(targets)
-            self.send(Hello(versions, broken, bench.notes(), narrowed, left_out))
+            self.send(Hello(versions, broken, notes, narrowed, left_out))
         else:
-            self.send(Hello(versions, broken, (*bench.notes(), *bench.lacking())))
+            self.send(Hello(versions, broken, (*notes, *bench.lacking())))
 
     def serve(self) -> None:
         self.greet(self.bench)
+        rarely()
+        settled = False
         while True:
             self.send(Idle())
             order: Order = self.pipe.recv()
             match order:
                 case RunCases():
                     self.run_cases(order)
+                    if not settled:  # by now the targets have been read and their tables made
+                        settled = True
+                        rarely()
                 case Reconsider():
                     self.reconsider(order)
                 case Minimize():
@@ -143,13 +164,15 @@ class _Slot:
                 avoid = {*avoid_for(order.place, index, order.knowledge.lessons)}
                 avoid.update(self.narrowing.avoid_for(target, index))
                 case = self.make(target, series.seed, index, stats, tuple(sorted(avoid)))
-                trial = self.run(case)
-                account(stats, trial, not self.plan.by_mutants)
+                trial = self.run(case) if referred(target, index, self.plan.sparing) else self.run_sparing(case, stats)
+                if trial is not None:
+                    account(stats, trial, not self.plan.by_mutants)
                 stats.target_cpu[target] = stats.target_cpu.get(target, 0.0) + self._spent(stats) - began
                 if self.feedback is not None:
                     self.feedback.consider(case)
-                self.suspect_all(trial, series, number, stats, noted)
-                self.time(trial, series, number, stats)
+                if trial is not None:
+                    self.suspect_all(trial, series, number, stats, noted)
+                    self.time(trial, series, number, stats)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
             except NoModule as error:
@@ -203,11 +226,24 @@ class _Slot:
     def run(self, case: Case) -> Trial:
         """Run a case on all engines, and tell of those that broke."""
         trial = self.bench.run(case)
+        self.tell_broken()
+        return trial
+
+    def run_sparing(self, case: Case, stats: Stats) -> Trial | None:
+        """``run``, or None where the engines agreed by themselves: then that is counted."""
+        done = self.bench.run_sparing(case)
+        self.tell_broken()
+        if isinstance(done, Trial):
+            return done
+        account_spared(stats, case, done)
+        return None
+
+    def tell_broken(self) -> None:
+        """Tell of engines that broke."""
         for name, reason in self.bench.broken.items():
             if name not in self.told:
                 self.told.add(name)
                 self.send(Broken(name, reason))
-        return trial
 
     def suspect_all(
         self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = ""

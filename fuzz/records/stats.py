@@ -17,6 +17,8 @@ class Stats(Sums):
 
     ``cases`` were generated and run by the reference; ``mutants`` of them were run beside (docs/mutants.md), and count
     in ``disagreements``, ``poisons``, ``engine_cases``, ``engine_silent`` and ``engine_cpu`` and nowhere else.
+    ``spared`` are further cases, on which engines agreed so much that the reference was not asked (docs/scale.md): they
+    count in ``targets``, ``target_cpu``, ``engine_cases``, ``engine_silent`` and ``engine_cpu`` and nowhere else.
     ``wide_cases`` have a call site with more than 20 values, ``many_operands`` one with 240 operands or more.
     ``passed_site`` cases executed the instruction that uses the last result of a site, ``wide_passed_site`` of a wide
     one. In ``nan_cases`` the bits of a free NaN decided something. On ``compared`` cases some engine had a vote that
@@ -33,6 +35,7 @@ class Stats(Sums):
 
     cases: int = 0
     mutants: int = 0
+    spared: int = 0
     wide_cases: int = 0
     many_operands: int = 0
     passed_site: int = 0

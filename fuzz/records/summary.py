@@ -190,6 +190,7 @@ class Summary:
             "compared_cases": stats.compared,
             "resumed_cases": self.resumed,
             "mutants": stats.mutants,
+            "spared_cases": stats.spared,
             "wide_cases": stats.wide_cases,
             "many_operand_cases": stats.many_operands,
             "executed_past_site": stats.passed_site,

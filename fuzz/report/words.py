@@ -23,9 +23,10 @@ _QUIET: Final = 8.0
 def progress_line(summary: Summary) -> str:
     """One line: how far, how fast, what was found."""
     stats = summary.stats
-    rate = stats.cases / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
+    cases = stats.cases + stats.spared
+    rate = cases / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
     speed = f", {rate:.1f} cases/s" if rate else ""
-    words = [f"{summary.wall_seconds:6.0f} s  {stats.cases} cases{speed}", *_under_way(summary)]
+    words = [f"{summary.wall_seconds:6.0f} s  {cases} cases{speed}", *_under_way(summary)]
     words.append(f"{len(summary.findings)} findings")
     if summary.new_at is not None:
         words.append(f"the last new one {summary.wall_seconds - summary.new_at:.0f} s ago")
@@ -56,6 +57,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     stats = summary.stats
     state = "Interrupted" if summary.interrupted else "Done"
     mutants = f" and {stats.mutants} mutants" if stats.mutants else ""
+    mutants += f" and {stats.spared} spared ones" if stats.spared else ""
     yield f"{state}: {stats.cases} cases{mutants} of {', '.join(summary.targets)} with seed {summary.seed} " + (
         f"in {summary.wall_seconds:.1f} s"
         + (f" ({summary.resumed} of them done by earlier runs in this folder)" if summary.resumed else "")
@@ -68,6 +70,8 @@ def summary_lines(summary: Summary) -> Iterator[str]:
         each += f", {silent} not compared" if silent else ""
         yield f"  {engine} ({release}): {cases} cases, {cpu:.1f} s CPU{each}"
     yield f"  fuzz itself: {stats.harness_cpu:.1f} s CPU, {stats.generator_cpu:.1f} of them making cases"
+    if stats.spared:
+        yield f"  {stats.spared} more cases were not run by the interpreter: independent engines did the same on them"
     if stats.mutants:
         yield f"  {stats.mutants} neutral mutants of the cases were run beside them"
     yield from (f"  {note}" for note in (*summary.notes, *summary.narrowed))

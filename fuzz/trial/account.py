@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fuzz.records.stats import Stats, size_range
@@ -15,13 +15,16 @@ from oracles.interpreter.runner import load
 from oracles.judge.verdict import Disagree, Verdict
 from oracles.reference import REFERENCE
 from wasm.case import CallSite, Case, CaseKind
-from wasm.embedding import Exhausted, Observation, Outcome, Returned, Threw, TimedOut, Trapped
+from wasm.embedding import Exhausted, Observation, Outcome, Returned, Threw, TimedOut, Trapped, Unsupported
 from wasm.isa import Op
 
 _LIMIT_ZONE = range(240, 261)
 
 SAMPLE: Final = 20
-"""Every so manyth case of a target is run once more to count what it executes: under 1% of a run's CPU time."""
+"""Every so manyth case of a target is run once more to count what it executes: 3% of the CPU time of a run with one
+engine, so that it is every tenth of these from case ``_OFTEN`` on."""
+_OFTEN: Final = 400
+_RARELY: Final = 10 * SAMPLE
 
 _SAMPLE_STEPS: Final = 200_000
 """Counting stops here: a case that runs on has long shown what it executes."""
@@ -48,6 +51,15 @@ def account(stats: Stats, trial: Trial, judged: bool = True) -> None:
         stats.compared += trial.compared
     stats.engine_cases[REFERENCE] += 1
     _spent(stats, trial.observations)
+
+
+def account_spared(stats: Stats, case: Case, observations: Sequence[Observation]) -> None:
+    """Add a case on which engines agreed so much that the reference was not asked: what it did is not known, and
+    nothing else is counted of it."""
+    stats.spared += 1
+    stats.targets[case.provenance.target] += 1
+    stats.engine_silent.update(seen.engine for seen in observations if isinstance(seen.instantiation, Unsupported))
+    _spent(stats, observations)
 
 
 def account_mutant(
@@ -99,7 +111,8 @@ def target_yield(counts: TargetYield, case: Case, passed: Iterable[int], endings
     counts.features.update(case.features)
     counts.labels.update(case.labels)
     counts.met.update(met(case))
-    if case.kind is CaseKind.WASM and case.provenance.index % SAMPLE == 0:
+    index = case.provenance.index
+    if case.kind is CaseKind.WASM and index % (SAMPLE if index < _OFTEN else _RARELY) == 0:
         sample(counts, case)
 
 

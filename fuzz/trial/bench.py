@@ -15,6 +15,7 @@ from oracles.engines.interpreter import budget_of, left_in_memory
 from oracles.engines.mutant import behind
 from oracles.interpreter import run_case
 from oracles.judge.compare import Fetch, judge
+from oracles.judge.unanimity import unanimous
 from oracles.judge.verdict import Verdict
 from oracles.judge.vote import Voter
 from oracles.reference import REFERENCE
@@ -115,6 +116,19 @@ class Bench:
         chosen, seen, pending = self._begun(case, only)
         reference = self._refer(case, RelaxedProfile())
         self._ended(seen, pending)
+        return self._tried(case, chosen, seen, reference)
+
+    def run_sparing(self, case: Case) -> Trial | tuple[Observation, ...]:
+        """``run``, but where engines agree so much that the reference is not asked: then what they did, unjudged."""
+        chosen, seen, pending = self._begun(case, None)
+        self._ended(seen, pending)
+        observations = tuple(seen[name] for name in chosen if name in seen)
+        if unanimous(case, observations, {name: self.seats[name].voter for name in seen}):
+            return observations
+        return self._tried(case, chosen, seen, self._refer(case, RelaxedProfile()))
+
+    def _tried(self, case: Case, chosen: list[str], seen: dict[str, Observation], reference: Observation) -> Trial:
+        """The trial of a case that all engines have run, judged."""
         references = self._profiled(case, reference, seen)
         observations = tuple(seen[name] for name in chosen if name in seen)
         voters = {name: self.seats[name].voter for name in seen}
@@ -207,6 +221,11 @@ class Bench:
             if missing and CaseKind.WASM in seat.capabilities.kinds:
                 lines.append(f"{name} lacks {', '.join(missing)}: cases with these are not compared on it")
         return tuple(lines)
+
+    @property
+    def independent(self) -> int:
+        """How many engines without code in common there are."""
+        return len({seat.voter.validator or seat.voter.family for seat in self.seats.values()})
 
     def release(self, engine: str) -> str:
         """The release of an engine of this bench, by its canonical id; the reference's is the project's."""

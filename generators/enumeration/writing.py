@@ -10,6 +10,7 @@ from typing import Final
 from generators.draw.values import CONST, INTERESTING
 from generators.enumeration.rows import access_bytes, immediates, operand_types, takes_address
 from generators.program.calls import site
+from wasm.at_hand import keep
 from wasm.builder import ModuleBuilder
 from wasm.case import INDEPENDENT, Case
 from wasm.embedding import Invocation, Value
@@ -103,7 +104,9 @@ class Module:
         firsts = {call.export: at for at, call in reversed(list(enumerate(calls)))}
         sites = tuple(site("host", -1, at, self.types[name]) for name, at in firsts.items())
         features = frozenset(feature.value for feature in required_features(made))
-        return Case(encode(made), calls, features=features, labels=frozenset({INDEPENDENT}), sites=sites)
+        content = encode(made)
+        keep(content, made)
+        return Case(content, calls, features=features, labels=frozenset({INDEPENDENT}), sites=sites)
 
 
 @dataclass(slots=True)

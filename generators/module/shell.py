@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from generators.choices import ChoiceSource
 from generators.config import Config
+from wasm.at_hand import keep
 from wasm.builder import ModuleBuilder, const
 from wasm.case import CallSite, Case
 from wasm.embedding import Invocation, Value
@@ -284,7 +285,8 @@ class Shell:
 
     def case(self) -> Case:
         """Close everything, as a case with the calls, call sites and labels gathered so far."""
-        _, content, features = self.finish()
+        module, content, features = self.finish()
+        keep(content, module)
         return Case(
             content=content,
             invocations=tuple(self.invocations),

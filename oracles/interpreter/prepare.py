@@ -37,12 +37,12 @@ from typing import Any, Final, NamedTuple, TypeAlias, final
 
 import oracles.interpreter.operators_gc
 import oracles.interpreter.operators_memory  # noqa: F401  (each import registers its binders)
-from oracles.interpreter.operators import CONSTANTS, PURE, bind
+from oracles.interpreter.operators import CONSTANTS, bind
 from oracles.interpreter.operators_gc import reference_test
 from oracles.interpreter.operators_memory import PACK, UNPACK
 from oracles.interpreter.store import Func, Hook, Instance, Loop
 from oracles.interpreter.values import Tag, default
-from wasm.isa import OPS, Op
+from wasm.isa import OPS, Instr, Op
 from wasm.valtypes import NumType
 
 # About in the order in which the machine asks for them, the most frequent first: a chain of tests is its dispatch.
@@ -112,6 +112,52 @@ def prepare(func: Func) -> Code:
 
 
 @final
+class _Entries(dict[Instr, "tuple[Any, ...] | None"]):
+    """An instance's code of instructions that mean the same in all of its functions, made on demand; None for others.
+
+    Mapping a body by it, which is most of preparing, runs at the speed of a dict.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__()
+        self.instance = instance
+
+    def __missing__(self, instr: Instr) -> tuple[Any, ...] | None:
+        entry = self[instr] = None if instr[0] in _CONTROL else self._entry(*instr)
+        return entry
+
+    def _entry(self, op: Op, imm: Any) -> tuple[Any, ...]:
+        kind = _WITH_IMMEDIATE.get(op)
+        if kind is not None:
+            return kind, imm
+        own = _OF_INSTANCE.get(op)
+        if own is not None:
+            return own(self.instance, imm)
+        if op.access is not None and op in _DIRECT:
+            return _access(op, imm, self.instance)
+        function, takes, gives = bind(op, imm, self.instance)
+        if gives == 1 and takes == 2:
+            return OP2, function
+        if gives == 1 and takes == 1:
+            return OP1, function
+        return OPERATOR, function, takes, gives
+
+
+def _access(op: Op, imm: Any, instance: Instance) -> tuple[Any, ...]:
+    memory, size = instance.memories[imm.memory], _DIRECT[op]
+    assert op.access is not None
+    if op.access.kind == "load":
+        slow = memory.load if op.name[0] == "i" else memory.load_open
+        return LOAD, memory, imm.offset, UNPACK[size], slow, size
+    return STORE, memory, imm.offset, PACK[size], (1 << 8 * size) - 1, size
+
+
+def _call(instance: Instance, imm: int) -> tuple[Any, ...]:
+    callee = instance.funcs[imm]
+    return CALL, callee, len(callee.params)
+
+
+@final
 class _Preparer:
     def __init__(self, func: Func) -> None:
         assert func.instance is not None
@@ -123,37 +169,28 @@ class _Preparer:
         self.at = 0
 
     def run(self) -> Code:
-        code, store, body = self.code, self.store, self.func.body
-        simple, control = store.simple, _CONTROL
+        code, body, instance = self.code, self.func.body, self.instance
+        entries = instance.entries
+        if entries is None:
+            entries = instance.entries = _Entries(instance)
         hooks = self._hooks()
-        for at, (op, imm) in enumerate(body):
-            if hooks and at in hooks:
+        ready: list[Any] = list(map(entries.__getitem__, body))
+        if hooks:
+            ready = [None if at in hooks else entry for at, entry in enumerate(ready)]
+        done = 0
+        for at in [at for at, entry in enumerate(ready) if entry is None]:
+            code += ready[done:at]
+            done = at + 1
+            if at in hooks:
                 code.append((HOOK, hooks[at]))
-            ready = simple.get(op)
-            if ready is not None:
-                code.append(ready)
-                continue
-            kind = _WITH_IMMEDIATE.get(op)
-            if kind is not None:
-                code.append((kind, imm))
+            entry = entries[body[at]]
+            if entry is not None:  # it has a hook and is otherwise as it is anywhere
+                code.append(entry)
                 continue
             self.at = at
-            handler = control.get(op)
-            if handler is not None:
-                handler(self, imm)
-            elif op.access is not None and op in _DIRECT:
-                code.append(self._access(op, imm))
-            else:
-                function, takes, gives = bind(op, imm, self.instance)
-                if gives == 1 and takes == 2:
-                    entry: tuple[Any, ...] = (OP2, function)
-                elif gives == 1 and takes == 1:
-                    entry = (OP1, function)
-                else:
-                    entry = (OPERATOR, function, takes, gives)
-                if op in PURE and not op.imms:
-                    simple[op] = entry
-                code.append(entry)
+            op, imm = body[at]
+            _CONTROL[op](self, imm)
+        code += ready[done:]
         self.func.cost = len(body) - self.label.inner
         return code
 
@@ -163,6 +200,8 @@ class _Preparer:
         tracer, counts = store.tracer if self.instance.watched else None, store.counts
         if tracer is None and counts is None:
             return hooks
+        if tracer is None and not hooks:
+            return {at: self._counter(op) for at, (op, _) in enumerate(self.func.body)}
 
         def watch(at: int, op: Op, imm: Any) -> Hook:
             also = hooks.get(at)
@@ -179,13 +218,17 @@ class _Preparer:
 
         return {at: watch(at, op, imm) for at, (op, imm) in enumerate(self.func.body)}
 
-    def _access(self, op: Op, imm: Any) -> tuple[Any, ...]:
-        memory, size = self.instance.memories[imm.memory], _DIRECT[op]
-        assert op.access is not None
-        if op.access.kind == "load":
-            slow = memory.load if op.name[0] == "i" else memory.load_open
-            return LOAD, memory, imm.offset, UNPACK[size], slow, size
-        return STORE, memory, imm.offset, PACK[size], (1 << 8 * size) - 1, size
+    def _counter(self, op: Op) -> Hook:
+        """The hook that counts a row, one for all its places."""
+        counting, counts = self.store.counting, self.store.counts
+        assert counts is not None
+        if op not in counting:
+
+            def count(_stack: list[Any], _locals: list[Any]) -> None:
+                counts[op] = counts.get(op, 0) + 1
+
+            counting[op] = count
+        return counting[op]
 
     # Blocks
 
@@ -267,10 +310,6 @@ class _Preparer:
 
     # Calls and the rest
 
-    def _call(self, imm: int) -> None:
-        callee = self.instance.funcs[imm]
-        self.code.append((CALL, callee, len(callee.params)))
-
     def _tail_call(self, imm: int) -> None:
         callee = self.instance.funcs[imm]
         self.code.append((TAIL_CALL, callee, len(callee.params)))
@@ -324,7 +363,6 @@ _CONTROL: Final[dict[Op, _Handler]] = {
         "br_on_cast_fail": _Preparer._br_on_cast_fail,
         "br_table": _Preparer._br_table,
         "return": lambda p, _: p.code.append((RETURN, len(p.func.results))),
-        "call": _Preparer._call,
         "call_indirect": lambda p, imm: p._indirect(CALL_INDIRECT, imm),
         "call_ref": lambda p, imm: p._by_ref(CALL_REF, imm),
         "return_call": _Preparer._tail_call,
@@ -337,13 +375,6 @@ _CONTROL: Final[dict[Op, _Handler]] = {
         "catch_all": _Preparer._legacy,
         "delegate": _Preparer._legacy,
         "rethrow": _Preparer._legacy,
-        "drop": lambda p, _: p.code.append((DROP,)),
-        "select": lambda p, _: p.code.append((SELECT,)),
-        "select_t": lambda p, _: p.code.append((SELECT,)),
-        "global.get": lambda p, imm: p.code.append((GLOBAL_GET, p.instance.globals[imm])),
-        "global.set": lambda p, imm: p.code.append((GLOBAL_SET, p.instance.globals[imm])),
-        "ref.null": lambda p, _: p.code.append((CONST, None)),
-        "ref.func": lambda p, imm: p.code.append((CONST, p.instance.funcs[imm])),
     }.items()
 }
 
@@ -353,6 +384,20 @@ _WITH_IMMEDIATE: Final[dict[Op, int]] = {
     OPS["local.set"]: SET,
     OPS["local.tee"]: TEE,
 }
+_OF_INSTANCE: Final[dict[Op, Callable[[Instance, Any], tuple[Any, ...]]]] = {
+    OPS[name]: entry
+    for name, entry in {
+        "drop": lambda _, __: (DROP,),
+        "select": lambda _, __: (SELECT,),
+        "select_t": lambda _, __: (SELECT,),
+        "call": _call,
+        "global.get": lambda instance, imm: (GLOBAL_GET, instance.globals[imm]),
+        "global.set": lambda instance, imm: (GLOBAL_SET, instance.globals[imm]),
+        "ref.null": lambda _, __: (CONST, None),
+        "ref.func": lambda instance, imm: (CONST, instance.funcs[imm]),
+    }.items()
+}
+"""Rows with a kind of their own that are the same wherever they stand in an instance's functions."""
 
 
 def _direct_accesses() -> dict[Op, int]:

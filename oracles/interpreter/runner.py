@@ -16,6 +16,7 @@ from oracles.interpreter.taint import free_nans
 from oracles.interpreter.values import Global, identity, to_value
 from oracles.linking import Registered
 from oracles.reference import REFERENCE
+from wasm.at_hand import at_hand
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import (
@@ -74,16 +75,19 @@ def run_case(
             return earlier
         before.append((name, earlier))
     run = _Run(case, Store(budget, profile, tiering=tiering, tracer=tracer, counts=counts))
-    observation = run.observe(module, before, started)
-    if inspect is not None and run.instance is not None:
-        inspect(run.instance)
+    try:
+        observation = run.observe(module, before, started)
+        if inspect is not None and run.instance is not None:
+            inspect(run.instance)
+    finally:
+        run.store.release()
     return observation
 
 
 def load(content: bytes) -> Module | Observation:
-    """Decode and validate; the observation of the rejection if the bytes are no valid module."""
+    """Decode, where that is needed, and validate; the observation of the rejection if the bytes are no valid module."""
     try:
-        module = decode(content)
+        module = at_hand(content) or decode(content)
         validate(module, DEFAULT, content)
     except WasmError as error:
         phase = Phase.DECODE if isinstance(error, Malformed) else Phase.COMPILE

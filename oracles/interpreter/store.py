@@ -13,7 +13,7 @@ from oracles.interpreter.values import Global, Layout, Ref, Tag
 from oracles.linking import FuncItem
 from wasm.canonical import Types
 from wasm.features import Feature
-from wasm.isa import Op
+from wasm.isa import Instr, Op
 from wasm.module import ExternKind, Module
 from wasm.semantics.registry import Pure
 from wasm.semantics.relaxed import DETERMINISTIC, RelaxedProfile, relaxed_semantics
@@ -101,19 +101,21 @@ class Tracer(Protocol):
 class Instance:
     """A module instance (spec 4.2.5).
 
+    ``entries`` has the first tier's code by instruction (``oracles.interpreter.prepare``).
     ``hooks`` (by function index and position) see the first tier only: a function with hooks stays in it. Of several
     instances the one that is ``watched`` is the one that a tracer sees.
     """
 
     __slots__ = (
-        "datas", "elems", "exports", "finished", "funcs", "globals", "hooks", "imported", "layouts", "memories",
-        "module", "names", "store", "tables", "tags", "types", "watched",
+        "datas", "elems", "entries", "exports", "finished", "funcs", "globals", "hooks", "imported", "layouts",
+        "memories", "module", "names", "store", "tables", "tags", "types", "watched",
     )  # fmt: skip
 
     def __init__(
         self, module: Module, store: Store, hooks: dict[int, dict[int, Hook]] | None = None, watched: bool = True
     ) -> None:
         self.module, self.store, self.watched = module, store, watched
+        store.instances.append(self)
         self.hooks = hooks or {}
         self.types = Types(module.types)
         self.funcs: list[Func] = []
@@ -128,6 +130,7 @@ class Instance:
         self.exports: dict[str, tuple[ExternKind, Extern]] = {}
         self.names: dict[Func, str] | None = None
         self.finished = False
+        self.entries: dict[Instr, tuple[Any, ...] | None] | None = None
 
     def layout(self, index: int) -> Layout:
         """The layout of the struct or array type at an index; always the same object."""
@@ -155,8 +158,8 @@ class Store:
     """What instances share: the meter, the relaxed profile, and how code is to be run.
 
     ``tiering`` False keeps everything in the first tier; a ``tracer`` and ``counts`` (executed instructions by row) see
-    the first tier only, so that they switch tiering off. ``simple`` has the first tier's code of rows without
-    immediates.
+    the first tier only, so that they switch tiering off. ``counting`` has the hooks
+    that count a row. ``instances`` are all that were made in it.
     """
 
     def __init__(
@@ -168,7 +171,18 @@ class Store:
         self.tiering = tiering and tracer is None and counts is None
         self._relaxed = None if profile == DETERMINISTIC else relaxed_semantics(profile)
         self._meanings: dict[Op, Pure] = {}
-        self.simple: dict[Op, tuple[Any, ...]] = {}
+        self.counting: dict[Op, Hook] = {}
+        self.instances: list[Instance] = []
+
+    def release(self) -> None:
+        """Part instances from their functions, after which nothing of them can be used. They name each other, and what
+        only a garbage collector finds lies about until it looks: a case's memories among it."""
+        for instance in self.instances:
+            for func in instance.funcs:
+                func.instance = func.code = func.native = func.direct = None
+                func.loops = {}
+            instance.entries = None
+        self.instances.clear()
 
     def meaning(self, op: Op) -> Pure:
         """The function of a pure row on run-time values, open bits and relaxed profile included."""

@@ -14,6 +14,7 @@ import wasmtime
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, EVERYTHING, Config
 from generators.registry import GENERATOR_VERSION, load_target, make_case, source_of, target_names, wasm_target_names
+from wasm.at_hand import at_hand
 from wasm.case import Case
 from wasm.decode import decode
 from wasm.encode import encode
@@ -45,6 +46,20 @@ for target in target_names():
         found.update(repr((c.contents, c.invocations, sorted(c.features), c.sites, sorted(c.labels))).encode())
 print(found.hexdigest())
 """
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_at_hand_is_what_the_bytes_say(target: str) -> None:
+    """The interpreter does not decode a case that was just made; what it takes instead has to be the same module."""
+    kept = 0
+    for index in range(16):
+        case = make_case(target, 7, index)
+        module = at_hand(case.content)
+        assert at_hand(bytes(bytearray(case.content))) is None, "other bytes are not known, even if they are equal"
+        if module is not None:
+            kept += 1
+            assert module == decode(case.content)
+    assert kept == 16 or target in ("depth", "linked", "mutate"), "these make their bytes by themselves"
 
 
 def test_the_registry_lists_the_folder() -> None:

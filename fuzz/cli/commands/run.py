@@ -106,6 +106,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-allot", action="store_true", help=words)
     words = "make cases with what an engine lacks as often as without: it is not compared on them (docs/campaign.md)"
     parser.add_argument("--no-narrow", action="store_true", help=words)
+    words = "where three engines without common code do the same, run only one in N cases on the interpreter, too"
+    parser.add_argument("--sparing", type=positive, default=1, metavar="N", help=words)
     add_json(parser)
 
 
@@ -151,10 +153,10 @@ def run(args: argparse.Namespace) -> int:
         plan = Plan(
             tuple(engines), series, offline=args.offline, feedback=args.feedback, seeds=args.seeds,
             mutants=args.mutants, by_mutants=args.judge == "itself", slow=args.slow,
-            narrow=not args.no_narrow,
+            narrow=not args.no_narrow, sparing=args.sparing,
         )  # fmt: skip
         summary = Campaign(plan, settings, archive, issues, observer(args.json), by).run()
-    if args.out is None and not (summary.stats.cases or summary.findings or summary.errors):
+    if args.out is None and not (summary.stats.cases or summary.stats.spared or summary.findings or summary.errors):
         _forget(folder)
         print(f"fuzz: nothing was recorded, so {folder} is gone again", file=sys.stderr)
     return int(summary.exit_code)
@@ -175,6 +177,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--shard needs --seed: all shards are parts of one series")
     if args.judge == "itself" and not args.mutants:
         raise UsageError("--judge itself needs mutants: --mutants 3")
+    if args.sparing > 1 and (args.mutants or args.slow):
+        raise UsageError("--sparing leaves out what --mutants and --slow look at: use it without them")
     if args.fail_on == "slow" and not args.slow:
         raise UsageError("--fail-on slow needs --slow: without it nobody looks at times")
     if args.cluster is not None and args.feedback is not None:
