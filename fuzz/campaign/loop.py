@@ -91,7 +91,7 @@ class Campaign:
         """Run until the budget is spent or a KeyboardInterrupt comes; either way the summary is complete."""
         start = time.monotonic()
         done, stats = self.archive.begin(self.plan.series)
-        self.summary.resumed = min(len(done), stats.cases + stats.spared + stats.discarded.total())
+        self.summary.resumed = min(len(done), stats.all_cases + stats.discarded.total())
         self.summary.stats.add(stats)
         reached = max((last for _, last in done.ranges), default=-1)
         self.orders.numbers.epochs.resume(recorded_epochs(self.archive, self.plan.series), reached)
@@ -151,7 +151,7 @@ class Campaign:
             minimizing=sum(bool(slot.bundle) for slot in self.slots),
             queue=len(self.desk.tasks) + len(self.desk.smaller),
             seconds_left=None if deadline is None else max(0.0, deadline - time.monotonic()),
-            cases_left=None if cases is None else max(0, cases - self.summary.stats.cases - self.summary.stats.spared),
+            cases_left=None if cases is None else max(0, cases - self.summary.stats.all_cases),
         )
 
     def _close(self) -> None:
@@ -329,7 +329,7 @@ class Campaign:
         """Refresh the list of stored findings from the archive."""
         self.summary.findings = stored_findings(self.archive)
         self.summary.unreadable = list(self.archive.unreadable)
-        cases = self.summary.stats.cases + self.summary.stats.spared
+        cases = self.summary.stats.all_cases
         learning = self.desk.learning
         self.summary.steered = [str(lesson) for lesson in learning.lessons if lesson.begins < cases]
         self.summary.allotted = told(learning.epochs)

@@ -55,7 +55,7 @@ from fuzz.trial.slowness import Slowness, as_verdict, measuring
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import avoided, make_case
-from oracles.judge.unanimity import INDEPENDENT
+from oracles.judge.unanimity import FAMILIES
 from oracles.judge.verdict import Disagree, Verdict
 from oracles.reference import REFERENCE
 from wasm.case import Case
@@ -93,8 +93,8 @@ def referred(target: str, index: int, sparing: int) -> bool:
 
 def unsparing(bench: Bench, sparing: int) -> Iterator[str]:
     """That nothing can be spared with the engines of a bench, where it was asked for."""
-    if sparing > 1 and bench.independent < INDEPENDENT:
-        yield f"the interpreter runs every case: --sparing needs {INDEPENDENT} engines without common code"
+    if sparing > 1 and bench.independent < FAMILIES:
+        yield f"the interpreter runs every case: --sparing needs {FAMILIES} engines without common code"
 
 
 class _Slot:

@@ -59,6 +59,11 @@ class Stats(Sums):
     engine_cpu: dict[str, float] = field(default_factory=dict)
     target_cpu: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def all_cases(self) -> int:
+        """The cases that were run, spared ones among them."""
+        return self.cases + self.spared
+
     def of(self, target: str) -> TargetYield:
         """The counts of one target, made where there are none yet."""
         return self.yields.setdefault(target, TargetYield())

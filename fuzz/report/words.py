@@ -23,10 +23,9 @@ _QUIET: Final = 8.0
 def progress_line(summary: Summary) -> str:
     """One line: how far, how fast, what was found."""
     stats = summary.stats
-    cases = stats.cases + stats.spared
-    rate = cases / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
+    rate = stats.all_cases / summary.wall_seconds if summary.wall_seconds > 1 and not summary.resumed else 0.0
     speed = f", {rate:.1f} cases/s" if rate else ""
-    words = [f"{summary.wall_seconds:6.0f} s  {cases} cases{speed}", *_under_way(summary)]
+    words = [f"{summary.wall_seconds:6.0f} s  {stats.all_cases} cases{speed}", *_under_way(summary)]
     words.append(f"{len(summary.findings)} findings")
     if summary.new_at is not None:
         words.append(f"the last new one {summary.wall_seconds - summary.new_at:.0f} s ago")

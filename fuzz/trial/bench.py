@@ -15,7 +15,7 @@ from oracles.engines.interpreter import budget_of, left_in_memory
 from oracles.engines.mutant import behind
 from oracles.interpreter import run_case
 from oracles.judge.compare import Fetch, judge
-from oracles.judge.unanimity import unanimous
+from oracles.judge.unanimity import families, unanimous
 from oracles.judge.verdict import Verdict
 from oracles.judge.vote import Voter
 from oracles.reference import REFERENCE
@@ -225,7 +225,7 @@ class Bench:
     @property
     def independent(self) -> int:
         """How many engines without code in common there are."""
-        return len({seat.voter.validator or seat.voter.family for seat in self.seats.values()})
+        return families(seat.voter for seat in self.seats.values())
 
     def release(self, engine: str) -> str:
         """The release of an engine of this bench, by its canonical id; the reference's is the project's."""

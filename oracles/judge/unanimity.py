@@ -7,7 +7,7 @@ anything else, the reference is asked, and ``oracles.judge.compare`` judges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,23 +16,28 @@ from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Returned, Threw, Trapped, Unsupported
 from wasm.features import Feature
 
-INDEPENDENT: Final = 3
+FAMILIES: Final = 3
 """So many engines without code in common have to agree."""
 
 _DETERMINED: Final = (Returned, Trapped, Threw)
 
 
-def unanimous(case: Case, observations: Sequence[Observation], voters: Mapping[str, Voter]) -> bool:
-    """Whether at least ``INDEPENDENT`` engines without code in common, and whoever else took the case, did the same.
+def families(voters: Iterable[Voter]) -> int:
+    """How many engines without code in common these are: tiers of one share its decoder and its runtime, so that they
+    count once (``Voter.validator``)."""
+    return len({voter.validator or voter.family for voter in voters})
 
-    Tiers of one engine share its decoder and its runtime, so that they count once (``Voter.validator``). An engine
-    that lacks a feature of the case says nothing about it; one that gave up, died or cannot show everything is a reason
-    to ask the reference, and so is one whose probe contradicts itself, on a case with relaxed SIMD.
+
+def unanimous(case: Case, observations: Sequence[Observation], voters: Mapping[str, Voter]) -> bool:
+    """Whether at least ``FAMILIES`` engines without code in common, and whoever else took the case, did the same.
+
+    An engine that lacks a feature of the case says nothing about it; one that gave up, died or cannot show everything
+    is a reason to ask the reference, and so is one whose probe contradicts itself, on a case with relaxed SIMD.
     """
     if case.kind is not CaseKind.WASM:
         return False
     took = [seen for seen in observations if not isinstance(seen.instantiation, Unsupported)]
-    if len({voters[seen.engine].validator or voters[seen.engine].family for seen in took}) < INDEPENDENT:
+    if families(voters[seen.engine] for seen in took) < FAMILIES:
         return False
     relaxed = Feature.RELAXED_SIMD.value in case.features
     if relaxed and any(voters[seen.engine].contradicts for seen in took):

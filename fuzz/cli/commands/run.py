@@ -156,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
             narrow=not args.no_narrow, sparing=args.sparing,
         )  # fmt: skip
         summary = Campaign(plan, settings, archive, issues, observer(args.json), by).run()
-    if args.out is None and not (summary.stats.cases or summary.stats.spared or summary.findings or summary.errors):
+    if args.out is None and not (summary.stats.all_cases or summary.findings or summary.errors):
         _forget(folder)
         print(f"fuzz: nothing was recorded, so {folder} is gone again", file=sys.stderr)
     return int(summary.exit_code)
