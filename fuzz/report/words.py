@@ -152,7 +152,7 @@ def _findings(summary: Summary) -> Iterator[str]:
         if summary.idle:
             what = "Nothing was compared: no engine could run any of these cases to an end that counts"
         elif not summary.stats.cases:
-            what = "No case was run"
+            what = "No case was run" + (" by the interpreter, and engines agreed" if summary.stats.spared else "")
         yield f"{what}. Records are in {summary.out}"
         return
     groups = summary.by_cause()

@@ -80,3 +80,13 @@ def test_the_part_is_even_whatever_else_goes_by_remainders() -> None:
 def test_what_needs_the_interpreter_does_not_go_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--target", "arith", "--sparing", "8", "--mutants", "1"]) != 0
     assert "--sparing leaves out what --mutants and --slow look at" in capsys.readouterr().err
+
+
+def test_where_every_case_was_spared_nothing_is_said_of_none(tmp_path: Path) -> None:
+    summary = Summary(("arith",), 9, "1", tmp_path)
+    summary.stats.spared = 5
+    assert list(summary_lines(summary))[-1].startswith(
+        "No case was run by the interpreter, and engines agreed. Records"
+    )
+    summary.stats.spared = 0
+    assert list(summary_lines(summary))[-1].startswith("No case was run. Records")
