@@ -158,8 +158,8 @@ class Store:
     """What instances share: the meter, the relaxed profile, and how code is to be run.
 
     ``tiering`` False keeps everything in the first tier; a ``tracer`` and ``counts`` (executed instructions by row) see
-    the first tier only, so that they switch tiering off. ``counting`` has the hooks
-    that count a row. ``instances`` are all that were made in it.
+    the first tier only, so that they switch tiering off. ``counting`` has the hooks that count a row.
+    ``instances`` are all that were made in it.
     """
 
     def __init__(

@@ -324,7 +324,7 @@ def test_what_a_command_s_processes_take_is_the_engine_s_time(wat: Wat, tmp_path
     engine = open_engine(f"cmd@{file}", Limits())
     seen = engine.run(wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f")))
     engine.close()
-    assert sum(seconds for _, seconds in seen.cpu) > 0.01
+    assert sum(seconds for _, seconds in seen.cpu) > 0, "a process that ran took some"
 
 
 def test_a_script_around_a_program_leaves_neither_process_nor_file(wat: Wat, tmp_path: Path) -> None:
