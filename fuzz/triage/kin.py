@@ -62,7 +62,7 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
         return True
     if mine.calls and theirs.calls:
         unsure = mine.rough or theirs.rough
-        return _same_shape(mine, theirs) and (mine.vectors == theirs.vectors or unsure)
+        return _same_shape(mine, theirs) and (_few_with_vectors(mine) == _few_with_vectors(theirs) or unsure)
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
@@ -88,6 +88,12 @@ def _same_lost(mine: Essentials, theirs: Essentials) -> bool:
     one, other = ({name.removesuffix("_default").removesuffix("_fixed") for name in about.lost}
                   for about in (mine, theirs))  # fmt: skip
     return one == other or not one or not other
+
+
+def _few_with_vectors(about: Essentials) -> bool:
+    """Whether it is about a vector among few results. Of many it is their number that is wrong: a vector is left there
+    because it takes as much room as two others, or none of their registers."""
+    return about.vectors and all(size <= SMALL for _, size in (*about.shape, *about.perhaps))
 
 
 _OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")
@@ -174,7 +180,7 @@ def perhaps_wide(one: Cause, other: Cause) -> bool:
     if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
         return False
     sizes = dict(unsure.perhaps)
-    if known.vectors != unsure.vectors and not (known.rough or unsure.rough):
+    if _few_with_vectors(known) != _few_with_vectors(unsure) and not (known.rough or unsure.rough):
         return False
     return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
 

@@ -17,6 +17,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Final
 
+from fuzz.records.target_yield import measure
 from fuzz.triage.readable import module_of
 from wasm.case import Case
 from wasm.embedding import Invocation
@@ -84,7 +85,7 @@ def is_about(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool]
     if without is None:
         return About.UNASKED
     if wrong(without):
-        return About.NO
+        return About.UNASKED if _is_wide(without, sizes) else About.NO
     return About.YES if small or is_firm(case, sizes, wrong) else About.PERHAPS
 
 
@@ -92,6 +93,13 @@ def least_of(sizes: Mapping[str, int]) -> dict[str, int]:
     """From which size on a call may be of the same kind: how many values fit in registers depends on their types, so
     small sizes say no more than that they do not; of large ones a quarter more or less says as much."""
     return {side: LEAST[side] if size <= SMALL else size * 3 // 4 for side, size in sizes.items() if side in LEAST}
+
+
+def _is_wide(case: Case, sizes: Mapping[str, int]) -> bool:
+    """Whether such calls are left: of what the host gives only the callers are made narrow."""
+    module = module_of(case)
+    left = measure(module) if module is not None else {}
+    return any(left.get(side, 0) >= size for side, size in sizes.items())
 
 
 SMALL: Final = 16

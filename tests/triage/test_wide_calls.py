@@ -127,10 +127,25 @@ def test_what_may_be_about_wide_calls_is_part_of_what_is_known_to_be() -> None:
     assert not akin(known, replace(cause_about(unsure, 2), shown_by=("another",)))
 
 
+def test_what_the_host_gives_cannot_be_asked_about() -> None:
+    """A host's results come as they are, whatever its callers' do: such a call may be what a finding is about."""
+    builder = ModuleBuilder()
+    host = builder.import_func("host", "seven", [], [I32] * 7)
+    caller = builder.func([], [], export="f")
+    caller.body += code(f"call {host}{'  drop' * 7}")
+    case = Case(encode(builder.finish()), (Invocation("f"),), features=frozenset({"multi_value"}))
+    unsure = essentials(case, lambda one: bool(decode(one.content).imports))
+    assert unsure.perhaps == (("results", 7),)
+    assert not unsure.calls
+    assert akin(cause_about(replace(FIVE, shape=(("results", 7),))), replace(cause_about(unsure, 2), kind="crash"))
+
+
 def test_vectors_among_results() -> None:
     """A reducer makes numbers of vectors where it can, so one that is left is part of it."""
     vectors = replace(FIVE, vectors=True)
     assert Essentials.of_words(vectors.words()) == vectors
     assert same_cause(cause_about(vectors), cause_about(replace(vectors, shape=(("results", 9),)), 2))
     assert not same_cause(cause_about(vectors), cause_about(FIVE, 2))
+    many = replace(FIVE, shape=(("results", 252),))
+    assert same_cause(cause_about(many), cause_about(replace(many, vectors=True), 2)), "their number is wrong"
     assert same_cause(cause_about(vectors), cause_about(replace(FIVE, rough=True), 2))
