@@ -131,7 +131,7 @@ class Switch:
     ``changes`` are settings by key, "" for one that is taken away. ``off`` names what it changes to, ``on`` what is so
     without it: ``has_avx=false`` and ``has_avx``. ``plainer``: with it less goes on when a module is compiled, so that
     a bug that is still there is told by fewer settings. A group changes several things that other switches change one
-    by one.
+    by one. ``places``: it changes where values lie and code stands, and nothing of what is computed.
     """
 
     off: str
@@ -139,6 +139,7 @@ class Switch:
     changes: tuple[tuple[str, str], ...]
     plainer: bool = False
     group: bool = False
+    places: bool = False
 
     def applied(self, id: EngineId) -> EngineId:
         """The id with the change. Raises ``UsageError`` where the settings exclude each other."""
@@ -250,6 +251,20 @@ def prepare(id: EngineId, offline: bool) -> None:
     get: Callable[[EngineId, bool], None] | None = getattr(adapter(id.name), "prepare", None)
     if get is not None:
         get(id, offline)
+
+
+def placements(id: EngineId) -> tuple[EngineId, ...]:
+    """The same engine with values in other places, in each way that its adapter knows of (``Switch.places``)."""
+    switches = getattr(adapter(id.name), "switches", None) if id.name in engine_names() else None
+    others: dict[EngineId, None] = {}
+    for switch in switches(id) if switches is not None else ():
+        if switch.places:
+            try:
+                others[switch.applied(id)] = None
+            except UsageError:
+                continue  # excluded by another setting
+    others.pop(id, None)
+    return tuple(others)
 
 
 def draws(id: EngineId) -> tuple[EngineId, ...]:

@@ -258,7 +258,7 @@ class Desk:
         path = self.archive.replace_finding(self.archive.bundles / report.bundle, finding)
         if report.essentials is None:
             return path, finding  # its cause is for a later run to find out
-        self._settle(report.bundle, finding, report.essentials, number, report.faces)
+        self._settle(report.bundle, finding, report.essentials, number, report.faces, report.hidden)
         return path, finding
 
     def batch(self, report: Batch, passed: tuple[int, ...] = ()) -> None:
@@ -302,11 +302,12 @@ class Desk:
     # Causes.
 
     def _settle(
-        self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE, faces: tuple[str, ...] = ()
-    ) -> None:
+        self, bundle: str, finding: Finding, words: tuple[str, ...], number: int = BEFORE, faces: tuple[str, ...] = (),
+        hidden: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         """Give a stored finding its cause (``Settling``), which steers from then on."""
         tables = self.archive.causes
-        again = cause_of(finding, Essentials.of_words(words), faces)
+        again = cause_of(finding, Essentials.of_words(words), faces, hidden)
         telling = is_telling(finding.signature)
         self.telling.update([finding.signature.bucket.key] if telling else ())
         settled = self.settling.settle(bundle, again, telling)

@@ -49,6 +49,7 @@ from fuzz.triage.signature import split
 from fuzz.trial.account import account, account_judge, account_spared
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu
+from fuzz.trial.elsewhere import Placements
 from fuzz.trial.parts import wrong_parts
 from fuzz.trial.retry import TRIES, finding
 from fuzz.trial.slowness import Slowness, as_verdict, measuring
@@ -75,6 +76,7 @@ def slot_main(pipe: Connection, plan: Plan) -> None:
         pass
     finally:
         slot.benches.close()
+        slot.placements.close()
 
 
 def _die_with_parent() -> None:
@@ -103,6 +105,7 @@ class _Slot:
         self.told: set[str] = set()
         self.narrowing = Narrowing()
         self.benches = Benches(plan, self.greet)
+        self.placements = Placements(plan.limits, plan.offline, plan.opener)
         self.slowness = Slowness() if plan.slow else None
         self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
         self.config = replace(DEFAULT, seeds=plan.feedback or plan.seeds)
@@ -147,6 +150,7 @@ class _Slot:
                     self.minimize(order)
                 case Stop():
                     pass  # what was to be ended has ended
+            self.placements.rest()
 
     def run_cases(self, order: RunCases) -> None:
         stats = Stats()
@@ -303,7 +307,7 @@ class _Slot:
                 continue
             # Its version tells what it was made without, so that it can be made again.
             aside = SetAside(replace(series, version=trial.case.provenance.version or series.version), number, key)
-            sorted_ = sort(self.bench, trial, signature, dissents, before, noted.known)
+            sorted_ = sort(self.bench, trial, signature, dissents, before, noted.known, self.placements)
             causes: tuple[int | None, ...] = (None,)
             match sorted_:
                 case Slow():
@@ -331,6 +335,7 @@ class _Slot:
 
         finding, work, about = order.finding, None, None
         faces: tuple[str, ...] = ()
+        hidden: tuple[str, ...] = ()
         self.benches.for_engines({run.engine for run in finding.runs})
         if not self._has_dissenters(finding):
             self.send(Minimized(finding, order.bundle, None))
@@ -345,12 +350,16 @@ class _Slot:
                 ending = Ending.INTERRUPTED
             elif work is not None and finding.minimized is not None:
                 dead = finding.signature.phase in RUNS_NOTHING
+                engine = min(dissent.engine for dissent in finding.verdict.dissents)
+                elsewhere = self.placements.of(engine, finding.signature.bucket, finding.before)
                 found = reason_of(self.bench, finding, order.seconds) or essentials(
                     finding.minimized, same_finding(self.bench, finding), dead=dead,
                     seconds=max(10.0, order.seconds), wrong=wrong_likewise(self.bench, finding),
-                    small=ending is Ending.FIXPOINT,
+                    small=ending is Ending.FIXPOINT, elsewhere=elsewhere,
                 )  # fmt: skip
                 faces = other_faces(self.bench, finding, found, dead)
+                if found.placed:
+                    hidden = self.placements.right_in(engine, finding.before, finding.minimized)
                 # Sizes that the reducer had no time to lower are nobody's.
                 sure = ending is Ending.FIXPOINT or found.alone or found.reasons
                 shape = found.shape if found.calls else ()
@@ -362,7 +371,7 @@ class _Slot:
         self.bench.fresh()
         tried = Minimization(order.bundle, order.finding.best.size, finding.best.size,
                              time.monotonic() - start, work.runs if work else 0, ending)  # fmt: skip
-        self.send(Minimized(finding, order.bundle, tried, about, faces))
+        self.send(Minimized(finding, order.bundle, tried, about, faces, hidden))
 
     def _has_dissenters(self, finding: Finding) -> bool:
         """Whether the engines that dissent are on the bench, in the releases that do."""

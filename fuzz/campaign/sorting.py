@@ -12,6 +12,7 @@ from fuzz.records.history import Cause
 from fuzz.triage.causes import Sighting, Suspect, classify
 from fuzz.triage.signature import may_hold
 from fuzz.trial.bench import Bench, Trial
+from fuzz.trial.elsewhere import Placements
 from fuzz.trial.retry import IMPATIENT, confirm
 from oracles.judge.verdict import Disagree, Dissent
 from wasm.case import Case
@@ -50,12 +51,14 @@ _SLOW: Final = Slow()
 
 def sort(
     bench: Bench, trial: Trial, signature: Signature, dissents: Sequence[Dissent], before: Sequence[Case],
-    known: Knowledge,
+    known: Knowledge, placements: Placements,
 ) -> Sorted:  # fmt: skip
     """Sort one disagreement of a trial. ``before`` are the cases that its engines' workers ran earlier."""
     bucket = signature.bucket
     dissenters = tuple((dissent.engine, bench.release(dissent.engine)) for dissent in dissents)
-    answer = classify(Suspect(trial.case, bucket, dissenters), known.causes, _shows(bench, bucket, dissents))
+    elsewhere = placements.of(dissents[0].engine, bucket)
+    suspect = Suspect(trial.case, bucket, dissenters, elsewhere)
+    answer = classify(suspect, known.causes, _shows(bench, bucket, dissents))
     cause, start = None, None
     if isinstance(answer, Sighting):
         cause = answer.causes[0].id

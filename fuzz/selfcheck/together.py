@@ -112,9 +112,11 @@ class Watch:
 def open_faulty(
     faults: str, capabilities: Mapping[str, Capabilities], id: str, limits: Limits, offline: bool  # noqa: ARG001
 ) -> Engine:  # fmt: skip
-    """The compiler with these faults (joined by ``+``); its capabilities are those that it has without."""
+    """The compiler with these faults (joined by ``+``); its capabilities are those that it has without, at any setting:
+    those that are not here are the default's with values in other places."""
     parsed = EngineId.parse(id)
-    return WorkerEngine(parsed, worker_of(parsed, limits, (WORKER, faults)), limits, capabilities[str(parsed)])
+    able = capabilities.get(str(parsed)) or capabilities[parsed.name]
+    return WorkerEngine(parsed, worker_of(parsed, limits, (WORKER, faults)), limits, able)
 
 
 def loudness(how: Together, capabilities: Mapping[str, Capabilities]) -> float:

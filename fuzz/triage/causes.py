@@ -20,34 +20,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+from zlib import crc32
 
 from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import GLOBALS, Essentials, sizes_of
 from fuzz.triage.kept_alive import kept_alive
-from fuzz.triage.kin import any_width
+from fuzz.triage.kin import COMPILING, any_width
 from fuzz.triage.neutral import executed_rows, neutralized
 from fuzz.triage.neutral_code import Form
-from fuzz.triage.signature import is_telling
+from fuzz.triage.places import NOWHERE, Elsewhere
+from fuzz.triage.signature import ANSWERED, is_telling
 from fuzz.triage.tail_calls import untailed
 from fuzz.triage.wide_calls import is_firm, least_of, narrowed
 from oracles.engine import EngineId
+from oracles.judge.verdict import Kind
+from oracles.reference import REFERENCE
 from wasm.case import Case
+from wasm.embedding import Returned, Trapped
 from wasm.rewrite.kept import ITEMS
 
-RUNS_NOTHING: Final = frozenset({"decode", "compile"})
-"""Phases in which an engine does not run anything yet: an instruction need not be executed to show a bug."""
-
-
+RUNS_NOTHING: Final = COMPILING
+"""Phases in which an instruction need not be executed to show a bug."""
+_ONE_IN: Final = 4
+"""Of so many suspects that are like what comes and goes with where values lie, one is looked at all the same."""
 _KINDS: Final = {
     "value": "wrong value", "trap": "wrong trap", "state": "wrong memory", "exception": "wrong exception",
     "host_calls": "wrong host calls", "memory": "out of memory", "exhaust": "wrong exhaustion",
 }  # fmt: skip
 
 
-def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = ()) -> Cause:
-    """The cause that a finding shows, by its essentials and by what else it shows as; not recorded yet, so without an
-    id."""
+def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = (), hidden: Sequence[str] = ()) -> Cause:
+    """The cause that a finding shows, by its essentials, by what else it shows as, and by engines beside those of the
+    finding that are right (``hidden``, ids); not recorded yet, so without an id."""
     dissenting = {dissent.engine for dissent in found.verdict.dissents}
     releases = {run.engine: release_of(run.engine, run.version) for run in found.runs}
     bucket = found.signature.bucket
@@ -57,13 +62,24 @@ def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = ()) -> Ca
         kind=bucket.kind,
         phase=bucket.phase,
         family=bucket.family,
-        essentials=about.words(),
+        essentials=replace(about, untrapped=_lacks_trap(found)).words(),
         faces=(bucket.key, *faces),
         shown_by=tuple(sorted(map(setting_of, dissenting))),
-        hidden_by=tuple(sorted(map(setting_of, set(found.verdict.agreeing) - dissenting))),
+        hidden_by=tuple(sorted(map(setting_of, {*found.verdict.agreeing, *hidden} - dissenting))),
         wrong_in=tuple(sorted({releases[name] for name in dissenting if name in releases})),
         known=found.known,
     )
+
+
+def _lacks_trap(found: Finding) -> bool:
+    """Whether the reference traps where an engine that dissents returns."""
+    outcomes = {run.engine: run.outcomes for run in found.runs}
+    expected = outcomes.get(REFERENCE, ())
+    seen = [outcomes.get(dissent.engine, ()) for dissent in found.verdict.dissents]
+    return found.signature.kind == Kind.TRAP.value and any(
+        isinstance(mine, Trapped) and isinstance(theirs, Returned)
+        for others in seen for mine, theirs in zip(expected, others, strict=False)
+    )  # fmt: skip
 
 
 def name_of(bucket: Signature, about: Essentials) -> str:
@@ -71,6 +87,7 @@ def name_of(bucket: Signature, about: Essentials) -> str:
     rows = sorted(about.rows)
     words = [*(["tail calls"] if about.tails else []), *(["collected too early"] if about.early else []),
              *(["what is there at the start"] if ITEMS in about.lost else []),
+             *(["by where values lie"] if about.by_places else []),
              *rows[:3], *(["..."] if len(rows) > 3 else []), *(["with a constant"] if about.constant else []),
              *([f"of a {about.besides} besides the first"] if about.besides else []),
              *(f"{name} >= {least}" for name, least in about.shape)]  # fmt: skip
@@ -112,6 +129,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         mine.alone and theirs.alone, mine.constant and theirs.constant, mine.calls and theirs.calls,
         tails=mine.tails and theirs.tails, wraps=mine.wraps and theirs.wraps, early=mine.early and theirs.early,
         lost=mine.lost & theirs.lost, besides=mine.besides if mine.besides == theirs.besides else "",
+        placed=mine.placed and theirs.placed, untrapped=mine.untrapped and theirs.untrapped,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
@@ -122,7 +140,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         essentials = again.essentials
     elif not theirs.reasons <= mine.reasons:
         essentials = replace(mine, reasons=mine.reasons | theirs.reasons).words()
-    elif common.specific != mine.specific and (common.specific or telling):
+    elif common.specific != mine.specific and (common.specific or telling or common.by_places):
         essentials = common.words()
     learned = {
         "essentials": essentials,
@@ -138,13 +156,16 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
 def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
-    return not (about.rows or about.shape or about.reasons or about.tails or about.early or about.besides)
+    said = about.reasons or about.tails or about.early or about.besides or about.placed
+    return not (about.rows or about.shape or said)
 
 
 def says_little(cause: Cause) -> bool:
     """Whether what is known to be essential to a cause is met in most cases: nothing, or that values go through
-    globals, which cannot be taken out to see whether that is it."""
+    globals, which cannot be taken out to see whether that is it, or where they lie."""
     about = Essentials.of_words(cause.essentials)
+    if about.by_places:
+        return True
     said = about.specific or about.shape or about.calls or about.tails or about.reasons or about.early
     return is_bare(cause) or (about.rows <= GLOBALS and not said and not about.besides)
 
@@ -170,30 +191,33 @@ Answer: TypeAlias = Sighting | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A disagreement as it was met: the case, its bucket, and who dissents, as (engine id, release)."""
+    """A disagreement as it was met: the case, its bucket, and who dissents, as (engine id, release). ``elsewhere`` asks
+    one of them with values in other places."""
 
     case: Case
     bucket: Signature
     dissenters: tuple[tuple[str, str], ...]
+    elsewhere: Elsewhere = NOWHERE
 
     def may_be(self, cause: Cause) -> bool:
         """Whether bucket, settings and releases allow it to be this cause. On another release it is not known to be
         wrong, so what is seen there is found anew (and then united with what is known). A cause that nothing is known
         to be essential to would be everything that looks like one of its faces, so only the first one counts, or one
         that says much by itself."""
+        if not all(release_of(engine, release) in cause.wrong_in for engine, release in self.dissenters):
+            return False
+        if Essentials.of_words(cause.essentials).by_places:
+            mute = self.bucket.kind in ANSWERED or (self.bucket.kind == "crash" and not is_telling(self.bucket))
+            return cause.family == self.bucket.family and self.bucket.phase not in RUNS_NOTHING and mute
         faces = cause.faces if is_telling(self.bucket) or not is_bare(cause) else cause.faces[:1]
-        return (
-            self.bucket.key in faces
-            and any(setting_of(engine) in cause.shown_by for engine, _ in self.dissenters)
-            and all(release_of(engine, release) in cause.wrong_in for engine, release in self.dissenters)
-        )
+        return self.bucket.key in faces and any(setting_of(engine) in cause.shown_by for engine, _ in self.dissenters)
 
 
 def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], bool]) -> Answer:
     """Ask whether a disagreement is one more of known causes.
 
     ``wrong`` runs a case and says whether it shows the same bucket. It is called twice at most, and twice for each
-    candidate but one where there are several.
+    candidate but one where there are several; ``suspect.elsewhere`` once.
     """
     candidates = [cause for cause in causes if suspect.may_be(cause)]
     # What a bucket was found with first it says of more surely than what it was seen with once.
@@ -210,14 +234,23 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     if left is not None:
         # What cannot be taken out may be what is left.
         opaque = tuple(cause for cause in candidates if cause not in separable)
-        return Sighting(opaque) if opaque else Unknown(left, tuple(separable))
+        placed = tuple(cause for cause in opaque if Essentials.of_words(cause.essentials).by_places)
+        if placed == opaque and not (placed and _goes_with_places(suspect, left)):
+            return Unknown(left, tuple(separable))
+        return Sighting(opaque)
     # Alone first: the one without which nothing is wrong is the one that was seen.
     alone = [cause for cause in separable[:-1] if _still_wrong(suspect, [cause], rows, wrong) is None]
     return Sighting((alone[0],) if alone else tuple(separable))
 
 
+def _goes_with_places(suspect: Suspect, left: Case) -> bool:
+    """Whether what is left of a suspect is right with values elsewhere. That makes it like all that is so, but not the
+    same: so some are looked at all the same, by their content, so that it is the same ones each time."""
+    return crc32(left.content) % _ONE_IN > 0 and suspect.elsewhere.right(left)
+
+
 def _can_be_taken_out(about: Essentials) -> bool:
-    return bool(about.specific) or about.calls or about.tails or bool(about.lost)
+    return not about.by_places and bool(about.specific or about.calls or about.tails or about.lost)
 
 
 def _stand_for(about: Essentials, rows: frozenset[str]) -> Essentials:
@@ -249,5 +282,6 @@ def _still_wrong(
         changed = neutralized(case, names, form, dead=suspect.bucket.phase in RUNS_NOTHING)
         if changed is not None and wrong(changed):
             return changed
-    # What comes and goes with the values' places is not known to be about wide calls.
-    return suspect.case if narrow is not None and not is_firm(suspect.case, sizes, wrong) else None
+    # What comes and goes with the values' places is not known to be about wide calls, unless it says much by itself.
+    known = narrow is None or is_telling(suspect.bucket) or is_firm(suspect.case, sizes, wrong)
+    return None if known else suspect.case

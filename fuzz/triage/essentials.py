@@ -30,6 +30,7 @@ from fuzz.triage.isolated import Alone, alone, only_if_wrapping, wrong_use
 from fuzz.triage.kept_alive import forgotten, is_early
 from fuzz.triage.neutral import neutralizable, neutralized, present_rows, row_of, ways_of
 from fuzz.triage.neutral_code import Form
+from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import is_plumbing
 from fuzz.triage.tail_calls import has_tail_call, untailed
 from fuzz.triage.wide_calls import LEAST, About, is_about, least_of
@@ -54,7 +55,8 @@ _NOW: Final = {"select_t": "select", "(select_t)": "(select)", "~select_t": "~se
 """What releases before this one wrote."""
 _FLAGS: Final = {
     "tails": "tail calls", "vectors": "a vector among the results", "payload": "values thrown",
-    "wraps": "a count that wraps", "early": "collected too early",
+    "wraps": "a count that wraps", "early": "collected too early", "placed": "where values lie",
+    "untrapped": "a trap that does not come",
 }  # fmt: skip
 """Fields that are yes or no, with their words."""
 GLOBALS: Final = frozenset({"global.get", "global.set"})
@@ -76,6 +78,8 @@ class Essentials:
     to carry values; ``wraps``: a shift counts further than its value is wide. ``early``: an object is taken for garbage
     while it is used, whatever else is left; ``lost``: the rows whose results were forgotten then, ``ITEMS`` for what is
     there at the start. ``besides``: it is about a memory, or a table, that is not the first one, as the word says.
+    ``untrapped``: what should trap returns. ``placed``: it comes and goes with where values lie, so that rows are only
+    where it was seen.
     """
 
     specific: frozenset[str] = frozenset()
@@ -95,16 +99,27 @@ class Essentials:
     early: bool = False
     lost: frozenset[str] = frozenset()
     besides: str = ""
+    placed: bool = False
+    untrapped: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
         """The rows that a case must execute to be able to show it: the specific ones, or else all that are left."""
         if self.early:
             return self.lost - {ITEMS}
-        return frozenset() if self.calls or self.tails else self.specific or self.fixed
+        return frozenset() if self.calls or self.tails or self.placed else self.specific or self.fixed
+
+    @property
+    def by_places(self) -> bool:
+        """Whether where values lie is all that is known of it: then not only the rows are chance, but also what it
+        shows as, and with which settings."""
+        known = self.alone or self.calls or self.tails or self.early or self.reasons or self.besides
+        return self.placed and not known
 
     def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
         """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
+        if self.by_places:
+            return True
         shape = least_of(dict(self.shape)).items() if self.calls else self.shape
         if self.tails and not has_tail_call(rows):
             return False
@@ -162,7 +177,7 @@ class Essentials:
 
 def essentials(
     case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False, seconds: float = math.inf,
-    wrong: Callable[[Case], bool] | None = None, small: bool = True,
+    wrong: Callable[[Case], bool] | None = None, small: bool = True, elsewhere: Elsewhere = NOWHERE,
 ) -> Essentials:  # fmt: skip
     """Ask of each row of a minimized case whether it can be missed. ``still_shows`` is the reducer's predicate, and
     ``wrong`` says of any other case whether the engine is as wrong on it, in whatever way.
@@ -170,7 +185,7 @@ def essentials(
     ``dead``: it shows without running anything (a crash of a compiler). ``small``: the reducer came to its end. At most
     two questions a row, and two more for those that cannot be missed; few where one row is wrong alone, which no size
     is part of, or where it is about wide calls. Rows that ``seconds`` of wall time were too short for count as
-    ``fixed``: nothing is known of them.
+    ``fixed``: nothing is known of them. What is right ``elsewhere`` can miss what it is still wrong without anywhere.
     """
     if case.kind is CaseKind.MACHINE:
         return Essentials()
@@ -188,7 +203,10 @@ def essentials(
     if use is not None and wrong is not None and _goes_away(without(case, name, dead), still_shows):
         wraps = only_if_wrapping(case, use, wrong)
         return Essentials(frozenset({name}), incidental=rows - {name}, alone=True, wraps=wraps)
-    about = _about_calls(case, module, Essentials(fixed=rows, shape=shape), still_shows, small)
+    placed = elsewhere.right(case)
+    if placed:
+        still_shows = _anywhere(still_shows, elsewhere)
+    about = _about_calls(case, module, Essentials(fixed=rows, shape=shape, placed=placed), still_shows, small)
     if about.calls or about.tails:
         return about
     if is_early(case, still_shows):
@@ -211,6 +229,10 @@ def essentials(
     return about if wrong is None else _with_constants(case, about, wrong)
 
 
+def _anywhere(still_shows: Callable[[Case], bool], elsewhere: Elsewhere) -> Callable[[Case], bool]:
+    return lambda case: still_shows(case) or elsewhere.wrong(case)
+
+
 def _about_calls(
     case: Case, module: Module, about: Essentials, still_shows: Callable[[Case], bool], small: bool
 ) -> Essentials:
@@ -219,7 +241,7 @@ def _about_calls(
     plain = untailed(case)
     if plain is not None and not still_shows(plain):
         # Little else of what a compiler makes changes by that, so it is believed of a case that nobody made small, too.
-        return Essentials(fixed=about.fixed, tails=True)
+        return Essentials(fixed=about.fixed, tails=True, placed=about.placed)
     shape, perhaps = about.shape, list(about.perhaps)
     for side, size in measure(module).items():
         if size < LEAST.get(side, size + 1):
@@ -227,7 +249,9 @@ def _about_calls(
         found = is_about(case, {side: LEAST[side]}, still_shows, small=small)
         if found is About.YES:
             vectors = small and side == "results" and _has_vectors(module, size)
-            return Essentials(fixed=about.fixed, shape=((side, size),), calls=True, vectors=vectors)
+            return Essentials(
+                fixed=about.fixed, shape=((side, size),), calls=True, vectors=vectors, placed=about.placed
+            )
         if found in (About.PERHAPS, About.UNASKED):
             # What the host is called with, or gives, cannot go through globals.
             perhaps.append((side, size))

@@ -9,6 +9,7 @@ hang together all the same, so that one is recorded as part of the other (and a 
     i32.reinterpret_f32 | i64.add               what carries on a global that was read around the same call
     f32.load f32.ceil | f32.load f32.floor      one load that is folded into whatever uses it
     i32.add, i64.le_u with a constant           one form that machines have for a constant operand
+    i32.rem_s | i32.trunc_f32_u                 traps that do not come, as what is not used is taken away
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from fuzz.triage.wide_calls import SMALL, least_of
 from wasm.isa import OPS
 from wasm.rewrite.spaces import Space
 
+COMPILING: Final = frozenset({"decode", "compile"})
+"""Phases in which an engine does not run anything yet."""
 PATTERN: Final = 2
 """A crash of a compiler that is about certain instructions needs so many at most to meet."""
 
@@ -39,7 +42,8 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     It decides more where it is ``telling`` (``is_telling``): refusals
     with one reason are one cause, and so are crashes with one message if what is essential differs in types only, or if
     it is more than a few instructions: then it is about how many values there are, or where they lie. Which settings
-    show such a crash is a matter of chance.
+    show such a crash is a matter of chance. Of what is known to come and go with where values lie, and of which nothing
+    else is known, everything else is.
     """
     if one.family != other.family:
         return False
@@ -52,7 +56,11 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
         fewer, more = sorted((_stems(mine.specific), _stems(theirs.specific)), key=len)
         return one.kind != "crash" or fewer <= more or len(more) > PATTERN
-    if not set(one.shown_by) & set(other.shown_by):
+    if not _may_show_alike(one, other):
+        return False
+    if mine.by_places and theirs.by_places:
+        return not telling and COMPILING.isdisjoint({one.phase, other.phase})
+    if (mine.by_places and theirs.alone) or (mine.alone and theirs.by_places):
         return False
     if mine.tails or theirs.tails:
         return mine.tails and theirs.tails
@@ -66,6 +74,12 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
+
+
+def _may_show_alike(one: Cause, other: Cause) -> bool:
+    """Whether some setting shows both, or could: of what comes and goes with where values lie it is chance which do."""
+    both = set(one.shown_by) & set(other.shown_by)
+    return bool(both) or all(Essentials.of_words(cause.essentials).placed for cause in (one, other))
 
 
 def _other_index(mine: Essentials, theirs: Essentials) -> bool:
@@ -148,11 +162,11 @@ def akin(one: Cause, other: Cause) -> bool:
         return False
     if _other_index(mine, theirs):
         return False
-    if not set(one.shown_by) & set(other.shown_by):
+    if not _may_show_alike(one, other):
         return False
     if not {one.kind, other.kind} <= ANSWERED and not set(one.faces) & set(other.faces):
         return False
-    if _through_globals(mine, theirs):
+    if _through_globals(mine, theirs) or (_without_trap(one) and _without_trap(other) and _hidden_alike(one, other)):
         return True
     first, second = _of_any_width(mine.rows), _of_any_width(theirs.rows)
     if not (mine.specific and theirs.specific):
@@ -177,7 +191,7 @@ def perhaps_wide(one: Cause, other: Cause) -> bool:
     often that one than another mistake that needs just such calls and is as easily disturbed."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     known, unsure = (first, second) if first.calls else (second, first)
-    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
+    if one.family != other.family or not _may_show_alike(one, other):
         return False
     sizes = dict(unsure.perhaps)
     if _few_with_vectors(known) != _few_with_vectors(unsure) and not (known.rough or unsure.rough):
@@ -199,7 +213,7 @@ def _behind_a_handler(one: Cause, other: Cause) -> bool:
     A reducer takes a handler away where it is not needed; what a wrong landing leaves behind is anything, so that what
     it is seen by says nothing."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if one.family != other.family or not set(one.shown_by) & set(other.shown_by):
+    if one.family != other.family or not _may_show_alike(one, other):
         return False
     if first.payload != second.payload and not (first if first.payload else second).rough:
         return False
@@ -222,6 +236,18 @@ def _through_globals(mine: Essentials, theirs: Essentials) -> bool:
     around = [{word for word in _of_any_width(about.fixed) if word == _ENTRY or word.startswith("call")}
               for about in (mine, theirs)]  # fmt: skip
     return "global.get" in mine.fixed & theirs.fixed and around[0] == around[1] != set()
+
+
+def _without_trap(cause: Cause) -> bool:
+    """Whether a trap does not come that one instruction should bring, but not wherever that stands: it was taken away
+    for something that has to do with its result, not with what it computes."""
+    about = Essentials.of_words(cause.essentials)
+    return about.untrapped and not about.alone and len(about.specific) == 1 and about.specific <= _TRAPPING
+
+
+def _hidden_alike(one: Cause, other: Cause) -> bool:
+    """Whether both go away with a setting, as they do where less is optimized."""
+    return not set(one.hidden_by).isdisjoint(other.hidden_by)
 
 
 _IMMEDIATE: Final = frozenset({"i.add", "i.sub", "i.and", "i.or", "i.xor", "i.eq", "i.order_s", "i.order_u"})
@@ -264,6 +290,7 @@ def _around_a_load(first: frozenset[str], second: frozenset[str]) -> bool:
     return 2 <= len(first) <= 3 and 2 <= len(second) <= 3 and any(name in _LOADS for name in first & second)
 
 
+_TRAPPING: Final = frozenset(name for name, op in OPS.items() if op.traps)
 _ACCESSES: Final = frozenset(name for name, op in OPS.items() if op.access is not None)
 _LOAD_ROWS: Final = frozenset(name for name, op in OPS.items() if op.access is not None and op.access.kind == "load")
 _LOADS: Final = _of_any_width(_LOAD_ROWS)

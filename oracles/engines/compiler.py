@@ -97,6 +97,10 @@ def _order(value: str) -> str:
     raise UsageError(f"order={value} is not possible: order is rpo, reverse or random-SEED")
 
 
+_PLACES: Final = frozenset({"regalloc", "regs", "order", "spill"})
+"""Settings that change where values lie and code stands, and nothing of what is computed."""
+
+
 def switches(id: EngineId) -> tuple[Switch, ...]:
     """Every setting one by one; of registers and orders of blocks, some others."""
     has = {**DEFAULTS, "spill": "off", **dict(id.settings)}
@@ -106,7 +110,7 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
               "spill": ("off", "all"), "order": ("rpo", "reverse", "random-1"), "checker": ("on", "off")}  # fmt: skip
     return tuple(
         Switch(f"{key}={value}", f"{key}={has[key]}", ((key, "" if key == "spill" and value == "off" else value),),
-               value == plain[key])
+               value == plain[key], places=key in _PLACES)
         for key, values in others.items() for value in values if value != has[key]
     )  # fmt: skip
 

@@ -131,7 +131,9 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
     other = next(value for value in VALUES["regalloc"] if value != allocator)
     found = [
         *levels,
-        Switch(f"regalloc={other}", f"regalloc={allocator}", (("regalloc", other),), other == "single_pass"),
+        Switch(
+            f"regalloc={other}", f"regalloc={allocator}", (("regalloc", other),), other == "single_pass", places=True
+        ),
     ]
     found.append(Switch("winch", "Cranelift", (("winch", "on"), ("pulley", ""), *cranelift)))
     if id.get("pulley"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from fuzz.campaign.steering import lesson_of
+from fuzz.records.finding import Signature
 from fuzz.triage.causes import Sighting, Suspect, Unknown, classify, name_of
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.kin import akin, same_cause
@@ -92,6 +93,9 @@ def test_what_comes_and_goes_with_the_places_of_values_is_unknown() -> None:
     assert classify(Suspect(case, BUCKET, (("mistaken", "1"),)), [cause_about(FIVE)], fragile) == Unknown(
         case, (cause_about(FIVE),)
     )
+    panic = Signature("mistaken", "compile", "crash", "index out of bounds: the len is N", "regalloc/operands.rs")
+    known = replace(cause_about(FIVE), faces=(panic.key,), phase="compile", kind="crash")
+    assert classify(Suspect(case, panic, (("mistaken", "1"),)), [known], fragile) == Sighting((known,)), "it says much"
 
 
 def test_steering_goes_below_what_needs_memory() -> None:

@@ -110,7 +110,7 @@ def _lines(reader: Reader, cause: Cause) -> Iterator[str]:
     for title, values in (
         ("essential", [word for word in cause.essentials if word[0] not in "~?!"]),
         ("incidental", [word[1:] for word in cause.essentials if word[0] == "~"]),
-        ("faces", cause.faces),
+        ("faces", _faces(reader, cause)),
         ("shown by", cause.shown_by),
         ("not by", cause.hidden_by),
         ("wrong in", cause.wrong_in),
@@ -127,13 +127,20 @@ def _lines(reader: Reader, cause: Cause) -> Iterator[str]:
         yield f"  {reader.folder / 'findings' / found.bundle} ({found.size} bytes{marks})"
 
 
+def _faces(reader: Reader, cause: Cause) -> list[str]:
+    """A cause's own faces, and those of its parts."""
+    parts = (face for part in reader.causes.members(cause.id) for face in part.faces)
+    return list(dict.fromkeys((*cause.faces, *parts)))
+
+
 def _row(reader: Reader, cause: Cause) -> dict[str, object]:
     """A cause as JSON (docs/json.md)."""
     first, last = reader.first_seen(cause=cause.id), reader.last_seen(cause=cause.id)
     row: dict[str, object] = {"type": "cause", "version": 1, "id": cause.id, "name": cause.name, "kind": cause.kind}
     row |= {"phase": cause.phase, "family": cause.family, "known": cause.known, "link": cause.link}
-    for name in ("essentials", "faces", "shown_by", "hidden_by", "wrong_in", "right_in"):
+    for name in ("essentials", "shown_by", "hidden_by", "wrong_in", "right_in"):
         row[name] = list(getattr(cause, name))
+    row["faces"] = _faces(reader, cause)
     row |= {"cases": reader.times_seen(cause=cause.id), "first": first.time if first else 0}
     row |= {"last": last.time if last else 0, "parts": [part.id for part in reader.causes.members(cause.id)]}
     return row | {"bundles": [found.bundle for found in reader.findings(cause.id)]}

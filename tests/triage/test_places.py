@@ -1,0 +1,157 @@
+"""What comes and goes with where values lie: which instructions, kinds of answers and settings show it is chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from wasmtime import wat2wasm
+
+from fuzz.records.finding import Signature
+from fuzz.selfcheck.together import known_capabilities, open_faulty
+from fuzz.triage.causes import Sighting, Suspect, Unknown, classify, name_of, says_little, united
+from fuzz.triage.essentials import Essentials, essentials
+from fuzz.triage.kin import akin, same_cause
+from fuzz.triage.places import Elsewhere
+from fuzz.triage.signature import split
+from fuzz.trial.bench import Bench
+from fuzz.trial.elsewhere import Placements
+from oracles.engine import EngineId, placements
+from oracles.judge.verdict import Disagree
+from tests.triage.mistaken import BUCKET
+from tests.triage.test_causes import cause_about
+from wasm.case import Case, Invocation
+from wasm.decode import decode
+from wasm.embedding import Value
+
+
+def case_of(text: str, argument: int) -> Case:
+    """A function of one i32, with a memory, called once."""
+    content = bytes(wat2wasm(f'(module (memory 1) (func (export "f") (param i32) (result i32) {text}))'))
+    return Case(content, (Invocation("f", (Value("i32", argument),)),))
+
+
+LOADS = case_of("local.get 0  i32.load  i32.const 3  i32.rotl  i32.clz", 5)
+STORES = case_of("local.get 0  local.get 0  i32.ctz  i32.store  local.get 0", 5)
+
+
+def test_the_same_engine_with_values_elsewhere() -> None:
+    def written(engine: str) -> list[str]:
+        return [str(id) for id in placements(EngineId.parse(engine))]
+
+    assert written("wasmtime@50.0.1:opt=none") == ["wasmtime@50.0.1:opt=none+regalloc=single_pass"]
+    assert written("wasmtime:winch") == []
+    assert {"compiler:regalloc=single_pass", "compiler:spill=all", "compiler:regs=6"} < set(written("compiler"))
+    assert "compiler" in written("compiler:regs=6")
+    assert written("v8:turbofan") == written("interpreter") == []
+
+
+def lucky(place: int, case: Case) -> bool:
+    """An engine whose accesses in the first function are wrong with the instructions before them in some numbers:
+    with values elsewhere (``place``), in others."""
+    body = [op.name for op, _ in decode(case.content).funcs[0].body]
+    accesses = [at for at, name in enumerate(body) if name in ("i32.load", "i32.store")]
+    return any((at + place) % 3 == 0 for at in accesses)
+
+
+def elsewhere(case: Case) -> Elsewhere:
+    here = next(place for place in range(3) if lucky(place, case))
+    others = [place for place in range(3) if place != here]
+    return Elsewhere(
+        lambda one: not all(lucky(place, one) for place in others),
+        lambda one: any(lucky(place, one) for place in others),
+    )
+
+
+def about(case: Case) -> Essentials:
+    here = next(place for place in range(3) if lucky(place, case))
+    return essentials(case, partial(lucky, here), elsewhere=elsewhere(case))
+
+
+def test_only_what_is_right_everywhere_is_needed() -> None:
+    found = about(case_of("local.get 0  i32.const 3  i32.rotl  i32.load  i32.clz", 5))
+    assert found.by_places
+    assert found.specific == {"i32.load"}, "without i32.rotl the load stands elsewhere, and that is all"
+    assert found.incidental == {"i32.clz", "i32.rotl"}
+    assert Essentials.of_words(found.words()) == found
+    assert name_of(BUCKET, found) == "mistaken: wrong value, by where values lie"
+
+
+def test_whatever_shows_it_is_one_cause() -> None:
+    first, second = cause_about(about(LOADS)), cause_about(about(STORES), 2)
+    assert same_cause(first, second)
+    crash = replace(second, kind="crash", faces=("a crash",), shown_by=("another",))
+    assert same_cause(first, crash), "it is chance what is left behind, and with which setting"
+    assert not same_cause(first, crash, telling=True)
+    assert not same_cause(first, replace(crash, phase="compile"))
+    assert not same_cause(first, replace(crash, family="other"))
+    assert not same_cause(first, cause_about(Essentials(frozenset({"i32.load"}), alone=True), 2))
+    assert Essentials.of_words(united(first, second)["essentials"]).specific == frozenset()
+    assert says_little(first), "more than one is looked at before others are taken for it"
+
+
+@pytest.mark.parametrize("more", [Essentials(tails=True), Essentials(shape=(("results", 9),), calls=True)])
+def test_what_else_is_known_stays_a_cause_of_its_own(more: Essentials) -> None:
+    placed = cause_about(Essentials(placed=True))
+    known = cause_about(replace(more, placed=True), 2)
+    assert not same_cause(placed, known)
+    assert not akin(placed, known)
+    assert same_cause(known, replace(known, shown_by=("another",)))
+    sure = cause_about(more, 3)
+    assert not same_cause(sure, replace(sure, shown_by=("another",)))
+
+
+def suspects(elsewhere: Elsewhere) -> Iterator[bool]:
+    """Whether each of some suspects is a sighting of what comes and goes with where values lie."""
+    known = cause_about(Essentials(placed=True))
+    for number in range(100):
+        case = case_of(f"local.get 0  i32.load offset={number}", 0)
+        answer = classify(Suspect(case, BUCKET, (("mistaken", "1"),), elsewhere), [known], lambda _: True)
+        assert answer in (Sighting((known,)), Unknown(case))
+        yield isinstance(answer, Sighting)
+
+
+def test_a_suspect_is_asked_for_with_values_elsewhere() -> None:
+    """Three in four: the others are minimized all the same, so that another mistake of that kind is found."""
+    assert 60 <= sum(suspects(Elsewhere(lambda _: True, lambda _: True))) <= 90
+    assert not any(suspects(Elsewhere(lambda _: False, lambda _: True))), "this is wrong wherever values lie"
+
+
+NAN = Value("f32", 0x7FC0_0000)
+STORE = """
+(module (memory (export "c") 1)
+  (func (export "b") (local f32 f32)
+    local.get 1 f32.neg local.set 1
+    local.get 1 i32.const 0 f32.const 0 f32.store align=1
+    local.set 0
+    i32.const 0 local.get 0 f32.store align=1))
+"""
+
+
+@pytest.mark.parametrize(("fault", "placed"), [("index-register-without-rex", True), ("float-order-of-nan", False)])
+def test_a_fault_of_the_compiler(fault: str, placed: bool) -> None:
+    """A register of an address, which is another one with another allocator; a comparison, wrong in every register."""
+    text = (
+        STORE
+        if placed
+        else """
+    (module (func (export "b") (param f32) (result i32) (f32.lt (local.get 0) (f32.const 1))))
+    """
+    )
+    opener = partial(open_faulty, fault, known_capabilities())
+    engine = "compiler:order=random-1+regs=6"
+    with closing(Bench([engine], None, True, opener)) as bench:
+        case = Case(bytes(wat2wasm(text)), (Invocation("b", () if placed else (NAN,)),))
+        verdict = bench.run(case).verdict
+        assert isinstance(verdict, Disagree)
+        ((signature, _),) = split(verdict)
+        with closing(Placements(None, True, opener)) as places:
+            asked = places.of(engine, signature.bucket)
+            assert asked.wrong(case)
+            assert asked.right(case) is placed
+            assert bool(places.right_in(engine, (), case)) is placed
+            crash = Signature("compiler", "compile", "crash", "no registers left")
+            assert not places.of(engine, crash).right(case), "nothing was run"
