@@ -34,10 +34,7 @@ from fuzz.triage.signature import ANSWERED, is_telling
 from fuzz.triage.tail_calls import untailed
 from fuzz.triage.wide_calls import is_firm, least_of, narrowed
 from oracles.engine import EngineId
-from oracles.judge.verdict import Kind
-from oracles.reference import REFERENCE
 from wasm.case import Case
-from wasm.embedding import Returned, Trapped
 from wasm.rewrite.kept import ITEMS
 
 RUNS_NOTHING: Final = COMPILING
@@ -62,24 +59,13 @@ def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = (), hidde
         kind=bucket.kind,
         phase=bucket.phase,
         family=bucket.family,
-        essentials=replace(about, untrapped=_lacks_trap(found)).words(),
+        essentials=about.words(),
         faces=(bucket.key, *faces),
         shown_by=tuple(sorted(map(setting_of, dissenting))),
         hidden_by=tuple(sorted(map(setting_of, {*found.verdict.agreeing, *hidden} - dissenting))),
         wrong_in=tuple(sorted({releases[name] for name in dissenting if name in releases})),
         known=found.known,
     )
-
-
-def _lacks_trap(found: Finding) -> bool:
-    """Whether the reference traps where an engine that dissents returns."""
-    outcomes = {run.engine: run.outcomes for run in found.runs}
-    expected = outcomes.get(REFERENCE, ())
-    seen = [outcomes.get(dissent.engine, ()) for dissent in found.verdict.dissents]
-    return found.signature.kind == Kind.TRAP.value and any(
-        isinstance(mine, Trapped) and isinstance(theirs, Returned)
-        for others in seen for mine, theirs in zip(expected, others, strict=False)
-    )  # fmt: skip
 
 
 def name_of(bucket: Signature, about: Essentials) -> str:

@@ -28,7 +28,7 @@ from fuzz.records.target_yield import measure
 from fuzz.triage.besides import besides
 from fuzz.triage.isolated import Alone, alone, only_if_wrapping, wrong_use
 from fuzz.triage.kept_alive import forgotten, is_early
-from fuzz.triage.neutral import neutralizable, neutralized, present_rows, row_of, ways_of
+from fuzz.triage.neutral import neutralizable, neutralized, present_rows, row_of, trapping_row, ways_of
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import is_plumbing
@@ -37,6 +37,7 @@ from fuzz.triage.wide_calls import LEAST, About, is_about, least_of
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
+from wasm.isa import OPS
 from wasm.module import Module
 from wasm.rewrite.kept import ITEMS
 from wasm.valtypes import V128, FuncType
@@ -78,8 +79,8 @@ class Essentials:
     to carry values; ``wraps``: a shift counts further than its value is wide. ``early``: an object is taken for garbage
     while it is used, whatever else is left; ``lost``: the rows whose results were forgotten then, ``ITEMS`` for what is
     there at the start. ``besides``: it is about a memory, or a table, that is not the first one, as the word says.
-    ``untrapped``: what should trap returns. ``placed``: it comes and goes with where values lie, so that rows are only
-    where it was seen.
+    ``untrapped``: a specific row should trap at the end. ``placed``: it comes and goes with where values lie, so that
+    rows are only where it was seen.
     """
 
     specific: frozenset[str] = frozenset()
@@ -222,10 +223,16 @@ def essentials(
             incidental.add(name)
         else:
             specific.add(name)
+    trapping = trapping_row(case)
+    if not specific and (trapping in incidental or (trapping in fixed and OPS[trapping].access is not None)):
+        # A value that never came cannot be written in, so that this one alone is not taken out by neutralizing it.
+        for others in (fixed, incidental):
+            others.discard(trapping)
+        specific.add(trapping)
     payload = "try_table" in rows and _throws_values(module)
     other = besides(case, still_shows) if small else ""
     about = replace(about, specific=frozenset(specific), fixed=frozenset(fixed), incidental=frozenset(incidental),
-                    payload=payload, besides=other)  # fmt: skip
+                    payload=payload, besides=other, untrapped=trapping in specific)  # fmt: skip
     return about if wrong is None else _with_constants(case, about, wrong)
 
 

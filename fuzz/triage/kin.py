@@ -10,6 +10,7 @@ hang together all the same, so that one is recorded as part of the other (and a 
     f32.load f32.ceil | f32.load f32.floor      one load that is folded into whatever uses it
     i32.add, i64.le_u with a constant           one form that machines have for a constant operand
     i32.rem_s | i32.trunc_f32_u                 traps that do not come, as what is not used is taken away
+    i32.load | v128.load64_lane                 accesses that should trap
 """
 
 from __future__ import annotations
@@ -148,6 +149,8 @@ def akin(one: Cause, other: Cause) -> bool:
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if perhaps_wide(one, other) or _behind_a_handler(one, other):
         return True
+    if _without_bound(mine) and _without_bound(theirs) and _may_show_alike(one, other) and one.family == other.family:
+        return COMPILING.isdisjoint({one.phase, other.phase})
     answered = {one.kind, other.kind} <= ANSWERED
     # A wrong answer is met wherever somebody looks at it: in a result, or in what is left in memory at the end.
     if one.family != other.family or (one.phase != other.phase and not answered):
@@ -243,6 +246,12 @@ def _without_trap(cause: Cause) -> bool:
     for something that has to do with its result, not with what it computes."""
     about = Essentials.of_words(cause.essentials)
     return about.untrapped and not about.alone and len(about.specific) == 1 and about.specific <= _TRAPPING
+
+
+def _without_bound(about: Essentials) -> bool:
+    """Whether it is about an access of memory that should trap, and nothing else: what is read or written instead shows
+    as anything, a crash among it, and all accesses find their address alike."""
+    return about.untrapped and not about.alone and len(about.specific) == 1 and about.specific <= _ACCESSES
 
 
 def _hidden_alike(one: Cause, other: Cause) -> bool:

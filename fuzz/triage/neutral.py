@@ -31,6 +31,7 @@ from fuzz.triage.readable import module_of
 from oracles.interpreter import Budget, run_case
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
+from wasm.embedding import Trapped
 from wasm.encode import encode
 from wasm.errors import WasmError
 from wasm.feature_use import required_features
@@ -121,6 +122,25 @@ def executed_rows(case: Case, *, static: bool = False) -> frozenset[str]:
     recorder = Recorder(())
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
     return frozenset(map(row_of, recorder.executed))
+
+
+def trapping_row(case: Case) -> str:
+    """The name of the row at which the last invocation of a case traps on the reference; "" if it does not."""
+    if case.kind is not CaseKind.WASM:
+        return ""
+    last = _Last()
+    seen = run_case(case, None, Budget(steps=STEPS), tracer=last)
+    ends = (seen.instantiation, *seen.outcomes)[-1]
+    return row_of(last.op) if isinstance(ends, Trapped) and last.op is not None else ""
+
+
+class _Last:
+    """Which row was executed last."""
+
+    op: Op | None = None
+
+    def step(self, func: int, at: int, op: Op, imm: Any, stack: list[Any], locals_: list[Any]) -> None:  # noqa: ARG002
+        self.op = op
 
 
 def present_rows(module: Module) -> frozenset[str]:
