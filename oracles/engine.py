@@ -254,17 +254,17 @@ def prepare(id: EngineId, offline: bool) -> None:
 
 
 def placements(id: EngineId) -> tuple[EngineId, ...]:
-    """The same engine with values in other places, in each way that its adapter knows of (``Switch.places``)."""
+    """The same engine with values in other places, in each way that its adapter knows of (``Switch.places``): one other
+    value of each such setting."""
     switches = getattr(adapter(id.name), "switches", None) if id.name in engine_names() else None
-    others: dict[EngineId, None] = {}
+    others: dict[tuple[str, ...], EngineId] = {}
     for switch in switches(id) if switches is not None else ():
         if switch.places:
             try:
-                others[switch.applied(id)] = None
+                others.setdefault(tuple(key for key, _ in switch.changes), switch.applied(id))
             except UsageError:
                 continue  # excluded by another setting
-    others.pop(id, None)
-    return tuple(others)
+    return tuple(one for one in others.values() if one != id)
 
 
 def draws(id: EngineId) -> tuple[EngineId, ...]:

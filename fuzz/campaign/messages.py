@@ -149,7 +149,7 @@ class Minimized:
     """What came of an order to minimize: the finding, what it is about (``Essentials.words``; None if nobody could
     tell), and ``work`` for the archive; None if the engines that dissent are not here, so that nothing was tried.
     ``faces`` are keys of other buckets under which the same shows on the minimized case; ``hidden`` are engines beside
-    those of the run that are right on it."""
+    those of the run that are known to be right on it."""
 
     finding: Finding
     bundle: str

@@ -335,7 +335,7 @@ class _Slot:
 
         finding, work, about = order.finding, None, None
         faces: tuple[str, ...] = ()
-        hidden: tuple[str, ...] = ()
+        hidden = ""
         self.benches.for_engines({run.engine for run in finding.runs})
         if not self._has_dissenters(finding):
             self.send(Minimized(finding, order.bundle, None))
@@ -371,7 +371,7 @@ class _Slot:
         self.bench.fresh()
         tried = Minimization(order.bundle, order.finding.best.size, finding.best.size,
                              time.monotonic() - start, work.runs if work else 0, ending)  # fmt: skip
-        self.send(Minimized(finding, order.bundle, tried, about, faces, hidden))
+        self.send(Minimized(finding, order.bundle, tried, about, faces, (hidden,) if hidden else ()))
 
     def _has_dissenters(self, finding: Finding) -> bool:
         """Whether the engines that dissent are on the bench, in the releases that do."""

@@ -20,35 +20,50 @@ _WRONG = ANSWERED | {Kind.CRASH.value}
 
 
 class Placements:
-    """A bench for each such setting of an engine, opened when it is asked first."""
+    """A bench for each such setting of an engine, opened when it is asked first.
+
+    Settings are asked in turn until one gives the answer that is looked for, first the one that gave it last: one
+    mistake is right, or wrong, with the same settings more often than not.
+    """
 
     def __init__(self, limits: Limits | None = None, offline: bool = False, opener: OpenEngine = open_engine) -> None:
         self._limits, self._offline, self._opener = limits, offline, opener
         self._benches: dict[str, Bench] = {}
+        self._first: dict[tuple[str, bool], str] = {}
 
     def of(self, engine: str, bucket: Signature, before: Sequence[Case] = ()) -> Elsewhere:
         """The questions about an engine that shows a bucket after these cases; about one that takes too long, or that
         has not run anything yet, there are none."""
-        others = [str(id) for id in placements(EngineId.read(engine))]
-        if not others or bucket.kind not in _WRONG or bucket.phase in RUNS_NOTHING:
+        if bucket.kind not in _WRONG or bucket.phase in RUNS_NOTHING or not placements(EngineId.read(engine)):
             return NOWHERE
         return Elsewhere(
-            lambda case: any(_is_right(trial) for trial in self._trials(others, before, case)),
-            lambda case: any(_is_wrong(trial) for trial in self._trials(others, before, case)),
+            lambda case: bool(self.right_in(engine, before, case)),
+            lambda case: bool(self._wrong_in(engine, before, case)),
         )
 
-    def right_in(self, engine: str, before: Sequence[Case], case: Case) -> tuple[str, ...]:
-        """The ids with which a case is right."""
-        others = [str(id) for id in placements(EngineId.read(engine))]
-        return tuple(id for id in others if any(_is_right(trial) for trial in self._trials([id], before, case)))
+    def right_in(self, engine: str, before: Sequence[Case], case: Case) -> str:
+        """The id of one with which a case is right; "" if there is none."""
+        return self._one(engine, before, case, True)
 
-    def _trials(self, ids: Sequence[str], before: Sequence[Case], case: Case) -> Iterator[Trial]:
+    def _wrong_in(self, engine: str, before: Sequence[Case], case: Case) -> str:
+        return self._one(engine, before, case, False)
+
+    def _one(self, engine: str, before: Sequence[Case], case: Case, right: bool) -> str:
+        first = self._first.get((engine, right), "")
+        ids = sorted(map(str, placements(EngineId.read(engine))), key=lambda id: id != first)
+        for id, trial in self._trials(ids, before, case):
+            if _is_right(trial) if right else _is_wrong(trial):
+                self._first[engine, right] = id
+                return id
+        return ""
+
+    def _trials(self, ids: Sequence[str], before: Sequence[Case], case: Case) -> Iterator[tuple[str, Trial]]:
         for id in ids:
             bench = self._benches.get(id)
             if bench is None:
                 bench = self._benches[id] = Bench([id], self._limits, self._offline, self._opener)
             if bench.seats and not bench.broken:
-                yield bench.run_after(before, case)
+                yield id, bench.run_after(before, case)
 
     def rest(self) -> None:
         """End the workers: what is left of each bench is what forks them."""
