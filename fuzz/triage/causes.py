@@ -128,6 +128,9 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         essentials = replace(mine, reasons=mine.reasons | theirs.reasons).words()
     elif common.specific != mine.specific and (common.specific or telling or common.by_places):
         essentials = common.words()
+    elif telling and not mine.specific and common.fixed != mine.fixed:
+        # What the reducer could not remove here was not there the other time: it is not needed.
+        essentials = common.words()
     learned = {
         "essentials": essentials,
         "faces": tuple(dict.fromkeys((*known.faces, *again.faces))),

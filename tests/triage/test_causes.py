@@ -350,6 +350,17 @@ def test_what_a_cause_learns() -> None:
     assert united(known, known) == {}
 
 
+def test_a_crash_that_says_much_needs_less_each_time() -> None:
+    """What the reducer could not remove says something only as long as nothing shows the same without it."""
+    fewer, more = (
+        cause_about(Essentials(fixed=frozenset(rows.split())))
+        for rows in ("any.convert_extern ref.test", "any.convert_extern br_on_cast_fail global.get")
+    )
+    assert "essentials" not in united(more, fewer), "a wrong value says little"
+    assert united(more, fewer, telling=True)["essentials"] == ("(any.convert_extern)",)
+    assert "essentials" not in united(fewer, fewer, telling=True)
+
+
 @dataclass
 class Night:
     """What a campaign does with the cases of a target, in small."""
