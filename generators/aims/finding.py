@@ -19,13 +19,14 @@ from wasm.rewrite.operands import Graph, Node, Slot
 _KEEPING: Final = ("local.get", "local.tee")
 
 
-def aims_in(module: Module, aims: Sequence[Aim]) -> set[int]:
-    """The numbers of those aims that some function has with one of their choices of constants, inside or outside."""
+def aims_in(module: Module, aims: Sequence[Aim], graphs: ModuleGraphs | None = None) -> set[int]:
+    """The numbers of those aims that some function has with one of their choices of constants, inside or outside; any
+    constants will do for an aim that lists none. ``graphs`` are the module's, if somebody has them already."""
     by_row: dict[str, list[tuple[int, Aim]]] = {}
     for number, aim in enumerate(aims):
         assert isinstance(aim.tree, Apply)
         by_row.setdefault(aim.tree.row, []).append((number, aim))
-    graphs = ModuleGraphs(module)
+    graphs = ModuleGraphs(module) if graphs is None else graphs
     found: set[int] = set()
     for index, func in enumerate(module.funcs):
         if not _may_have(func, by_row):
@@ -45,7 +46,9 @@ def _is(graph: Graph, node: Node, aim: Aim) -> bool:
     if not _fits(graph, node, aim.tree, constants, {}):
         return False
     choices = (*aim.inside, *aim.outside)
-    return any(all(values[number] == value for number, value in constants.items()) for values in choices)
+    return choices == ((),) or any(
+        all(values[number] == value for number, value in constants.items()) for values in choices
+    )
 
 
 def _fits(graph: Graph, node: Node, tree: Tree, constants: dict[int, int], leaves: dict[str, object]) -> bool:

@@ -198,7 +198,7 @@ def test_ends_of_memory_as_often_as_in_memory(cases: list[tuple[Case, Module]]) 
 
 def test_aims_stand_in_most_cases(cases: list[tuple[Case, Module]]) -> None:
     """76% of the cases have one of our own list just as the list has it, 48% three different ones and more: of 300
-    fewer than 190 and 105 have a probability below 10^-5. Of the 234, all but a few are met in 300 cases."""
+    fewer than 190 and 105 have a probability below 10^-5. Of the 254, all but a few are met in 300 cases."""
     aims = own_aims()
     found = [aims_in(module, aims) for _, module in cases]
     counts = [len(numbers) for numbers in found]
