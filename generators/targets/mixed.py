@@ -80,7 +80,7 @@ _FEATURES: Final = (
 _BUILDS_ON: Final = {**BUILDS_ON, Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY}
 
 _OFTEN_IN: Final = 12
-_ABLE_IN: Final = 9
+_ABLE_IN: Final = 12
 _ELSE_IN: Final = 4
 """In how many of 16 cases a target's parts are in: those wanted often; those that need a feature, where it is in; the
 others."""

@@ -27,8 +27,8 @@ def test_names_are_unique() -> None:
 
 
 def test_every_shape_of_memory_and_flow_is_made() -> None:
-    """The rarest (waiting at memory's end) in 15 of 1,000 cases, the others in 30 and more: that one of these is in none
-    of 200 cases has a probability of 5% for the rarest, which is not asked for, and of 0.2% for the others."""
+    """The rarest (waiting at memory's end) in 15 of 1,000 cases and not asked for, the others in 30 and more: one of
+    these is in none of 200 cases with a probability of 0.2%."""
     seen: Counter[str] = Counter()
     for index in range(COUNT):
         seen.update(shapes_in(make_case("shapes", 1, index, EVERYTHING)))
