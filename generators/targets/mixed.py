@@ -80,7 +80,7 @@ _FEATURES: Final = (
 _BUILDS_ON: Final = {**BUILDS_ON, Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY}
 
 _OFTEN_IN: Final = 12
-_ABLE_IN: Final = 9
+_ABLE_IN: Final = 12
 _ELSE_IN: Final = 4
 """In how many of 16 cases a target's parts are in: those wanted often; those that need a feature, where it is in; the
 others."""
@@ -88,8 +88,8 @@ others."""
 _TIMES_OFTEN: Final = 3
 """Parts wanted often are taken so many times as often as others, too."""
 
-_ROOM: Final = tuple(round(8 * (700 / 8) ** ((i / 255) ** 1.4)) for i in range(256))
-"""About how many instructions the functions of a case have."""
+_ROOM: Final = tuple(round(8 * (700 / 8) ** (i / 255)) for i in range(256))
+"""About how many instructions the functions of a case have: log-uniform, 8 to 700."""
 _FUNCTIONS: Final = weighted((1, 90), (2, 80), (3, 50), (4, 26), (6, 10))
 _SHARES: Final = (1, 2, 3, 5)
 _WRAPPED: Final = 10
@@ -107,6 +107,8 @@ _COLLECTS: Final = 3
 """In how many of 16 cases with references the host collects garbage."""
 
 _NOP: Final = code("nop")
+_ROOM_FOR_ENDS: Final = 24
+"""In instructions: of a case that has less, nothing else is about memory's ends."""
 _LEAST_ROOM: Final = 8
 """In instructions: for less no part is begun."""
 
@@ -252,16 +254,16 @@ class _Swarm:
         count = self.source.weighted(_FUNCTIONS)
         for i in range(count):
             self._function(self.source.fork(f"f{i}"), i, max(_LEAST_ROOM, self.room // count), i == count - 1)
-        if self.program.shell.pages and self.source.one_in(16):
-            self._ends()
+        if self.program.shell.pages and self.room >= _ROOM_FOR_ENDS:
+            for i in range(self.source.below(4)):
+                self._ends(self.source.fork(f"ends{i}"), f"ends{i}")
         return self.program.close()
 
-    def _ends(self) -> None:
-        """After all else, accesses around the end of a memory, some of which trap."""
+    def _ends(self, source: ChoiceSource, name: str) -> None:
+        """After all else, accesses around the end of a memory, some of which trap: as often as in ``memory``."""
         shell = self.program.shell
         shell.labels.add("traps")
-        group = add_ends(shell.kit(Memories.of), self.source.fork("ends"), "ends")
-        shell.last += group.calls
+        shell.last += add_ends(shell.kit(Memories.of), source, name).calls
 
     # Functions
 
