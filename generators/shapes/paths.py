@@ -50,6 +50,16 @@ _INDIRECT: Final = template("i32.const $at  return_call_indirect $table (type $t
 _PRODUCTS: Final = tuple(code(f"i64.mul_wide_{sign}") for sign in "us")
 
 
+def _drawn(program: Program, source: ChoiceSource, count: int) -> tuple[NumType, ...]:
+    """So many types of numbers, as far as a signature may have them."""
+    return tuple(source.pick(_SCALARS) for _ in range(min(count, program.config.max_params)))
+
+
+def _cut(program: Program, types: tuple[NumType, ...]) -> tuple[NumType, ...]:
+    """The last of these types, as many as a signature may have on either side."""
+    return types[-min(program.config.max_params, program.config.max_results) :]
+
+
 def weighed(f: FuncBuilder) -> None:
     """All parameters in one i64, each by its place."""
     f.i64(17)
@@ -94,7 +104,7 @@ def runs(program: Program, fn: Function, source: ChoiceSource) -> None:
 def tail_call_that_throws(program: Program, fn: Function, source: ChoiceSource) -> None:
     """A function whose frame is replaced by one with many arguments, which throws to here."""
     builder = program.shell.builder
-    params = tuple(source.pick(_SCALARS) for _ in range(source.pick(_MANY)))
+    params = _drawn(program, source, source.pick(_MANY))
     tag = builder.tag((I64,))
     thrower = builder.func(params, ())
     weighed(thrower)
@@ -163,7 +173,7 @@ def vector_behind_floats(program: Program, fn: Function, source: ChoiceSource) -
     builder = program.shell.builder
     some = source.pick((F32, F64))
     more = tuple(source.pick((F64, I64, V128, F32)) for _ in range(source.below(4)))
-    params = ((some,) * source.pick(_FLOATS)) + (V128, *more)
+    params = _cut(program, ((some,) * source.pick(_FLOATS)) + (V128, *more))
     f = builder.func(params, (I64,))
     weighed(f)
     push_values(fn, source, params, clean=True)
@@ -174,8 +184,8 @@ def vector_behind_floats(program: Program, fn: Function, source: ChoiceSource) -
 def tail_call_of_locals(program: Program, fn: Function, source: ChoiceSource) -> None:
     """A tail call through a table: of many locals, from many parameters to none, or from none to many."""
     builder = program.shell.builder
-    count = source.between(8, 20)
-    types = tuple(source.pick(_SCALARS) for _ in range(count))
+    types = _drawn(program, source, source.between(8, 20))
+    count = len(types)
     way = source.pick(("locals", "fewer"))
     callee = builder.func(types if way == "locals" else (), (I64,))
     weighed(callee)
@@ -184,8 +194,7 @@ def tail_call_of_locals(program: Program, fn: Function, source: ChoiceSource) ->
     caller = builder.func(() if way == "locals" else types, (I64,))
     if way == "locals":
         locals_ = [caller.local(type_) for type_ in types]
-        order = sorted(range(count), key=lambda at: (at * 7 + count) % 11)
-        for at in order:
+        for at in sorted(range(count), key=lambda at: (at * 7 + count) % 11):
             caller.body += [constant(source, types[at]), (OPS["local.set"], locals_[at])]
         caller.body += [(OPS["local.get"], local) for local in locals_]
     else:
@@ -197,9 +206,7 @@ def tail_call_of_locals(program: Program, fn: Function, source: ChoiceSource) ->
 
 def behind_a_loop(program: Program, fn: Function, source: ChoiceSource) -> None:
     """A function whose parameters are read behind a loop for the first time."""
-    f = program.shell.builder.func(
-        tuple(source.pick(_SCALARS) for _ in range(source.between(8, 20))), (I64,)
-    )  # fmt: skip
+    f = program.shell.builder.func(_drawn(program, source, source.between(8, 20)), (I64,))
     count = f.local(I32)
     f.body += [(OPS["i32.const"], source.between(1, 5)), (OPS["local.set"], count)]
     with f.block("loop"):
@@ -243,7 +250,7 @@ def thrown_vector(program: Program, fn: Function, source: ChoiceSource) -> None:
     """An exception with vectors between numbers, caught here or in a caller."""
     builder = program.shell.builder
     drawn = draw_types(source, program.config.without(Feature.REFERENCE_TYPES), source.between(1, 5))
-    params = tuple(type_ for type_ in (*drawn, V128, I32) if isinstance(type_, NumType))
+    params = _cut(program, tuple(type_ for type_ in (*drawn, V128, I32) if isinstance(type_, NumType)))
     tag = builder.tag(params)
     f = builder.func((), ())
     f.body += [constant(source, type_) for type_ in params]

@@ -12,7 +12,7 @@ from wasm.decode import decode
 from wasm.module import Module
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.rewrite.operands import Graph, Node
-from wasm.valtypes import FuncType, ValType
+from wasm.valtypes import FuncType
 
 _CONSTANTS: Final = ("i32.const", "i64.const")
 
@@ -116,8 +116,3 @@ class Shape:
 def modules_of(case: Case) -> list[Seen]:
     """Its modules, the last one its own."""
     return [Seen(decode(content)) for content in case.contents]
-
-
-def widths(types: tuple[ValType, ...]) -> list[str]:
-    """The names of some types."""
-    return [str(type_) for type_ in types]

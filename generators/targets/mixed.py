@@ -67,7 +67,7 @@ _FEATURES: Final = (
     (Feature.RELAXED_SIMD, 8),
     (Feature.TAIL_CALL, 6),
     (Feature.EXCEPTIONS, 3),
-    (Feature.BULK_MEMORY, 8),
+    (Feature.BULK_MEMORY, 12),
     (Feature.MULTI_MEMORY, 6),
     (Feature.MEMORY64, 7),
     (Feature.EXTENDED_CONST, 8),
@@ -75,7 +75,8 @@ _FEATURES: Final = (
     (Feature.WIDE_ARITHMETIC, 3),
     (Feature.CUSTOM_PAGE_SIZES, 3),
 )
-"""In how many of 16 cases each feature is in, those that it builds on being in."""
+"""In how many of 16 cases each feature is in, those that it builds on being in. Bulk instructions are in most: objects
+need them."""
 
 _BUILDS_ON: Final = {**BUILDS_ON, Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY}
 
@@ -206,6 +207,7 @@ class _Swarm:
     """The module under construction. Functions that are called come before those that call them.
 
     ``made`` can be called; those of them that are ``waiting`` have no caller yet, neither in the module nor the host.
+    ``parts`` are by target, each target as often as it is to be taken; of those that are ``unused`` nothing was taken.
     """
 
     def __init__(self, source: ChoiceSource, config: Config, room: int) -> None:
@@ -219,6 +221,7 @@ class _Swarm:
             shell.free_nans = True
             shell.labels.add("free_nans")
         self.parts = self._draw_parts()
+        self.unused = list(self.parts)
         if source.chance(4, 16):
             self._import()
         if source.chance(_COLLECTS, 16) and self.config.allows(Feature.REFERENCE_TYPES):
@@ -226,7 +229,7 @@ class _Swarm:
         self.collectors = shell.kit(Collectors)
 
     def _draw_parts(self) -> tuple[tuple[Part, ...], ...]:
-        """The parts of this case by target, each target as often as it is to be taken; the first is the simplest."""
+        """What is in this case; the first is the simplest."""
         source, features = self.source, self.config.features
         taken: list[tuple[Part, ...]] = []
         first: tuple[Part, ...] = ()
@@ -242,6 +245,12 @@ class _Swarm:
             if drawn:
                 taken += [usable] * share
         return tuple(taken) or (first,)
+
+    def _next(self, source: ChoiceSource) -> Part:
+        """Any part of this case, or every second time one of a target that it has had nothing of."""
+        parts = source.pick(self.unused if self.unused and source.one_in(2) else self.parts)
+        self.unused = [other for other in self.unused if other is not parts]
+        return source.pick(parts)
 
     def _import(self) -> None:
         """A function of the host, which in some cases changes the memory that stores go to."""
@@ -291,7 +300,7 @@ class _Swarm:
         writing = _Writing(fn, source)
         while room > 0:
             share = min(room, max(_LEAST_ROOM, source.below(room + 1)))
-            part = source.pick(source.pick(self.parts))
+            part = self._next(source)
             if source.one_in(64):
                 fn += _NOP
             if source.one_in(_WRAPPED):

@@ -31,9 +31,10 @@ NEEDS: Final[frozenset[Feature]] = frozenset()
 WEIGHT: Final = 2.0
 COST: Final = 65.0
 
-_PER_AIM: Final = 10
-_MOST_AIMS: Final = 24
-"""A part has an aim for so many instructions of its room, as a module of this target has, and no more than so many."""
+_PER_AIM: Final = 15
+"""In instructions: a part has one or two aims for so much room, and one or two."""
+_LARGE: Final = 16
+"""More room than for so many times that is no reason for more aims."""
 _USES: Final = weighted(("fold", 70), ("store", 15), ("global", 15))
 
 
@@ -102,7 +103,8 @@ def _aims(program: Program, fn: Function, source: ChoiceSource, room: int) -> No
         tree = Tree.within(fn, source, LOADING, room, program.shell.kit(Memories.of).load)
     else:
         tree = Tree.within(fn, source, PLAIN, room)
-    for _ in range(source.between(1, 1 + min(room // _PER_AIM, _MOST_AIMS))):
+    fit = min(room // _PER_AIM, _LARGE)
+    for _ in range(source.between(1 + fit, 2 + 2 * fit)):
         drawn = draw_aim(tree)
         if drawn is None:
             continue

@@ -40,8 +40,17 @@ def cases() -> list[tuple[Case, Module]]:
     return [(case, decode(case.content)) for case in made]
 
 
+@pytest.fixture(scope="module")
+def cases_without_ends() -> list[tuple[Case, Module]]:
+    """The same cases without the functions that go to a memory's end, which would label every second one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mixed._Swarm, "_ends", lambda *_: None)
+        made = [make_case("mixed", 1, index) for index in range(COUNT)]
+    return [(case, decode(case.content)) for case in made]
+
+
 def test_parts_of_all_targets_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every target with parts in some of 300 cases; the two most often in 60%."""
+    """Every target with parts in 1% of the cases at least, 4% being drawn of the rarest; the two most often in 60%."""
     drawn: Counter[str] = Counter()
 
     def counting(target: str, emit: Emit, program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
@@ -59,7 +68,7 @@ def test_parts_of_all_targets_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None
         drawn.update(seen)
     assert {name for name, _ in parts} >= {"arith", "control", "memory", "mixed", "simd", "tries"}
     for name, _ in parts:
-        assert drawn[name] >= 1, name
+        assert drawn[name] >= COUNT // 100, name
     assert min(drawn["arith"], drawn["memory"]) >= COUNT * 0.5
 
 
@@ -73,18 +82,17 @@ def test_parts_name_themselves_and_their_needs() -> None:
         assert load_target(name).summary
 
 
-def test_cases_run_to_their_end(cases: list[tuple[Case, Module]]) -> None:
-    """Only labelled cases trap, nearly all of them at memory's ends after all else; wide sites are passed; no open NaN
-    is looked at."""
+def test_cases_run_to_their_end(cases_without_ends: list[tuple[Case, Module]]) -> None:
+    """Only labelled cases trap, at most a tenth; wide sites are passed; no open NaN is looked at."""
     labelled = wide = passed = 0
-    for index, (case, module) in enumerate(cases):
+    for index, (case, module) in enumerate(cases_without_ends):
         observation = run_case(case, module)
         notes = observation.notes
         assert notes is not None
         assert observation.instantiated
         assert notes.nan_observed_at is None, index
         assert notes.steps < 500_000, index
-        labelled += "traps" in case.labels and not any(call.export.startswith("ends") for call in case.invocations)
+        labelled += "traps" in case.labels
         if not case.labels & {"traps", "overflows"}:
             assert all(isinstance(outcome, Returned) for outcome in observation.outcomes), index
         sites = {i for i, site in enumerate(case.sites) if site.wide and site.kind != "host"}
@@ -160,7 +168,7 @@ def shift_pairs(module: Module) -> list[tuple[int, int, int]]:
         body = func.body
         for at in range(5, len(body)):
             op = body[at][0].name
-            if not op.endswith((".or", ".xor", ".add", ".sub")) or not op.startswith("i"):
+            if not op.endswith((".or", ".xor", ".add", ".sub")) or not op.startswith(("i32.", "i64.")):
                 continue
             second, amount = body[at - 1], body[at - 2]
             if second[0].name.partition(".")[2] not in SHIFTS or not amount[0].name.endswith(".const"):
@@ -189,15 +197,36 @@ def test_shifts_meet_shifts(cases: list[tuple[Case, Module]]) -> None:
 
 
 def test_ends_of_memory_as_often_as_in_memory(cases: list[tuple[Case, Module]]) -> None:
-    """Three in four of the cases with a memory and some room: 50% of all, where ``memory`` has them in 75%. Fewer than
+    """Three in four of the cases with a memory and some room: 51% of all, where ``memory`` has them in 75%. Fewer than
     110 of 300 have a probability below 10^-5."""
     groups = [{call.export for call in case.invocations if call.export.startswith("ends")} for case, _ in cases]
     assert sum(bool(group) for group in groups) >= 110
     assert max(map(len, groups)) == 3
 
 
+def test_ends_of_memory_trap_and_change_nothing_before(
+    cases: list[tuple[Case, Module]], cases_without_ends: list[tuple[Case, Module]]
+) -> None:
+    """They are called when all else was seen but the memories. In 98% of the cases that have them one call traps at
+    least: fewer than 90% of 110 have a probability below 10^-5."""
+    having = trapping = 0
+    for (case, module), (without, its_module) in zip(cases, cases_without_ends, strict=True):
+        observation, before = run_case(case, module), run_case(without, its_module)
+        assert observation.notes is not None
+        assert observation.notes.nan_observed_at is None
+        calls = [call.export for call in case.invocations]
+        at_ends = [at for at, export in enumerate(calls) if export.startswith("ends")]
+        first = at_ends[0] if at_ends else len(calls)
+        assert observation.outcomes[:first] == before.outcomes[:first]
+        assert set(calls[first + len(at_ends) :]) <= {"memories"}
+        assert all(isinstance(outcome, Returned) for outcome in observation.outcomes[first + len(at_ends) :])
+        having += bool(at_ends)
+        trapping += any(not isinstance(observation.outcomes[at], Returned) for at in at_ends)
+    assert trapping >= 0.9 * having
+
+
 def test_aims_stand_in_most_cases(cases: list[tuple[Case, Module]]) -> None:
-    """76% of the cases have one of our own list just as the list has it, 48% three different ones and more: of 300
+    """77% of the cases have one of our own list just as the list has it, 48% three different ones and more: of 300
     fewer than 190 and 105 have a probability below 10^-5. Of the 254, all but a few are met in 300 cases."""
     aims = own_aims()
     found = [aims_in(module, aims) for _, module in cases]
