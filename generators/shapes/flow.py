@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from generators.shapes.seen import Seen, Shape, constant, local_of, made_by, maker, place
-from wasm.rewrite.operands import Graph, Node
+from wasm.rewrite.operands import Frame, Graph, Node
+from wasm.traps import TrapKind
 from wasm.valtypes import F32, F64, V128, RefType
 
 _CALLS: Final = ("call", "call_indirect", "call_ref")
-_TRAPPING: Final = ("unreachable", "i32.div_s", "i64.div_s", "i32.div_u", "i64.div_u", "i32.rem_u", "i64.rem_s")
+_TRAPS: Final = frozenset({TrapKind.UNREACHABLE, TrapKind.DIV_BY_ZERO, TrapKind.BAD_CONVERSION})
 
 
 def _runs(module: Seen) -> bool:
@@ -44,56 +46,49 @@ def _leaves_with_less(module: Seen) -> bool:
     return False
 
 
+def _tried(module: Seen) -> Iterator[tuple[Graph, Node, Frame]]:
+    """Each try_table with its frame."""
+    for graph, node in module.nodes("try_table"):
+        assert node.opens is not None
+        yield graph, node, node.opens
+
+
 def _protected_results(module: Seen) -> bool:
     """A call of more than 16 results inside of a try_table."""
-    return any(len(node.outs) > 16 and _inside(graph, node, "try_table") for graph, node in module.nodes(*_CALLS))
-
-
-def _inside(graph: Graph, node: Node, opener: str) -> bool:
-    at = place(graph, node)
     return any(
-        frame.opener >= 0 and graph.nodes[frame.opener].op.name == opener and frame.opener < at <= frame.end
-        for frame in graph.frames
+        len(node.outs) > 16 and node.op.name in _CALLS
+        for graph, _, frame in _tried(module)
+        for node in graph.nodes[frame.opener : frame.end]
     )
 
 
 def _tail_call_that_throws(module: Seen) -> bool:
     """A tail call of more than ten parameters to a function that throws."""
     for _, node in module.nodes("return_call"):
-        if len(node.ins) > 10 and not module.called.get(node.imm, frozenset()).isdisjoint(("throw", "throw_ref")):
+        if len(node.ins) > 10 and not module.rows_in(node.imm).isdisjoint(("throw", "throw_ref")):
             return True
     return False
 
 
 def _trap_under_catch_all(module: Seen) -> bool:
-    """What may trap inside of a try_table that catches all."""
-    for graph in module.graphs("try_table"):
-        for frame in graph.frames:
-            if frame.opener < 0 or graph.nodes[frame.opener].op.name != "try_table":
-                continue
-            if "catch_all" not in repr(graph.nodes[frame.opener].imm):
-                continue
-            inside = graph.nodes[frame.opener : frame.end]
-            for node in inside:
-                if node.op.name in _TRAPPING or (
-                    node.op.name == "call" and "unreachable" in module.called.get(node.imm, frozenset())
-                ):
+    """What may trap inside of a try_table that catches all: here, or in a function that is called."""
+    for graph, opener, frame in _tried(module):
+        _, clauses = opener.imm
+        if any(clause.tag is None for clause in clauses):
+            for node in graph.nodes[frame.opener : frame.end]:
+                traps = not _TRAPS.isdisjoint(node.op.traps)
+                if traps or (node.op.name == "call" and "unreachable" in module.rows_in(node.imm)):
                     return True
     return False
 
 
 def _reference_across_a_try(module: Seen) -> bool:
     """A reference that lies on the stack below a try_table with a call in it."""
-    for graph in module.graphs("try_table"):
-        for frame in graph.frames:
-            if frame.opener < 0 or graph.nodes[frame.opener].op.name != "try_table":
-                continue
-            if not any(node.op.name in _CALLS for node in graph.nodes[frame.opener : frame.end]):
-                continue
-            for node in graph.nodes[frame.end :]:
-                for slot in node.ins:
-                    if slot.maker < frame.opener and isinstance(slot.type, RefType):
-                        return True
+    for graph, _, frame in _tried(module):
+        if any(node.op.name in _CALLS for node in graph.nodes[frame.opener : frame.end]):
+            slots = (slot for node in graph.nodes[frame.end :] for slot in node.ins)
+            if any(slot.maker < frame.opener and isinstance(slot.type, RefType) for slot in slots):
+                return True
     return False
 
 
@@ -155,15 +150,14 @@ def _halves_under_pressure(module: Seen) -> bool:
     return False
 
 
-def _pile(module: Seen, row: str, height: int) -> bool:
-    for index, rows in enumerate(module.rows_of):
-        if row in rows:
-            graph = module.all_graphs.graph(index)
-            count = 0
-            for node in graph.nodes:
-                count = count + 1 if node.op.name in (row, "local.get") else 0
-                if count >= height and node.op.name == row:
-                    return True
+def _pile_of_globals(module: Seen) -> bool:
+    """Twelve globals and locals read in a row, a global the last."""
+    for graph in module.graphs("global.get"):
+        count = 0
+        for node in graph.nodes:
+            count = count + 1 if node.op.name in ("global.get", "local.get") else 0
+            if count >= 12 and node.op.name == "global.get":
+                return True
     return False
 
 
@@ -226,7 +220,7 @@ SHAPES: Final = (
           _arguments_behind_a_loop),
     Shape("a 128-bit product among six live locals", "WebKit bbq-mul-wide-register-pressure",
           _halves_under_pressure),
-    Shape("twelve globals on the stack at once", "wasmtime #10056", lambda seen: _pile(seen, "global.get", 12)),
+    Shape("twelve globals on the stack at once", "wasmtime #10056", _pile_of_globals),
     Shape("a vector in an exception's payload", "wasmtime #14149", _thrown_vector),
     Shape("five i32.eqz in a row", "wasmtime #12333", _negations),
     Shape("code behind a return that leaves values", "SpiderMonkey 1932651", _dead_behind_values),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from generators.shapes.seen import Seen, Shape, constant, local_of, made_by, maker, place
 from wasm.module import SegmentMode
-from wasm.valtypes import V128, ArrayType, RefType, StructType
+from wasm.rewrite.operands import Slot
+from wasm.valtypes import V128, ArrayType, RefType, StructType, ValType
 
 _MADE: Final = ("struct.new", "struct.new_default", "array.new", "array.new_default", "array.new_fixed")
 _OPENERS: Final = ("block", "if", "loop", "try_table")
@@ -19,41 +20,35 @@ def _operand_is(rows: tuple[str, ...], position: int, *names: str) -> Callable[[
 
 def _if_without_else(module: Seen, differ: bool) -> bool:
     """An if of one arm that has parameters, and results; of other types than these where they may ``differ``."""
-    for graph in module.graphs("if"):
-        for frame in graph.frames:
-            if frame.opener < 0 or graph.nodes[frame.opener].op.name != "if" or frame.arms:
-                continue
-            if frame.results and (not differ or frame.params != frame.results):
-                return True
+    for _, node in module.nodes("if"):
+        frame = node.opens
+        if frame is not None and not frame.arms and frame.results and (not differ or frame.params != frame.results):
+            return True
     return False
+
+
+def _differ(slots: Sequence[Slot], types: Sequence[ValType]) -> bool:
+    """Whether what is on the stack has another type than the declared one somewhere: a subtype of it."""
+    return any(slot.type is not None and slot.type != type_ for slot, type_ in zip(slots, types, strict=False))
 
 
 def _widened(module: Seen) -> bool:
     """A block whose parameter is declared as a supertype of what is on the stack."""
-    for graph in module.graphs(*_OPENERS):
-        for frame in graph.frames:
-            if frame.opener < 0 or not frame.params:
-                continue
-            given = graph.nodes[frame.opener].ins
-            count = len(frame.params)
-            given = given[len(given) - count - (graph.nodes[frame.opener].op.name == "if") :][:count]
-            if any(
-                slot.type is not None and slot.type != type_ for slot, type_ in zip(given, frame.params, strict=False)
-            ):
+    for _, node in module.nodes(*_OPENERS):
+        if node.opens is not None and node.opens.params:
+            given = node.ins[:-1] if node.op.name == "if" else node.ins
+            if _differ(given[-len(node.opens.params) :], node.opens.params):
                 return True
     return False
 
 
 def _widened_results(module: Seen) -> bool:
     """A block with an arm that ends in a value of a subtype of the declared result."""
-    for graph in module.graphs(*_OPENERS):
-        for frame in graph.frames:
-            if frame.opener >= 0 and any(isinstance(type_, RefType) for type_ in frame.results):
-                for at in frame.closers():
-                    slots = graph.nodes[at].ins
-                    if any(slot.type is not None and slot.type != type_
-                           for slot, type_ in zip(slots, frame.results, strict=False)):  # fmt: skip
-                        return True
+    for graph, node in module.nodes(*_OPENERS):
+        frame = node.opens
+        closers = () if frame is None else frame.closers()
+        if frame is not None and any(_differ(graph.nodes[at].ins, frame.results) for at in closers):
+            return True
     return False
 
 
@@ -212,8 +207,8 @@ def _constant_null(module: Seen) -> bool:
 
 
 def _large_array(module: Seen) -> bool:
-    return any((constant(graph, node, -1) or 0) >= 1 << 24
-               for graph, node in module.nodes("array.new", "array.new_default"))  # fmt: skip
+    made = module.nodes("array.new", "array.new_default")
+    return any((constant(graph, node, -1) or 0) >= 1 << 24 for graph, node in made)
 
 
 def _heap_first(module: Seen) -> bool:

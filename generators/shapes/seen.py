@@ -32,10 +32,9 @@ class Seen:
         """Of all functions, imported ones first."""
         return list(self.module.func_types())
 
-    @cached_property
-    def called(self) -> dict[int, frozenset[str]]:
-        """The rows of each defined function by its index."""
-        return dict(enumerate(self.rows_of, self.first))
+    def rows_in(self, function: int) -> frozenset[str]:
+        """The rows of a function by its index, none of an imported one."""
+        return self.rows_of[function - self.first] if function >= self.first else frozenset()
 
     def graphs(self, *needed: str) -> Iterator[Graph]:
         """Of the functions that have one of these rows."""
