@@ -55,7 +55,7 @@ from wasm.valtypes import (
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
 WEIGHT: Final = 4.0
-COST: Final = 30.0
+COST: Final = 48.0
 
 PARTS: Final = (ATOMICS,)
 

@@ -22,7 +22,7 @@ from wasm.valtypes import I32, I64
 
 NEEDS: Final[frozenset[Feature]] = frozenset()
 WEIGHT: Final = 3.0
-COST: Final = 35.0
+COST: Final = 24.0
 
 _WRITES: Final = (*places.WRITES, *paths.WRITES, *objects.WRITES)
 _MOST: Final = 8
