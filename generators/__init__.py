@@ -30,6 +30,7 @@ From choices to a case:
 ``linking/``            one program over several modules
 ``enumeration/``        meetings of instructions one after another, not drawn
 ``aims/``               what compilers' own rules look for, inside and just outside of their conditions
+``shapes/``             what bugs of released engines needed: told in any module, and written
 ``isle/``, ``rules/``   rule files of a compiler read, and turned into aims
 ``mutation/``           edits of cases that exist
 ``validity/``           modules that are only validated, and near misses

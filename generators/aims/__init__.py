@@ -8,6 +8,8 @@
 ``store``       the files that ``fuzz rules`` writes into the cache
 ``writing``     one variation as a function: constants, leaves, sink
 ``listing``     all variations in one order, by blocks: the cases of the target ``rules``
+``finding``     which aims stand in a module, whoever made it
+``drawing``     one aim drawn in a function that has other things in it, without a trap: what ``mixed`` takes
 ==============  ======================================================================================================
 
 A *variation* of an aim has constants inside or just outside of the conditions, or a leaf that occurs twice as two

@@ -16,6 +16,7 @@ SCALARS: Final = """
 rotations from shifts | (N.or (N.shl x:N (N.const $0)) (N.shr_u x:N (N.const $1))) | 7,25 31,1 | 7,24 0,0
 rotations from shifts | (N.or (N.shr_u x:N (N.const $1)) (N.shl x:N (N.const $0))) | 7,25 8,24 | 7,26
 rotations from variables | (N.or (N.shl x:N y:N) (N.shr_u x:N (N.sub (N.const $0) y:N))) | 0 32 64 | 31
+rotations from variables | (N.or (N.shr_u x:N y:N) (N.shl x:N (N.sub (N.const $0) y:N))) | 0 32 64 | 31
 shifts there and back | (N.shr_u (N.shl x:N (N.const $0)) (N.const $1)) | 8,8 BITS,BITS 0,0 | 8,7 7,8
 shifts there and back | (N.shr_s (N.shl x:N (N.const $0)) (N.const $1)) | 16,16 24,24 | 24,23
 shifts there and back | (N.shl (N.shr_u x:N (N.const $0)) (N.const $1)) | 3,3 31,31 | 3,4
@@ -30,6 +31,7 @@ negated amounts | (N.shl x:N (N.sub (N.const $0) y:N)) | 0 64 | 31
 bit fields | (N.and (N.shr_u x:N (N.const $0)) (N.const $1)) | 5,255 8,1 | 5,254 0,ONES
 bit fields | (N.shr_u (N.and x:N (N.const $0)) (N.const $1)) | 0xff00,8 TOP,BITS | 0xff01,8
 bit tests | (N.ne (N.and x:N (N.shl (N.const $0) y:N)) (N.const $1)) | 1,0 | 2,0 1,1
+bit tests | (N.eqz (N.and x:N (N.shl (N.const $0) (N.const $1)))) | 1,20 1,BITS | 1,0 3,4
 bit tests | (N.eqz (N.and x:N (N.const $0))) | 1 TOP 0x80 | 3 0
 lowest bits | (N.and x:N (N.sub (N.const $0) x:N)) | 0 | 1
 lowest bits | (N.and x:N (N.sub x:N (N.const $0))) | 1 | 2
@@ -86,6 +88,7 @@ sets of bits | (N.eq (N.popcnt x:N) (N.const $0)) | 1 | 2
 distribution | (N.or (N.and x:N y:N) (N.and x:N z:N)) |
 distribution | (N.xor (N.and x:N y:N) (N.and z:N y:N)) |
 distribution | (N.or (N.and x:N m:N) (N.and y:N (N.xor m:N (N.const $0)))) | ONES | 1
+distribution | (N.and (N.or x:N y:N) (N.or x:N (N.xor y:N (N.const $0)))) | ONES | 1
 absorption | (N.and x:N (N.or x:N y:N)) |
 absorption | (N.xor (N.xor x:N y:N) x:N) |
 loads combined | (N.add (N.load @) x:N) |
@@ -110,6 +113,9 @@ wraps and extensions | (i64.shr_u (i64.extend_i32_u x:i32) (i64.const $0)) | 32 
 wraps and extensions | (i64.shl (i64.extend_i32_s x:i32) (i64.const $0)) | 32 3 | 33
 wraps and extensions | (i64.and (i64.extend_i32_s x:i32) (i64.const $0)) | 0xffffffff | 0x1ffffffff
 wraps and extensions | (i64.mul (i64.extend_i32_s x:i32) (i64.extend_i32_s y:i32)) |
+wraps and extensions | (i32.wrap_i64 (i64.shr_s (i64.add x:i64 (i64.const $0)) (i64.const $1))) | 2048,12 | 2048,33
+wraps and extensions | (i32.extend16_s (i32.mul x:i32 (i32.const $0))) | 0xffffe0ff 0x8000 | 0x10000
+wraps and extensions | (i64.eq (i64.mul x:i64 (i64.extend_i32_s y:i32)) (i64.const $0)) | 0 | 1
 high halves | (i32.wrap_i64 (i64.shr_u (i64.mul (i64.extend_i32_u x:i32) (i64.extend_i32_u y:i32)) \
   (i64.const $0))) | 32 | 31
 high halves | (i64.or (i64.shl (i64.extend_i32_u x:i32) (i64.const $0)) (i64.extend_i32_u y:i32)) | 32 | 31
@@ -131,9 +137,11 @@ conversions | (f64.convert_i32_u (i32.shr_u x:i32 (i32.const $0))) | 1 | 0
 conversions | (f32.convert_i64_u (i64.extend_i32_u x:i32)) |
 conversions | (i32.trunc_sat_f64_s (f64.convert_i32_s x:i32)) |
 conversions | (f64.add (f64.convert_i32_s (i32.load @)) x:f64) |
+comparisons of floats | (select (f64.load @) x:f64 (f64.ne y:f64 z:f64)) |
 comparisons of floats | (select x:f64 y:f64 (f64.lt x:f64 y:f64)) |
 comparisons of floats | (i32.or (f32.lt x:f32 y:f32) (f32.gt x:f32 y:f32)) |
 comparisons of floats | (i32.eqz (f64.le x:f64 y:f64)) |
+splats | (f64x2.convert_low_i32x4_u (i32x4.splat x:i32)) |
 splats | (i32x4.add (i32x4.splat x:i32) v:v128) |
 splats | (i16x8.mul (i16x8.splat (i32.const $0)) v:v128) | 2 0xffff 8 | 3
 splats | (i32x4.add (i32x4.splat x:i32) (i32x4.splat y:i32)) |
@@ -142,16 +150,25 @@ lanes | (i32x4.extract_lane $0 (i32x4.replace_lane $1 v:v128 x:i32)) | 2,2 | 2,3
 lanes | (i8x16.extract_lane_u $0 (i8x16.shuffle $1 v:v128 w:v128)) | 0,0x0f0e0d0c0b0a09080706050403020100 |
 lanes | (f64x2.replace_lane $0 v:v128 (f64.load @)) | 0 1 |
 masks of lanes | (v128.and (i32x4.lt_s v:v128 w:v128) (i32x4.ne v:v128 w:v128)) |
+masks of lanes | (v128.and (i32x4.eq v:v128 w:v128) (i32x4.lt_s v:v128 w:v128)) |
+masks of lanes | (i16x8.eq (i16x8.eq v:v128 w:v128) (v128.const $0)) | 0 0xffffffffffffffffffffffffffffffff | 1
+masks of lanes | (i32x4.lt_s v:v128 (i32x4.min_s v:v128 v:v128)) |
 masks of lanes | (v128.not (i8x16.eq v:v128 w:v128)) |
 masks of lanes | (v128.bitselect v:v128 w:v128 (i16x8.gt_s v:v128 w:v128)) |
 masks of lanes | (v128.bitselect v:v128 w:v128 (f32x4.lt v:v128 w:v128)) |
 masks of lanes | (v128.or (v128.and v:v128 m:v128) (v128.andnot w:v128 m:v128)) |
+tests of lanes | (i32.eqz (v128.any_true (i8x16.ne v:v128 w:v128))) |
+tests of lanes | (v128.any_true (v128.and v:v128 (v128.not w:v128))) |
 tests of lanes | (i32.eqz (v128.any_true (i32x4.eq v:v128 w:v128))) |
 tests of lanes | (i32x4.all_true (i32x4.ne v:v128 (v128.const $0))) | 0 | 1
 tests of lanes | (i32.ne (i8x16.bitmask v:v128) (i32.const $0)) | 0 0xffff | 1
 shifts of lanes | (i8x16.shr_s (i8x16.shl v:v128 (i32.const $0)) (i32.const $1)) | 4,4 7,7 | 4,3
 shifts of lanes | (i64x2.shr_s v:v128 (i32.const $0)) | 63 32 31 0 | 64
 shifts of lanes | (v128.or (i32x4.shl v:v128 (i32.const $0)) (i32x4.shr_u v:v128 (i32.const $1))) | 7,25 | 7,24
+wide products | (i32x4.dot_i16x8_s (i16x8.extend_low_i8x16_u v:v128) (i16x8.extend_low_i8x16_s w:v128)) |
+sums of lanes | (i32.add (i32x4.extract_lane $0 v:v128) (i32x4.extract_lane $1 v:v128)) | 0,1 2,3 | 0,0
+sums of lanes | (f32x4.add v:v128 (i8x16.shuffle $0 v:v128 v:v128)) | 0x07060504030201000f0e0d0c0b0a0908 |
+sums of lanes | (i32x4.sub v:v128 (i32x4.sub v:v128 w:v128)) |
 wide products | (i32x4.add (i32x4.dot_i16x8_s v:v128 w:v128) x:v128) |
 wide products | (i32x4.mul (i32x4.extend_low_i16x8_s v:v128) (i32x4.extend_low_i16x8_s w:v128)) |
 wide products | (i16x8.add (i16x8.extadd_pairwise_i8x16_u v:v128) x:v128) |

@@ -45,7 +45,7 @@ def _ops() -> tuple[Op, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Atomics:
+class Atomics:
     """The memory that a program's atomics go to; one that is ``shared`` can be waited on."""
 
     memory: int
@@ -53,19 +53,19 @@ class _Atomics:
     shared: bool
 
     @staticmethod
-    def of(shell: Shell) -> _Atomics:
+    def of(shell: Shell) -> Atomics:
         source = shell.source.fork("atomics")
         shared = shell.config.allows(Feature.MULTI_MEMORY) and source.chance(3, 4)
         if not shell.pages:
             shell.claim_memory(1)
         if not shared:
-            return _Atomics(0, shell.reserve(_REGION), False)
-        return _Atomics(shell.builder.memory(1, 1, shared=True), STORE_BASE, True)
+            return Atomics(0, shell.reserve(_REGION), False)
+        return Atomics(shell.builder.memory(1, 1, shared=True), STORE_BASE, True)
 
 
 def _atomics(program: Program, fn: Function, source: ChoiceSource, room: int) -> None:
     """Some accesses to one region, each result folded; then all of the region."""
-    target = program.shell.kit(_Atomics.of)
+    target = program.shell.kit(Atomics.of)
     tree = Tree.within(fn, source, PLAIN, room // 2)
     constants = Constants(source)
     ops = [op for op in _ops() if target.shared or op.access is None or op.access.kind != "wait"]
@@ -76,7 +76,7 @@ def _atomics(program: Program, fn: Function, source: ChoiceSource, room: int) ->
         fn += fn.fold(I64)
 
 
-def _access(tree: Tree, target: _Atomics, op: Op, constants: Constants) -> None:
+def _access(tree: Tree, target: Atomics, op: Op, constants: Constants) -> None:
     """One instruction at an aligned address: a constant, or any number cut to a few bits (an unaligned one traps)."""
     source, fn = tree.source, tree.fn
     if op is _FENCE:

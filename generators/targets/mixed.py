@@ -55,7 +55,7 @@ from wasm.valtypes import (
 NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 BASE: Final = True
 WEIGHT: Final = 4.0
-COST: Final = 30.0
+COST: Final = 48.0
 
 PARTS: Final = (ATOMICS,)
 
@@ -67,7 +67,7 @@ _FEATURES: Final = (
     (Feature.RELAXED_SIMD, 8),
     (Feature.TAIL_CALL, 6),
     (Feature.EXCEPTIONS, 3),
-    (Feature.BULK_MEMORY, 8),
+    (Feature.BULK_MEMORY, 12),
     (Feature.MULTI_MEMORY, 6),
     (Feature.MEMORY64, 7),
     (Feature.EXTENDED_CONST, 8),
@@ -75,12 +75,13 @@ _FEATURES: Final = (
     (Feature.WIDE_ARITHMETIC, 3),
     (Feature.CUSTOM_PAGE_SIZES, 3),
 )
-"""In how many of 16 cases each feature is in, those that it builds on being in."""
+"""In how many of 16 cases each feature is in, those that it builds on being in. Bulk instructions are in most: objects
+need them."""
 
 _BUILDS_ON: Final = {**BUILDS_ON, Feature.CUSTOM_PAGE_SIZES: Feature.MULTI_MEMORY}
 
 _OFTEN_IN: Final = 12
-_ABLE_IN: Final = 9
+_ABLE_IN: Final = 12
 _ELSE_IN: Final = 4
 """In how many of 16 cases a target's parts are in: those wanted often; those that need a feature, where it is in; the
 others."""
@@ -88,8 +89,8 @@ others."""
 _TIMES_OFTEN: Final = 3
 """Parts wanted often are taken so many times as often as others, too."""
 
-_ROOM: Final = tuple(round(8 * (700 / 8) ** ((i / 255) ** 1.4)) for i in range(256))
-"""About how many instructions the functions of a case have."""
+_ROOM: Final = tuple(round(8 * (700 / 8) ** (i / 255)) for i in range(256))
+"""About how many instructions the functions of a case have: log-uniform, 8 to 700."""
 _FUNCTIONS: Final = weighted((1, 90), (2, 80), (3, 50), (4, 26), (6, 10))
 _SHARES: Final = (1, 2, 3, 5)
 _WRAPPED: Final = 10
@@ -107,6 +108,8 @@ _COLLECTS: Final = 3
 """In how many of 16 cases with references the host collects garbage."""
 
 _NOP: Final = code("nop")
+_ROOM_FOR_ENDS: Final = 24
+"""In instructions: of a case that has less, nothing else is about memory's ends."""
 _LEAST_ROOM: Final = 8
 """In instructions: for less no part is begun."""
 
@@ -204,6 +207,7 @@ class _Swarm:
     """The module under construction. Functions that are called come before those that call them.
 
     ``made`` can be called; those of them that are ``waiting`` have no caller yet, neither in the module nor the host.
+    ``parts`` are by target, each target as often as it is to be taken; of those that are ``unused`` nothing was taken.
     """
 
     def __init__(self, source: ChoiceSource, config: Config, room: int) -> None:
@@ -217,6 +221,7 @@ class _Swarm:
             shell.free_nans = True
             shell.labels.add("free_nans")
         self.parts = self._draw_parts()
+        self.unused = list(self.parts)
         if source.chance(4, 16):
             self._import()
         if source.chance(_COLLECTS, 16) and self.config.allows(Feature.REFERENCE_TYPES):
@@ -224,7 +229,7 @@ class _Swarm:
         self.collectors = shell.kit(Collectors)
 
     def _draw_parts(self) -> tuple[tuple[Part, ...], ...]:
-        """The parts of this case by target, each target as often as it is to be taken; the first is the simplest."""
+        """What is in this case; the first is the simplest."""
         source, features = self.source, self.config.features
         taken: list[tuple[Part, ...]] = []
         first: tuple[Part, ...] = ()
@@ -241,6 +246,12 @@ class _Swarm:
                 taken += [usable] * share
         return tuple(taken) or (first,)
 
+    def _next(self, source: ChoiceSource) -> Part:
+        """Any part of this case, or every second time one of a target that it has had nothing of."""
+        parts = source.pick(self.unused if self.unused and source.one_in(2) else self.parts)
+        self.unused = [other for other in self.unused if other is not parts]
+        return source.pick(parts)
+
     def _import(self) -> None:
         """A function of the host, which in some cases changes the memory that stores go to."""
         type_, module = self._signature(self.source), self.source.pick(_HOSTS)
@@ -252,16 +263,16 @@ class _Swarm:
         count = self.source.weighted(_FUNCTIONS)
         for i in range(count):
             self._function(self.source.fork(f"f{i}"), i, max(_LEAST_ROOM, self.room // count), i == count - 1)
-        if self.program.shell.pages and self.source.one_in(16):
-            self._ends()
+        if self.program.shell.pages and self.room >= _ROOM_FOR_ENDS:
+            for i in range(self.source.below(4)):
+                self._ends(self.source.fork(f"ends{i}"), f"ends{i}")
         return self.program.close()
 
-    def _ends(self) -> None:
-        """After all else, accesses around the end of a memory, some of which trap."""
+    def _ends(self, source: ChoiceSource, name: str) -> None:
+        """After all else, accesses around the end of a memory, some of which trap: as often as in ``memory``."""
         shell = self.program.shell
         shell.labels.add("traps")
-        group = add_ends(shell.kit(Memories.of), self.source.fork("ends"), "ends")
-        shell.last += group.calls
+        shell.last += add_ends(shell.kit(Memories.of), source, name).calls
 
     # Functions
 
@@ -289,7 +300,7 @@ class _Swarm:
         writing = _Writing(fn, source)
         while room > 0:
             share = min(room, max(_LEAST_ROOM, source.below(room + 1)))
-            part = source.pick(source.pick(self.parts))
+            part = self._next(source)
             if source.one_in(64):
                 fn += _NOP
             if source.one_in(_WRAPPED):
