@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -185,8 +186,9 @@ def essentials(
 
     ``dead``: it shows without running anything (a crash of a compiler). ``small``: the reducer came to its end. At most
     two questions a row, and two more for those that cannot be missed; few where one row is wrong alone, which no size
-    is part of, or where it is about wide calls. Rows that ``seconds`` of wall time were too short for count as
-    ``fixed``: nothing is known of them. What is right ``elsewhere`` can miss what it is still wrong without anywhere.
+    is part of, or where it is about wide calls. After ``seconds`` of wall time nothing more is asked: rows that were
+    not reached count as ``fixed``, since nothing is known of them. What is right ``elsewhere`` can miss what it is
+    still wrong without anywhere.
     """
     if case.kind is CaseKind.MACHINE:
         return Essentials()
@@ -199,41 +201,67 @@ def essentials(
     if case.kind is not CaseKind.WASM:
         return Essentials(fixed=rows, shape=shape)
     deadline = time.monotonic() + seconds
-    use = wrong_use(case, wrong) if wrong is not None else None
-    name = row_of(use[0]) if use is not None else ""
-    if use is not None and wrong is not None and _goes_away(without(case, name, dead), still_shows):
-        wraps = only_if_wrapping(case, use, wrong)
-        return Essentials(frozenset({name}), incidental=rows - {name}, alone=True, wraps=wraps)
-    placed = elsewhere.right(case)
-    if placed:
-        still_shows = _anywhere(still_shows, elsewhere)
-    about = _about_calls(case, module, Essentials(fixed=rows, shape=shape, placed=placed), still_shows, small)
-    if about.calls or about.tails:
-        return about
-    if is_early(case, still_shows):
-        lost = forgotten(case, still_shows, deadline)
-        return Essentials(fixed=rows, early=True, lost=lost or frozenset(), rough=lost is None)
-    specific, fixed, incidental = set(), set(), set()
-    for name in sorted(rows):
-        late = time.monotonic() > deadline
-        changed = [] if late or not any(map(neutralizable, ways_of(name))) else without(case, name, dead)
-        if not changed:
-            fixed.add(name)
-        elif any(still_shows(one) for one in changed):
-            incidental.add(name)
-        else:
-            specific.add(name)
+    still_shows = _in_time(still_shows, deadline)
+    wrong = None if wrong is None else _in_time(wrong, deadline)
+    try:
+        use = wrong_use(case, wrong) if wrong is not None else None
+        name = row_of(use[0]) if use is not None else ""
+        if use is not None and wrong is not None and _goes_away(without(case, name, dead), still_shows):
+            wraps = only_if_wrapping(case, use, wrong)
+            return Essentials(frozenset({name}), incidental=rows - {name}, alone=True, wraps=wraps)
+        placed = elsewhere.right(case)
+        if placed:
+            still_shows = _anywhere(still_shows, elsewhere)
+        about = _about_calls(case, module, Essentials(fixed=rows, shape=shape, placed=placed), still_shows, small)
+        if about.calls or about.tails:
+            return about
+        if is_early(case, still_shows):
+            lost = forgotten(case, still_shows, deadline)
+            return Essentials(fixed=rows, early=True, lost=lost or frozenset(), rough=lost is None)
+    except _Late:
+        return Essentials(fixed=rows, rough=True)
+    about = _about_rows(case, about, still_shows, dead)
+    with suppress(_Late):
+        about = replace(about, besides=besides(case, still_shows) if small else "")
+        about = about if wrong is None else _with_constants(case, about, wrong)
+    return replace(about, payload=not about.alone and "try_table" in rows and _throws_values(module))
+
+
+class _Late(Exception):
+    """The time for questions is over."""
+
+
+def _in_time(question: Callable[[Case], bool], deadline: float) -> Callable[[Case], bool]:
+    """The question, which raises ``_Late`` after the deadline: to see that something hangs takes seconds each time."""
+
+    def asked(case: Case) -> bool:
+        if time.monotonic() > deadline:
+            raise _Late
+        return question(case)
+
+    return asked
+
+
+def _about_rows(case: Case, about: Essentials, still_shows: Callable[[Case], bool], dead: bool) -> Essentials:
+    """What a case is ``about`` with each of its rows sorted by whether it can be missed."""
+    specific: set[str] = set()
+    fixed: set[str] = set()
+    incidental: set[str] = set()
+    for name in sorted(about.fixed):
+        changed = without(case, name, dead) if any(map(neutralizable, ways_of(name))) else []
+        try:
+            shows = any(still_shows(one) for one in changed)
+        except _Late:
+            changed = []
+        (incidental if changed and shows else specific if changed else fixed).add(name)
     trapping = trapping_row(case)
     if not specific and (trapping in incidental or (trapping in fixed and OPS[trapping].access is not None)):
         # A value that never came cannot be written in, so that this one alone is not taken out by neutralizing it.
         for others in (fixed, incidental):
             others.discard(trapping)
         specific.add(trapping)
-    payload = "try_table" in rows and _throws_values(module)
-    other = besides(case, still_shows) if small else ""
-    about = replace(about, specific=frozenset(specific), fixed=frozenset(fixed), incidental=frozenset(incidental),
-                    payload=payload, besides=other, untrapped=trapping in specific)  # fmt: skip
-    return about if wrong is None else _with_constants(case, about, wrong)
+    return replace(about, specific=frozenset(specific), fixed=frozenset(fixed), incidental=frozenset(incidental),
+                   untrapped=trapping in specific)  # fmt: skip
 
 
 def _anywhere(still_shows: Callable[[Case], bool], elsewhere: Elsewhere) -> Callable[[Case], bool]:

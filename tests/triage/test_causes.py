@@ -350,6 +350,19 @@ def test_what_a_cause_learns() -> None:
     assert united(known, known) == {}
 
 
+def test_when_the_time_is_over_nothing_more_is_asked() -> None:
+    asked: list[Case] = []
+
+    def slow(case: Case) -> bool:
+        asked.append(case)
+        return True
+
+    about = essentials(ROTATES, slow, wrong=slow, seconds=-1.0)
+    assert asked == []
+    assert about.fixed == {"i32.rotl", "i32.clz"}
+    assert about.rough
+
+
 def test_a_crash_that_says_much_needs_less_each_time() -> None:
     """What the reducer could not remove says something only as long as nothing shows the same without it."""
     fewer, more = (
