@@ -20,7 +20,7 @@ from wasm.case import Case
 from wasm.features import Feature
 from wasm.valtypes import I32, I64
 
-NEEDS: Final[frozenset[Feature]] = frozenset()
+NEEDS: Final = frozenset({Feature.MULTI_VALUE})
 WEIGHT: Final = 3.0
 COST: Final = 24.0
 

@@ -17,7 +17,7 @@ def known() -> dict[str, Capabilities]:
     ("fault", "target", "judge"),
     [
         ("edge-moves-first-only", "calls", "checker"),  # its allocations are checked whoever judges
-        ("interpreter-store-width", "mixed", "state"),
+        ("interpreter-store-width", "memory", "state"),
     ],
 )
 def test_a_fault_is_found(fault: str, target: str, judge: str, known: dict[str, Capabilities]) -> None:

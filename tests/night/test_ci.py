@@ -144,10 +144,12 @@ def test_programs_for_clusterfuzz_end_well_in_an_engine_that_is_right(tmp_path: 
     subprocess.run([sys.executable, CI / "clusterfuzz" / "run.py", *words], check=True, cwd=tmp_path)
     files = sorted((tmp_path / "out").iterdir())
     assert [file.name for file in files] == [f"fuzz-{number}.js" for number in range(6)]
+    returned = 0
     for file in files:
         done = ran(node, file)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert "returned" in ran(node, files[0]).stdout
+        returned += "returned" in done.stdout
+    assert returned >= 3, "an older engine does not take some of the modules"
 
 
 def _simple(case: Case) -> bool:

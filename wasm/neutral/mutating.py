@@ -40,14 +40,15 @@ def mutated(
     known = {name: one for name, one in mutators().items() if among is None or name in among}
     allowed = required_features(module) if features is None else frozenset(features)
     wanted = 1 + draws.below(MOST)
-    made: list[str] = []
+    original, made = module, list[str]()
     for _ in range(TRIES):
         if len(made) == wanted or not known:
             break
         name = _drawn(known, draws)
         # What was seen was seen in the module as it was.
         changed: Module | None = known[name].mutate(copied(module), draws, no_facts if made else facts)
-        if changed is not None and required_features(changed) <= allowed:
+        # Two mutators can undo each other.
+        if changed is not None and changed != original and required_features(changed) <= allowed:
             module = changed
             made.append(name)
     return (module, tuple(made)) if made else None
