@@ -27,7 +27,7 @@ from fuzz.records.history import Cause
 from fuzz.triage.essentials import GLOBALS, Essentials, sizes_of
 from fuzz.triage.kept_alive import kept_alive
 from fuzz.triage.kin import COMPILING, any_width
-from fuzz.triage.neutral import executed_rows, neutralized
+from fuzz.triage.neutral import executed_rows, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import ANSWERED, is_telling
@@ -35,6 +35,8 @@ from fuzz.triage.tail_calls import untailed
 from fuzz.triage.wide_calls import is_firm, least_of, narrowed
 from oracles.engine import EngineId
 from wasm.case import Case
+from wasm.decode import decode
+from wasm.errors import WasmError
 from wasm.rewrite.kept import ITEMS
 
 RUNS_NOTHING: Final = COMPILING
@@ -53,6 +55,7 @@ def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = (), hidde
     dissenting = {dissent.engine for dissent in found.verdict.dissents}
     releases = {run.engine: release_of(run.engine, run.version) for run in found.runs}
     bucket = found.signature.bucket
+    about = _as_found(about, found.case)
     return Cause(
         id=0,
         name=name_of(bucket, about),
@@ -66,6 +69,20 @@ def cause_of(found: Finding, about: Essentials, faces: Sequence[str] = (), hidde
         wrong_in=tuple(sorted({releases[name] for name in dissenting if name in releases})),
         known=found.known,
     )
+
+
+def _as_found(about: Essentials, case: Case) -> Essentials:
+    """Without the fixed rows that the case does not have at any width: a reducer puts such in, to have a value."""
+    had = {any_width(row) for content in case.contents for row in _rows_in(content)}
+    fixed = frozenset(row for row in about.fixed if any_width(row) in had)
+    return replace(about, fixed=fixed) if had else about
+
+
+def _rows_in(content: bytes) -> frozenset[str]:
+    try:
+        return present_rows(decode(content))
+    except WasmError:
+        return frozenset()
 
 
 def name_of(bucket: Signature, about: Essentials) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from archived import BUCKET, SERIES, TRAP, finding, sighting
+from wasmtime import wat2wasm
 
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.cause_tables import CauseError
@@ -17,6 +18,7 @@ from fuzz.records.stats import Stats
 from fuzz.triage.causes import cause_of
 from fuzz.triage.essentials import Essentials
 from oracles.judge.verdict import Kind
+from wasm.case import Case
 
 
 @pytest.fixture
@@ -172,3 +174,16 @@ def test_buckets_that_nobody_minimized_unite_when_somebody_does(archive: Archive
     told = [archive.causes.get(archive.cause_of(path.name) or 0) for _, path in paths]
     assert [cause.name for cause in told] == ["fast: crash, results >= 254"] * 2 + ["fast: crash, i32.add"]
     assert told[0].id == told[1].id
+
+
+def test_what_a_reducer_put_in_is_not_what_a_cause_is_about() -> None:
+    """To have a value it writes ``ref.null`` and ``ref.as_non_null``, and it makes i32 of i64; what is left of the case
+    as it was found is the load, whatever its width, and the branch."""
+    found = wat2wasm(
+        '(module (memory 1) (func (export "f") (drop (i64.load (i32.const 0))) (if (i32.const 1) (then))))'
+    )
+    one = replace(crash(0, "unwrap on a None value"), case=Case(bytes(found)))
+    about = Essentials(fixed=frozenset({"i32.load", "if", "ref.as_non_null"}))
+    told = cause_of(one, about)
+    assert told.essentials == ("(i32.load)", "(if)")
+    assert told.name == "fast: crash, i32.load if"
