@@ -223,8 +223,8 @@ def _heap_first(module: Seen) -> bool:
 
 
 SHAPES: Final = (
-    Shape("an if without else that has results", "issue 14", lambda seen: _if_without_else(seen, False)),
-    Shape("an if without else whose parameters are subtypes of its results", "issue 14",
+    Shape("an if without else that has results", "wasmtime #14333", lambda seen: _if_without_else(seen, False)),
+    Shape("an if without else whose parameters are subtypes of its results", "wasmtime #14333",
           lambda seen: _if_without_else(seen, True)),
     Shape("a block whose parameter is a supertype of what is given", "WebKit block-param-type-widening", _widened),
     Shape("a join of a subtype with its supertype", "WebKit block-param-type-widening", _widened_results),
@@ -260,5 +260,5 @@ SHAPES: Final = (
           lambda seen: _held_over_call(seen, "array.new_elem")),
     Shape("a chosen reference on the stack over a call", "wasmtime #12862",
           lambda seen: _held_over_call(seen, "select_t")),
-    Shape("a segment is what first touches the heap", "issue 14", _heap_first),
+    Shape("a segment is what first touches the heap", "found here", _heap_first),
 )  # fmt: skip
