@@ -44,8 +44,7 @@ from fuzz.campaign.steering import avoid_for
 from fuzz.records.finding import Finding
 from fuzz.records.history import Ending, Minimization, Series, SetAside, Sighting, sightings_of
 from fuzz.records.stats import Stats
-from fuzz.triage.causes import RUNS_NOTHING
-from fuzz.triage.signature import split
+from fuzz.triage.signature import RUNS_NOTHING, split
 from fuzz.trial.account import account, account_judge, account_spared
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.children import children_cpu

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from fuzz.explain.asking import Answer, OutOfTime
 from fuzz.records.explanation import Fingerprint
-from oracles.engine import EngineId, Switch, UsageError
+from oracles.engine import EngineId, UsageError
+from oracles.switches import Switch
 
 
 @dataclass(slots=True)

@@ -26,11 +26,11 @@ from fuzz.records.finding import Finding, Signature
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import GLOBALS, Essentials, sizes_of
 from fuzz.triage.kept_alive import kept_alive
-from fuzz.triage.kin import COMPILING, any_width
+from fuzz.triage.kin import any_width
 from fuzz.triage.neutral import executed_rows, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
-from fuzz.triage.signature import ANSWERED, is_telling
+from fuzz.triage.signature import ANSWERED, RUNS_NOTHING, is_telling
 from fuzz.triage.tail_calls import untailed
 from fuzz.triage.wide_calls import is_firm, least_of, narrowed
 from oracles.engine import EngineId
@@ -39,8 +39,6 @@ from wasm.decode import decode
 from wasm.errors import WasmError
 from wasm.rewrite.kept import ITEMS
 
-RUNS_NOTHING: Final = COMPILING
-"""Phases in which an instruction need not be executed to show a bug."""
 _ONE_IN: Final = 4
 """Of so many suspects that are like what comes and goes with where values lie, one is looked at all the same."""
 _KINDS: Final = {

@@ -23,13 +23,12 @@ from typing import Final
 
 from fuzz.records.history import Cause
 from fuzz.triage.essentials import Essentials
-from fuzz.triage.signature import ANSWERED
+from fuzz.triage.signature import ANSWERED, RUNS_NOTHING
 from fuzz.triage.wide_calls import SMALL, least_of
+from oracles.engine import EngineId
 from wasm.isa import OPS
 from wasm.rewrite.spaces import Space
 
-COMPILING: Final = frozenset({"decode", "compile"})
-"""Phases in which an engine does not run anything yet."""
 PATTERN: Final = 2
 """A crash of a compiler that is about certain instructions needs so many at most to meet."""
 
@@ -60,7 +59,7 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if not _may_show_alike(one, other):
         return False
     if mine.by_places and theirs.by_places:
-        return not telling and COMPILING.isdisjoint({one.phase, other.phase})
+        return not telling and RUNS_NOTHING.isdisjoint({one.phase, other.phase})
     if (mine.by_places and theirs.alone) or (mine.alone and theirs.by_places):
         return False
     if mine.tails or theirs.tails:
@@ -150,7 +149,7 @@ def akin(one: Cause, other: Cause) -> bool:
     if perhaps_wide(one, other) or _behind_a_handler(one, other):
         return True
     if _without_bound(mine) and _without_bound(theirs) and _may_show_alike(one, other) and one.family == other.family:
-        return COMPILING.isdisjoint({one.phase, other.phase})
+        return RUNS_NOTHING.isdisjoint({one.phase, other.phase})
     answered = {one.kind, other.kind} <= ANSWERED
     # A wrong answer is met wherever somebody looks at it: in a result, or in what is left in memory at the end.
     if one.family != other.family or (one.phase != other.phase and not answered):
@@ -255,8 +254,11 @@ def _without_bound(about: Essentials) -> bool:
 
 
 def _hidden_alike(one: Cause, other: Cause) -> bool:
-    """Whether both go away with a setting, as they do where less is optimized."""
-    return not set(one.hidden_by).isdisjoint(other.hidden_by)
+    """Whether both go away with a setting of the engine itself, as they do where less is optimized: others are right
+    in any case."""
+    names = {EngineId.read(setting).name for cause in (one, other) for setting in cause.shown_by}
+    both = set(one.hidden_by) & set(other.hidden_by)
+    return any(EngineId.read(setting).name in names for setting in both)
 
 
 _IMMEDIATE: Final = frozenset({"i.add", "i.sub", "i.and", "i.or", "i.xor", "i.eq", "i.order_s", "i.order_u"})

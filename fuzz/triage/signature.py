@@ -21,6 +21,8 @@ _WITHOUT_MESSAGE: Final = ANSWERS | {Kind.PROFILE}
 
 ANSWERED: Final = frozenset(kind.value for kind in ANSWERS)
 """Kinds of signatures that are about a wrong answer, as words."""
+RUNS_NOTHING: Final = frozenset({"decode", "compile"})
+"""Phases in which an engine does not run anything yet: an instruction need not be executed to show a bug."""
 
 
 _PANIC: Final = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")

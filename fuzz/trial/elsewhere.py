@@ -1,4 +1,4 @@
-"""Engines with values in other places (``oracles.engine.placements``), to see whether a finding comes and goes with
+"""Engines with values in other places (``oracles.switches.placements``), to see whether a finding comes and goes with
 that (``fuzz.triage.places``)."""
 
 from __future__ import annotations
@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fuzz.records.finding import Signature
-from fuzz.triage.causes import RUNS_NOTHING
 from fuzz.triage.places import NOWHERE, Elsewhere
-from fuzz.triage.signature import ANSWERED, split
+from fuzz.triage.signature import ANSWERED, RUNS_NOTHING, split
 from fuzz.trial.bench import Bench, OpenEngine, Trial
-from oracles.engine import EngineId, Limits, open_engine, placements
+from oracles.engine import EngineId, Limits, open_engine
 from oracles.judge.verdict import Disagree, Kind
+from oracles.switches import placements
 from wasm.case import Case
 from wasm.embedding import Unsupported
 

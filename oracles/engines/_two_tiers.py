@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oracles.engine import EngineId, Switch, UsageError
+from oracles.engine import EngineId, UsageError
+from oracles.switches import Switch
 
 INTERPRETER = "interpreter"
 

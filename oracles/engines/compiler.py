@@ -23,12 +23,13 @@ from typing import Any, Final
 from compiler.abi import MAX_REGS, MIN_REGS
 from compiler.pipeline import OPTS, REGALLOCS, Settings
 from compiler.simplify import PASSES
-from oracles.engine import Ask, Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.engine import Ask, Engine, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.reference import REFERENCE
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.sources import CALLBACK_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 from wasm.errors import nearest
 
 FAMILY: Final = "compiler"

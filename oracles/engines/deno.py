@@ -10,9 +10,10 @@ from collections.abc import Collection
 from typing import Final
 
 from oracles.emulation import TARGET
-from oracles.engine import Engine, EngineId, Limits, Switch, UsageError
+from oracles.engine import Engine, EngineId, Limits, UsageError
 from oracles.engines import v8
 from oracles.remote.shells import Shell, check_tiers, find_shell, open_shell, released
+from oracles.switches import Switch
 
 RELEASES: Final = released("deno")
 CONTRACT: Final = ("deno", *(f"deno:{tier}" for tier in v8.TIERS))

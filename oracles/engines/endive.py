@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any, Final
 
 from oracles.built import BuiltReleases
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
 from oracles.engines import _two_tiers
 from oracles.maven import build, command, listed
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 
 GROUP: Final = "run.endive"
 VALUES: Final = {"interpreter": ("on",)}

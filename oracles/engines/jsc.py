@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Final
 
 from oracles.emulation import TARGET
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Releases, Switch
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Releases
 from oracles.remote.confinement import empty_folder
 from oracles.remote.shells import (
     Shell,
@@ -30,6 +30,7 @@ from oracles.remote.shells import (
     tier_of,
     tier_switches,
 )
+from oracles.switches import Switch
 
 _THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
 TIERS: Final = {

@@ -14,7 +14,7 @@ from typing import Any, Final
 from compiler.machine import ConstraintKind, MachineEnv, MachineFunc
 from oracles import crates
 from oracles.built import BuiltReleases
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.machine.dialect import Dialect, adapted
 from oracles.machine.flat import NoAnswer, written
 from oracles.machine.judging import NoFunction, judged, parsed
@@ -23,6 +23,7 @@ from oracles.remote.protocol import Flavour, Request, encode_frame
 from oracles.remote.replies import BadReply, Reply
 from oracles.remote.worker_calls import broken, understood
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 from oracles.versions import version_key
 from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Phase, Rejected, Unsupported

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.scripted import program_file
 from oracles.remote.shells import FLAG, check_tiers, tier_of, tier_switches
 from oracles.remote.sources import SCRIPT_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 
 PACKAGE: Final = "pythonmonkey"
 TIERS: Final = ("baseline", "ion")

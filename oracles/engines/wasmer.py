@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from oracles import crates
 from oracles.built import BuiltReleases
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch, UsageError
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 
 VALUES: Final = {"opt": ("speed", "none", "speed_and_size"), "singlepass": ("on",)}
 """What each setting may be; the first of ``opt`` is the default."""

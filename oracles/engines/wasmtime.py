@@ -30,7 +30,7 @@ from oracles.builds import wasmtime as builds_of
 from oracles.builds.options import Build
 from oracles.cpu import cpu_flags
 from oracles.emulation import TARGET, TARGETS, emulator
-from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits, Switch
+from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits
 from oracles.engines import _wasmtime_foreign as foreign
 from oracles.engines._wasmtime_settings import (
     ANY,
@@ -46,6 +46,7 @@ from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.sources import CALLBACK_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 from wasm.feature_use import features_of_bytes
 
 SERIALIZE: Final = str(Path(__file__).parents[1] / "workers" / "wasmtime_serialize.py")

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from oracles.built import BuiltReleases, tool
 from oracles.clients import run_client
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Switch
+from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
 from oracles.engines import _two_tiers
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 
 MODULE: Final = "github.com/tetratelabs/wazero"
 VALUES: Final = {"interpreter": ("on",)}

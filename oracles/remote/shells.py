@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from oracles import provision
 from oracles.emulation import TARGET, TARGETS, emulator, scaled
-from oracles.engine import EngineId, EngineUnavailable, Limits, Releases, Switch, UsageError
+from oracles.engine import EngineId, EngineUnavailable, Limits, Releases, UsageError
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.sources import SCRIPT_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
+from oracles.switches import Switch
 from wasm.errors import nearest
 
 FLAG: Final = "flag."

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from fuzz.explain.asking import Answer, OutOfTime
 from fuzz.explain.fingerprint import fingerprint
-from oracles.engine import EngineId, Switch, adapter, engine_names
+from oracles.engine import EngineId, adapter, engine_names
+from oracles.switches import Switch
 
 FLAGS = ("a", "b", "c", "d", "e", "f")
 SWITCHES = tuple(Switch(f"has_{one}=false", f"has_{one}", ((f"flag.has_{one}", "false"),), True) for one in FLAGS)

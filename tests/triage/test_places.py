@@ -19,8 +19,9 @@ from fuzz.triage.places import Elsewhere
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench
 from fuzz.trial.elsewhere import Placements
-from oracles.engine import EngineId, placements
+from oracles.engine import EngineId
 from oracles.judge.verdict import Disagree
+from oracles.switches import placements
 from tests.triage.mistaken import BUCKET
 from tests.triage.test_causes import cause_about
 from wasm.case import Case, Invocation

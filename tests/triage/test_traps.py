@@ -70,5 +70,7 @@ def test_what_is_taken_away_with_its_trap_is_one() -> None:
     )
     assert akin(first, second)
     assert not akin(first, replace(second, hidden_by=())), "it is wrong without optimizing as well"
+    both = [replace(one, hidden_by=("interpreter", "another:opt=none")) for one in (first, second)]
+    assert not akin(*both), "that others are right says nothing"
     alone = Essentials(frozenset({"i32.trunc_f32_u"}), untrapped=True, alone=True)
     assert not akin(first, replace(second, essentials=alone.words())), "wherever it stands, it does not trap"
