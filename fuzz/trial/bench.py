@@ -152,7 +152,7 @@ class Bench:
         seen: dict[str, Observation] = {}
         pending: dict[str, Pending] = {}
         for name in chosen:
-            lacking = _lacking(case, self.seats[name].capabilities)
+            lacking = _lacking(case, self.seats[name])
             if lacking:
                 seen[name] = Observation(name, Unsupported(lacking))
                 continue
@@ -270,11 +270,12 @@ def default_engines(kinds: Iterable[CaseKind]) -> tuple[str, ...]:
     return (DEFAULT_ENGINES if wanted != {CaseKind.MACHINE} else ()) + machine
 
 
-def _lacking(case: Case, capabilities: Capabilities) -> str:
+def _lacking(case: Case, seat: Seat) -> str:
     """What an engine would need to take a case; "" if nothing."""
-    if case.kind not in capabilities.kinds:
+    if case.kind not in seat.capabilities.kinds:
         return f"{case.kind.value} cases"
-    return ", ".join(sorted(case.features - _names(capabilities)))
+    assert seat.voter.features is not None
+    return "" if case.features <= seat.voter.features else ", ".join(sorted(case.features - seat.voter.features))
 
 
 def _names(capabilities: Capabilities) -> frozenset[str]:

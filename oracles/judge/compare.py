@@ -133,7 +133,10 @@ class _Court:
         steps.append((-1, expected.instantiation, seen.instantiation))
         if expected.instantiated and seen.instantiated:
             steps += [(i, *pair) for i, pair in enumerate(zip(expected.outcomes, seen.outcomes, strict=False))]
+        nan_from = expected.notes.nan_observed_at if expected.notes else None
         for at, want, got in steps[start + 1 :]:
+            if type(want) is Returned and want == got and (nan_from is None or at < nan_from):
+                continue  # what nearly every step comes to; whatever ``step`` asks, this is its answer too
             result = self.step(expected, seen, at, want, got, nans)
             if isinstance(result, Dissent) and self.growth_explains(expected, seen, result):
                 result = Poison(seen.engine, "grow", at)

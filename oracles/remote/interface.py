@@ -157,10 +157,16 @@ class _Reader:
         return self.data[self.pos - size : self.pos]
 
     def leb(self) -> int:
-        value = self.byte()
-        if value < 0x80:
-            return value
-        value, shift = value & 0x7F, 7
+        try:
+            value = self.data[self.pos]
+        except IndexError:
+            raise Unreadable("ends early") from None
+        self.pos += 1
+        return value if value < 0x80 else self._longer(value)
+
+    def _longer(self, first: int) -> int:
+        """A number of more than one byte, after its ``first``."""
+        value, shift = first & 0x7F, 7
         while True:
             byte = self.byte()
             value |= (byte & 0x7F) << shift
