@@ -131,6 +131,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         tails=mine.tails and theirs.tails, wraps=mine.wraps and theirs.wraps, early=mine.early and theirs.early,
         lost=mine.lost & theirs.lost, besides=mine.besides if mine.besides == theirs.besides else "",
         placed=mine.placed and theirs.placed, untrapped=mine.untrapped and theirs.untrapped,
+        high=mine.high and theirs.high,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}

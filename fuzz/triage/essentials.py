@@ -27,14 +27,14 @@ from typing import Final
 
 from fuzz.records.target_yield import measure
 from fuzz.triage.besides import besides
-from fuzz.triage.isolated import Alone, alone, only_if_wrapping, wrong_use
+from fuzz.triage.isolated import HIGH, Alone, alone, only_if_high, only_if_wrapping, wrong_use
 from fuzz.triage.kept_alive import forgotten, is_early
-from fuzz.triage.neutral import neutralizable, neutralized, present_rows, row_of, trapping_row, ways_of
+from fuzz.triage.neutral import neutralizable, neutralized, present_rows, row_of, trapping, ways_of
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import is_plumbing
 from fuzz.triage.tail_calls import has_tail_call, untailed
-from fuzz.triage.wide_calls import LEAST, About, is_about, least_of
+from fuzz.triage.wide_calls import LEAST, About, as_wrong_with_numbers, is_about, least_of
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
@@ -58,7 +58,7 @@ _NOW: Final = {"select_t": "select", "(select_t)": "(select)", "~select_t": "~se
 _FLAGS: Final = {
     "tails": "tail calls", "vectors": "a vector among the results", "payload": "values thrown",
     "wraps": "a count that wraps", "early": "collected too early", "placed": "where values lie",
-    "untrapped": "a trap that does not come",
+    "untrapped": "a trap that does not come", "high": "an i32 with its top bit set",
 }  # fmt: skip
 """Fields that are yes or no, with their words."""
 GLOBALS: Final = frozenset({"global.get", "global.set"})
@@ -80,7 +80,8 @@ class Essentials:
     to carry values; ``wraps``: a shift counts further than its value is wide. ``early``: an object is taken for garbage
     while it is used, whatever else is left; ``lost``: the rows whose results were forgotten then, ``ITEMS`` for what is
     there at the start. ``besides``: it is about a memory, or a table, that is not the first one, as the word says.
-    ``untrapped``: a specific row should trap at the end. ``placed``: it comes and goes with where values lie, so that
+    ``untrapped``: a specific row should trap at the end. ``high``: it needs an unsigned i32 with its top bit set, where
+    that is widened or is an address. ``placed``: it comes and goes with where values lie, so that
     rows are only where it was seen.
     """
 
@@ -103,6 +104,7 @@ class Essentials:
     besides: str = ""
     placed: bool = False
     untrapped: bool = False
+    high: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
@@ -207,12 +209,14 @@ def essentials(
         use = wrong_use(case, wrong) if wrong is not None else None
         name = row_of(use[0]) if use is not None else ""
         if use is not None and wrong is not None and _goes_away(without(case, name, dead), still_shows):
-            wraps = only_if_wrapping(case, use, wrong)
-            return Essentials(frozenset({name}), incidental=rows - {name}, alone=True, wraps=wraps)
+            wraps, high = only_if_wrapping(case, use, wrong), only_if_high(case, use, wrong)
+            return Essentials(frozenset({name}), incidental=rows - {name}, alone=True, wraps=wraps, high=high)
         placed = elsewhere.right(case)
         if placed:
             still_shows = _anywhere(still_shows, elsewhere)
-        about = _about_calls(case, module, Essentials(fixed=rows, shape=shape, placed=placed), still_shows, small)
+        about = _about_calls(
+            case, module, Essentials(fixed=rows, shape=shape, placed=placed), still_shows, small, wrong
+        )
         if about.calls or about.tails:
             return about
         if is_early(case, still_shows):
@@ -254,14 +258,17 @@ def _about_rows(case: Case, about: Essentials, still_shows: Callable[[Case], boo
         except _Late:
             changed = []
         (incidental if changed and shows else specific if changed else fixed).add(name)
-    trapping = trapping_row(case)
-    if not specific and (trapping in incidental or (trapping in fixed and OPS[trapping].access is not None)):
+    trap = trapping(case)
+    row = trap.row if trap is not None else ""
+    if not specific and (row in incidental or (row in fixed and OPS[row].access is not None)):
         # A value that never came cannot be written in, so that this one alone is not taken out by neutralizing it.
         for others in (fixed, incidental):
-            others.discard(trapping)
-        specific.add(trapping)
+            others.discard(row)
+        specific.add(row)
+    untrapped = row in specific
+    high = untrapped and trap is not None and HIGH <= trap.address < 2 * HIGH
     return replace(about, specific=frozenset(specific), fixed=frozenset(fixed), incidental=frozenset(incidental),
-                   untrapped=trapping in specific)  # fmt: skip
+                   untrapped=untrapped, high=high)  # fmt: skip
 
 
 def _anywhere(still_shows: Callable[[Case], bool], elsewhere: Elsewhere) -> Callable[[Case], bool]:
@@ -269,8 +276,9 @@ def _anywhere(still_shows: Callable[[Case], bool], elsewhere: Elsewhere) -> Call
 
 
 def _about_calls(
-    case: Case, module: Module, about: Essentials, still_shows: Callable[[Case], bool], small: bool
-) -> Essentials:
+    case: Case, module: Module, about: Essentials, still_shows: Callable[[Case], bool], small: bool,
+    wrong: Callable[[Case], bool] | None,
+) -> Essentials:  # fmt: skip
     """What a case is ``about`` if it is about tail calls or wide ones. Else the same without sizes that are not needed,
     and with those that may be."""
     plain = untailed(case)
@@ -283,7 +291,7 @@ def _about_calls(
             continue
         found = is_about(case, {side: LEAST[side]}, still_shows, small=small)
         if found is About.YES:
-            vectors = small and side == "results" and _has_vectors(module, size)
+            vectors = small and side == "results" and _needs_vectors(case, module, size, wrong)
             return Essentials(
                 fixed=about.fixed, shape=((side, size),), calls=True, vectors=vectors, placed=about.placed
             )
@@ -292,7 +300,7 @@ def _about_calls(
             perhaps.append((side, size))
         if found is not About.UNASKED:
             shape = tuple(one for one in shape if one[0] != side)
-    vectors = small and any(side == "results" and _has_vectors(module, size) for side, size in perhaps)
+    vectors = small and any(side == "results" and _needs_vectors(case, module, size, wrong) for side, size in perhaps)
     return replace(about, shape=shape, perhaps=tuple(perhaps), vectors=vectors)
 
 
@@ -302,9 +310,12 @@ def _throws_values(module: Module) -> bool:
     return any(isinstance(type_, FuncType) and type_.params for type_ in tags)
 
 
-def _has_vectors(module: Module, size: int) -> bool:
-    """Whether the calls with most results have one that is a vector; a reducer makes numbers of vectors if it can."""
-    return any(V128 in type_.results for type_ in module.func_types() if len(type_.results) == size)
+def _needs_vectors(case: Case, module: Module, size: int, wrong: Callable[[Case], bool] | None) -> bool:
+    """Whether the calls with most results have one that is a vector, and have to. A reducer makes numbers of vectors if
+    it can; where a wrong call leaves anything behind it often cannot, so the calls are asked about by themselves, too.
+    """
+    types = {type_.results for type_ in module.func_types() if len(type_.results) == size and V128 in type_.results}
+    return any(wrong is None or not as_wrong_with_numbers(case, results, wrong) for results in types)
 
 
 def _with_constants(case: Case, about: Essentials, wrong: Callable[[Case], bool]) -> Essentials:

@@ -31,6 +31,10 @@ from wasm.isa import OPS, Instr, Op
 from wasm.module import ExternKind
 from wasm.valtypes import I32, NumType
 
+_UNSIGNED: Final = frozenset({"i64.extend_i32_u", "f32.convert_i32_u", "f64.convert_i32_u"})
+HIGH: Final = 1 << 31
+"""From here on an i32 has its top bit set: what takes it as a signed one, or with what a register held above it, is
+wrong."""
 _SHIFTS: Final = re.compile(r"i(8|16|32|64)(?:x\d+)?\.(?:shl|shr_[su]|rot[lr])")
 MOST: Final = 64
 """Tuples of operands of a row that are tried."""
@@ -82,6 +86,15 @@ def only_if_wrapping(case: Case, use: Use, wrong: Question) -> bool:
         return False
     count = values[1] % int(name[1])
     return count != values[1] and not wrong(isolated(case, [(op, imm, (values[0], count))]))
+
+
+def only_if_high(case: Case, use: Use, wrong: Question) -> bool:
+    """Whether an instruction that is wrong by itself widens an unsigned i32, and is right without that one's top bit:
+    then it is widened wrongly, as it may be for other instructions too."""
+    op, imm, values = use
+    if op.name not in _UNSIGNED or values[0] < HIGH:
+        return False
+    return not wrong(isolated(case, [(op, imm, (values[0] - HIGH,))]))
 
 
 def operands_in(case: Case, names: Collection[str] | None = None) -> dict[str, list[Use]]:

@@ -11,6 +11,8 @@ hang together all the same, so that one is recorded as part of the other (and a 
     i32.add, i64.le_u with a constant           one form that machines have for a constant operand
     i32.rem_s | i32.trunc_f32_u                 traps that do not come, as what is not used is taken away
     i32.load | v128.load64_lane                 accesses that should trap
+    i32.load | f32.convert_i32_u                what takes an unsigned i32 as a signed one
+    memory.atomic.wait32 | memory.atomic.notify accesses that should not trap
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
 def _may_show_alike(one: Cause, other: Cause) -> bool:
     """Whether some setting shows both, or could: of what comes and goes with where values lie it is chance which do."""
     both = set(one.shown_by) & set(other.shown_by)
-    return bool(both) or all(Essentials.of_words(cause.essentials).placed for cause in (one, other))
+    return bool(both) or any(Essentials.of_words(cause.essentials).placed for cause in (one, other))
 
 
 def _other_index(mine: Essentials, theirs: Essentials) -> bool:
@@ -148,7 +150,7 @@ def akin(one: Cause, other: Cause) -> bool:
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if perhaps_wide(one, other) or _behind_a_handler(one, other):
         return True
-    if _without_bound(mine) and _without_bound(theirs) and _may_show_alike(one, other) and one.family == other.family:
+    if one.family == other.family and _may_show_alike(one, other) and _by_address(mine, theirs):
         return RUNS_NOTHING.isdisjoint({one.phase, other.phase})
     answered = {one.kind, other.kind} <= ANSWERED
     # A wrong answer is met wherever somebody looks at it: in a result, or in what is left in memory at the end.
@@ -169,6 +171,8 @@ def akin(one: Cause, other: Cause) -> bool:
     if not {one.kind, other.kind} <= ANSWERED and not set(one.faces) & set(other.faces):
         return False
     if _through_globals(mine, theirs) or (_without_trap(one) and _without_trap(other) and _hidden_alike(one, other)):
+        return True
+    if _bounded_too_soon(one, other):
         return True
     first, second = _of_any_width(mine.rows), _of_any_width(theirs.rows)
     if not (mine.specific and theirs.specific):
@@ -251,6 +255,22 @@ def _without_bound(about: Essentials) -> bool:
     """Whether it is about an access of memory that should trap, and nothing else: what is read or written instead shows
     as anything, a crash among it, and all accesses find their address alike."""
     return about.untrapped and not about.alone and len(about.specific) == 1 and about.specific <= _ACCESSES
+
+
+def _by_address(mine: Essentials, theirs: Essentials) -> bool:
+    """Whether both are accesses that should trap, or both need an unsigned i32 with its top bit set: an address is one,
+    and is widened as the operands of other instructions are."""
+    return (_without_bound(mine) and _without_bound(theirs)) or (mine.high and theirs.high)
+
+
+def _bounded_too_soon(one: Cause, other: Cause) -> bool:
+    """Whether both are about one access of memory that traps where it should not, in one and the same way: whatever
+    accesses memory has its bounds looked at alike."""
+    abouts = [Essentials.of_words(cause.essentials) for cause in (one, other)]
+    return {one.kind, other.kind} == {"trap"} and bool(set(one.faces) & set(other.faces)) and all(
+        not about.untrapped and len(about.specific or about.fixed) == 1 and (about.specific or about.fixed) <= _ACCESSES
+        for about in abouts
+    )  # fmt: skip
 
 
 def _hidden_alike(one: Cause, other: Cause) -> bool:

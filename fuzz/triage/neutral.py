@@ -23,7 +23,7 @@ and storing are written by other instructions instead (``fuzz.triage.equivalent`
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fuzz.triage.equivalent import SELECTS, has_equivalent
 from fuzz.triage.neutral_code import Form, Seen, with_values
@@ -124,23 +124,33 @@ def executed_rows(case: Case, *, static: bool = False) -> frozenset[str]:
     return frozenset(map(row_of, recorder.executed))
 
 
-def trapping_row(case: Case) -> str:
-    """The name of the row at which the last invocation of a case traps on the reference; "" if it does not."""
+class Trapping(NamedTuple):
+    """The name of the row at which a case traps; where that accesses memory, the address that it gets, else -1."""
+
+    row: str
+    address: int = -1
+
+
+def trapping(case: Case) -> Trapping | None:
+    """Where the last invocation of a case traps on the reference; None if it does not."""
     if case.kind is not CaseKind.WASM:
-        return ""
+        return None
     last = _Last()
     seen = run_case(case, None, Budget(steps=STEPS), tracer=last)
     ends = (seen.instantiation, *seen.outcomes)[-1]
-    return row_of(last.op) if isinstance(ends, Trapped) and last.op is not None else ""
+    return Trapping(row_of(last.op), last.address) if isinstance(ends, Trapped) and last.op is not None else None
 
 
 class _Last:
-    """Which row was executed last."""
+    """Which row was executed last, and what it had for an address."""
 
     op: Op | None = None
+    address = -1
 
     def step(self, func: int, at: int, op: Op, imm: Any, stack: list[Any], locals_: list[Any]) -> None:  # noqa: ARG002
         self.op = op
+        accesses = op.access is not None and op.params is not None
+        self.address = stack[-len(op.params)] if accesses and op.params else -1
 
 
 def present_rows(module: Module) -> frozenset[str]:

@@ -19,6 +19,7 @@ from typing import Final
 
 from fuzz.records.target_yield import measure
 from fuzz.triage.readable import module_of
+from wasm.builder import ModuleBuilder
 from wasm.case import Case
 from wasm.embedding import Invocation
 from wasm.encode import encode
@@ -26,6 +27,7 @@ from wasm.feature_use import required_features
 from wasm.hostmix import Behaviour, behaviour
 from wasm.limits import PARAMS, RESULTS
 from wasm.rewrite.through_globals import Parts, through_globals
+from wasm.valtypes import F64, V128, NumType, ValType
 
 LEAST: Final = {"results": 3, "params": 7}
 """Fewer are passed in registers, whatever their types are: nothing is asked about those."""
@@ -87,6 +89,25 @@ def is_about(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool]
     if wrong(without):
         return About.UNASKED if _is_wide(without, sizes) else About.NO
     return About.YES if small or is_firm(case, sizes, wrong) else About.PERHAPS
+
+
+def as_wrong_with_numbers(case: Case, results: tuple[ValType, ...], wrong: Callable[[Case], bool]) -> bool:
+    """Whether a plain call with these results is wrong, and one with an f64 for each vector is, too."""
+    if not all(isinstance(type_, NumType) for type_ in results):
+        return False  # what the references refer to would have to be there as well
+    numbers = tuple(F64 if type_ is V128 else type_ for type_ in results)
+    return wrong(plain_call(case, results)) and wrong(plain_call(case, numbers))
+
+
+def plain_call(case: Case, results: tuple[ValType, ...]) -> Case:
+    """A function that gives a number of its own as each result, and one that is called from outside and gives on what
+    it gets from that."""
+    builder = ModuleBuilder()
+    callee, caller = builder.func([], results), builder.func([], results, "f")
+    for number, type_ in enumerate(results, 1):
+        callee.emit(f"{type_}.const", number)
+    caller.emit("call", callee.index)
+    return Case(encode(builder.finish()), (Invocation("f", ()),), features=case.features, provenance=case.provenance)
 
 
 def least_of(sizes: Mapping[str, int]) -> dict[str, int]:

@@ -14,14 +14,14 @@ from fuzz.reduce import Budget, ReduceError, Reduction, reduce_case
 from fuzz.triage.essentials import without
 from fuzz.triage.isolated import isolated, wrong_use
 from fuzz.triage.neutral import row_of
-from fuzz.triage.signature import ANSWERED, may_hold, refined, split
+from fuzz.triage.signature import ANSWERED, RUNS_NOTHING, may_hold, refined, split
 from fuzz.trial.bench import Bench
 from fuzz.trial.ddmin import fewest
 from fuzz.trial.retry import finding as finding_of
 from oracles.interpreter import Budget as Steps
 from oracles.interpreter import run_case
 from oracles.judge.itself import gave_up
-from oracles.judge.verdict import Disagree
+from oracles.judge.verdict import Disagree, Kind
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
@@ -88,7 +88,8 @@ def _may_show(bench: Bench, before: Sequence[Case], case: Case, signature: Signa
 
 def wrong_likewise(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     """Whether an engine that dissents on a finding is as wrong on another case: it gives a wrong answer of whatever
-    kind there as here, or else shows the same bucket."""
+    kind there as here, or else shows the same bucket; what died without a word may as well go on with a wrong answer.
+    """
     bucket = found.signature.bucket
     engines = [min(dissent.engine for dissent in found.verdict.dissents)]
     dissents = set(engines) & set(bench.seats)
@@ -97,9 +98,11 @@ def wrong_likewise(bench: Bench, found: Finding) -> Callable[[Case], bool]:
         verdict = bench.run_after(found.before, case, engines).verdict if dissents else None
         if not isinstance(verdict, Disagree):
             return False
-        if bucket.kind not in ANSWERED:
-            return may_hold(verdict, bucket)
-        return any(key.kind in ANSWERED for key, _ in split(verdict))
+        answered = any(key.kind in ANSWERED for key, _ in split(verdict))
+        if bucket.kind in ANSWERED:
+            return answered
+        died = bucket.kind == Kind.CRASH.value and bucket.mute and bucket.phase not in RUNS_NOTHING
+        return may_hold(verdict, bucket) or (died and answered)
 
     return wrong
 

@@ -8,8 +8,10 @@ from wasmtime import wat2wasm
 
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.kin import akin
-from fuzz.triage.neutral import trapping_row
+from fuzz.triage.neutral import Trapping, trapping
 from oracles.interpreter import run_case
+from tests.triage.mistaken import Mistake, Mistaken
+from tests.triage.test_causes import case_of as computing
 from tests.triage.test_causes import cause_about
 from wasm.case import Case, Invocation
 from wasm.embedding import Trapped, Value
@@ -33,11 +35,11 @@ STORE = case_of("local.get 0  i32.const 8  i32.rotl  i32.const 24  i32.rotl  v12
 
 
 def test_where_a_case_traps() -> None:
-    assert trapping_row(LOAD) == "i32.load"
-    assert trapping_row(STORE) == "v128.store"
-    assert trapping_row(case_of("local.get 0  i32.const 0  i32.div_u  drop")) == "i32.div_u"
-    assert trapping_row(case_of("unreachable")) == "unreachable"
-    assert trapping_row(case_of("local.get 0  i32.load  drop", 0)) == ""
+    assert trapping(LOAD) == Trapping("i32.load", 0x8000_0000)
+    assert trapping(STORE) == Trapping("v128.store", 0x8000_0000)
+    assert trapping(case_of("local.get 0  i32.const 0  i32.div_u  drop")) == Trapping("i32.div_u")
+    assert trapping(case_of("unreachable")) == Trapping("unreachable")
+    assert trapping(case_of("local.get 0  i32.load  drop", 0)) is None
 
 
 def test_an_access_that_should_trap_is_what_it_is_about() -> None:
@@ -74,3 +76,34 @@ def test_what_is_taken_away_with_its_trap_is_one() -> None:
     assert not akin(*both), "that others are right says nothing"
     alone = Essentials(frozenset({"i32.trunc_f32_u"}), untrapped=True, alone=True)
     assert not akin(first, replace(second, essentials=alone.words())), "wherever it stands, it does not trap"
+
+
+SIGNED: Mistake = (("f32.convert_i32_u",), "f32.convert_i32_s")
+
+
+def test_what_takes_an_unsigned_number_as_a_signed_one_is_one() -> None:
+    """An address of 2^31 or more, and an operand that is widened: both are right without the top bit."""
+    access = essentials(LOAD, unbounded)
+    assert access.high
+    wrong = Mistaken((SIGNED,)).wrong
+    convert = computing("local.get 0  f32.convert_i32_u  i32.reinterpret_f32  i32.popcnt", 0xFFFF_FFFF)
+    widened = essentials(convert, wrong, wrong=wrong)
+    assert (widened.alone, widened.high, widened.specific) == (True, True, {"f32.convert_i32_u"})
+    assert Essentials.of_words(widened.words()) == widened
+    first, second = replace(cause_about(access), kind="crash"), cause_about(widened, 2)
+    assert akin(first, second)
+    assert not akin(first, replace(second, essentials=replace(widened, high=False).words()))
+    assert not essentials(case_of("local.get 0  i32.load  drop", 0x1_0000), unbounded).high
+
+
+def test_accesses_whose_bounds_come_too_soon_are_one() -> None:
+    """Wasmtime up to 38.0.0 traps for an atomic wait, or notify, of a memory's last bytes."""
+    wait, notify = (
+        replace(cause_about(Essentials(fixed=frozenset({name})), number), kind="trap")
+        for number, name in enumerate(("memory.atomic.wait32", "memory.atomic.notify"), 1)
+    )
+    assert akin(wait, notify)
+    assert not akin(wait, replace(notify, faces=("another trap",)))
+    both = Essentials(fixed=frozenset({"memory.atomic.wait32", "table.get"}))
+    assert not akin(wait, replace(notify, essentials=both.words())), "it may be about the table"
+    assert not akin(wait, replace(notify, essentials=dead("memory.atomic.notify").words())), "that one should trap"

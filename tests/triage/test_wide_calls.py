@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from fuzz.campaign.steering import lesson_of
 from fuzz.records.finding import Signature
 from fuzz.triage.causes import Sighting, Suspect, Unknown, classify, name_of
@@ -20,7 +22,7 @@ from wasm.decode import decode
 from wasm.encode import encode
 from wasm.fragment import code
 from wasm.isa import OPS
-from wasm.valtypes import I32
+from wasm.valtypes import I32, V128
 
 
 def case_with(results: int, use: str) -> Case:
@@ -153,3 +155,25 @@ def test_vectors_among_results() -> None:
     many = replace(FIVE, shape=(("results", 252),))
     assert same_cause(cause_about(many), cause_about(replace(many, vectors=True), 2)), "their number is wrong"
     assert same_cause(cause_about(vectors), cause_about(replace(FIVE, rough=True), 2))
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+def test_whether_a_vector_has_to_be_among_the_results(vectors: bool) -> None:
+    """The reducer left one. Plain calls tell whether an engine is wrong without it as well."""
+    types = [I32, V128, I32, I32, I32]
+    builder = ModuleBuilder()
+    wide = builder.func([], types)
+    wide.body += code("i32.const 1  v128.const i32x4 0 0 0 0  i32.const 2  i32.const 3  i32.const 4")
+    caller = builder.func([], [I32], export="f")
+    last = caller.local(I32)
+    caller.body += code(f"call {wide.index}  local.set {last}  drop  drop  drop  drop  local.get {last}")
+    case = Case(encode(builder.finish()), (Invocation("f"),), features=frozenset({"multi_value", "simd"}))
+
+    def wrong(case: Case) -> bool:
+        has = any(V128 in type_.results for type_ in decode(case.content).func_types())
+        return (has or not vectors) and wrong_from(5)(case)
+
+    about = essentials(case, wrong, wrong=wrong)
+    assert about.shape == (("results", 5),)
+    assert about.vectors is vectors
+    assert essentials(case, wrong).vectors, "nothing else may be asked"
