@@ -32,7 +32,7 @@ from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import ANSWERED, RUNS_NOTHING, is_telling
 from fuzz.triage.tail_calls import untailed
-from fuzz.triage.wide_calls import is_firm, least_of, narrowed
+from fuzz.triage.wide_calls import is_firm, least_of, narrowed, needs_vectors
 from oracles.engine import EngineId
 from wasm.case import Case
 from wasm.decode import decode
@@ -222,7 +222,8 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     """Ask whether a disagreement is one more of known causes.
 
     ``wrong`` runs a case and says whether it shows the same bucket. It is called twice at most, and twice for each
-    candidate but one where there are several; ``suspect.elsewhere`` once.
+    candidate but one where there are several, a few times more about vectors among the results of wide calls;
+    ``suspect.elsewhere`` once.
     """
     candidates = [cause for cause in causes if suspect.may_be(cause)]
     # What a bucket was found with first it says of more surely than what it was seen with once.
@@ -288,5 +289,10 @@ def _still_wrong(
         if changed is not None and wrong(changed):
             return changed
     # What comes and goes with the values' places is not known to be about wide calls, unless it says much by itself.
-    known = narrow is None or is_telling(suspect.bucket) or is_firm(suspect.case, sizes, wrong)
+    if narrow is None or is_telling(suspect.bucket):
+        return None
+    known = is_firm(suspect.case, sizes, wrong)
+    if known and "results" in sizes and not any(one.vectors for one in about if one.calls):
+        # Vectors have their own ways through wide calls, and those would be taken out with the others for ever.
+        known = not needs_vectors(suspect.case, sizes["results"], wrong)
     return None if known else suspect.case

@@ -31,6 +31,8 @@ from wasm.valtypes import F64, V128, NumType, ValType
 
 LEAST: Final = {"results": 3, "params": 7}
 """Fewer are passed in registers, whatever their types are: nothing is asked about those."""
+_TYPES: Final = 4
+"""So many function types of a case are asked about by themselves, those with fewest results first."""
 _MOST: Final = {"params": PARAMS, "results": RESULTS}
 
 
@@ -93,10 +95,25 @@ def is_about(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool]
 
 def as_wrong_with_numbers(case: Case, results: tuple[ValType, ...], wrong: Callable[[Case], bool]) -> bool:
     """Whether a plain call with these results is wrong, and one with an f64 for each vector is, too."""
-    if not all(isinstance(type_, NumType) for type_ in results):
-        return False  # what the references refer to would have to be there as well
-    numbers = tuple(F64 if type_ is V128 else type_ for type_ in results)
-    return wrong(plain_call(case, results)) and wrong(plain_call(case, numbers))
+    return _can_be_plain(results) and wrong(plain_call(case, results)) and wrong(plain_call(case, _numbers(results)))
+
+
+def needs_vectors(case: Case, least: int, wrong: Callable[[Case], bool]) -> bool:
+    """Whether a plain call of at least so many results, vectors among them, as a case has, is wrong, and is right with
+    numbers in place of the vectors. Two questions for each type of ``_TYPES`` at most."""
+    module = module_of(case)
+    types = {type_.results for type_ in module.func_types() if V128 in type_.results} if module is not None else set()
+    wide = sorted((one for one in types if len(one) >= least and _can_be_plain(one)), key=len)
+    return any(wrong(plain_call(case, one)) and not wrong(plain_call(case, _numbers(one))) for one in wide[:_TYPES])
+
+
+def _can_be_plain(results: tuple[ValType, ...]) -> bool:
+    """Whether there are numbers and vectors only: what references refer to would have to be there as well."""
+    return all(isinstance(type_, NumType) for type_ in results)
+
+
+def _numbers(results: tuple[ValType, ...]) -> tuple[ValType, ...]:
+    return tuple(F64 if type_ is V128 else type_ for type_ in results)
 
 
 def plain_call(case: Case, results: tuple[ValType, ...]) -> Case:

@@ -157,6 +157,28 @@ def test_vectors_among_results() -> None:
     assert same_cause(cause_about(vectors), cause_about(replace(FIVE, rough=True), 2))
 
 
+def test_vectors_among_wide_results_are_not_taken_out_for_ever() -> None:
+    """One engine's mistakes: the last of five results or more, and a vector beside any that comes before it."""
+    builder = ModuleBuilder()
+    wide = builder.func([], [I32, V128, I32, I32])
+    wide.body += code("i32.const 1  v128.const i32x4 0 0 0 0  i32.const 2  i32.const 3")
+    caller = builder.func([], [I32], export="f")
+    last = caller.local(I32)
+    caller.body += code(f"call {wide.index}  local.set {last}  drop  drop  drop  local.get {last}")
+    case = Case(encode(builder.finish()), (Invocation("f"),), features=frozenset({"multi_value", "simd"}))
+
+    def wrong(case: Case) -> bool:
+        vectors = any(V128 in type_.results for type_ in decode(case.content).func_types())
+        return wrong_from(4 if vectors else 5)(case)
+
+    known = cause_about(FIVE)
+    suspect = Suspect(case, BUCKET, (("mistaken", "1"),))
+    assert isinstance(classify(suspect, [known], wrong), Unknown)
+    assert classify(suspect, [known], wrong_from(4)) == Sighting((known,)), "numbers would do"
+    with_vectors = cause_about(replace(FIVE, vectors=True))
+    assert classify(suspect, [with_vectors], wrong) == Sighting((with_vectors,))
+
+
 @pytest.mark.parametrize("vectors", [True, False])
 def test_whether_a_vector_has_to_be_among_the_results(vectors: bool) -> None:
     """The reducer left one. Plain calls tell whether an engine is wrong without it as well."""
