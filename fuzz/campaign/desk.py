@@ -149,6 +149,7 @@ class Desk:
             frozenset(cause.id for cause in self.causes if self.examples[self.roots[cause.id]] < self.limit),
             frozenset(key for key, count in self.unstable.items() if count >= self.limit),
             self.learning.lessons,
+            {cause.id: self.examples[self.roots[cause.id]] for cause in self.causes},
         )
 
     def _generalized(self, causes: Sequence[Cause]) -> Iterator[Cause]:

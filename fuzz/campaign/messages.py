@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -52,8 +53,8 @@ class Knowledge:
 
     ``lessons`` say what cases are made without. In the ``working`` buckets (keys) somebody is just finding out about a
     cause: what cannot be told apart there by what is known so far is set aside. Of the ``wanted`` causes (ids) further
-    examples are to be stored. In the ``doubtful`` buckets most of what was seen did not show again: it is looked at
-    once before much is made of it.
+    examples are to be stored; ``examples`` says how many each has. In the ``doubtful`` buckets most of what was seen did
+    not show again: it is looked at once before much is made of it.
     """
 
     causes: tuple[Cause, ...] = ()
@@ -61,6 +62,7 @@ class Knowledge:
     wanted: frozenset[int] = frozenset()
     doubtful: frozenset[str] = frozenset()
     lessons: tuple[Lesson, ...] = ()
+    examples: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def sort(
     bucket = signature.bucket
     dissenters = tuple((dissent.engine, bench.release(dissent.engine)) for dissent in dissents)
     elsewhere = placements.of(dissents[0].engine, bucket)
-    suspect = Suspect(trial.case, bucket, dissenters, elsewhere)
+    suspect = Suspect(trial.case, bucket, dissenters, elsewhere, known.examples)
     answer = classify(suspect, known.causes, _shows(bench, bucket, dissents))
     cause, start = None, None
     if isinstance(answer, Sighting):

@@ -17,8 +17,8 @@ essentials: the questions before were about a large module, in which much is inc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 from zlib import crc32
 
@@ -40,7 +40,8 @@ from wasm.errors import WasmError
 from wasm.rewrite.kept import ITEMS
 
 _ONE_IN: Final = 4
-"""Of so many suspects that are like what comes and goes with where values lie, one is looked at all the same."""
+"""Of so many suspects that are like what comes and goes with where values lie, and of one more for each that was looked
+at and came to the same, one is looked at all the same: a loud mistake of that kind is to cost less and less."""
 _KINDS: Final = {
     "value": "wrong value", "trap": "wrong trap", "state": "wrong memory", "exception": "wrong exception",
     "host_calls": "wrong host calls", "memory": "out of memory", "exhaust": "wrong exhaustion",
@@ -197,12 +198,13 @@ Answer: TypeAlias = Sighting | Unknown
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """A disagreement as it was met: the case, its bucket, and who dissents, as (engine id, release). ``elsewhere`` asks
-    one of them with values in other places."""
+    one of them with values in other places. ``examples``: how many findings have each cause, by id."""
 
     case: Case
     bucket: Signature
     dissenters: tuple[tuple[str, str], ...]
     elsewhere: Elsewhere = NOWHERE
+    examples: Mapping[int, int] = field(default_factory=dict)
 
     def may_be(self, cause: Cause) -> bool:
         """Whether bucket, settings and releases allow it to be this cause. On another release it is not known to be
@@ -241,7 +243,7 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
         # What cannot be taken out may be what is left.
         opaque = tuple(cause for cause in candidates if cause not in separable)
         placed = tuple(cause for cause in opaque if Essentials.of_words(cause.essentials).by_places)
-        if placed == opaque and not (placed and _goes_with_places(suspect, left)):
+        if placed == opaque and not (placed and _goes_with_places(suspect, left, placed)):
             return Unknown(left, tuple(separable))
         return Sighting(opaque)
     # Alone first: the one without which nothing is wrong is the one that was seen.
@@ -249,10 +251,11 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     return Sighting((alone[0],) if alone else tuple(separable))
 
 
-def _goes_with_places(suspect: Suspect, left: Case) -> bool:
+def _goes_with_places(suspect: Suspect, left: Case, causes: Sequence[Cause]) -> bool:
     """Whether what is left of a suspect is right with values elsewhere. That makes it like all that is so, but not the
     same: so some are looked at all the same, by their content, so that it is the same ones each time."""
-    return crc32(left.content) % _ONE_IN > 0 and suspect.elsewhere.right(left)
+    one_in = _ONE_IN + max(suspect.examples.get(cause.id, 0) for cause in causes)
+    return crc32(left.content) % one_in > 0 and suspect.elsewhere.right(left)
 
 
 def _can_be_taken_out(about: Essentials) -> bool:
