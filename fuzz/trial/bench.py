@@ -239,12 +239,12 @@ class Bench:
                 self.run(earlier, only)
         return self.run(case, only)
 
-    def fresh(self, from_scratch: bool = False) -> None:
-        """End all workers: the next case meets new processes, started from the programs' beginning if they are wanted
-        ``from_scratch``."""
+    def fresh(self, from_scratch: Collection[str] = ()) -> None:
+        """End all workers: the next case meets new processes; those of the engines ``from_scratch`` are started from
+        their programs' beginning."""
         self.history.clear()
-        for engine in self.engines.values():
-            engine.renew(from_scratch)
+        for name, engine in self.engines.items():
+            engine.renew(name in from_scratch)
 
     def patient(self, factor: int, only: Collection[str]) -> Bench:
         """Another bench with some of the engines and ``factor`` times the limits on time and memory."""

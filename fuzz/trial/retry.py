@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +12,7 @@ from fuzz.records.finding import EngineRun, Finding, Signature
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.sequence import needed_history
+from oracles.judge.itself import gave_up
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from oracles.reference import REFERENCE
 from wasm.case import Case
@@ -47,23 +48,35 @@ def confirm(
         if not repeats:
             return None
     else:
-        repeats, trial = _repeats(bench, trial, signature, ())
+        engines = _dissenters(trial, signature, dissents) or tuple(bench.seats)
+        repeats, trial = _repeats(bench, trial, signature, (), engines)
         if repeats < TRIES and before:
             needed = needed_history(bench, before, case, lambda one: shows(one, signature), HISTORY_SECONDS)
             if needed:
-                repeats, trial = _repeats(bench, trial, signature, needed)
+                repeats, trial = _repeats(bench, trial, signature, needed, engines)
     return finding(bench, trial, signature, repeats, before=needed)
 
 
-def _repeats(bench: Bench, trial: Trial, signature: Signature, needed: Sequence[Case]) -> tuple[int, Trial]:
-    """How many of ``TRIES`` runs in new processes show a signature, and the last trial that does. The first one is in
-    processes from scratch: those that a nursery forks have one layout of addresses."""
+def _dissenters(trial: Trial, signature: Signature, dissents: Sequence[Dissent]) -> tuple[str, ...]:
+    """The engines that show a signature by themselves; none where engines are held against each other."""
+    if signature.family == REFERENCE or gave_up((trial.reference.instantiation, *trial.reference.outcomes)):
+        return ()
+    return tuple(dissent.engine for dissent in dissents)
+
+
+def _repeats(
+    bench: Bench, trial: Trial, signature: Signature, needed: Sequence[Case], engines: Collection[str]
+) -> tuple[int, Trial]:
+    """How many of ``TRIES`` runs in new processes show a signature, and the last trial of all engines that does. Before
+    that it is asked of the ``engines`` that dissent, at first in processes from scratch: those that a nursery forks
+    have one layout of addresses."""
     repeats = 0
     for attempt in range(TRIES):
-        bench.fresh(from_scratch=attempt == 0)
-        again = bench.run_after(needed, trial.case)
+        last = attempt == TRIES - 1
+        bench.fresh(from_scratch=engines if attempt == 0 else ())
+        again = bench.run_after(needed, trial.case, None if last else engines)
         if shows(again, signature):
-            repeats, trial = repeats + 1, again
+            repeats, trial = repeats + 1, again if last else trial
     return repeats, trial
 
 
