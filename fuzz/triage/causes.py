@@ -90,6 +90,7 @@ def name_of(bucket: Signature, about: Essentials) -> str:
     words = [*(["tail calls"] if about.tails else []), *(["collected too early"] if about.early else []),
              *(["what is there at the start"] if ITEMS in about.lost else []),
              *(["by where values lie"] if about.by_places else []),
+             *(["behind a handler"] if about.by_places and about.handled else []),
              *rows[:3], *(["..."] if len(rows) > 3 else []), *(["with a constant"] if about.constant else []),
              *([f"of a {about.besides} besides the first"] if about.besides else []),
              *(f"{name} >= {least}" for name, least in about.shape)]  # fmt: skip

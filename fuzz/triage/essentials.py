@@ -61,6 +61,8 @@ _FLAGS: Final = {
     "untrapped": "a trap that does not come", "high": "an i32 with its top bit set",
 }  # fmt: skip
 """Fields that are yes or no, with their words."""
+_HANDLER: Final = "try_table"
+_THROWS: Final = frozenset({"throw", "throw_ref"})
 GLOBALS: Final = frozenset({"global.get", "global.set"})
 """They move values, as others do that say nothing, but from one function to the next."""
 _SIZES: Final = ("results", "params", "locals", "block values", "nesting", "labels")
@@ -120,10 +122,16 @@ class Essentials:
         known = self.alone or self.calls or self.tails or self.early or self.reasons or self.besides
         return self.placed and not known
 
+    @property
+    def handled(self) -> bool:
+        """Whether it is about what is behind a handler that something was thrown to. A reducer takes handlers away
+        where they are not needed."""
+        return _HANDLER in self.fixed and not self.fixed.isdisjoint(_THROWS)
+
     def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
         """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
         if self.by_places:
-            return True
+            return not self.handled or (_HANDLER in rows and not rows.isdisjoint(_THROWS))
         shape = least_of(dict(self.shape)).items() if self.calls else self.shape
         if self.tails and not has_tail_call(rows):
             return False
@@ -228,7 +236,7 @@ def essentials(
     with suppress(_Late):
         about = replace(about, besides=besides(case, still_shows) if small else "")
         about = about if wrong is None else _with_constants(case, about, wrong)
-    return replace(about, payload=not about.alone and "try_table" in rows and _throws_values(module))
+    return replace(about, payload=not about.alone and _HANDLER in rows and _throws_values(module))
 
 
 class _Late(Exception):

@@ -61,7 +61,9 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if not _may_show_alike(one, other):
         return False
     if mine.by_places and theirs.by_places:
-        return not telling and RUNS_NOTHING.isdisjoint({one.phase, other.phase})
+        # A handler that the reducer left is needed, and what is behind it has a frame of its own to find again.
+        alike = mine.handled == theirs.handled or mine.rough or theirs.rough
+        return alike and not telling and RUNS_NOTHING.isdisjoint({one.phase, other.phase})
     if (mine.by_places and theirs.alone) or (mine.alone and theirs.by_places):
         return False
     if mine.tails or theirs.tails:
@@ -215,23 +217,18 @@ def leaves_anything(one: Cause, other: Cause) -> bool:
 
 def _behind_a_handler(one: Cause, other: Cause) -> bool:
     """Whether both are about what is behind a handler that was come to, and either both about values thrown or neither,
-    as far as that is known: values that the reducer had no time to take away may not be needed.
-    A reducer takes a handler away where it is not needed; what a wrong landing leaves behind is anything, so that what
-    it is seen by says nothing."""
+    as far as that is known: values that the reducer had no time to take away, or that only moved others, may not be
+    needed. What a wrong landing leaves behind is anything, so that what it is seen by says nothing."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     if one.family != other.family or not _may_show_alike(one, other):
         return False
-    if first.payload != second.payload and not (first if first.payload else second).rough:
+    with_values = first if first.payload else second
+    if first.payload != second.payload and not (with_values.rough or with_values.by_places):
         return False
     silent = all(not (cause.kind == "crash" and cause.phase == "compile") for cause in (one, other))
     return silent and all(
-        "try_table" in about.fixed and not about.fixed.isdisjoint(_THROWS)
-        and not (about.alone or about.calls or about.tails or about.reasons)
-        for about in (first, second)
-    )  # fmt: skip
-
-
-_THROWS: Final = frozenset({"throw", "throw_ref"})
+        about.handled and not (about.alone or about.calls or about.tails or about.reasons) for about in (first, second)
+    )
 
 
 def _through_globals(mine: Essentials, theirs: Essentials) -> bool:

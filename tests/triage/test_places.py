@@ -162,3 +162,21 @@ def test_a_fault_of_the_compiler(fault: str, placed: bool) -> None:
             assert bool(places.right_in(engine, (), case)) is placed
             crash = Signature("compiler", "compile", "crash", "no registers left")
             assert not places.of(engine, crash).right(case), "nothing was run"
+
+
+def test_behind_a_handler_it_is_another_cause() -> None:
+    """A frame that is not found again after a landing comes and goes with where values lie as a wrong register does."""
+    rows = frozenset({"try_table", "throw", "memory.copy"})
+    plain = Essentials(fixed=frozenset({"memory.copy"}), placed=True)
+    handled = Essentials(fixed=rows, placed=True, payload=True)
+    register, landing = cause_about(plain), cause_about(handled, 2)
+    assert landing.name == "mistaken: wrong value, by where values lie behind a handler"
+    assert not same_cause(register, landing)
+    assert not akin(register, landing)
+    assert same_cause(landing, cause_about(replace(handled, payload=False, fixed=rows - {"memory.copy"}), 3))
+    assert same_cause(register, cause_about(replace(handled, rough=True), 3)), "nobody knows whether it needs one"
+    elsewhere = cause_about(Essentials(fixed=rows - {"memory.copy"}), 3)
+    assert akin(landing, elsewhere), "what it shows as is chance"
+    assert not akin(cause_about(replace(handled, placed=False), 4), elsewhere), "that one is about the values thrown"
+    assert not handled.reached_by(frozenset({"memory.copy", "throw"}), {})
+    assert handled.reached_by(frozenset({"try_table", "throw_ref"}), {})
