@@ -330,7 +330,7 @@ class _Slot:
         from fuzz.triage.essentials import essentials
         from fuzz.trial.allocation import reason_of
         from fuzz.trial.faces import other_faces
-        from fuzz.trial.minimize import minimized, same_finding, wrong_likewise
+        from fuzz.trial.minimize import minimized, same_finding, wrong_likewise, wrong_somehow
 
         finding, work, about = order.finding, None, None
         faces: tuple[str, ...] = ()
@@ -354,7 +354,7 @@ class _Slot:
                 found = reason_of(self.bench, finding, order.seconds) or essentials(
                     finding.minimized, same_finding(self.bench, finding), dead=dead,
                     seconds=max(10.0, order.seconds), wrong=wrong_likewise(self.bench, finding),
-                    small=ending is Ending.FIXPOINT, elsewhere=elsewhere,
+                    somehow=wrong_somehow(self.bench, finding), small=ending is Ending.FIXPOINT, elsewhere=elsewhere,
                 )  # fmt: skip
                 faces = other_faces(self.bench, finding, found, dead)
                 if found.placed:

@@ -189,10 +189,12 @@ class Essentials:
 
 def essentials(
     case: Case, still_shows: Callable[[Case], bool], *, dead: bool = False, seconds: float = math.inf,
-    wrong: Callable[[Case], bool] | None = None, small: bool = True, elsewhere: Elsewhere = NOWHERE,
+    wrong: Callable[[Case], bool] | None = None, somehow: Callable[[Case], bool] | None = None, small: bool = True,
+    elsewhere: Elsewhere = NOWHERE,
 ) -> Essentials:  # fmt: skip
     """Ask of each row of a minimized case whether it can be missed. ``still_shows`` is the reducer's predicate, and
-    ``wrong`` says of any other case whether the engine is as wrong on it, in whatever way.
+    ``wrong`` says of any other case whether the engine is as wrong on it, in whatever way; ``somehow`` takes a wrong
+    answer for a death besides, which a call may leave behind.
 
     ``dead``: it shows without running anything (a crash of a compiler). ``small``: the reducer came to its end. At most
     two questions a row, and two more for those that cannot be missed; few where one row is wrong alone, which no size
@@ -213,6 +215,7 @@ def essentials(
     deadline = time.monotonic() + seconds
     still_shows = _in_time(still_shows, deadline)
     wrong = None if wrong is None else _in_time(wrong, deadline)
+    somehow = wrong if somehow is None else _in_time(somehow, deadline)
     try:
         use = wrong_use(case, wrong) if wrong is not None else None
         name = row_of(use[0]) if use is not None else ""
@@ -223,7 +226,7 @@ def essentials(
         if placed:
             still_shows = _anywhere(still_shows, elsewhere)
         about = _about_calls(
-            case, module, Essentials(fixed=rows, shape=shape, placed=placed), still_shows, small, wrong
+            case, module, Essentials(fixed=rows, shape=shape, placed=placed), still_shows, small, somehow
         )
         if about.calls or about.tails:
             return about

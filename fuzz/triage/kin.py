@@ -150,7 +150,7 @@ def akin(one: Cause, other: Cause) -> bool:
     minimized to the end tells nothing, unless it is a single instruction, or goes away without wide calls.
     """
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
-    if perhaps_wide(one, other) or _behind_a_handler(one, other):
+    if perhaps_wide(one, other) or _behind_a_handler(one, other) or _perhaps_places(one, other):
         return True
     if one.family == other.family and _may_show_alike(one, other) and _by_address(mine, theirs):
         return RUNS_NOTHING.isdisjoint({one.phase, other.phase})
@@ -205,6 +205,23 @@ def perhaps_wide(one: Cause, other: Cause) -> bool:
     if _few_with_vectors(known) != _few_with_vectors(unsure) and not (known.rough or unsure.rough):
         return False
     return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
+
+
+def _perhaps_places(one: Cause, other: Cause) -> bool:
+    """Whether one is known to come and go with where values lie, and the other was not minimized to its end and says
+    nothing: what is wrong in places is met by anything, and is what takes a reducer its time. What a later run finds
+    out about it takes it from there."""
+    first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    known, unsure = (first, second) if first.by_places else (second, first)
+    said = unsure.alone or unsure.calls or unsure.tails or unsure.early or unsure.reasons or unsure.besides
+    silent = RUNS_NOTHING.isdisjoint({one.phase, other.phase}) and {one.kind, other.kind} <= _SILENT
+    return (
+        one.family == other.family and silent and known.by_places and not known.rough
+        and unsure.rough and not said and not 0 < len(unsure.specific) <= PATTERN
+    )  # fmt: skip
+
+
+_SILENT: Final = ANSWERED | {"crash"}
 
 
 def leaves_anything(one: Cause, other: Cause) -> bool:

@@ -88,8 +88,19 @@ def _may_show(bench: Bench, before: Sequence[Case], case: Case, signature: Signa
 
 def wrong_likewise(bench: Bench, found: Finding) -> Callable[[Case], bool]:
     """Whether an engine that dissents on a finding is as wrong on another case: it gives a wrong answer of whatever
-    kind there as here, or else shows the same bucket; what died without a word may as well go on with a wrong answer.
-    """
+    kind there as here, or else shows the same bucket."""
+    return _wrong(bench, found, found.signature.kind in ANSWERED)
+
+
+def wrong_somehow(bench: Bench, found: Finding) -> Callable[[Case], bool]:
+    """The same, but what died here without a word while it ran may as well give a wrong answer there."""
+    bucket = found.signature.bucket
+    died = bucket.kind == Kind.CRASH.value and bucket.mute and bucket.phase not in RUNS_NOTHING
+    return _wrong(bench, found, died or bucket.kind in ANSWERED)
+
+
+def _wrong(bench: Bench, found: Finding, answers: bool) -> Callable[[Case], bool]:
+    """Whether an engine shows a finding's bucket on another case, or, if ``answers`` are as good, any wrong answer."""
     bucket = found.signature.bucket
     engines = [min(dissent.engine for dissent in found.verdict.dissents)]
     dissents = set(engines) & set(bench.seats)
@@ -98,11 +109,8 @@ def wrong_likewise(bench: Bench, found: Finding) -> Callable[[Case], bool]:
         verdict = bench.run_after(found.before, case, engines).verdict if dissents else None
         if not isinstance(verdict, Disagree):
             return False
-        answered = any(key.kind in ANSWERED for key, _ in split(verdict))
-        if bucket.kind in ANSWERED:
-            return answered
-        died = bucket.kind == Kind.CRASH.value and bucket.mute and bucket.phase not in RUNS_NOTHING
-        return may_hold(verdict, bucket) or (died and answered)
+        answered = answers and any(key.kind in ANSWERED for key, _ in split(verdict))
+        return answered or (bucket.kind not in ANSWERED and may_hold(verdict, bucket))
 
     return wrong
 

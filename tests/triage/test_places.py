@@ -180,3 +180,16 @@ def test_behind_a_handler_it_is_another_cause() -> None:
     assert not akin(cause_about(replace(handled, placed=False), 4), elsewhere), "that one is about the values thrown"
     assert not handled.reached_by(frozenset({"memory.copy", "throw"}), {})
     assert handled.reached_by(frozenset({"try_table", "throw_ref"}), {})
+
+
+def test_what_nobody_made_small_may_be_so_too() -> None:
+    """In an engine that is known to be wrong in places, until a later run finds out more about it."""
+    placed = cause_about(Essentials(placed=True))
+    large = Essentials(fixed=frozenset({"call_ref", "table.set", "f64.load"}), rough=True)
+    assert akin(placed, cause_about(large, 2))
+    assert akin(cause_about(large), cause_about(Essentials(placed=True), 2))
+    assert not akin(placed, cause_about(replace(large, rough=False), 2))
+    assert not akin(placed, cause_about(replace(large, specific=frozenset({"f64.sqrt"})), 2)), "it says something"
+    assert not akin(placed, replace(cause_about(large, 2), family="other"))
+    assert not akin(placed, replace(cause_about(large, 2), phase="compile"))
+    assert not akin(cause_about(replace(large, placed=True)), cause_about(large, 2)), "neither is known to be"
