@@ -1,4 +1,4 @@
-// A toy engine that speaks the frame protocol: rustc -O toy.rs, and fuzz run --engine program@$PWD/toy
+// A toy engine that speaks the frame protocol: rustc --edition 2021 -O toy.rs, and fuzz run --engine program@$PWD/toy
 // It runs functions that add, subtract and multiply their i32 parameters, and says of all others that it cannot. Put
 // your own engine in place of `run` and `find`; all else stays as it is (docs/protocol.md). Headers are compact JSON.
 use std::{env, fs::File, io::Read, io::Write, os::fd::FromRawFd, os::unix::fs::FileExt};
