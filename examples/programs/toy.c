@@ -58,12 +58,12 @@ static int run(const uint8_t *at, const uint8_t *slots) { // 0, or the opcode th
 }
 
 static size_t run_case(char *header, uint8_t **blobs, char *answer) {
-  char *call = strstr(header, "\"calls\":["), *to = answer;
+  char *call = strstr(header, "\"calls\":["), *end = strstr(header, "],\"globals\":"), *to = answer;
   size_t size = 0;
-  if (!call || !strstr(header, "\"sources\":[]")) // it has imports, or the question is whether it is valid
+  if (!call || !end || !strstr(header, "\"sources\":[]")) // it has imports, or the question is whether it is valid
     return strcpy(answer, "{\"inst\":[\"unsupported\",\"more than calls\"]}"), 0;
   to += sprintf(answer, "{\"inst\":[\"returned\",[]],\"out\":[");
-  for (int32_t index = 0, said[2]; (call = strstr(call, "[\"")) && to < answer + 60000; index++) {
+  for (int32_t index = 0, said[2]; (call = strstr(call, "[\"")) && call < end && to < answer + 60000; index++) {
     char text[4][2048] = {""}, *at = call + 1; // ["f","host","ii","i",1,[],-1]: name, how, parameters, results, blob
     for (int k = 0; k < 4; k++) sscanf(at, "\"%2047[^\"]", text[k]), at = strchr(at + 1, '"') + 2;
     int blob = atoi(at), plain = !text[2][strspn(text[2], "i")] && !text[3][strspn(text[3], "i")];

@@ -56,12 +56,12 @@ fn run(mut body: &[u8], slots: &[u8]) -> Result<Vec<u32>, String> {
 }
 
 fn run_case(header: &str, blobs: &[&[u8]], progress: &File) -> (String, Vec<u8>) {
-    let (Some(at), true) = (header.find("\"calls\":["), header.contains("\"sources\":[]")) else {
+    let inside = header.split_once("\"calls\":[").and_then(|(_, rest)| rest.split_once("],\"globals\":"));
+    let (Some((calls, _)), true) = (inside, header.contains("\"sources\":[]")) else {
         return (r#"{"inst":["unsupported","imports, or validation alone"]}"#.into(), vec![]);
     };
     let (mut out, mut body) = (vec![], vec![]);
-    let calls = header[at + 9..].split("[\"").skip(1).take_while(|call| call.contains("],"));
-    for (index, call) in calls.enumerate() {
+    for (index, call) in calls.trim_start_matches("[\"").split("],[\"").filter(|call| !call.is_empty()).enumerate() {
         progress.write_at(&[3u32.to_le_bytes(), (index as u32).to_le_bytes()].concat(), 0).unwrap();
         let words: Vec<&str> = call.split('"').collect(); // f","host","ii","i",1,[],-1]
         let slots = words[7][1..].split(',').next().unwrap().parse().map_or(&[][..], |blob: usize| blobs[blob]);

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.trial.bench import Bench
+from generators.registry import make_case
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, open_engine, risk
+from oracles.judge.verdict import Disagree
 from tests.engines.conftest import Wat
 from wasm.case import Case
 from wasm.embedding import Entry, Invocation, Rejected, Returned, TimedOut, Unsupported, Value
@@ -45,6 +48,19 @@ def test_every_example_is_built_here_and_short() -> None:
         lines = (EXAMPLES / name).read_text().splitlines()
         assert len(lines) <= MOST_LINES, name
         assert BUILD[name] in "".join(lines[:2]), name
+
+
+@pytest.mark.parametrize("name", BUILD)
+def test_an_example_gets_on_with_every_case(name: str, tmp_path: Path) -> None:
+    """Whatever is asked of it: references as arguments, globals, imports, modules of all kinds."""
+    bench = Bench([start(name, tmp_path)])
+    asked = [
+        make_case(target, 3, index) for target in ("arith", "calls", "globals", "refs", "mixed") for index in range(6)
+    ]
+    assert bench.seats
+    for case in asked:
+        assert not isinstance(bench.run(case).verdict, Disagree), case.provenance
+    bench.close()
 
 
 @pytest.mark.parametrize("name", BUILD)
