@@ -36,13 +36,17 @@ class Switch:
 
 def placements(id: EngineId) -> tuple[EngineId, ...]:
     """The same engine with values in other places, in each way that its adapter knows of (``Switch.places``): one other
-    value of each such setting."""
+    value of each such setting, and all of these at once."""
     switches = getattr(adapter(id.name), "switches", None) if id.name in engine_names() else None
     others: dict[tuple[str, ...], EngineId] = {}
+    together = id
     for switch in switches(id) if switches is not None else ():
-        if switch.places:
-            try:
-                others.setdefault(tuple(key for key, _ in switch.changes), switch.applied(id))
-            except UsageError:
-                continue  # excluded by another setting
-    return tuple(one for one in others.values() if one != id)
+        keys = tuple(key for key, _ in switch.changes)
+        if not switch.places or keys in others:
+            continue
+        try:
+            others[keys] = switch.applied(id)
+            together = switch.applied(together)
+        except UsageError:
+            continue  # excluded by another setting
+    return tuple(one for one in dict.fromkeys((*others.values(), together)) if one != id)

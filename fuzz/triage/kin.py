@@ -213,14 +213,17 @@ def _perhaps_places(one: Cause, other: Cause) -> bool:
     out about it takes it from there."""
     first, second = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
     known, unsure = (first, second) if first.by_places else (second, first)
-    said = unsure.alone or unsure.calls or unsure.tails or unsure.early or unsure.reasons or unsure.besides
     silent = RUNS_NOTHING.isdisjoint({one.phase, other.phase}) and {one.kind, other.kind} <= _SILENT
-    return (
-        one.family == other.family and silent and known.by_places and not known.rough
-        and unsure.rough and not said and not 0 < len(unsure.specific) <= PATTERN
-    )  # fmt: skip
+    return one.family == other.family and silent and known.by_places and not known.rough and _vague(unsure)
 
 
+def _vague(about: Essentials) -> bool:
+    """Whether a case was not minimized to its end, and what is left of it says nothing."""
+    said = about.alone or about.calls or about.tails or about.early or about.reasons or about.besides
+    return about.rough and not said and not 0 < len(about.specific) <= PATTERN
+
+
+_FEW: Final = 12
 _SILENT: Final = ANSWERED | {"crash"}
 
 
@@ -242,6 +245,8 @@ def _behind_a_handler(one: Cause, other: Cause) -> bool:
     with_values = first if first.payload else second
     if first.payload != second.payload and not (with_values.rough or with_values.by_places):
         return False
+    if any(_vague(about) and len(about.fixed) > _FEW for about in (first, second)):
+        return False  # among so many a handler is one by chance
     silent = all(not (cause.kind == "crash" and cause.phase == "compile") for cause in (one, other))
     return silent and all(
         about.handled and not (about.alone or about.calls or about.tails or about.reasons) for about in (first, second)
