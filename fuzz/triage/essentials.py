@@ -34,7 +34,7 @@ from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import is_plumbing
 from fuzz.triage.tail_calls import has_tail_call, untailed
-from fuzz.triage.wide_calls import LEAST, About, as_wrong_with_numbers, is_about, least_of
+from fuzz.triage.wide_calls import LEAST, SMALL, About, Vectors, is_about, least_of, vectors_in
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
@@ -302,7 +302,7 @@ def _about_calls(
             continue
         found = is_about(case, {side: LEAST[side]}, still_shows, small=small)
         if found is About.YES:
-            vectors = small and side == "results" and _needs_vectors(case, module, size, wrong)
+            vectors = side == "results" and _needs_vectors(case, module, size, wrong, small)
             return Essentials(
                 fixed=about.fixed, shape=((side, size),), calls=True, vectors=vectors, placed=about.placed
             )
@@ -311,7 +311,7 @@ def _about_calls(
             perhaps.append((side, size))
         if found is not About.UNASKED:
             shape = tuple(one for one in shape if one[0] != side)
-    vectors = small and any(side == "results" and _needs_vectors(case, module, size, wrong) for side, size in perhaps)
+    vectors = any(side == "results" and _needs_vectors(case, module, size, wrong, small) for side, size in perhaps)
     return replace(about, shape=shape, perhaps=tuple(perhaps), vectors=vectors)
 
 
@@ -321,12 +321,14 @@ def _throws_values(module: Module) -> bool:
     return any(isinstance(type_, FuncType) and type_.params for type_ in tags)
 
 
-def _needs_vectors(case: Case, module: Module, size: int, wrong: Callable[[Case], bool] | None) -> bool:
-    """Whether the calls with most results have one that is a vector, and have to. A reducer makes numbers of vectors if
-    it can; where a wrong call leaves anything behind it often cannot, so the calls are asked about by themselves, too.
-    """
+def _needs_vectors(case: Case, module: Module, size: int, wrong: Callable[[Case], bool] | None, small: bool) -> bool:
+    """Whether the calls with most results have one that is a vector, and have to. A wrong call leaves anything behind,
+    so the calls are asked about by themselves. Where that tells nothing, the reducer does, which makes numbers of
+    vectors if it can; but of many results it is their number that is wrong then: a vector takes as much room as two
+    others, or none of their registers."""
     types = {type_.results for type_ in module.func_types() if len(type_.results) == size and V128 in type_.results}
-    return any(wrong is None or not as_wrong_with_numbers(case, results, wrong) for results in types)
+    told = {Vectors.UNASKED if wrong is None else vectors_in(case, results, wrong) for results in types}
+    return Vectors.NEEDED in told or (told == {Vectors.UNASKED} and small and size <= SMALL)
 
 
 def _with_constants(case: Case, about: Essentials, wrong: Callable[[Case], bool]) -> Essentials:

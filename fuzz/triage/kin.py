@@ -73,8 +73,7 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if mine.besides == theirs.besides != "" and _accesses(mine) and _accesses(theirs):
         return True
     if mine.calls and theirs.calls:
-        unsure = mine.rough or theirs.rough
-        return _same_shape(mine, theirs) and (_few_with_vectors(mine) == _few_with_vectors(theirs) or unsure)
+        return _same_shape(mine, theirs) and _same_vectors(mine, theirs)
     if not (mine.specific or mine.shape) and not (theirs.specific or theirs.shape):
         return bool(set(one.faces) & set(other.faces)) and mine.fixed == theirs.fixed
     return mine.constant == theirs.constant and _same_rows(mine, theirs) and _same_shape(mine, theirs)
@@ -108,10 +107,11 @@ def _same_lost(mine: Essentials, theirs: Essentials) -> bool:
     return one == other or not one or not other
 
 
-def _few_with_vectors(about: Essentials) -> bool:
-    """Whether it is about a vector among few results. Of many it is their number that is wrong: a vector is left there
-    because it takes as much room as two others, or none of their registers."""
-    return about.vectors and all(size <= SMALL for _, size in (*about.shape, *about.perhaps))
+def _same_vectors(mine: Essentials, theirs: Essentials) -> bool:
+    """Whether both need a vector among the results of wide calls, or neither does, as far as that is known: of what was
+    not minimized to its end it is known only that one is needed. Of many results it is their number that is wrong."""
+    many = all(min((size for _, size in (*about.shape, *about.perhaps)), default=0) > SMALL for about in (mine, theirs))
+    return many or mine.vectors == theirs.vectors or (theirs if mine.vectors else mine).rough
 
 
 _OF_TYPES: Final = re.compile(r"(?<![a-z])[ifv](?:8|16|32|64|128)(?:x\d+)?|_[su]\b|_t\b|[._]")
@@ -202,7 +202,7 @@ def perhaps_wide(one: Cause, other: Cause) -> bool:
     if one.family != other.family or not _may_show_alike(one, other):
         return False
     sizes = dict(unsure.perhaps)
-    if _few_with_vectors(known) != _few_with_vectors(unsure) and not (known.rough or unsure.rough):
+    if not _same_vectors(known, unsure):
         return False
     return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
 

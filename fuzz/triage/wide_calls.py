@@ -12,7 +12,7 @@ tried without each of the values already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
 from typing import Final
@@ -93,27 +93,44 @@ def is_about(case: Case, sizes: Mapping[str, int], wrong: Callable[[Case], bool]
     return About.YES if small or is_firm(case, sizes, wrong) else About.PERHAPS
 
 
-def as_wrong_with_numbers(case: Case, results: tuple[ValType, ...], wrong: Callable[[Case], bool]) -> bool:
-    """Whether a plain call with these results is wrong, and one with an f64 for each vector is, too."""
-    return _can_be_plain(results) and wrong(plain_call(case, results)) and wrong(plain_call(case, _numbers(results)))
+class Vectors(Enum):
+    """Whether vectors are needed among results, as plain calls tell; ``UNASKED`` where these are right, or cannot be
+    made."""
+
+    NEEDED = "needed"
+    NOT_NEEDED = "not needed"
+    UNASKED = "unasked"
+
+
+def vectors_in(
+    case: Case, results: tuple[ValType, ...], wrong: Callable[[Case], bool], each: Iterable[int] = (1, 2)
+) -> Vectors:
+    """Whether a plain call with these results is wrong, and right with numbers in place of the vectors: as many, and
+    twice as many, which take the same room in memory."""
+    if not all(isinstance(type_, NumType) for type_ in results):
+        return Vectors.UNASKED  # what the references refer to would have to be there as well
+    if not wrong(plain_call(case, results)):
+        return Vectors.UNASKED
+    numbers = (plain_call(case, _numbers(results, many)) for many in each)
+    return Vectors.NOT_NEEDED if any(map(wrong, numbers)) else Vectors.NEEDED
 
 
 def needs_vectors(case: Case, least: int, wrong: Callable[[Case], bool]) -> bool:
-    """Whether a plain call of at least so many results, vectors among them, as a case has, is wrong, and is right with
-    numbers in place of the vectors. Two questions for each type of ``_TYPES`` at most."""
+    """Whether any call of at least so many results, as a case has, needs vectors among these. Three questions for each
+    type of ``_TYPES`` at most. Of few results no more numbers are tried: those would be wide by themselves."""
     module = module_of(case)
     types = {type_.results for type_ in module.func_types() if V128 in type_.results} if module is not None else set()
-    wide = sorted((one for one in types if len(one) >= least and _can_be_plain(one)), key=len)
-    return any(wrong(plain_call(case, one)) and not wrong(plain_call(case, _numbers(one))) for one in wide[:_TYPES])
+    wide = sorted((one for one in types if len(one) >= least), key=len)
+    each = (1, 2) if least > SMALL else (1,)
+    return any(vectors_in(case, one, wrong, each) is Vectors.NEEDED for one in wide[:_TYPES])
 
 
-def _can_be_plain(results: tuple[ValType, ...]) -> bool:
-    """Whether there are numbers and vectors only: what references refer to would have to be there as well."""
-    return all(isinstance(type_, NumType) for type_ in results)
-
-
-def _numbers(results: tuple[ValType, ...]) -> tuple[ValType, ...]:
-    return tuple(F64 if type_ is V128 else type_ for type_ in results)
+def _numbers(results: tuple[ValType, ...], many: int) -> tuple[ValType, ...]:
+    """The results with so many numbers for each vector."""
+    numbers: list[ValType] = []
+    for type_ in results:
+        numbers += [F64] * many if type_ is V128 else [type_]
+    return tuple(numbers)
 
 
 def plain_call(case: Case, results: tuple[ValType, ...]) -> Case:
