@@ -202,8 +202,8 @@ def perhaps_wide(one: Cause, other: Cause) -> bool:
     if one.family != other.family or not _may_show_alike(one, other):
         return False
     sizes = dict(unsure.perhaps)
-    if not _same_vectors(known, unsure):
-        return False
+    if not _same_vectors(known, unsure) or (unsure.by_places and unsure.handled):
+        return False  # what is behind a handler needs its frame, whatever calls there are
     return known.calls and any(sizes.get(side, 0) >= size for side, size in least_of(dict(known.shape)).items())
 
 

@@ -179,6 +179,9 @@ def test_behind_a_handler_it_is_another_cause() -> None:
     elsewhere = cause_about(Essentials(fixed=rows - {"memory.copy"}), 3)
     assert akin(landing, elsewhere), "what it shows as is chance"
     assert not akin(cause_about(replace(handled, placed=False), 4), elsewhere), "that one is about the values thrown"
+    wide = cause_about(Essentials(shape=(("results", 5),), calls=True), 5)
+    assert akin(wide, cause_about(replace(plain, perhaps=(("results", 5),)), 6))
+    assert not akin(wide, cause_about(replace(handled, perhaps=(("results", 5),)), 6))
     assert not handled.reached_by(frozenset({"memory.copy", "throw"}), {})
     assert handled.reached_by(frozenset({"try_table", "throw_ref"}), {})
 
