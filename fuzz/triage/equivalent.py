@@ -3,13 +3,15 @@
     select        (func (param T T i32) (result T)  local.get 2  if (result T)  local.get 0  else  local.get 1  end)
     i32.store16   (func (param i32 i32)  load as wide  drop  store8 the first byte  store8 the second)
 
-The load before a store is there for the trap: a store that traps writes nothing (spec 4.4.7).
+The load before a store is there for the trap: a store that traps writes nothing (spec 4.4.7). For what makes objects
+and looks at them see ``fuzz.triage.equivalent_heap``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from fuzz.triage.equivalent_heap import Function, heap_equivalent, makes
 from wasm.isa import ADDR, OPS, Instr, MemArg, Op
 from wasm.module import Module
 from wasm.rewrite.lift import ModuleGraphs
@@ -25,7 +27,7 @@ _CONST: Final = {I32: OPS["i32.const"], I64: OPS["i64.const"]}
 
 def has_equivalent(op: Op) -> bool:
     """Whether a row's instructions can be written by others."""
-    return op in SELECTS or _is_store(op)
+    return op in SELECTS or _is_store(op) or makes(op)
 
 
 def _is_store(op: Op) -> bool:
@@ -40,10 +42,13 @@ class Equivalents:
         self.module = module
         self.graphs = ModuleGraphs(module)
 
-    def function(self, func: int, at: int, instr: Instr) -> tuple[FuncType, list[Instr]] | None:
-        """The type and body (without its ``end``) of a function for the instruction at a place of the ``func``-th
-        defined function; None where there is none: in dead code the type of the operands may not be known."""
+    def function(self, func: int, at: int, instr: Instr) -> Function | None:
+        """A function for the instruction at a place of the ``func``-th defined function; None where there is none: in
+        dead code the type of the operands may not be known."""
         op, imm = instr
+        if makes(op):
+            ins = self.graphs.graph(func).nodes[at].ins
+            return heap_equivalent(self.graphs.context.types, instr, ins[-1].type if ins else None)
         if op in SELECTS:
             type_ = imm[0] if imm else self.graphs.graph(func).nodes[at].ins[1].type
             return None if type_ is None else _select(type_)
@@ -55,13 +60,13 @@ class Equivalents:
         return None if too_far else _store(op, imm, address)
 
 
-def _select(type_: ValType) -> tuple[FuncType, list[Instr]]:
+def _select(type_: ValType) -> Function:
     body = [(OPS["local.get"], 2), (OPS["if"], type_), (OPS["local.get"], 0), OPS["else"].bare, (OPS["local.get"], 1),
             OPS["end"].bare]  # fmt: skip
-    return FuncType((type_, type_, I32), (type_,)), body
+    return Function(FuncType((type_, type_, I32), (type_,)), body)
 
 
-def _store(op: Op, imm: MemArg, address: NumType) -> tuple[FuncType, list[Instr]]:
+def _store(op: Op, imm: MemArg, address: NumType) -> Function:
     assert op.params is not None
     assert op.access is not None
     value = op.params[1]
@@ -75,4 +80,4 @@ def _store(op: Op, imm: MemArg, address: NumType) -> tuple[FuncType, list[Instr]
         body += [cast.bare] if cast is not None else []
         body += [(_CONST[bits], 8 * byte), _SHIFT[bits].bare] if byte else []
         body.append((_STORE8[bits], MemArg(0, imm.offset + byte, imm.memory)))
-    return FuncType((address, value), ()), body
+    return Function(FuncType((address, value), ()), body)

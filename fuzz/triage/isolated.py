@@ -129,7 +129,7 @@ def operands_in(case: Case, names: Collection[str] | None = None) -> dict[str, l
 def _selected(equivalents: Equivalents, func: int, at: int, instr: Instr) -> NumType | None:
     """What a ``select`` chooses; None for references."""
     made = equivalents.function(func, at, instr)
-    type_ = made[0].results[0] if made else None
+    type_ = made.type.results[0] if made else None
     return type_ if isinstance(type_, NumType) else None
 
 

@@ -117,13 +117,13 @@ class _Writer:
     def equivalent(self, func: int, at: int, instr: Instr) -> Iterable[Instr] | None:
         """A call of a function that does the same by other instructions, one for each type or immediate."""
         made = self.equivalents.function(func, at, instr)
-        if made is None or any(op in self.wanted for op, _ in made[1]):
+        if made is None or any(op in self.wanted for op, _ in made.body):
             return None
-        type_, body = made
-        key = (type_, tuple(body))
+        key = (made.type, tuple(made.body))
         if key not in self.written:
             self.written[key] = len(self.module.imported(ExternKind.FUNC)) + len(self.module.funcs)
-            self.module.funcs.append(Func(self.module.type_index(type_), [], [*body, *_END]))
+            locals_ = [(1, type_) for type_ in made.locals]
+            self.module.funcs.append(Func(self.module.type_index(made.type), locals_, [*made.body, *_END]))
         return ((OPS["call"], self.written[key]),)
 
     def called(self, instr: Instr, runs: Sequence[Run]) -> Iterable[Instr]:

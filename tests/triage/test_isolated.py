@@ -161,7 +161,7 @@ def chooses_wrongly(case: Case) -> bool:
         wrong = {
             at
             for at, one in enumerate(func.body)
-            if one[0] in SELECTS and graphs.function(number, at, one)[0].results == (V128,)
+            if one[0] in SELECTS and graphs.function(number, at, one).type.results == (V128,)
         }  # type: ignore[index]
         func.body = [one for at, instr in enumerate(func.body)
                      for one in ((OPS["i32.eqz"].bare, instr) if at in wrong else (instr,))]  # fmt: skip
