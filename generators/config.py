@@ -79,7 +79,8 @@ class Config:
     ``overflows`` is in how many of 1,000 cases recursion may run into the stack's end on purpose. ``seeds`` is a folder
     of cases for the target ``mutate`` to start from, besides the project's own. ``avoid`` names what cases are made
     without, sorted: instructions that a known bug needs, as far as that is possible (``wasm.rewrite.avoid``), sizes, as
-    ``results<254``, and features that an engine lacks, with all that builds on them.
+    ``results<254``, features that an engine lacks, with all that builds on them, and what its host does not do
+    (``wasm.features.Hosting``).
     """
 
     features: frozenset[Feature] = field(default=WASM3 | {Feature.THREADS})

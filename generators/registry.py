@@ -12,14 +12,17 @@ from zlib import crc32
 from generators.choices import ChoiceSource
 from generators.config import DEFAULT, Config
 from generators.peer import open_peer, peer_case, peer_names
-from wasm.case import Case, CaseKind, Provenance
+from wasm.case import COLLECTS, Case, CaseKind, Provenance
 from wasm.decode import decode
 from wasm.encode import encode
 from wasm.feature_use import required_features
-from wasm.features import Feature, with_dependents
+from wasm.features import Feature, Hosting, Lack, with_dependents
+from wasm.hostmix import DOING
+from wasm.isa import OPS
 from wasm.module import ExternKind
 from wasm.plugins import entry, names_in
 from wasm.rewrite.avoid import without_rows
+from wasm.rewrite.idle_hosts import idle_hosts
 
 GENERATOR_VERSION: Final = "10"
 """Raised with every change that makes a different program of the same choices."""
@@ -30,6 +33,9 @@ _GOLDEN: Final = 40503
 """The golden ratio's fraction of 2^16: steps of it fill the range evenly, however many there are."""
 
 _WITHOUT: Final = " without "
+
+_DOING: Final = tuple(word.encode() for word in DOING)
+"""A module without any of these words has no host that acts: looking for bytes costs less than reading it."""
 
 _FEATURES: Final = frozenset(feature.value for feature in Feature)
 
@@ -44,7 +50,8 @@ USUAL: Final = 35.0
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One file of ``generators/targets``: ``summary`` is its first docstring line, ``needs`` its ``NEEDS``.
+    """One file of ``generators/targets``: ``summary`` is its first docstring line, ``needs`` its ``NEEDS``, ``hosting``
+    its ``HOSTING``.
 
     ``kind`` is the file's ``KIND``, modules to run where it has none. ``weight`` is its ``WEIGHT``, 1 where it has
     none: its part of the CPU time where targets share it (``fuzz selfcheck``), more where there is more to look for.
@@ -72,6 +79,12 @@ class Target:
     meetings: Callable[[Config], Mapping[str, int]] | None = None
     data: str = ""
     about: str = ""
+    hosting: frozenset[Hosting] = frozenset()
+
+    @property
+    def asks(self) -> frozenset[Lack]:
+        """All that an engine must have for its cases."""
+        return self.needs | self.hosting
 
 
 @lru_cache(maxsize=1)
@@ -119,6 +132,7 @@ def load_target(name: str) -> Target:
     cost = getattr(module, "COST", USUAL)
     listed: dict[str, Any] = {name: getattr(module, name, None) for name in ("enumerated", "count", "meetings")}
     listed |= {"data": getattr(module, "DATA", ""), "about": getattr(module, "ABOUT", "")}
+    listed["hosting"] = getattr(module, "HOSTING", frozenset())
     needs, make = module.NEEDS, module.generate
     return Target(name, summary, needs, kind, make, weight, starts, cost, **listed)
 
@@ -148,9 +162,9 @@ def make_case(target: str, seed: int, index: int, config: Config = DEFAULT) -> C
         case = peer_case(target, seed, index, config)
     else:
         loaded = load_target(target)
-        missing = loaded.needs - config.features
+        missing = loaded.asks - config.features - {one for one in Hosting if one.value not in config.avoid}
         if missing:
-            names = ", ".join(sorted(feature.value for feature in missing))
+            names = ", ".join(sorted(one.value for one in missing))
             raise ValueError(f"target {target} needs {names}, which an engine lacks")
         if loaded.enumerated is not None:
             case = loaded.enumerated(seed, index, config)
@@ -176,7 +190,11 @@ def _narrowed(config: Config) -> tuple[Config, tuple[str, ...]]:
 
 
 def _steered(case: Case, config: Config) -> Case:
-    """The case without the instructions that are to be avoided."""
+    """The case without the hosts that act and the instructions, where these are to be avoided."""
+    if Hosting.ACTING_HOSTS.value in config.avoid and any(word in case.content for word in _DOING):
+        case = _idle(case)
+    if not any(word in OPS for word in config.avoid):
+        return case
     module = decode(case.content)
     moved = without_rows(module, config.avoid)
     earlier = [(name, decode(content)) for name, content in case.before]
@@ -197,6 +215,12 @@ def _steered(case: Case, config: Config) -> Case:
             feature.value for one in (module, *(one for _, one in earlier)) for feature in required_features(one)
         ),
     )  # fmt: skip
+
+
+def _idle(case: Case) -> Case:
+    """The case with hosts that do nothing besides computing; what computes alone is its own module's business."""
+    module = decode(case.content)
+    return replace(case, content=encode(module), labels=case.labels - {COLLECTS}) if idle_hosts(module) else case
 
 
 def steered_version(version: str, avoid: tuple[str, ...]) -> str:

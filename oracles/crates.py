@@ -38,14 +38,15 @@ def listed(crate: str) -> list[str]:
     return found
 
 
-def build(crate: str, version: str, source: Path, target: Path) -> None:
-    """Build the worker in ``source``, whose ``Cargo.toml`` has VERSION where the release stands.
+def build(crate: str, version: str, source: Path, target: Path, folder: str = "") -> None:
+    """Build the worker in ``source``, whose ``Cargo.toml`` has VERSION where the release stands. ``folder`` is that of
+    the engine in the cache, where it is not ``crate``.
 
     Crates that are built stay in the cache until the worker is, so that a build that was interrupted goes on.
     """
     manifest = source / "Cargo.toml"
     manifest.write_text(manifest.read_text().replace("VERSION", version))
-    kept = cache_root() / crate / f".work-{version}"
+    kept = cache_root() / (folder or crate) / f".work-{version}"
     _built(source, f"{crate} {version}", target, {"ENGINE_VERSION": version}, folder=kept)
     shutil.rmtree(kept, ignore_errors=True)
 

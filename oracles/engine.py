@@ -40,7 +40,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from wasm.case import Case, CaseKind
 from wasm.embedding import Invocation, Observation, Outcome, Value
 from wasm.errors import UserError, nearest
-from wasm.features import Feature
+from wasm.features import Feature, Hosting
 from wasm.plugins import entry, names_in
 
 
@@ -319,7 +319,7 @@ class Capabilities:
     Pulley, which shares its middle end), ``winch``, ``liftoff``, ``turbofan``, ``interpreter``, ... ``relaxed`` has the
     results of the relaxed-SIMD probe module by export name, which ``wasm.semantics.relaxed`` turns into a profile.
     ``kinds`` are the cases that it takes. ``validator`` is the engine whose decoder and validator it has, its own or
-    another's; "" where that is nobody else's.
+    another's; "" where that is nobody else's. ``hosting`` is what else than features cases can ask of it.
     """
 
     version: str
@@ -331,6 +331,7 @@ class Capabilities:
     relaxed: tuple[tuple[str, Outcome], ...] = field(default=(), compare=False)
     kinds: frozenset[CaseKind] = MODULES
     validator: str = ""
+    hosting: frozenset[Hosting] = frozenset(Hosting)
 
 
 class Pending(Protocol):

@@ -18,6 +18,8 @@ APART: Final = "apart"
 others import from it are shared memories. It means the same as in one store."""
 INDEPENDENT: Final = "independent"
 """Label of a case whose exported functions have nothing to do with each other."""
+COLLECTS: Final = "collects"
+"""Label of a case whose host collects garbage."""
 
 
 class CaseKind(Enum):

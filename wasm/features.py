@@ -1,10 +1,10 @@
-"""The features of WebAssembly that an engine may lack, each named after its proposal."""
+"""What an engine may lack: features of WebAssembly, each named after its proposal, and what a case asks of a host."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 
 class Feature(Enum):
@@ -32,6 +32,22 @@ class Feature(Enum):
     CUSTOM_PAGE_SIZES = "custom_page_sizes"
     WIDE_ARITHMETIC = "wide_arithmetic"
 
+
+class Hosting(Enum):
+    """What a case may ask of the host around an engine, which no module's features tell; the value is the name used in
+    versions of cases and in reports.
+
+    ``ACTING_HOSTS`` are imported functions that collect, grow, write or call back through a table (``wasm.hostmix``),
+    ``LINKED_MODULES`` modules that are instantiated before the case's own (``Case.before``).
+    """
+
+    __hash__ = object.__hash__
+
+    ACTING_HOSTS = "acting_hosts"
+    LINKED_MODULES = "linked_modules"
+
+
+Lack: TypeAlias = Feature | Hosting
 
 ALL: Final = frozenset(Feature)
 WASM3: Final = ALL - {

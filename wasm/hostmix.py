@@ -96,6 +96,8 @@ class Behaviour(Enum):
 
 _BEHAVIOURS: Final = {behaviour.value: behaviour for behaviour in Behaviour}
 _ACTS: Final = {act.value: act for act in Act}
+DOING: Final = (*_ACTS, Behaviour.CALLBACK.value)
+"""The words of which an import's module name has one, if its functions ask more of a host than to compute or end."""
 THROWN_TAG: Final = ("throw", "tag")
 """Module and name of the imported tag that ``Behaviour.THROW`` throws."""
 
@@ -118,6 +120,15 @@ def behaviour(module: str) -> Behaviour:
 def acts(module: str) -> frozenset[Act]:
     """What functions imported from ``module`` do before."""
     return _meaning(module)[0]
+
+
+def idle(module: str) -> str:
+    """The name of a module whose functions end as those of ``module`` do, and do nothing before that; of functions that
+    call back through a table, one whose functions return results."""
+    doing, ends = _meaning(module)
+    if not doing and ends is not Behaviour.CALLBACK:
+        return module
+    return f"idle+{module}" if ends in (Behaviour.MIX, Behaviour.CALLBACK) else ends.value
 
 
 def written_at(state: int) -> int:

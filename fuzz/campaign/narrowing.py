@@ -8,6 +8,9 @@ the run can is left out, as turns that allotment does not give (``fuzz.records.e
 
 What an enumeration lists goes by its features: there every case is made without what all of its engines lack.
 
+What hosts do that not every engine's does, to act (``wasm.hostmix``) and to link modules, is lacked as features are
+(``wasm.features.Hosting``). Neither enumerations nor cases about validity have any of it.
+
 A case depends on its target, its index and the engines alone; its version says what it was made without, as that of a
 steered case does (``generators.registry.avoided``).
 """
@@ -19,11 +22,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fuzz.trial.bench import Bench
-from generators.config import DEFAULT
 from generators.peer import peer_names
 from generators.registry import kind_of, load_target
 from wasm.case import CaseKind
-from wasm.features import Feature
+from wasm.features import Hosting, Lack
 
 _STEP: Final = 0xBB67AE85
 """The fraction of the square root of 3, in 32 bits: see ``fuzz.records.epoch``, which has that of 2."""
@@ -42,21 +44,21 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """What each engine of a bench lacks of the features that cases have: (id, kinds of cases that it takes, lacks)."""
+    """What each engine of a bench lacks of what cases have: (id, kinds of cases that it takes, lacks)."""
 
-    engines: tuple[tuple[str, frozenset[CaseKind], frozenset[Feature]], ...] = ()
+    engines: tuple[tuple[str, frozenset[CaseKind], frozenset[Lack]], ...] = ()
 
     @staticmethod
     def of(bench: Bench) -> Narrowing:
-        known = {name: seat.capabilities for name, seat in bench.seats.items()}
-        return Narrowing(tuple((name, one.kinds, DEFAULT.features - one.features) for name, one in known.items()))
+        """What the engines say of themselves."""
+        return Narrowing(tuple((name, seat.capabilities.kinds, seat.lacks) for name, seat in bench.seats.items()))
 
     def avoid_for(self, target: str, index: int) -> tuple[str, ...]:
         """The names of what case ``index`` of a target is made without (``Config.avoid``), sorted."""
         able = self._able(target)
         if not any(able):
             return ()
-        if target not in peer_names() and load_target(target).enumerated is not None:
+        if _is_enumerated(target):
             return _names(frozenset.intersection(*able))
         return _names(able[((index + 1) * _STEP & 0xFFFFFFFF) * len(able) >> 32])
 
@@ -83,19 +85,26 @@ class Narrowing:
             more = f" and {len(gone) - _SOME} more" if len(gone) > _SOME else ""
             yield f"left out, since no engine has what they are about: {named}{more}"
 
-    def _lacking(self, target: str) -> list[frozenset[Feature]]:
-        """What each engine that takes a target's kind of cases lacks; nothing of machine functions."""
+    def _lacking(self, target: str) -> list[frozenset[Lack]]:
+        """What each engine that takes a target's kind of cases lacks of what these may have."""
         kind = kind_of(target)
-        return [] if kind is CaseKind.MACHINE else [lacks for _, kinds, lacks in self.engines if kind in kinds]
+        if kind is CaseKind.MACHINE:
+            return []
+        never = frozenset(Hosting) if kind is CaseKind.BYTES or _is_enumerated(target) else frozenset()
+        return [lacks - never for _, kinds, lacks in self.engines if kind in kinds]
 
-    def _able(self, target: str) -> list[frozenset[Feature]]:
+    def _able(self, target: str) -> list[frozenset[Lack]]:
         """The same of the engines that have what the target is about."""
         return [lacks for lacks in self._lacking(target) if not lacks & _needs(target)]
 
 
-def _needs(target: str) -> frozenset[Feature]:
-    return frozenset() if target in peer_names() else load_target(target).needs
+def _is_enumerated(target: str) -> bool:
+    return target not in peer_names() and load_target(target).enumerated is not None
 
 
-def _names(features: frozenset[Feature]) -> tuple[str, ...]:
-    return tuple(sorted(feature.value for feature in features))
+def _needs(target: str) -> frozenset[Lack]:
+    return frozenset() if target in peer_names() else load_target(target).asks
+
+
+def _names(lacks: frozenset[Lack]) -> tuple[str, ...]:
+    return tuple(sorted(one.value for one in lacks))

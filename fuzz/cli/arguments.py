@@ -88,21 +88,23 @@ def path(text: str) -> Path:
 
 def without(text: str) -> tuple[str, ...]:
     """``gc,i32.rotl,results<254``: what a case is made without, as its version has it after "without"."""
-    from wasm.features import Feature
+    from wasm.features import Feature, Hosting
     from wasm.isa import OPS
 
     words = tuple(sorted({*text.replace(",", " ").split()}))
-    known = {feature.value for feature in Feature}
+    known = {one.value for one in (*Feature, *Hosting)}
     for word in words:
         if word not in known and word not in OPS and not re.fullmatch(r"(results|params)<[1-9][0-9]{0,3}", word):
             raise argparse.ArgumentTypeError(
-                f"{word[:40]!r} is no feature (gc), instruction (i32.rotl) or size (results<254) to do without"
+                f"{word[:40]!r} is no feature (gc), instruction (i32.rotl), size (results<254) or matter of hosts "
+                f"({', '.join(one.value for one in Hosting)}) to do without"
             )
     return words
 
 
 def add_without(parser: argparse.ArgumentParser) -> None:
-    words = "make it without these features, instructions or sizes, as a run did whose record says so (8 without gc)"
+    words = "make it without these features, instructions, sizes or hosts that act, as a run did whose record says so "
+    words += "(8 without acting_hosts gc)"
     parser.add_argument("--without", type=without, default=(), metavar="WORDS", help=words)
 
 

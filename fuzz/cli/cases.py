@@ -24,9 +24,9 @@ from wasm.embedding import Entry
 
 
 def generated(target: str, seed: int, index: int, without: tuple[str, ...] = ()) -> Case:
-    """A case of a target, made without features, instructions or sizes (``Config.avoid``). Raises ``UsageError``."""
+    """A case of a target, made without what ``Config.avoid`` may name. Raises ``UsageError``."""
     name = one_of(target, "target", known_targets())
-    lost = sorted({feature.value for feature in load_target(name).needs}.intersection(without))
+    lost = sorted({one.value for one in load_target(name).asks}.intersection(without))
     if lost:
         raise UsageError(f"there is no case of {name} without {', '.join(lost)}")
     return make_case(name, seed, index, replace(DEFAULT, avoid=without))

@@ -17,6 +17,7 @@ from wasm.builder import ModuleBuilder
 from wasm.case import Case, CaseKind
 from wasm.embedding import Entry, Invocation, Returned, Unsupported, Value
 from wasm.encode import encode
+from wasm.features import Hosting
 from wasm.valtypes import I32
 
 _TIMES: Final = 15
@@ -35,6 +36,9 @@ def doctor(ids: list[str]) -> int:
             features = sorted(feature.value for feature in capabilities.features)
             if features:
                 print(f"    features: {', '.join(features)}")
+            not_hosted = sorted(one.value for one in seat.lacks if isinstance(one, Hosting))
+            if not_hosted and CaseKind.WASM in capabilities.kinds:
+                print(f"    its host lacks: {', '.join(not_hosted)}")
             for note in seat.notes:
                 print(f"    {note}")
         good = True

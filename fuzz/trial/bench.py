@@ -21,6 +21,7 @@ from oracles.judge.vote import Voter
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Outcome, Unsupported, Value
+from wasm.features import Hosting, Lack
 from wasm.semantics.relaxed import RelaxedProfile
 from wasm.semantics.relaxed_probe import contradictions, profile_from_probe
 
@@ -78,6 +79,11 @@ class Seat:
     profile: RelaxedProfile
     voter: Voter
     notes: tuple[str, ...]
+
+    @property
+    def lacks(self) -> frozenset[Lack]:
+        """What cases may have that is not for this engine."""
+        return (DEFAULT.features - self.capabilities.features) | (frozenset(Hosting) - self.capabilities.hosting)
 
 
 class Bench:
@@ -214,10 +220,10 @@ class Bench:
         return tuple(sorted(lines))
 
     def lacking(self) -> tuple[str, ...]:
-        """What engines lack of the features that cases have, a line each."""
+        """What engines lack of what cases have, a line each."""
         lines = []
         for name, seat in self.seats.items():
-            missing = sorted(feature.value for feature in DEFAULT.features - seat.capabilities.features)
+            missing = sorted(one.value for one in seat.lacks)
             if missing and CaseKind.WASM in seat.capabilities.kinds:
                 lines.append(f"{name} lacks {', '.join(missing)}: cases with these are not compared on it")
         return tuple(lines)

@@ -17,6 +17,7 @@ from generators.choices import ChoiceSource
 from generators.module.function import Function
 from generators.module.shell import Shell
 from generators.program.push_values import push_values
+from wasm.case import COLLECTS
 from wasm.features import Feature
 from wasm.fragment import template
 from wasm.valtypes import EXTERNREF, I32, I64, FuncType, ValType
@@ -69,7 +70,7 @@ class Collectors:
         """Import one or two."""
         for i in range(source.between(1, _MOST)):
             self.all.append(import_host(self.shell, source, "collect", f"garbage{i}"))
-        self.shell.labels.add("collects")
+        self.shell.labels.add(COLLECTS)
 
     def pause(self, fn: Function, source: ChoiceSource, one_in: int) -> None:
         """Once in ``one_in`` times, where there are some: collect, with the stack and the locals as they are."""

@@ -4,6 +4,7 @@ A file's first line says what it reaches (``fuzz targets`` prints it). Its names
 
     NEEDS: frozenset[Feature]       what it cannot do without: where no engine has it the target gets no turn, and each
                                     other feature is one that its cases are made without where an engine lacks it
+    HOSTING: frozenset[Hosting]     what its cases ask of a host besides, if anything: the same holds of it
     generate(source, config)        one case of the choices, with no feature and no size outside of the configuration
     KIND: CaseKind                  what its cases are, if not modules to run
     WEIGHT: float                   its part of the CPU time where targets share it, if not 1

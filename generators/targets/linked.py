@@ -24,13 +24,14 @@ from wasm.decode import decode
 from wasm.encode import encode
 from wasm.errors import WasmError
 from wasm.feature_use import required_features
-from wasm.features import ALL, Feature
+from wasm.features import ALL, Feature, Hosting
 from wasm.module import ExternType, ImportedFunc, Module
 from wasm.rewrite.spaces import Space
 from wasm.validate import validate
 from wasm.valtypes import GlobalType, Limits, MemType, RefType, TableType, ref
 
 NEEDS: Final[frozenset[Feature]] = frozenset({Feature.REFERENCE_TYPES, Feature.BULK_MEMORY})
+HOSTING: Final = frozenset({Hosting.LINKED_MODULES})
 COST: Final = 51.0
 
 _BASES: Final = weighted(

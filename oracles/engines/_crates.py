@@ -17,15 +17,19 @@ from oracles.remote.worker_engine import Worker, WorkerEngine
 @dataclass(frozen=True, slots=True)
 class CrateEngine:
     """What an adapter of such an engine offers. Before release ``since`` the crate's interface was another; ``kinds``
-    are those of values that its host functions can carry, and all that it knows."""
+    are those of values that its host functions can carry, and all that it knows. ``crate`` is what the crate is called,
+    where that is not the engine's name; without ``acts`` its host functions compute and do nothing besides."""
 
     name: str
     since: str
     kinds: frozenset[str]
+    crate: str = ""
+    acts: bool = True
     releases: BuiltReleases = field(init=False)
 
     def __post_init__(self) -> None:
-        listed, build = partial(crates.listed, self.name), partial(crates.build, self.name)
+        crate = self.crate or self.name
+        listed, build = partial(crates.listed, crate), partial(crates.build, crate, folder=self.name)
         releases = BuiltReleases(self.name, listed, build, self.since, (crates.SHARED,))
         object.__setattr__(self, "releases", releases)
 
@@ -45,4 +49,5 @@ class CrateEngine:
             return version, ()
 
         launch = Launch((str(worker), "{in}", "{out}", "{progress}"), {"RUST_BACKTRACE": "0"})
-        return WorkerEngine(id, Worker(launch, Flavour(self.kinds, True, links=True), self.name, loaded), limits)
+        flavour = Flavour(self.kinds, True, acts=self.acts, links=True)
+        return WorkerEngine(id, Worker(launch, flavour, self.name, loaded), limits)

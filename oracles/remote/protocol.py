@@ -94,6 +94,7 @@ from wasm.embedding import (
     Unsupported,
     Value,
 )
+from wasm.features import Hosting
 from wasm.hostmix import Act
 
 VERSION: Final = 1
@@ -189,6 +190,12 @@ class Flavour:
     the worker."""
     direct: bool = False
     """Whatever the host can carry is called directly: calls from module to module are known to go wrong."""
+
+    @property
+    def hosting(self) -> frozenset[Hosting]:
+        """What its worker is to be asked for besides features."""
+        able = {Hosting.ACTING_HOSTS: self.acts, Hosting.LINKED_MODULES: self.links}
+        return frozenset(one for one, does in able.items() if does)
 
 
 def shares_names(interface: Interface, plan: ImportPlan) -> bool:

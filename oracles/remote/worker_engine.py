@@ -162,6 +162,7 @@ class WorkerEngine:
             self._capabilities.relaxed if self._capabilities else (),
             kinds=self._worker.kinds,
             validator=self._worker.validator or self._id.name,
+            hosting=self._worker.flavour.hosting,
         )
         if self._capabilities is not None and capabilities.sha256 != self._capabilities.sha256:
             raise EngineUnavailable(f"{self._id}: {capabilities.library} has changed since the run began: start again")

@@ -16,7 +16,7 @@ from wasm.hostmix import global_value, mix, mix_slots, results
 from wasm.traps import TrapKind
 from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128
 
-NOT_ACTING = {"endive", "wasmer"}
+NOT_ACTING = {"endive", "stitch", "wasmer"}
 """Endive's host does not act; Singlepass is not asked (docs/found/wasmer.md). Of any other engine it is a failure."""
 
 NUMBERS = """(module

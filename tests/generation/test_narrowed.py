@@ -1,4 +1,4 @@
-"""Cases without a feature: what an engine lacks, no case that is made for it needs."""
+"""Cases without a feature, or what some hosts lack: what an engine lacks, no case that is made for it needs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import replace
 import pytest
 
 from generators.config import DEFAULT, Config
-from generators.registry import avoided, load_target, make_case, sample_of, target_names
-from wasm.case import CaseKind
+from generators.registry import avoided, load_target, make_case, sample_of, target_names, wasm_target_names
+from oracles.interpreter import run_case
+from oracles.remote.protocol import Flavour, encode_case
+from wasm.case import COLLECTS, CaseKind
 from wasm.decode import decode
+from wasm.embedding import Returned
 from wasm.feature_use import required_features
-from wasm.features import Feature, with_dependents
+from wasm.features import Feature, Hosting, with_dependents
+from wasm.hostmix import acts, behaviour, idle
 from wasm.validate import validate
 
 FEATURES = sorted(DEFAULT.features, key=str)
@@ -78,3 +82,66 @@ def test_a_narrowed_case_can_be_made_again_and_steered_too() -> None:
         assert "i64.mul" not in ops
         assert not case.features & {"exceptions", "gc"}
     assert avoided(make_case("pairs", 3, 0, config).provenance.version)[1] == ("exceptions", "gc")
+
+
+# --- what some hosts lack --------------------------------------------------------------------------------------------
+
+NO_ACTS = replace(DEFAULT, avoid=(Hosting.ACTING_HOSTS.value,))
+IDLE = Flavour(frozenset("ilfdvec"), True, acts=False, links=True)
+"""A worker whose host does not act; what it is put is decided before it runs."""
+ACTING = {"gc": 0.42, "refs": 0.35, "memory": 0.12, "startup": 0.15, "shapes": 0.06, "mixed": 0.06}
+"""Targets, and a share of their cases with hosts that act: 62%, 55%, 30%, 37%, 22% and 22% are expected, and 40 cases
+have less than this in one of 100 seeds."""
+
+
+@pytest.mark.parametrize("target", wasm_target_names())
+def test_no_host_acts_where_it_must_not(target: str) -> None:
+    """Before, a worker of such an engine refused up to two thirds of a target's cases; now none, and each is as it was
+    but for the names of modules, so that it computes and ends by itself. A sixth of the cases is run."""
+    if load_target(target).enumerated is not None:
+        assert make_case(target, 8, 0, NO_ACTS) == make_case(target, 8, 0), "what is listed has no hosts that act"
+        return
+    refused = 0
+    for index in range(40):
+        whole, case = make_case(target, 8, index), make_case(target, 8, index, NO_ACTS)
+        plain, words = avoided(case.provenance.version)
+        assert (plain, words) == (whole.provenance.version, NO_ACTS.avoid)
+        assert encode_case(case, IDLE).refused is None
+        was, module = decode(whole.content), decode(case.content)
+        if all(idle(one.module) == one.module for one in was.imports):
+            assert replace(case, provenance=whole.provenance) == whole, "byte for byte"
+            continue
+        # One that has nothing to act on is not refused, but has another name, too.
+        refused += encode_case(whole, IDLE).refused is not None
+        assert COLLECTS not in case.labels
+        validate(module, DEFAULT.features)
+        assert [one.name for one in module.imports] == [one.name for one in was.imports]
+        assert (module.types, module.funcs, module.exports) == (was.types, was.funcs, was.exports)
+        assert (case.invocations, case.sites) == (whole.invocations, whole.sites)
+        if index % 6 == 1:
+            seen = run_case(case)
+            returned = [site.use_at for site in case.sites if site.func < 0]
+            assert all(isinstance(seen.outcomes[at], Returned) for at in returned)
+    assert refused >= 40 * ACTING.get(target, 0), refused
+
+
+def test_names_of_modules_whose_functions_do_nothing_besides() -> None:
+    ends = {
+        "env": "env", "": "", "throw": "throw", "reenter": "reenter", "collect": "idle+collect",
+        "grow+write": "idle+grow+write", "collect+throw": "throw", "write+reenter": "reenter",
+        "callback": "idle+callback", "collect+callback": "idle+collect+callback", "grow+env": "idle+grow+env",
+        "growth": "growth",
+    }  # fmt: skip
+    for module, name in ends.items():
+        assert idle(module) == name == idle(name)
+        assert not acts(name)
+        assert behaviour(name) is (behaviour("env") if "callback" in module else behaviour(module))
+
+
+def test_a_target_that_links_modules_is_nothing_without() -> None:
+    with pytest.raises(ValueError, match="target linked needs linked_modules, which an engine lacks"):
+        make_case("linked", 1, 0, replace(DEFAULT, avoid=(Hosting.LINKED_MODULES.value,)))
+    words = tuple(sorted(one.value for one in Hosting))
+    case = make_case("calls", 1, 0, replace(DEFAULT, avoid=words))
+    assert avoided(case.provenance.version)[1] == words
+    assert all(make_case(name, 4, 1).before == () for name in wasm_target_names() if name != "linked")

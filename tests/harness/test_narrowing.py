@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,12 @@ from fuzz.triage import known
 from generators.config import DEFAULT
 from generators.registry import avoided, load_target, target_names
 from wasm.case import CaseKind
-from wasm.features import Feature, with_dependents
+from wasm.features import Feature, Hosting, Lack, with_dependents
 
 RUNS = frozenset({CaseKind.WASM, CaseKind.BYTES})
 
 
-def of(*lacking: set[Feature]) -> Narrowing:
+def of(*lacking: Collection[Lack]) -> Narrowing:
     return Narrowing(tuple((f"e{i}", RUNS, frozenset(lacks)) for i, lacks in enumerate(lacking)))
 
 
@@ -79,15 +80,32 @@ def test_an_enumeration_goes_without_what_all_lack() -> None:
     assert {of(SIMD, set()).avoid_for("pairs", index) for index in range(50)} == {()}
 
 
-LACKING = st.lists(st.sets(st.sampled_from(sorted(DEFAULT.features, key=str))), min_size=1, max_size=4)
+def test_what_hosts_lack_is_a_matter_of_modules_that_run() -> None:
+    """Nothing is run of a case about validity, and what is listed has no hosts that act."""
+    plain = of(GC | {Hosting.ACTING_HOSTS, Hosting.LINKED_MODULES})
+    assert plain.avoid_for("memory", 3) == ("acting_hosts", "gc", "linked_modules")
+    assert plain.avoid_for("modules", 3) == plain.avoid_for("pairs", 3) == ("gc",)
+    assert [(one.target, one.needs) for one in plain.left_out(target_names())] == [
+        ("gc", ("gc",)), ("linked", ("linked_modules",))
+    ]  # fmt: skip
+    beside = of(set(), {Hosting.LINKED_MODULES})
+    assert {beside.avoid_for("linked", index) for index in range(50)} == {()}
+    assert {beside.avoid_for("memory", index) for index in range(50)} == {(), ("linked_modules",)}
+
+
+KNOWN: list[Lack] = sorted([*DEFAULT.features, *Hosting], key=str)
+LACKING = st.lists(st.sets(st.sampled_from(KNOWN)), min_size=1, max_size=4)
+WORDS = {one.value: one for one in KNOWN}
 
 
 @settings(max_examples=60, deadline=None)
 @given(LACKING, st.sampled_from(target_names()), st.integers(0, 10_000))
-def test_every_case_is_one_that_some_engine_can_run(lacking: list[set[Feature]], target: str, index: int) -> None:
+def test_every_case_is_one_that_some_engine_can_run(lacking: list[set[Lack]], target: str, index: int) -> None:
+    if load_target(target).kind is not CaseKind.WASM:
+        lacking = [lacks - {*Hosting} for lacks in lacking]
     narrowing = of(*lacking)
-    gone = {Feature(name) for name in narrowing.avoid_for(target, index)}
-    needs = load_target(target).needs
+    gone = {WORDS[name] for name in narrowing.avoid_for(target, index)}
+    needs = load_target(target).asks
     if narrowing.left_out([target]):
         assert all(lacks & needs for lacks in lacking)
     elif load_target(target).kind is not CaseKind.MACHINE and load_target(target).enumerated is None:
@@ -152,6 +170,28 @@ def test_a_run_for_one_engine_wastes_no_case(tmp_path: Path) -> None:
     assert not narrow.allotted, "what is left out is no matter of what targets gave"
 
 
+def test_a_run_wastes_no_case_on_hosts_that_do_not_act(tmp_path: Path) -> None:
+    """Without narrowing more than half of these cases are refused: all of linked, two thirds of gc, a third of
+    memory."""
+    lacks = "mistaken:lacks=acting_hosts.linked_modules+loud"
+    series = Series(("gc", "memory", "linked"), 9, "1")
+    wide = ran(tmp_path / "wide", (lacks,), narrow=False, series=series, cases=30)
+    narrow = ran(tmp_path / "narrow", (lacks,), series=series, cases=30)
+    assert wide.stats.cases == narrow.stats.cases == 30
+    assert wide.stats.engine_silent[lacks] > 15
+    assert narrow.stats.engine_silent[lacks] == 0
+    assert narrow.stats.targets == {"gc": 15, "memory": 15}
+    assert f"{lacks} lacks acting_hosts, linked_modules: cases with these are not compared on it" in wide.notes
+    assert narrow.narrowed == [
+        f"{lacks} lacks acting_hosts, linked_modules: all cases are made without these",
+        "left out, since no engine has what they are about: linked (linked_modules)",
+    ]
+    beside = ran(tmp_path / "beside", (ALL_OF_IT, lacks), series=series, cases=30)
+    assert beside.stats.targets == {"gc": 10, "memory": 10, "linked": 10}, "who can has all of it"
+    assert beside.stats.engine_silent[ALL_OF_IT] == 0
+    assert beside.narrowed == [f"{lacks} lacks acting_hosts, linked_modules: 1 of 2 cases are made without these"]
+
+
 def test_jobs_and_interruptions_change_no_case(tmp_path: Path) -> None:
     """With these engines a number stands for one and the same case, and who has it can make it again."""
     engines = (ALL_OF_IT, NO_GC)
@@ -198,6 +238,8 @@ def test_show_makes_such_a_case_again(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "reference_types" in whole.partition(" needs ")[2].partition("\n")[0]
     needs = narrow.partition(" needs ")[2].partition("\n")[0]
     assert not any(feature.value in needs for feature in with_dependents({Feature.REFERENCE_TYPES}))
+    assert main(["show", "--target", "memory", "--seed", "8", "--index", "2", "--without", "acting_hosts"]) == 0
+    assert "idle+" in capsys.readouterr().out
     assert main(["generate", *case, "--count", "3", "--without", "simd", "--out", str(tmp_path)]) == 0
     made = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json"))]
     assert [one["provenance"]["version"].partition(" without ")[2] for one in made] == ["simd"] * 3

@@ -1,0 +1,18 @@
+;; Stitch 0.1.0 copies the values of a branch from the last one on, over those that are still to be copied.
+(module
+  (func (export "br") (result i32)
+    (block (result i32 i32)
+      (i32.const 1) (i32.const 2) (i32.const 3)
+      (br 0))
+    (i32.sub))
+  (func (export "br_if") (result i32)
+    (block (result i32 i32)
+      (i32.const 1) (i32.const 2) (i32.const 3)
+      (br_if 0 (i32.const 1))
+      (unreachable))
+    (i32.sub))
+  (func (export "br_table") (result i32)
+    (block (result i32 i32)
+      (i32.const 1) (i32.const 2) (i32.const 3)
+      (br_table 0 (i32.const 0)))
+    (i32.sub)))
