@@ -70,29 +70,39 @@ def command(who: str, worker: Path, limits: Limits, least: int = 11) -> tuple[st
     """
     heap = max(_LEAST_HEAP, limits.memory_bytes - _BESIDE_HEAP) >> 20
     options = (f"-Xmx{heap}m", "-Xmn32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *_NO_FILES)
-    return (_java(who, least), *options, "-cp", f"{worker}/classes:{worker}/lib/*", "Worker")
+    return (java(who, least), *options, "-cp", f"{worker}/classes:{worker}/lib/*", "Worker")
 
 
-def _java(who: str, least: int) -> str:
-    """The JVM that the user has chosen, or else any that is new enough."""
+def java(who: str, least: int) -> str:
+    """The JVM that the user has chosen, or else any that is new enough. Raises ``EngineUnavailable``."""
     on_path = shutil.which("java")
     homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
     homes += [Path(on_path).resolve().parents[1]] if on_path else []
     homes += sorted(_JVMS.glob("*"))
     found = [(home / "bin" / "java", _release(home)) for home in homes if (home / "bin" / "java").is_file()]
-    for java, release in found:
+    for path, release in found:
         if release >= least:
-            return str(java)
+            return str(path)
     if not found:
         raise EngineUnavailable(f"{who} runs in a JVM: there is no java on the PATH, in JAVA_HOME or in {_JVMS}")
     newest = max(release for _, release in found)
     raise EngineUnavailable(f"{who} asks for Java {least} or later, and the newest here is {newest}: set JAVA_HOME")
 
 
+def java_version(path: str) -> str:
+    """The version of a JVM by its path: ``25.0.3``; 0 where it does not say."""
+    return _version(Path(path).parents[1])
+
+
 def _release(home: Path) -> int:
-    """The Java that a JVM is, by the file ``release`` that each has; 0 where that does not say."""
+    """The Java that a JVM is."""
+    return int(_version(home).partition(".")[0])
+
+
+def _version(home: Path) -> str:
+    """By the file ``release`` that each has."""
     try:
-        told = re.search(r'^JAVA_VERSION="(\d+)', (home / "release").read_text(errors="replace"), re.MULTILINE)
+        told = re.search(r'^JAVA_VERSION="(\d[\d.]*)', (home / "release").read_text(errors="replace"), re.MULTILINE)
     except OSError:
-        return 0
-    return int(told[1]) if told else 0
+        return "0"
+    return told[1] if told else "0"
