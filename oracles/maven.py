@@ -52,14 +52,29 @@ def listed(name: str, who: str, group: str, artifact: str) -> list[str]:
     return sorted(versions)
 
 
-def build(who: str, version: str, source: Path, target: Path) -> None:
+def build(who: str, version: str, source: Path, target: Path, based_on: Path | None = None) -> None:
     """The jars of a release into ``target/lib``, and the worker compiled into ``target/classes``. Raises
-    ``EngineUnavailable``."""
+    ``EngineUnavailable``.
+
+    A worker may be ``based_on`` another one: what is not in ``source`` is taken from there, and what is named after the
+    other's group of artifacts is named after its own.
+    """
     javac = tool("javac", who)
     what = f"{who} {version}"
     _copied(version, target / "lib", source, who, what)
+    if based_on is not None:
+        theirs, ours = (_group(folder) for folder in (based_on, source))
+        for path in based_on.glob("*.java"):
+            if not (source / path.name).exists():
+                (source / path.name).write_text(path.read_text(encoding="utf-8").replace(theirs, ours), encoding="utf-8")
     sources = map(str, sorted(source.glob("*.java")))
     run_client([javac, "-d", str(target / "classes"), "-cp", f"{target / 'lib'}/*", *sources], what)
+
+
+def _group(worker: Path) -> str:
+    """The group of the library that a worker is built around: the first that its project depends on."""
+    names = ElementTree.parse(worker / "pom.xml").iter("{http://maven.apache.org/POM/4.0.0}dependency")
+    return str(next(iter(next(names))).text)
 
 
 def command(who: str, worker: Path, limits: Limits, least: int = 11) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ VALUES: Final[Mapping[str, tuple[str, ...]]] = {COMPILED: ("on",)}
 CONTRACT: Final = ("graalwasm", f"graalwasm:{COMPILED}")
 _SLOWER: Final = 4
 """How much more CPU time a case may have: the compiler takes some 30 ms for a function."""
+_COMPILER_BYTES: Final = 256 << 20
+"""What the compiler's own code takes beside the heap."""
 _LEAST_JAVA: Final = {"": 21, COMPILED: 25}
 _MODULES: Final = ("compiler", "truffle-compiler", "collections", "word")
 """The jars that have to be modules of the JVM, in place of those that a JDK may have under the same names."""
@@ -64,7 +66,8 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching and building what is missing if the release is asked for."""
     tier = COMPILED if id.get(COMPILED) else ""
     version, worker = RELEASES.chosen(id.version or (_newest_that_compiles() if tier else ""), offline)
-    jvm, *options = command("GraalWasm", worker, limits, _LEAST_JAVA[tier])
+    kept = replace(limits, memory_bytes=limits.memory_bytes - _COMPILER_BYTES) if tier else limits
+    jvm, *options = command("GraalWasm", worker, kept, _LEAST_JAVA[tier])
     # What Truffle unpacks for itself would lie in the home folder of whoever runs the worker.
     own = f"-Dpolyglot.engine.userResourceCache={worker}/resources"
     compiler = (*_JVMCI, f"--upgrade-module-path={_modules(worker, version)}") if tier else ()

@@ -13,7 +13,7 @@ import pytest
 
 from oracles.engine import Engine, Limits, UsageError, open_engine
 from oracles.remote.worker_engine import WorkerEngine
-from tests.engines.conftest import SLOW, Wat, has, only, run, shows
+from tests.engines.conftest import Wat, has, is_slow, only, run, shows
 from wasm.case import Case
 from wasm.embedding import (
     WIDTHS,
@@ -152,7 +152,7 @@ def test_endless_recursion_exhausts_the_stack_and_ends_the_case(engine: Engine, 
 
 def test_an_endless_loop_times_out_and_the_worker_is_back(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
-    seconds = 6.0 if engine.id.name in SLOW else 0.5
+    seconds = 6.0 if is_slow(engine) else 0.5
     short = open_engine(str(engine.id), Limits(cpu_seconds=seconds), offline=True)
     text = '(module (func (export "seven") (result i32) (i32.const 7)) (func (export "loop") (loop (br 0))))'
     _ = short.capabilities
@@ -359,7 +359,7 @@ def test_two_hundred_cases_leave_nothing_behind(engine: Engine, wat: Wat) -> Non
       (memory (export "m") 2) (global (export "g") (mut i32) (i32.const {i}))
       (func (export "f") (result i32) (i32.store (i32.const 0) (i32.const {i})) (call $f (i32.const {i}))))"""
     case = [wat(text.format(i=i), Invocation("f", (), BOTH[i % 2])) for i in range(40)]
-    case = case[:4] if engine.id.name in SLOW else case
+    case = case[:4] if is_slow(engine) else case
     for one in case * 2:
         run(engine, one)
     pid = engine.process().process.pid

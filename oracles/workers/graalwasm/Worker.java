@@ -23,7 +23,8 @@ import org.graalvm.polyglot.PolyglotAccess;
 import org.graalvm.polyglot.Value;
 
 public final class Worker {
-    private static final int STACK = 64 << 20;
+    /** Compiled frames are small, and an overflow takes a fraction of a millisecond to go up through each. */
+    private static final int STACK = 64 << 20, COMPILED_STACK = 1 << 20;
     private static final com.sun.management.OperatingSystemMXBean SYSTEM =
             (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
@@ -143,7 +144,7 @@ public final class Worker {
     public static void main(String[] args) throws Exception {
         Worker worker = new Worker(args[0], args[1], args[2], args[4].equals("compiled"));
         String program = Files.readString(Path.of(args[3]));
-        Thread thread = new Thread(null, () -> worker.serve(program), "worker", STACK);
+        Thread thread = new Thread(null, () -> worker.serve(program), "worker", worker.compiled == null ? STACK : COMPILED_STACK);
         thread.start();
         thread.join();
         System.exit(0);
