@@ -65,8 +65,9 @@ def build(who: str, version: str, source: Path, target: Path, based_on: Path | N
     if based_on is not None:
         theirs, ours = (_group(folder) for folder in (based_on, source))
         for path in based_on.glob("*.java"):
+            text = path.read_text(encoding="utf-8")
             if not (source / path.name).exists():
-                (source / path.name).write_text(path.read_text(encoding="utf-8").replace(theirs, ours), encoding="utf-8")
+                (source / path.name).write_text(text.replace(theirs, ours), encoding="utf-8")
     sources = map(str, sorted(source.glob("*.java")))
     run_client([javac, "-d", str(target / "classes"), "-cp", f"{target / 'lib'}/*", *sources], what)
 

@@ -1,9 +1,10 @@
 """GraalWasm, a runtime on Truffle: ``graalwasm@VERSION`` is that release from Maven; needs a JDK and mvn.
 
-It runs in a JVM of Java 21 or later, and is reached through GraalJS, whose WebAssembly it is, so that modules are linked
-and called as in every JavaScript engine. By itself it is interpreted. Settings: ``compiled``, every function of a module
-by Truffle's compiler (Graal), which is a part of GraalVM and for other JVMs comes from Maven; the worker proves that it
-does, and that nothing else is compiled. A release's compiler asks for a JDK 25 that is as new as the release.
+It runs in a JVM of Java 21 or later, and is reached through GraalJS, whose WebAssembly it is, so that modules are
+linked and called as in every JavaScript engine. By itself it is interpreted. Settings: ``compiled``, every function of
+a module by Truffle's compiler (Graal), which is a part of GraalVM and for other JVMs comes from Maven; the worker
+proves that it does, and that nothing else is compiled. A release's compiler asks for a JDK 25 that is as new as the
+release.
 """
 
 from __future__ import annotations

@@ -11,10 +11,16 @@ import com.dylibso.chicory.wasm.ChicoryException;
 import com.dylibso.chicory.wasm.types.FunctionType;
 import com.dylibso.chicory.wasm.types.GlobalImport;
 import com.dylibso.chicory.wasm.types.Value;
+import java.lang.reflect.Constructor;
+import java.util.Arrays;
 
 final class Api {
     static final String NAME = "chicory";
     private static final int TOKENS = 1 << 16;
+
+    /** Old releases do not ask where a function comes from. */
+    private static final Constructor<?> SOURCED = Arrays.stream(ImportFunction.class.getConstructors())
+            .filter(one -> one.getParameterCount() == 5 && one.getParameterTypes()[4] == Instance.class).findFirst().orElse(null);
 
     private Api() {}
 
@@ -37,9 +43,15 @@ final class Api {
         return builder;
     }
 
-    /** Old releases do not ask where a function comes from. */
     static ImportFunction imported(String from, String name, FunctionType type, WasmFunctionHandle handle, Instance source) {
-        return new ImportFunction(from, name, type, handle);
+        if (SOURCED == null) {
+            return new ImportFunction(from, name, type, handle);
+        }
+        try {
+            return (ImportFunction) SOURCED.newInstance(from, name, type, handle, source);
+        } catch (ReflectiveOperationException fault) {
+            throw new IllegalStateException(fault);
+        }
     }
 
     static boolean isOwn(Throwable thrown) {
