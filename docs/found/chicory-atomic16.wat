@@ -1,7 +1,0 @@
-(module (memory 1)
-  (func (export "add") (param i32) (result i32) (i32.atomic.rmw16.add_u offset=1 (local.get 0) (i32.const 0)))
-  (func (export "load") (param i32) (result i32) (i32.atomic.load16_u offset=1 (local.get 0)))
-  (func (export "add32") (param i32) (result i32) (i32.atomic.rmw.add offset=1 (local.get 0) (i32.const 0)))
-  (func (export "add8") (param i32) (result i32) (i32.atomic.rmw8.add_u offset=1 (local.get 0) (i32.const 0)))
-  (func (export "cmp") (param i32) (result i32) (i32.atomic.rmw16.cmpxchg_u offset=1 (local.get 0) (i32.const 0) (i32.const 0)))
-  (func (export "add64") (param i32) (result i64) (i64.atomic.rmw16.add_u offset=1 (local.get 0) (i64.const 0))))
