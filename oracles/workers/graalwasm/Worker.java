@@ -25,6 +25,7 @@ import org.graalvm.polyglot.Value;
 public final class Worker {
     /** Compiled frames are small, and an overflow takes a fraction of a millisecond to go up through each. */
     private static final int STACK = 64 << 20, COMPILED_STACK = 1 << 20;
+    private static final long LARGE = (1 << 30) / 4096;
     private static final com.sun.management.OperatingSystemMXBean SYSTEM =
             (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
@@ -119,8 +120,15 @@ public final class Worker {
 
     /** Says that a module's functions are to be compiled, each by its call after so many others. */
     @HostAccess.Export
-    public void heat(Value module, int others) {
-        if (compiled != null) compiled.heat(module, others);
+    public void heat(Value module, int others) throws IOException {
+        if (compiled == null) return;
+        compiled.heat(module, others);
+        // A large memory of an instance that has done its part is still there, and the next has one, too.
+        if (residentPages() > LARGE) System.gc();
+    }
+
+    private static long residentPages() throws IOException {
+        return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[1]);
     }
 
     /** Whether there is reason to doubt that a heated module, whose functions were called, is compiled; "" if not. */
