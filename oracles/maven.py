@@ -52,14 +52,30 @@ def listed(name: str, who: str, group: str, artifact: str) -> list[str]:
     return sorted(versions)
 
 
-def build(who: str, version: str, source: Path, target: Path) -> None:
+def build(who: str, version: str, source: Path, target: Path, based_on: Path | None = None) -> None:
     """The jars of a release into ``target/lib``, and the worker compiled into ``target/classes``. Raises
-    ``EngineUnavailable``."""
+    ``EngineUnavailable``.
+
+    A worker may be ``based_on`` another one: what is not in ``source`` is taken from there, and what is named after the
+    other's group of artifacts is named after its own.
+    """
     javac = tool("javac", who)
     what = f"{who} {version}"
     _copied(version, target / "lib", source, who, what)
+    if based_on is not None:
+        theirs, ours = (_group(folder) for folder in (based_on, source))
+        for path in based_on.glob("*.java"):
+            text = path.read_text(encoding="utf-8")
+            if not (source / path.name).exists():
+                (source / path.name).write_text(text.replace(theirs, ours), encoding="utf-8")
     sources = map(str, sorted(source.glob("*.java")))
     run_client([javac, "-d", str(target / "classes"), "-cp", f"{target / 'lib'}/*", *sources], what)
+
+
+def _group(worker: Path) -> str:
+    """The group of the library that a worker is built around: the first that its project depends on."""
+    names = ElementTree.parse(worker / "pom.xml").iter("{http://maven.apache.org/POM/4.0.0}dependency")
+    return str(next(iter(next(names))).text)
 
 
 def command(who: str, worker: Path, limits: Limits, least: int = 11) -> tuple[str, ...]:
@@ -70,29 +86,39 @@ def command(who: str, worker: Path, limits: Limits, least: int = 11) -> tuple[st
     """
     heap = max(_LEAST_HEAP, limits.memory_bytes - _BESIDE_HEAP) >> 20
     options = (f"-Xmx{heap}m", "-Xmn32m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", *_NO_FILES)
-    return (_java(who, least), *options, "-cp", f"{worker}/classes:{worker}/lib/*", "Worker")
+    return (java(who, least), *options, "-cp", f"{worker}/classes:{worker}/lib/*", "Worker")
 
 
-def _java(who: str, least: int) -> str:
-    """The JVM that the user has chosen, or else any that is new enough."""
+def java(who: str, least: int) -> str:
+    """The JVM that the user has chosen, or else any that is new enough. Raises ``EngineUnavailable``."""
     on_path = shutil.which("java")
     homes = [Path(os.environ["JAVA_HOME"])] if os.environ.get("JAVA_HOME") else []
     homes += [Path(on_path).resolve().parents[1]] if on_path else []
     homes += sorted(_JVMS.glob("*"))
     found = [(home / "bin" / "java", _release(home)) for home in homes if (home / "bin" / "java").is_file()]
-    for java, release in found:
+    for path, release in found:
         if release >= least:
-            return str(java)
+            return str(path)
     if not found:
         raise EngineUnavailable(f"{who} runs in a JVM: there is no java on the PATH, in JAVA_HOME or in {_JVMS}")
     newest = max(release for _, release in found)
     raise EngineUnavailable(f"{who} asks for Java {least} or later, and the newest here is {newest}: set JAVA_HOME")
 
 
+def java_version(path: str) -> str:
+    """The version of a JVM by its path: ``25.0.3``; 0 where it does not say."""
+    return _version(Path(path).parents[1])
+
+
 def _release(home: Path) -> int:
-    """The Java that a JVM is, by the file ``release`` that each has; 0 where that does not say."""
+    """The Java that a JVM is."""
+    return int(_version(home).partition(".")[0])
+
+
+def _version(home: Path) -> str:
+    """By the file ``release`` that each has."""
     try:
-        told = re.search(r'^JAVA_VERSION="(\d+)', (home / "release").read_text(errors="replace"), re.MULTILINE)
+        told = re.search(r'^JAVA_VERSION="(\d[\d.]*)', (home / "release").read_text(errors="replace"), re.MULTILINE)
     except OSError:
-        return 0
-    return int(told[1]) if told else 0
+        return "0"
+    return told[1] if told else "0"

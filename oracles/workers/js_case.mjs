@@ -138,6 +138,7 @@ export function cases(io) {
         io.at(INSTANTIATE);
         const object = new Hosts(new Map(), null).link(imports, blobs, known);
         places.set(name, new WebAssembly.Instance(module, object).exports);
+        io.heat?.(module);
         told({ outcome: ["returned", []], slots: Buffer.alloc(0) });
       } catch (error) {
         const end = ended(error, [], new Map());
@@ -205,7 +206,10 @@ export function cases(io) {
       lap(0);
       if (!header.imports) return { answer, body };
       answer.phase = INSTANTIATE;
-      for (let nth = 1; nth < io.rounds; nth++) rehearse(module, header, blobs);
+      for (let nth = 1; nth < io.rounds; nth++) {
+        rehearse(module, header, blobs);
+        io.heat?.(module);
+      }
       instantiate(module, header, blobs, round, ({ outcome, slots }) => {
         (answer.before ??= []).push(outcome);
         body.push(slots);

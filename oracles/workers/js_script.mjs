@@ -18,6 +18,7 @@ export function scripts(io) {
       }
       io.at(2);
       const { exports } = new WebAssembly.Instance(module, object);
+      io.heat?.(module, 2);
       instances.set(header.name, { exports, about: header });
       return { answer: { out: ["returned", []] }, body: [] };
     } catch (error) {

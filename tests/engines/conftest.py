@@ -77,8 +77,13 @@ LESS = frozenset({"cmd", "wasm2c", "wasm3", "wazero", "wasmer:singlepass"})
 """A command's host does nothing (wasm2c and wasm3 are such), wazero's cannot tell two imports of one name apart, and
 Singlepass cannot call an import with several results."""
 
-SLOW = frozenset({"wasm2c"})
-"""A C compiler takes some tenths of a second for every case."""
+SLOW = frozenset({"wasm2c", "graalwasm:compiled"})
+"""A C compiler takes some tenths of a second for every case, and so does Truffle's for some."""
+
+
+def is_slow(engine: Engine) -> bool:
+    """Whether an engine is given more time and fewer cases."""
+    return not SLOW.isdisjoint((engine.id.name, str(engine.id)))
 
 
 def run(engine: Engine, case: Case) -> Observation:

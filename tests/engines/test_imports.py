@@ -16,8 +16,9 @@ from wasm.hostmix import global_value, mix, mix_slots, results
 from wasm.traps import TrapKind
 from wasm.valtypes import EXTERNREF, F32, F64, FUNCREF, I32, I64, V128
 
-NOT_ACTING = {"endive", "stitch", "wasmer"}
-"""Endive's host does not act; Singlepass is not asked (docs/found/wasmer.md). Of any other engine it is a failure."""
+NOT_ACTING = {"endive", "chicory", "stitch", "wasmer"}
+"""The hosts of the first three do not act; Singlepass is not asked (docs/found/wasmer.md). Of any other engine it is a
+failure."""
 
 NUMBERS = """(module
   (import "env" "ints" (func $ints (param i32 i64) (result i64 i32)))

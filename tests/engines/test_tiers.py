@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from oracles.engine import EngineId, EngineUnavailable, open_engine
 from oracles.engines import jsc, v8
 from oracles.remote.shells import find_shell, open_shell
+from oracles.remote.worker_engine import WorkerEngine
 from tests.engines.conftest import LIMITS, Wat, open_or_skip
 from wasm.embedding import Invocation, Value
 
@@ -128,3 +130,43 @@ def test_a_case_that_runs_several_rounds_is_observed_in_the_last_alone(wat: Wat)
     assert seen[0] == seen[1]
     assert [str(value) for value in seen[0].outcomes[1].values] == ["i32:0x7"]
     assert len(seen[0].host_calls) == 2
+
+
+def _opened(id: str, changed: Callable[[tuple[str, ...]], tuple[str, ...]]) -> WorkerEngine:
+    """An engine whose worker is started by another command."""
+    engine = open_or_skip(id)
+    assert isinstance(engine, WorkerEngine)
+    engine.close()
+    launch = replace(engine._worker.launch, argv=changed(engine._worker.launch.argv))
+    return WorkerEngine(engine.id, replace(engine._worker, launch=launch), engine.limits)
+
+
+def test_graal_compiles_every_function_that_is_called_and_nothing_else_at_all(wat: Wat, tmp_path: Path) -> None:
+    """GraalJS and the worker's program run in the same engine, and could be compiled as well."""
+    log = tmp_path / "log"
+    traced = ("-Dpolyglot.engine.TraceCompilation=true", f"-Dpolyglot.log.file={log}")
+    engine = _opened("graalwasm:compiled", lambda argv: (argv[0], *traced, *argv[1:]))
+    functions = " ".join(
+        f'(func (export "f{i}") (param i32) (result i32) (i32.mul (local.get 0) (i32.const {i})))'
+        for i in range(FUNCTIONS)
+    )
+    begins = "(global $g (mut i32) (i32.const 0)) (func $start (global.set $g (i32.const 1))) (start $start)"
+    calls = [Invocation(f"f{i}", (Value("i32", 3),)) for i in range(FUNCTIONS - 1)]
+    observation = engine.run(wat(f"(module {functions} {begins})", *calls))
+    assert len(observation.outcomes) == FUNCTIONS - 1
+    engine.close()
+    done = re.findall(r"opt done .*?id=\S+\s+(\S+)", log.read_text())
+    others = {"a", "b", "start"}  # the first two are the probe
+    assert set(done) == {f"f{i}" for i in range(FUNCTIONS - 1)} | others
+    assert len(done) == len(set(done))
+
+
+def test_a_jvm_that_does_not_compile_is_refused_in_one_line() -> None:
+    engine = _opened("graalwasm:compiled", lambda argv: tuple(word for word in argv if word != "-XX:+EnableJVMCI"))
+    with pytest.raises(EngineUnavailable) as caught:
+        _ = engine.capabilities
+    assert re.fullmatch(
+        r"graalwasm:compiled: GraalWasm \S+ does not compile here \(.+\): "
+        r"set JAVA_HOME to a newer JDK 25, or name an older release",
+        str(caught.value),
+    )

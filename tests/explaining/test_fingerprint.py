@@ -113,7 +113,8 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
     "jsc:omg", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "endive",
-    "endive:interpreter", "compiler", "spidermonkey", "spidermonkey:ion",
+    "endive:interpreter", "chicory", "chicory:interpreter", "graalwasm", "graalwasm:compiled", "compiler",
+    "spidermonkey", "spidermonkey:ion",
     "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
@@ -129,9 +130,11 @@ def test_every_switch_of_an_engine_is_another_id(id: str) -> None:
 
 def test_engines_with_settings_say_which_matter() -> None:
     assert {name for name in engine_names() if hasattr(adapter(name), "switches")} == {
+        "chicory",
         "compiler",
         "deno",
         "endive",
+        "graalwasm",
         "jsc",
         "regalloc2",
         "spidermonkey",

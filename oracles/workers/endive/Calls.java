@@ -4,7 +4,6 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import java.util.ArrayList;
 import java.util.List;
-import run.endive.runtime.CallResult;
 import run.endive.runtime.Instance;
 import run.endive.runtime.Memory;
 import run.endive.runtime.TableInstance;
@@ -33,15 +32,6 @@ final class Calls {
 
     static boolean isObject(char kind) {
         return "eag".indexOf(Character.toLowerCase(kind)) >= 0;
-    }
-
-    /** A call through the machine: a vector has two words, and an object stands beside the word at its place. */
-    static CallResult call(Instance instance, int function, long[] words, Object[] refs) {
-        var type = instance.type(instance.functionType(function));
-        if (type.hasObjectRefParams() || type.hasObjectRefReturns()) {
-            return instance.getMachine().callWithRefs(function, words, refs);
-        }
-        return CallResult.of(instance.getMachine().call(function, words), null);
     }
 
     Told call(JsonArray call, Worker.Request request) {
@@ -81,14 +71,15 @@ final class Calls {
                 argument(kind, given.get(ref++).getAsString(), words, refs, at++);
             }
         }
-        CallResult result = call(subject, function, words, refs);
-        return returned(results, result.longs(), result.refs());
+        Api.Result result = Api.call(subject, function, words, refs);
+        return returned(results, result.words(), result.refs());
     }
 
     private void argument(char kind, String ref, long[] words, Object[] refs, int at) {
-        if (ref.equals("null") || Character.toLowerCase(kind) == 'e' && ref.startsWith("extern:")) {
-            refs[at] = References.host(ref);
-            words[at] = refs[at] == null ? run.endive.wasm.types.Value.REF_NULL_VALUE : 0;
+        if (ref.equals("null")) {
+            words[at] = run.endive.wasm.types.Value.REF_NULL_VALUE;
+        } else if (Character.toLowerCase(kind) == 'e' && ref.startsWith("extern:")) {
+            Api.token(words, refs, at, References.token(ref));
         } else if (Character.toLowerCase(kind) == 'c') {
             words[at] = references.function(ref);
         } else {
@@ -128,7 +119,7 @@ final class Calls {
         for (Tag tag : tags) {
             if (tag.tag() == seen) {
                 Slots slots = new Slots();
-                JsonArray refs = values(tag.kinds(), thrown.args(), thrown.refArgs(), slots);
+                JsonArray refs = values(tag.kinds(), thrown.args(), Api.refs(thrown), slots);
                 return new Told(Outcomes.list("threw", tag.name(), tag.kinds(), refs), slots);
             }
         }
@@ -178,7 +169,7 @@ final class Calls {
             if (kind == 'c') {
                 table.setRef(i, (int) references.function(ref), subject);
             } else {
-                table.setObjRef(i, References.host(ref), subject);
+                Api.token(table, i, References.token(ref), subject);
             }
         }
     }
@@ -202,7 +193,7 @@ final class Calls {
                 TableInstance table = wrapper.exports().table(lower == 'g' ? "a" : String.valueOf(lower));
                 // A function is a number in the module under test, whichever instance has put it there.
                 int place = first + i;
-                refs.add(lower == 'c' ? references.function(table.ref(place), subject) : References.object(table.objRef(place)));
+                refs.add(references.of(kind, table.ref(place), Api.ref(table, place)));
             }
         }
         return refs;

@@ -13,7 +13,6 @@ import run.endive.runtime.Instance;
 import run.endive.runtime.Memory;
 import run.endive.runtime.TableInstance;
 import run.endive.runtime.TagInstance;
-import run.endive.runtime.WasmExternRef;
 import run.endive.wasm.types.ExternalType;
 import run.endive.wasm.types.GlobalImport;
 import run.endive.wasm.types.Import;
@@ -136,7 +135,7 @@ final class CaseRun {
     private static TableInstance tokens() {
         TableInstance table = new TableInstance(new Table(ValType.ExternRef, new TableLimits(TOKENS, TOKENS)), -1);
         for (int i = 0; i < TOKENS; i++) {
-            table.setObjRef(i, new WasmExternRef((long) i), null);
+            Api.token(table, i, i, null);
         }
         return table;
     }
@@ -151,9 +150,7 @@ final class CaseRun {
             case "host":
                 return hosts.function(index, source);
             case "extern":
-                GlobalImport global = (GlobalImport) asked;
-                return GlobalInstance.builder().valType(global.type()).mutabilityType(global.mutabilityType())
-                        .refValue(new WasmExternRef(source.get(8).getAsLong())).build();
+                return Api.token((GlobalImport) asked, source.get(8).getAsLong());
             case "funcs":
                 return Linking.export(hosts.peer, "i" + index);
             default:
@@ -206,7 +203,7 @@ final class CaseRun {
             return JsonNull.INSTANCE;
         }
         slots.add(0, 0);
-        return Outcomes.list(references.of(kind, global.getValueLow(), global.getRefValue())).get(0);
+        return Outcomes.list(references.of(kind, global.getValueLow(), Api.ref(global))).get(0);
     }
 
     private void memories() {
@@ -238,7 +235,7 @@ final class CaseRun {
                 boolean function = Character.toLowerCase(kind) == 'c';
                 elements.add(function
                         ? hosts.references.function(table.ref(i), table.instance(i))
-                        : hosts.references.of(kind, table.ref(i), table.objRef(i)));
+                        : hosts.references.of(kind, table.ref(i), Api.ref(table, i)));
             }
             held.add(Outcomes.list(name, table.size(), elements));
         }

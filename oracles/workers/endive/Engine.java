@@ -32,8 +32,7 @@ final class Engine {
         /** What of validation is left to instantiation; what imports are needed for stays unseen. */
         void validate() {
             try {
-                builder().withInitialize(false).withMemoryFactory(limits -> null).withTableFactory((table, initial) -> null)
-                        .build();
+                Api.withoutTables(builder().withInitialize(false).withMemoryFactory(limits -> null)).build();
             } catch (InvalidException | MalformedException invalid) {
                 throw invalid;
             } catch (RuntimeException | LinkageError later) {
@@ -62,7 +61,7 @@ final class Engine {
         for (FunctionBody body : module.codeSection().functionBodies()) {
             for (AnnotatedInstruction instruction : body.instructions()) {
                 if (instruction.opcode().opcode() >> 8 == VECTORS) {
-                    throw new InvalidException("no vector instructions without Endive's simd library");
+                    throw new InvalidException("no vector instructions without the simd library");
                 }
             }
         }

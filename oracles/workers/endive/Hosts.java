@@ -4,10 +4,8 @@ import com.google.gson.JsonArray;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import run.endive.runtime.CallResult;
 import run.endive.runtime.Instance;
 import run.endive.runtime.Memory;
-import run.endive.runtime.WasmExternRef;
 import run.endive.runtime.WasmFunctionHandle;
 import run.endive.wasm.types.ExternalType;
 import run.endive.wasm.types.Value;
@@ -26,9 +24,9 @@ final class Hosts {
     References references;
 
     static WasmFunctionHandle trap() {
-        return (instance, words) -> {
+        return Api.handle((words, refs) -> {
             throw new Outcomes.HostTrap();
-        };
+        });
     }
 
     private static long seed(String module, String name) {
@@ -58,24 +56,16 @@ final class Hosts {
         String module = source.get(0).getAsString(), name = source.get(1).getAsString();
         String does = source.get(5).getAsString();
         String params = source.get(6).getAsString(), results = source.get(7).getAsString();
-        return new WasmFunctionHandle() {
-            @Override
-            public long[] apply(Instance caller, long... words) {
-                return applyWithRefs(caller, words, null).longs();
+        return Api.handle((words, refs) -> {
+            note(index, params, words, refs);
+            if (does.equals("trap") || does.equals("reenter") && subject == null) {
+                throw new Outcomes.HostTrap();
+            } else if (does.equals("reenter")) {
+                int target = References.exportIndex(subject, name, ExternalType.FUNCTION);
+                return Api.call(subject, target, words, refs);
             }
-
-            @Override
-            public CallResult applyWithRefs(Instance caller, long[] words, Object[] refs) {
-                note(index, params, words, refs);
-                if (does.equals("trap") || does.equals("reenter") && subject == null) {
-                    throw new Outcomes.HostTrap();
-                } else if (does.equals("reenter")) {
-                    int target = References.exportIndex(subject, name, ExternalType.FUNCTION);
-                    return Calls.call(subject, target, words, refs);
-                }
-                return mix(mixed(seed(module, name), params, words, refs), results);
-            }
-        };
+            return mix(mixed(seed(module, name), params, words, refs), results);
+        });
     }
 
     private void note(int index, String params, long[] words, Object[] objects) {
@@ -105,7 +95,7 @@ final class Hosts {
         if (references != null) {
             return references.of(kind, word, object);
         } else if (Calls.isObject(kind)) {
-            return References.object(object);
+            return Api.object(word, object);
         }
         return (int) word == Value.REF_NULL_VALUE ? "null" : "func";
     }
@@ -121,7 +111,7 @@ final class Hosts {
             } else if (Slots.number(kind)) {
                 low = Slots.narrow(kind, words[at]);
             } else if (Calls.isObject(kind)) {
-                low = objects != null && objects[at] != null ? 1 : 0;
+                low = Api.object(words[at], objects == null ? null : objects[at]).equals("null") ? 0 : 1;
             } else {
                 low = (int) words[at] == Value.REF_NULL_VALUE ? 0 : 1;
             }
@@ -131,7 +121,7 @@ final class Hosts {
         return state;
     }
 
-    private static CallResult mix(long state, String results) {
+    private static Api.Result mix(long state, String results) {
         int size = results.length() + (int) results.chars().filter(kind -> kind == 'v').count();
         long[] words = new long[size];
         Object[] refs = new Object[size];
@@ -143,7 +133,7 @@ final class Hosts {
                 words[at++] = low;
                 words[at] = word(state, i, 1);
             } else if (kind == 'e') {
-                refs[at] = new WasmExternRef(Long.remainderUnsigned(low, TOKENS));
+                Api.token(words, refs, at, Long.remainderUnsigned(low, TOKENS));
             } else if (Slots.number(kind)) {
                 words[at] = kind == 'l' || kind == 'd' ? low : (int) low;
             } else {
@@ -151,7 +141,7 @@ final class Hosts {
             }
             at++;
         }
-        return CallResult.of(words, refs);
+        return new Api.Result(words, refs);
     }
 
     private int peerCount() {

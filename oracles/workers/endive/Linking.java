@@ -1,9 +1,7 @@
 // What a module's imports are given, by their order: Endive itself finds them by names and types.
 
 import java.util.List;
-import run.endive.runtime.CallResult;
 import run.endive.runtime.GlobalInstance;
-import run.endive.runtime.ImportFunction;
 import run.endive.runtime.ImportGlobal;
 import run.endive.runtime.ImportMemory;
 import run.endive.runtime.ImportTable;
@@ -27,17 +25,7 @@ final class Linking {
     private Linking() {}
 
     /** A function of an instance, by its index. */
-    record Function(Instance instance, int index) implements WasmFunctionHandle {
-        @Override
-        public long[] apply(Instance caller, long... words) {
-            return instance.getMachine().call(index, words);
-        }
-
-        @Override
-        public CallResult applyWithRefs(Instance caller, long[] words, Object[] refs) {
-            return instance.getMachine().callWithRefs(index, words, refs);
-        }
-
+    record Function(Instance instance, int index) {
         FunctionType type() {
             return instance.type(instance.functionType(index));
         }
@@ -55,7 +43,7 @@ final class Linking {
                     case TABLE:
                         return instance.table(one.index());
                     case MEMORY:
-                        return instance.memory(one.index());
+                        return instance.exports().memory(name);
                     case GLOBAL:
                         return instance.global(one.index());
                     default:
@@ -80,10 +68,11 @@ final class Linking {
         String from = asked.module(), name = asked.name();
         if (item instanceof Function function) {
             // The instance it comes from lets Endive compare types across modules, where the names agree.
-            values.addFunction(new ImportFunction(from, name, function.type(), function, source(function, name)));
+            WasmFunctionHandle calls = Api.handle((words, refs) -> Api.call(function.instance(), function.index(), words, refs));
+            values.addFunction(Api.imported(from, name, function.type(), calls, source(function, name)));
         } else if (item instanceof WasmFunctionHandle host && asked instanceof FunctionImport function) {
             FunctionType type = module.typeSection().getType(function.typeIndex());
-            values.addFunction(new ImportFunction(from, name, type, host));
+            values.addFunction(Api.imported(from, name, type, host, null));
         } else if (item instanceof GlobalInstance global) {
             values.addGlobal(new ImportGlobal(from, name, global));
         } else if (item instanceof Memory memory) {

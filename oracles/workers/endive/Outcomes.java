@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import run.endive.runtime.TrapException;
 import run.endive.runtime.WasmException;
-import run.endive.wasm.WasmEngineException;
 
 final class Outcomes {
     private Outcomes() {}
@@ -95,7 +94,7 @@ final class Outcomes {
             }
         }
         String text = String.valueOf(thrown.getMessage());
-        if (thrown instanceof WasmEngineException) {
+        if (Api.isOwn(thrown)) {
             List<String> kinds = trapKinds(text);
             if (kinds != null) {
                 return list("trapped", list(kinds.toArray()), text);
@@ -109,7 +108,7 @@ final class Outcomes {
     /** How compiling ended that threw something. Of vectors the compiler says by another exception that it has none. */
     static JsonArray refused(Throwable thrown) {
         boolean lacking = thrown instanceof IllegalArgumentException && thrown.getMessage().startsWith("Unsupported ");
-        if (thrown instanceof WasmEngineException || lacking) {
+        if (Api.isOwn(thrown) || lacking) {
             return list("rejected", String.valueOf(thrown.getMessage()));
         }
         return ended(thrown, false);
@@ -120,7 +119,7 @@ final class Outcomes {
         String place = "";
         for (StackTraceElement frame : thrown.getStackTrace()) {
             if (frame.getClassName().startsWith("run.endive.") && frame.getFileName() != null) {
-                place = "endive/" + frame.getFileName() + ":" + frame.getLineNumber();
+                place = Api.NAME + "/" + frame.getFileName() + ":" + frame.getLineNumber();
                 break;
             }
         }

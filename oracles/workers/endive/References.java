@@ -4,8 +4,6 @@ import com.google.gson.JsonElement;
 import java.util.HashMap;
 import java.util.Map;
 import run.endive.runtime.Instance;
-import run.endive.runtime.WasmExternRef;
-import run.endive.runtime.WasmI31Ref;
 import run.endive.wasm.types.ExportSection;
 import run.endive.wasm.types.ExternalType;
 import run.endive.wasm.types.Value;
@@ -42,18 +40,6 @@ final class References {
         return name == null ? "func" : "func:" + name;
     }
 
-    /** What is an object: all but functions and exceptions. */
-    static String object(Object ref) {
-        if (ref == null) {
-            return "null";
-        } else if (ref instanceof WasmExternRef host && !host.isObjectRef()) {
-            return "extern:" + host.value();
-        } else if (ref instanceof WasmI31Ref small) {
-            return "i31:" + (small.value() & 0x7fffffff);
-        }
-        return "nonnull";
-    }
-
     String of(char kind, long word, Object ref) {
         switch (Character.toLowerCase(kind)) {
             case 'c':
@@ -61,13 +47,13 @@ final class References {
             case 'x':
                 return (int) word == Value.REF_NULL_VALUE ? "null" : "exn";
             default:
-                return object(ref);
+                return Api.object(word, ref);
         }
     }
 
-    /** A reference argument: its number, or the object. */
-    static Object host(String ref) {
-        return ref.equals("null") ? null : new WasmExternRef(Long.parseLong(ref.substring("extern:".length())));
+    /** The number of a host's token. */
+    static long token(String ref) {
+        return Long.parseLong(ref.substring("extern:".length()));
     }
 
     long function(String ref) {

@@ -1,6 +1,6 @@
-// The worker for GraalWasm: java ... Worker REQUESTS REPLIES PROGRESS PROGRAM. It runs the worker of all JavaScript engines
-// in GraalJS, whose WebAssembly is GraalWasm; this class reads and writes for it. PROGRAM is that worker's text
-// (oracles/remote/scripted.py).
+// The worker for GraalWasm: java ... Worker REQUESTS REPLIES PROGRESS PROGRAM TIER. It runs the worker of all JavaScript
+// engines in GraalJS, whose WebAssembly is GraalWasm; this class reads and writes for it. PROGRAM is that worker's text
+// (oracles/remote/scripted.py), TIER is interpreter or compiled.
 
 import java.io.DataInputStream;
 import java.io.EOFException;
@@ -23,7 +23,9 @@ import org.graalvm.polyglot.PolyglotAccess;
 import org.graalvm.polyglot.Value;
 
 public final class Worker {
-    private static final int STACK = 64 << 20;
+    /** Compiled frames are small, and an overflow takes a fraction of a millisecond to go up through each. */
+    private static final int STACK = 64 << 20, COMPILED_STACK = 1 << 20;
+    private static final long LARGE = (1 << 30) / 4096;
     private static final com.sun.management.OperatingSystemMXBean SYSTEM =
             (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
@@ -34,12 +36,19 @@ public final class Worker {
     private final CRC32 crc = new CRC32();
     private byte[] block = new byte[1 << 16];
     private final String library;
+    /** null for the interpreter. */
+    private Compiled compiled;
+    private String lacking = "";
 
-    private Worker(String in, String out, String at) throws IOException {
+    private Worker(String in, String out, String at, boolean compiles) throws IOException {
         requests = new DataInputStream(new FileInputStream("/proc/self/fd/" + in));
         replies = new FileOutputStream("/proc/self/fd/" + out);
         progress = new RandomAccessFile("/proc/self/fd/" + at, "rw");
         library = jar("wasm-language");
+        if (compiles) {
+            lacking = Compiled.lacking();
+            if (lacking.isEmpty()) compiled = new Compiled();
+        }
     }
 
     /** The path of a library on the class path. The languages say of themselves that they are development builds. */
@@ -103,6 +112,31 @@ public final class Worker {
         return library;
     }
 
+    /** How often a case is run before the code is there that is wanted. */
+    @HostAccess.Export
+    public int rounds() {
+        return compiled == null ? 1 : 2;
+    }
+
+    /** Says that a module's functions are to be compiled, each by its call after so many others. */
+    @HostAccess.Export
+    public void heat(Value module, int others) throws IOException {
+        if (compiled == null) return;
+        compiled.heat(module, others);
+        // A large memory of an instance that has done its part is still there, and the next has one, too.
+        if (residentPages() > LARGE) System.gc();
+    }
+
+    private static long residentPages() throws IOException {
+        return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[1]);
+    }
+
+    /** Whether there is reason to doubt that a heated module, whose functions were called, is compiled; "" if not. */
+    @HostAccess.Export
+    public String doubt(Value module) {
+        return compiled == null ? lacking : compiled.doubt(module);
+    }
+
     private static int length(Value array) {
         return array.getMember("length").asInt();
     }
@@ -116,9 +150,9 @@ public final class Worker {
     }
 
     public static void main(String[] args) throws Exception {
-        Worker worker = new Worker(args[0], args[1], args[2]);
+        Worker worker = new Worker(args[0], args[1], args[2], args[4].equals("compiled"));
         String program = Files.readString(Path.of(args[3]));
-        Thread thread = new Thread(null, () -> worker.serve(program), "worker", STACK);
+        Thread thread = new Thread(null, () -> worker.serve(program), "worker", worker.compiled == null ? STACK : COMPILED_STACK);
         thread.start();
         thread.join();
         System.exit(0);
@@ -130,7 +164,7 @@ public final class Worker {
         return proposal || option.getName().equals("wasm.UseUnsafeMemory");
     }
 
-    private static Engine engine() {
+    private Engine engine() {
         Engine.Builder builder = Engine.newBuilder().allowExperimentalOptions(true)
                 .option("engine.WarnInterpreterOnly", "false").option("js.webassembly", "true");
         try (Engine plain = Engine.newBuilder().option("engine.WarnInterpreterOnly", "false").build()) {
@@ -138,6 +172,7 @@ public final class Worker {
                 if (isWanted(option)) builder.option(option.getName(), "true");
             }
         }
+        if (compiled != null) Compiled.set(builder);
         return builder.build();
     }
 
