@@ -85,6 +85,7 @@ _PASSES: Final = (
 
 NOISE: Final = re.compile(
     r"failed to (?:parse|compile|validate)(?: WebAssembly module|: wasm\[\d+\]::function\[\d+\].*)?$|Caused by$|"
+    r"error while executing at wasm backtrace$|^\d+:\s+0x[0-9a-f]+ - .*$|"
     r"^\d+: (?:WebAssembly translation error|Compilation error)$|"
     r"^\d+: (?:Invalid input WebAssembly code at offset \d+: )?"
 )

@@ -100,6 +100,11 @@ SAID = {
         "failed to compile: wasm[0]::function[3]\n\nCaused by:\n    0: WebAssembly translation error\n"
         "    1: Invalid input WebAssembly code at offset 23: type mismatch: expected i32 but nothing on stack\n":
             "type mismatch: expected T but nothing on stack",
+        # 31.0.0.
+        "error while executing at wasm backtrace:\n    0:   0x48 - <unknown>!<wasm function 0>\n"
+        "    1:   0x3c - <unknown>!<wasm function 1>\n\nCaused by:\n"
+        "    requested allocation's alignment of 16 is greater than max supported alignment of 8":
+            "requested allocation's alignment of N is greater than max supported alignment of N",
     },
     "v8": {
         "CompileError: WebAssembly.Module(): expected section length @+9": "expected section length @+N",
