@@ -216,6 +216,7 @@ def essentials(
     still_shows = _in_time(still_shows, deadline)
     wrong = None if wrong is None else _in_time(wrong, deadline)
     somehow = wrong if somehow is None else _in_time(somehow, deadline)
+    elsewhere = Elsewhere(_in_time(elsewhere.right, deadline), _in_time(elsewhere.wrong, deadline))
     try:
         use = wrong_use(case, wrong) if wrong is not None else None
         name = row_of(use[0]) if use is not None else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -130,7 +131,7 @@ def minimized(
     question = same_finding(bench, found)
     try:
         begin = start if start is not None and question(start) else found.best
-        begin = _instruction_of(bench, found, begin, question) or begin
+        begin = _instruction_of(bench, found, begin, question, time.monotonic() + seconds) or begin
         work = reduce_case(begin, question, budget=Budget(seconds=seconds, stop=stop))
     except ReduceError:
         return found, None
@@ -143,16 +144,18 @@ def minimized(
 _SUSPECTS: Final = 3
 
 
-def _instruction_of(bench: Bench, found: Finding, case: Case, question: Callable[[Case], bool]) -> Case | None:
+def _instruction_of(
+    bench: Bench, found: Finding, case: Case, question: Callable[[Case], bool], deadline: float = math.inf
+) -> Case | None:
     """A smaller case with nothing but the instruction that a case is about, if there is one that is wrong by itself and
-    without which the case is right."""
+    without which the case is right. After the deadline no further one is tried."""
     if found.signature.bucket.kind not in ANSWERED or found.before:
         return None
     wrong = wrong_likewise(bench, found)
     dissenters = [dissent.engine for dissent in found.verdict.dissents]
     barred: list[str] = []
     for _ in range(_SUSPECTS):
-        use = wrong_use(case, wrong, barred)
+        use = wrong_use(case, wrong, barred) if time.monotonic() < deadline else None
         if use is None:
             return None
         changed = without(case, row_of(use[0]), dead=False)
