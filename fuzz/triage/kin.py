@@ -7,6 +7,7 @@ hang together all the same, so that one is recorded as part of the other (and a 
     f32.eq | f32.ne                             or for an instruction and its negation
     table.get | return_call_indirect            or for all that looks up an entry of a table
     i32.reinterpret_f32 | i64.add               what carries on a global that was read around the same call
+    i16x8.mul extend_high | i16x8.extmul_high   or for an instruction and what it fuses
     f32.load f32.ceil | f32.load f32.floor      one load that is folded into whatever uses it
     i32.add, i64.le_u with a constant           one form that machines have for a constant operand
     i32.rem_s | i32.trunc_f32_u                 traps that do not come, as what is not used is taken away
@@ -94,8 +95,9 @@ def _accesses(about: Essentials) -> bool:
     """Whether it is about nothing but reading or writing a place of a memory, or of a table: all that does so finds its
     memory or table alike."""
     if about.besides == Space.MEMORY.value:
-        # Stores are written by other stores, which are as wrong.
-        return about.specific <= _ACCESSES and not _ACCESSES.isdisjoint(about.specific | about.incidental)
+        # Stores are written by other stores, which are as wrong; a load may be folded into what carries its bits on.
+        rest = {name for name in about.specific if ".reinterpret_" not in name}
+        return rest <= _ACCESSES and not _ACCESSES.isdisjoint(about.specific | about.incidental)
     return not about.specific and any(any_width(name) == _ENTRY for name in about.fixed)
 
 
@@ -303,6 +305,7 @@ def _hidden_alike(one: Cause, other: Cause) -> bool:
 _IMMEDIATE: Final = frozenset({"i.add", "i.sub", "i.and", "i.or", "i.xor", "i.eq", "i.order_s", "i.order_u"})
 """What machines have in one form, with a constant in the instruction."""
 _ENTRY: Final = "entry of a table"
+_FUSED: Final = re.compile(r"(iv\.)extmul_((?:low|high)_iv)")
 
 
 _WIDTHS: Final = (
@@ -314,6 +317,7 @@ _WIDTHS: Final = (
     (re.compile(r"(?<=\.)(?:q15mulr_sat_s|q15mulr_s)$"), "q15mulr"),
     (re.compile(r"(?<=\.)ne$"), "eq"),
     (re.compile(r"(?<=\.)(?:lt|gt|le|ge)(?=$|_)"), "order"),
+    (re.compile(r"(?<=\.ext)(end_low|end_high|mul_low|mul_high)_iv_[su]$"), r"\1_iv"),
     (re.compile(r"^return_call"), "call"),
     (re.compile(r"^(?:table\.get|table\.set|call_indirect)$"), _ENTRY),
     (re.compile(r"^(?:table|memory|array)\.(?:copy|fill|init|init_data|init_elem)$"), "bulk"),
@@ -322,7 +326,13 @@ _WIDTHS: Final = (
 
 
 def _of_any_width(rows: frozenset[str]) -> frozenset[str]:
-    return frozenset(map(any_width, rows))
+    """Rows without how wide they are; one that fuses others, as compilers know it, is these others."""
+    made: set[str] = set()
+    for row in rows:
+        name = any_width(row)
+        fused = _FUSED.fullmatch(name)
+        made |= {f"{fused[1]}extend_{fused[2]}", "iv.mul"} if fused else {name}
+    return frozenset(made)
 
 
 @cache

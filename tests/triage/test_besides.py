@@ -73,7 +73,10 @@ def test_what_is_wrong_in_the_first_memory_too_is_another_cause() -> None:
     assert not akin(one, other)
 
 
-@pytest.mark.parametrize(("rows", "same"), [({"i32.load", "i32.add"}, False), ({"i64.store16"}, True)])
+@pytest.mark.parametrize(
+    ("rows", "same"),
+    [({"i32.load", "i32.add"}, False), ({"i64.store16"}, True), ({"f32.load", "i32.reinterpret_f32"}, True)],
+)
 def test_more_than_an_access_is_more(rows: set[str], same: bool) -> None:
     one = cause_about(Essentials(frozenset({"i32.load"}), besides="memory"))
     assert same_cause(one, cause_about(Essentials(frozenset(rows), besides="memory"))) is same
