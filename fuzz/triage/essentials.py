@@ -130,6 +130,10 @@ class Essentials:
 
     def reached_by(self, rows: frozenset[str], sizes: dict[str, int]) -> bool:
         """Whether a case that executes these rows and has these sizes (``measure``) can show it."""
+        if not (self.specific or self.calls) and any(
+            sizes.get(side, 0) < least for side, least in least_of(dict(self.perhaps)).items()
+        ):
+            return False  # all that is known of it is that it goes away without such calls
         if self.by_places:
             return not self.handled or (_HANDLER in rows and not rows.isdisjoint(_THROWS))
         shape = least_of(dict(self.shape)).items() if self.calls else self.shape

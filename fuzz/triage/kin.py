@@ -170,7 +170,9 @@ def akin(one: Cause, other: Cause) -> bool:
         return False
     if _other_index(mine, theirs):
         return False
-    if not _may_show_alike(one, other):
+    # What is wrong by itself is so in all settings that do not compute it beforehand.
+    alone = mine.alone and theirs.alone and mine.specific == theirs.specific
+    if not alone and not _may_show_alike(one, other):
         return False
     if not {one.kind, other.kind} <= ANSWERED and not set(one.faces) & set(other.faces):
         return False
@@ -220,9 +222,10 @@ def _perhaps_places(one: Cause, other: Cause) -> bool:
 
 
 def _vague(about: Essentials) -> bool:
-    """Whether a case was not minimized to its end, and what is left of it says nothing."""
+    """Whether a case was not minimized to its end, and what is left of it says nothing: among so many rows anything is
+    by chance."""
     said = about.alone or about.calls or about.tails or about.early or about.reasons or about.besides
-    return about.rough and not said and not 0 < len(about.specific) <= PATTERN
+    return about.rough and not said and not 0 < len(about.specific) <= PATTERN and len(about.fixed) > _FEW
 
 
 _FEW: Final = 12
@@ -247,8 +250,8 @@ def _behind_a_handler(one: Cause, other: Cause) -> bool:
     with_values = first if first.payload else second
     if first.payload != second.payload and not (with_values.rough or with_values.by_places):
         return False
-    if any(_vague(about) and len(about.fixed) > _FEW for about in (first, second)):
-        return False  # among so many a handler is one by chance
+    if _vague(first) or _vague(second):
+        return False
     silent = all(not (cause.kind == "crash" and cause.phase == "compile") for cause in (one, other))
     return silent and all(
         about.handled and not (about.alone or about.calls or about.tails or about.reasons) for about in (first, second)

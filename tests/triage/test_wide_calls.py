@@ -199,3 +199,12 @@ def test_whether_a_vector_has_to_be_among_the_results(vectors: bool) -> None:
     assert about.shape == (("results", 5),)
     assert about.vectors is vectors
     assert essentials(case, wrong).vectors, "nothing else may be asked"
+
+
+def test_what_goes_away_without_wide_calls_is_not_seen_where_there_are_none() -> None:
+    """It says nothing else, so that it would be whatever looks like it."""
+    unsure = Essentials(incidental=frozenset({"i32.ctz"}), perhaps=(("results", 9),))
+    for about in (unsure, replace(unsure, placed=True)):
+        assert about.reached_by(frozenset({"i32.rotl"}), {"results": 4})
+        assert not about.reached_by(frozenset({"i32.rotl"}), {"results": 2, "params": 9})
+    assert replace(unsure, specific=frozenset({"i32.rotl"})).reached_by(frozenset({"i32.rotl"}), {})
