@@ -170,9 +170,7 @@ def akin(one: Cause, other: Cause) -> bool:
         return False
     if _other_index(mine, theirs):
         return False
-    # What is wrong by itself is so in all settings that do not compute it beforehand.
-    alone = mine.alone and theirs.alone and mine.specific == theirs.specific
-    if not alone and not _may_show_alike(one, other):
+    if not _may_show_alike(one, other):
         return False
     if not {one.kind, other.kind} <= ANSWERED and not set(one.faces) & set(other.faces):
         return False

@@ -517,12 +517,3 @@ def test_the_same_instruction_of_another_width_is_a_sighting() -> None:
     assert asked(case, [A_ROTATION], wide) == Sighting((A_ROTATION,))
     both = case_of("local.get 0  i64.extend_i32_u  i64.const 3  i64.rotl  i32.wrap_i64  i32.ctz", 5)
     assert isinstance(asked(both, [A_ROTATION], wide, CTZ), Unknown)
-
-
-def test_what_is_wrong_by_itself_is_so_in_any_setting() -> None:
-    """Where it is not, the engine may have computed it beforehand."""
-    one, other = (cause_about(Essentials(frozenset({"i64x2.mul"}), alone=True), number) for number in (1, 2))
-    assert akin(one, replace(other, shown_by=("another",)))
-    assert not akin(one, replace(other, shown_by=("another",), family="other"))
-    part = cause_about(Essentials(frozenset({"i64x2.mul"})), 2)
-    assert not akin(one, replace(part, shown_by=("another",)))
