@@ -133,7 +133,7 @@ class Essentials:
         if not (self.specific or self.calls) and any(
             sizes.get(side, 0) < least for side, least in least_of(dict(self.perhaps)).items()
         ):
-            return False  # all that is known of it is that it goes away without such calls
+            return False  # it goes away without such calls
         if self.by_places:
             return not self.handled or (_HANDLER in rows and not rows.isdisjoint(_THROWS))
         shape = least_of(dict(self.shape)).items() if self.calls else self.shape

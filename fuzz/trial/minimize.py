@@ -19,9 +19,9 @@ from fuzz.triage.signature import ANSWERED, RUNS_NOTHING, may_hold, refined, spl
 from fuzz.trial.bench import Bench
 from fuzz.trial.ddmin import fewest
 from fuzz.trial.retry import finding as finding_of
+from fuzz.trial.retry import is_referred
 from oracles.interpreter import Budget as Steps
 from oracles.interpreter import run_case
-from oracles.judge.itself import gave_up
 from oracles.judge.verdict import Disagree, Kind
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
@@ -57,9 +57,8 @@ def same_finding(bench: Bench, found: Finding) -> Callable[[Case], bool]:
 
 
 def _referred(found: Finding) -> bool:
-    """Whether one engine alone shows something: where the reference gave up, engines are held against each other."""
-    by = [run.outcomes for run in found.runs if run.engine == REFERENCE]
-    return found.case.kind is CaseKind.MACHINE or not any(map(gave_up, by))
+    """Whether one engine alone shows a finding."""
+    return all(is_referred(found.case, run.outcomes) for run in found.runs if run.engine == REFERENCE)
 
 
 _LONGER: Final = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +15,8 @@ from fuzz.trial.sequence import needed_history
 from oracles.judge.itself import gave_up
 from oracles.judge.verdict import Disagree, Dissent, Kind
 from oracles.reference import REFERENCE
-from wasm.case import Case
+from wasm.case import Case, CaseKind
+from wasm.embedding import Outcome
 
 TRIES: Final = 3
 PATIENCE: Final = 10
@@ -59,9 +60,16 @@ def confirm(
 
 def _dissenters(trial: Trial, signature: Signature, dissents: Sequence[Dissent]) -> tuple[str, ...]:
     """The engines that show a signature by themselves; none where engines are held against each other."""
-    if signature.family == REFERENCE or gave_up((trial.reference.instantiation, *trial.reference.outcomes)):
+    outcomes = (trial.reference.instantiation, *trial.reference.outcomes)
+    if signature.family == REFERENCE or not is_referred(trial.case, outcomes):
         return ()
     return tuple(dissent.engine for dissent in dissents)
+
+
+def is_referred(case: Case, outcomes: Iterable[Outcome]) -> bool:
+    """Whether one engine alone shows something, by what the reference did: where it gave up, engines are held against
+    each other. An allocation is held against its input."""
+    return case.kind is CaseKind.MACHINE or not gave_up(outcomes)
 
 
 def _repeats(
