@@ -309,7 +309,7 @@ def embedded(action: Callable[[], Returned]) -> Outcome:
     try:
         return action()
     except Trap as trap:
-        return Trapped(frozenset((trap.kind,)))
+        return Trapped(trap.kinds)
     except Exhaustion as exhaustion:
         return Exhausted(exhaustion.what)
     except MemoryExhaustion as error:

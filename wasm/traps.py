@@ -29,9 +29,11 @@ class TrapKind(Enum):
 class Trap(Exception):
     """A trap on its way out of a semantic function or the interpreter; it never leaves the engine layer.
 
-    What an engine did is a value (``Outcome``), so whoever runs code turns this into ``Trapped``.
+    What an engine did is a value (``Outcome``), so whoever runs code turns this into ``Trapped``. ``also``: what would
+    have been a reason as well, where the specification does not say which is looked at first.
     """
 
-    def __init__(self, kind: TrapKind) -> None:
+    def __init__(self, kind: TrapKind, *also: TrapKind) -> None:
         super().__init__(kind.value)
         self.kind = kind
+        self.kinds = frozenset((kind, *also))

@@ -127,7 +127,7 @@ def _assertion(module: Module, invocation: Invocation, outcome: Outcome) -> str:
 def _trap(outcome: Trapped) -> str:
     if outcome.kinds == {TrapKind.HOST}:
         return TrapKind.UNREACHABLE.value  # the stand-in for the host traps by that
-    return sorted(kind.value for kind in outcome.kinds)[0] if outcome.kinds else _escape(outcome.message.encode())
+    return max(kind.value for kind in outcome.kinds) if outcome.kinds else _escape(outcome.message.encode())
 
 
 def _params(module: Module, export: str) -> tuple[ValType, ...]:

@@ -40,8 +40,10 @@ from wasm.errors import WasmError
 from wasm.rewrite.kept import ITEMS
 
 _ONE_IN: Final = 4
-"""Of so many suspects that are like what comes and goes with where values lie, and of one more for each that was looked
-at and came to the same, one is looked at all the same: a loud mistake of that kind is to cost less and less."""
+"""Of so many suspects that are like a cause that cannot be neutralized, and of one more for each that was looked at and
+came to the same, one is looked at all the same: a loud mistake of that kind is to cost less and less."""
+_ENOUGH: Final = 3
+"""So many examples a cause has before its sightings are doubted, if it is not by where values lie."""
 _KINDS: Final = {
     "value": "wrong value", "trap": "wrong trap", "state": "wrong memory", "exception": "wrong exception",
     "host_calls": "wrong host calls", "memory": "out of memory", "exhaust": "wrong exhaustion",
@@ -242,21 +244,32 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     left = _still_wrong(suspect, separable, rows, wrong) if separable else suspect.case
     if left is not None:
         # What cannot be taken out may be what is left.
-        opaque = tuple(cause for cause in candidates if cause not in separable)
-        placed = tuple(cause for cause in opaque if Essentials.of_words(cause.essentials).by_places)
-        if placed == opaque and not (placed and _goes_with_places(suspect, left, placed)):
+        opaque = [cause for cause in candidates if cause not in separable]
+        placed = [cause for cause in opaque if Essentials.of_words(cause.essentials).by_places]
+        if not opaque or _is_looked_at(suspect, left, opaque):
             return Unknown(left, tuple(separable))
-        return Sighting(opaque)
+        if placed and not suspect.elsewhere.right(left):
+            opaque = [cause for cause in opaque if cause not in placed]
+        return Sighting(tuple(opaque)) if opaque else Unknown(left, tuple(separable))
     # Alone first: the one without which nothing is wrong is the one that was seen.
     alone = [cause for cause in separable[:-1] if _still_wrong(suspect, [cause], rows, wrong) is None]
-    return Sighting((alone[0],) if alone else tuple(separable))
+    seen = (alone[0],) if alone else tuple(separable)
+    return Unknown(suspect.case) if _is_looked_at(suspect, suspect.case, seen) else Sighting(seen)
 
 
-def _goes_with_places(suspect: Suspect, left: Case, causes: Sequence[Cause]) -> bool:
-    """Whether what is left of a suspect is right with values elsewhere. That makes it like all that is so, but not the
-    same: so some are looked at all the same, by their content, so that it is the same ones each time."""
-    one_in = _ONE_IN + max(suspect.examples.get(cause.id, 0) for cause in causes)
-    return crc32(left.content) % one_in > 0 and suspect.elsewhere.right(left)
+def _is_looked_at(suspect: Suspect, left: Case, causes: Sequence[Cause]) -> bool:
+    """Whether a suspect that is like causes is minimized all the same: what is right with values elsewhere, or where
+    calls are narrow, or has the control flow that was left of another one, is like all that is so, but not the same. By
+    its content, so that it is the same ones each time. What says much, and what can be neutralized, needs no such look;
+    other causes but those by places only once they have their examples, which are asked for as ever."""
+    if is_telling(suspect.bucket):
+        return False
+    examples = {cause: suspect.examples.get(cause.id, 0) for cause in causes}
+    for cause, count in examples.items():
+        about = Essentials.of_words(cause.essentials)
+        if about.specific or about.tails or about.lost or not (about.by_places or count >= _ENOUGH):
+            return False
+    return crc32(left.content) % (_ONE_IN + max(examples.values())) == 0
 
 
 def _can_be_taken_out(about: Essentials) -> bool:

@@ -140,7 +140,8 @@ def _plain_access(op: Op, access: Access) -> Binder:
     return bind
 
 
-# Atomics, with one thread: an access that is not aligned traps before it is looked at otherwise
+# Atomics, with one thread. An access may be out of bounds, not aligned, and wait for a memory that is not shared, all
+# at once: no text says which is looked at first, so all reasons that hold are named.
 
 _RMW: Final[dict[str, Callable[[int, int], int]]] = {
     "add": operator.add,
@@ -153,10 +154,14 @@ _RMW: Final[dict[str, Callable[[int, int], int]]] = {
 
 
 def _aligned(memory: Memory, at: int, size: int) -> int:
-    if at % size:
-        raise Trap(TrapKind.UNALIGNED_ATOMIC)
-    memory.check(at, size)
+    if at % size or at + size > memory.size:
+        raise Trap(*_reasons(memory, at, size))
     return at
+
+
+def _reasons(memory: Memory, at: int, size: int) -> list[TrapKind]:
+    unaligned = [TrapKind.UNALIGNED_ATOMIC] if at % size else []
+    return unaligned + ([TrapKind.MEMORY_OOB] if at + size > memory.size else [])
 
 
 def _atomic_function(op: Op, access: Access, memory: Memory, offset: int) -> Callable[..., Any]:
@@ -179,9 +184,9 @@ def _atomic_function(op: Op, access: Access, memory: Memory, offset: int) -> Cal
         return 0  # nobody else can be waiting
 
     def wait(address: int, expected: int, timeout: int) -> int:
-        at = _aligned(memory, address + offset, size)
         if not memory.type.shared:
-            raise Trap(TrapKind.EXPECTED_SHARED_MEMORY)
+            raise Trap(TrapKind.EXPECTED_SHARED_MEMORY, *_reasons(memory, address + offset, size))
+        at = _aligned(memory, address + offset, size)
         if memory.load(at, size) != expected:
             return 1
         if timeout >> 63:

@@ -270,6 +270,34 @@ def test_a_big_table_costs_what_is_set() -> None:
 
 
 @pytest.mark.usefixtures("each_tier")
+@pytest.mark.parametrize(
+    ("name", "at", "kinds"),
+    [
+        ("i64.atomic.load", 3, {TrapKind.UNALIGNED_ATOMIC}),
+        ("i64.atomic.load", 65_536, {TrapKind.MEMORY_OOB}),
+        ("i64.atomic.load", 65_531, {TrapKind.UNALIGNED_ATOMIC, TrapKind.MEMORY_OOB}),
+        ("memory.atomic.wait32", 0, {TrapKind.EXPECTED_SHARED_MEMORY}),
+        ("memory.atomic.wait32", 65_533, {
+            TrapKind.EXPECTED_SHARED_MEMORY, TrapKind.UNALIGNED_ATOMIC, TrapKind.MEMORY_OOB}),
+    ],
+)  # fmt: skip
+def test_all_reasons_of_a_trap_are_named(make: Any, name: str, at: int, kinds: set[TrapKind]) -> None:
+    """No text says which of them is looked at first, and engines differ."""
+    builder = ModuleBuilder()
+    builder.memory(1)
+    func = builder.func([I32], [], export="f")
+    func.emit("local.get", 0)
+    if name == "memory.atomic.wait32":
+        func.emit("i32.const", 0)
+        func.emit("i64.const", 0)
+    func.emit(name, MemArg(2 if "32" in name else 3, 0))
+    func.emit("drop")
+    outcome = make(builder.finish())("f", f"i32:{at}")
+    assert isinstance(outcome, Trapped)
+    assert outcome.kinds == kinds
+
+
+@pytest.mark.usefixtures("each_tier")
 def test_unaligned_ends_of_memory_trap(make: Any) -> None:
     builder = ModuleBuilder()
     builder.memory(1)
