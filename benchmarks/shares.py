@@ -1,11 +1,13 @@
 """Who has the CPU time of a campaign: engines, the interpreter, making cases and the rest, with 1, 4 and 8 engines.
 
     python benchmarks/shares.py [--cases 400] [--tree DIR ...] [--also=--sparing=10 ...] [--numbers 1,4,8] [--times 2]
+                                [--target mixed] [--engine ID ...]
 
 Each ``fuzz run`` is a process of its own with one slot; of ``--times`` runs of a kind the one with the least CPU time
 counts, and the kinds take turns. A ``--tree`` is a checkout whose code is run, this one if none is named: with two of
-them, a commit is compared with another. ``--also`` is one more row, with this option of ``fuzz run``. A row has
-milliseconds of CPU time a case, the engines' share, and cases in a CPU second.
+them, a commit is compared with another. ``--also`` is one more row, with this option of ``fuzz run``. Engines are
+taken in the order in which they are named; those of ``ENGINES`` if none is. A row has milliseconds of CPU time a case,
+the engines' share, and cases in a CPU second.
 """
 
 from __future__ import annotations
@@ -76,11 +78,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=400)
     parser.add_argument("--target", default="mixed")
+    parser.add_argument("--engine", action="append", metavar="ID")
     parser.add_argument("--tree", type=Path, action="append", metavar="DIR")
     parser.add_argument("--also", action="append", default=[], metavar="OPTION")
     parser.add_argument("--numbers", default="1,4,8")
     parser.add_argument("--times", type=int, default=2)
     args = parser.parse_args()
+    engines = tuple(args.engine or ENGINES)
     trees = [tree.resolve() for tree in args.tree or [HERE]]
     kinds = [(tree, "") for tree in trees] + [(trees[-1], also) for also in args.also]
     heads = "".join(f"{head:>12}" for head in ("engines", REFERENCE, "making", "rest"))
@@ -89,7 +93,7 @@ def main() -> None:
         best: dict[int, Shares] = {}
         for _ in range(args.times):
             for at, (tree, also) in enumerate(kinds):
-                found = measure(tree, ENGINES[:number], args, also)
+                found = measure(tree, engines[:number], args, also)
                 if at not in best or found.whole < best[at].whole:
                     best[at] = found
         for at, (tree, also) in enumerate(kinds):

@@ -15,7 +15,7 @@ from fuzz.selfcheck.together import known_capabilities, open_faulty
 from fuzz.triage.causes import Sighting, Suspect, Unknown, classify, name_of, says_little, united
 from fuzz.triage.essentials import Essentials, essentials
 from fuzz.triage.kin import akin, same_cause
-from fuzz.triage.places import Elsewhere
+from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import split
 from fuzz.trial.bench import Bench
 from fuzz.trial.elsewhere import Placements
@@ -108,10 +108,13 @@ def test_what_else_is_known_stays_a_cause_of_its_own(more: Essentials) -> None:
     assert not same_cause(sure, replace(sure, shown_by=("another",)))
 
 
-def suspects(elsewhere: Elsewhere, examples: int = 0) -> Iterator[bool]:
-    """Whether each of some suspects is a sighting of what comes and goes with where values lie, of which there are so
-    many examples."""
-    known = cause_about(Essentials(placed=True))
+PLACED = Essentials(placed=True)
+
+
+def suspects(elsewhere: Elsewhere, examples: int = 0, about: Essentials = PLACED) -> Iterator[bool]:
+    """Whether each of some suspects is a sighting of what comes and goes with where values lie, or of a cause ``about``
+    something else, of which there are so many examples."""
+    known = cause_about(about)
     for number in range(100):
         case = case_of(f"local.get 0  i32.load offset={number}", 0)
         suspect = Suspect(case, BUCKET, (("mistaken", "1"),), elsewhere, {1: examples})
@@ -127,6 +130,15 @@ def test_a_suspect_is_asked_for_with_values_elsewhere() -> None:
     assert 60 <= sum(suspects(right)) <= 90
     assert 90 < sum(suspects(right, 16)) < 100
     assert not any(suspects(Elsewhere(lambda _: False, lambda _: True))), "this is wrong wherever values lie"
+
+
+def test_what_cannot_be_neutralized_is_doubted_too() -> None:
+    """A cause of which only control flow was left would be whatever has that: once it has the examples that are stored
+    of a cause, one in seven is minimized all the same, and fewer each time."""
+    control = Essentials(fixed=frozenset({"local.get"}))
+    assert all(suspects(NOWHERE, 2, control))
+    assert 70 <= sum(suspects(NOWHERE, 3, control)) <= 95
+    assert 90 < sum(suspects(NOWHERE, 20, control)) <= 100
 
 
 NAN = Value("f32", 0x7FC0_0000)

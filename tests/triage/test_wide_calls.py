@@ -84,6 +84,20 @@ def test_one_more_sighting_and_what_is_none() -> None:
     assert isinstance(answer, Unknown)
 
 
+def test_of_what_is_right_without_wide_calls_some_are_minimized_all_the_same() -> None:
+    """Values that other mistakes need may go with the calls. The more of these came to the same, the fewer they are."""
+    known = cause_about(FIVE)
+
+    def sightings(examples: int) -> int:
+        cases = [case_with(20, f"i32.const {number}  i32.rotl") for number in range(40)]
+        suspects = [Suspect(case, BUCKET, (("mistaken", "1"),), examples={1: examples}) for case in cases]
+        return sum(classify(suspect, [known], wrong_from(4)) == Sighting((known,)) for suspect in suspects)
+
+    assert sightings(2) == 40, "the examples that are stored of a cause are few enough"
+    assert 26 <= sightings(3) < 40
+    assert sightings(30) >= 35
+
+
 def test_what_comes_and_goes_with_the_places_of_values_is_unknown() -> None:
     """An engine that is wrong only while nothing at all travels in globals."""
 
