@@ -293,7 +293,8 @@ class Limits:
 
     ``wall_factor`` times ``cpu_seconds`` (and never less than ``least_wall``) is the wall-clock limit for a worker that
     hardly moves, ``idle_seconds`` for one that does not move at all: it uses no CPU time, and none of its threads wants
-    any. ``steps`` and ``depth`` bind engines that count them, ``pages`` those that can refuse growth.
+    any. ``steps`` and ``depth`` bind engines that count them, ``pages`` those that can refuse growth. ``peaks``: what a
+    worker takes of memory for each case is measured as well.
     """
 
     cpu_seconds: float = 10.0
@@ -304,6 +305,7 @@ class Limits:
     steps: int = 50_000_000
     depth: int = 20_000
     pages: int = 65_536
+    peaks: bool = False
 
     @property
     def wall_seconds(self) -> float:

@@ -256,7 +256,8 @@ class Observation:
 
     There is one outcome per invocation, all on one instance, fewer if the engine stopped (after Exhausted, a crash or
     a time-out). ``phase`` is where the last step happened. State is what exported items held at the end; ``cpu`` has
-    CPU seconds by phase name. ``blind`` names what this engine cannot show (``host_calls``, ``globals``,
+    CPU seconds by phase name, and ``peak`` by how many bytes the resident set of its worker rose at most; None where
+    nobody looked. ``blind`` names what this engine cannot show (``host_calls``, ``globals``,
     ``memories``, ``tables``): it is not compared. ``before`` has what became of each module that is instantiated before
     the case's own; one that is given up, or refused, is the end, and its outcome is ``instantiation``, too.
     """
@@ -271,6 +272,7 @@ class Observation:
     tables: tuple[TableState, ...] = ()
     notes: ReferenceNotes | None = field(default=None, compare=False)
     cpu: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    peak: int | None = field(default=None, compare=False)
     blind: frozenset[str] = frozenset()
     before: tuple[Outcome, ...] = ()
 

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from multiprocessing.connection import Connection
 from zlib import crc32
 
@@ -51,7 +52,7 @@ from fuzz.trial.children import children_cpu
 from fuzz.trial.elsewhere import Placements
 from fuzz.trial.parts import wrong_parts
 from fuzz.trial.retry import TRIES, finding
-from fuzz.trial.slowness import Slowness, as_verdict, measuring
+from fuzz.trial.slowness import MEMORY, TIME, Slowness, as_verdict, measuring
 from generators.config import DEFAULT
 from generators.peer import NoModule
 from generators.registry import avoided, make_case
@@ -100,12 +101,12 @@ def unsparing(bench: Bench, sparing: int) -> Iterator[str]:
 
 class _Slot:
     def __init__(self, pipe: Connection, plan: Plan) -> None:
-        self.pipe, self.plan = pipe, plan
+        self.pipe, self.plan = pipe, replace(plan, limits=replace(plan.limits, peaks=plan.slow))
         self.told: set[str] = set()
         self.narrowing = Narrowing()
-        self.benches = Benches(plan, self.greet)
+        self.benches = Benches(self.plan, self.greet)
         self.placements = Placements(plan.limits, plan.offline, plan.opener)
-        self.slowness = Slowness() if plan.slow else None
+        self.slowness = [Slowness(TIME), Slowness(MEMORY)] if plan.slow else []
         self.feedback = Feedback.open(plan.feedback) if plan.feedback is not None else None
         self.config = replace(DEFAULT, seeds=plan.feedback or plan.seeds)
 
@@ -265,12 +266,12 @@ class _Slot:
         stats.add(tally)
 
     def time(self, trial: Trial, series: Series, number: int, stats: Stats) -> None:
-        """Send what an engine compiles for too long, where that is asked for. It is no disagreement: nothing of it is
-        asked again or made smaller."""
-        if self.slowness is None:
-            return
-        families = {name: seat.capabilities.family for name, seat in self.bench.seats.items()}
-        for dissent in self.slowness.look(trial, measuring(self.bench), families):
+        """Send what an engine compiles for too long or with too much memory, where that is asked for. It is no
+        disagreement: nothing of it is asked again or made smaller."""
+        families = {name: seat.capabilities.family for name, seat in self.bench.seats.items()} if self.slowness else {}
+        for dissent in chain.from_iterable(
+            watch.look(trial, measuring(self.bench, watch.quantity), families) for watch in self.slowness
+        ):
             verdict = as_verdict(dissent)
             ((signature, _),) = split(verdict)
             found = finding(self.bench, replace(trial, verdict=verdict), signature, TRIES)

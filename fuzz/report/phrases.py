@@ -25,7 +25,7 @@ FAULTS: Final = {
     "exhaust": "exhausts its stack where it should not, or does not where it should",
     "state": "leaves wrong memory, globals or tables behind",
     "host_calls": "calls the host wrongly",
-    "slow": "compiles for longer than in proportion",
+    "slow": "takes more to compile than in proportion",
     "profile": "does not keep to the deterministic profile",
 }
 """By the kind of a dissent (docs/judging.md): what the family of engines does."""

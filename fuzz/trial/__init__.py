@@ -13,7 +13,7 @@
 ``itself``
     An engine held against itself, on a case and a neutral mutant of it.
 ``slowness``
-    Cases that an engine compiles for longer than in proportion to their size.
+    Cases that take an engine more time or memory to compile than in proportion to their size.
 ``sequence``
     Findings that need a history: the cases that the same process ran before, as few of them as can be.
 ``compared``

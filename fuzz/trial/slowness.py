@@ -1,12 +1,13 @@
-"""Time as an oracle: cases that an engine compiles for much longer than others of their size (docs/slow.md).
+"""Time and memory as oracles: cases that an engine compiles for much longer than others of their size, or with far
+more memory (docs/slow.md).
 
-    usual      an engine's CPU seconds of compiling, per instruction: the least of the medians over modules of about one
+    usual      what an engine takes to compile, per instruction: the least of the medians over modules of about one
                size, up to the case's own; what is fixed per module makes small ones dear, never cheap
-    suspicion  a case that took many times that, twice more at its quickest too
-    growth     the same functions cut to an eighth, a quarter and half: the power with which the time grows
+    suspicion  a case that took many times that, twice more at its least too
+    growth     the same functions cut to an eighth, a quarter and half: the power with which it grows
 
 Only what grows faster than its size is told: a case that is dear throughout is a matter of taste. Times come from
-``Observation.cpu``, or in tests from whoever is asked to measure.
+``Observation.cpu``, memory from ``Observation.peak``, or in tests from whoever is asked to measure.
 """
 
 from __future__ import annotations
@@ -32,44 +33,68 @@ SAMPLES: Final = 12
 """So many modules of about one size say what is usual for it."""
 KEPT: Final = 101
 FACTOR: Final = 6.0
-LEAST_SECONDS: Final = 0.05
-"""Less is nobody's trouble, and mostly noise."""
 AGAIN: Final = 2
 PARTS: Final = (1, 2, 4, 8)
 POWER: Final = 1.4
-"""A time that grows with a greater power of the size is a finding. Twice the size takes 2.6 times as long."""
-CLEAR: Final = 0.002
-"""Shorter times say nothing about growth."""
+"""What grows with a greater power of the size is a finding. Twice the size takes 2.6 times as much."""
 _PHASE: Final = "compile"
+_MIB: Final = 1 << 20
 
 Measure: TypeAlias = Callable[[str, Case], float | None]
-"""The CPU seconds that an engine takes to compile a case now; None if it does not say."""
+"""What an engine takes to compile a case now; None if it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What is watched. Less than ``least`` is nobody's trouble, and mostly noise; less than ``clear`` says nothing
+    about growth. ``about`` stands before the row in a signature. What is kept from case to case makes the next one look
+    cheap if it is ``afresh`` that counts: then each question goes to workers that have run nothing."""
+
+    about: str
+    least: float
+    clear: float
+    afresh: bool
+    told: Callable[[float], str]
+    of: Callable[[Observation], float | None]
+
+
+def _seconds(seen: Observation) -> float | None:
+    return sum(seconds for part, seconds in seen.cpu if part == _PHASE) or None
+
+
+TIME: Final = Quantity("", 0.05, 0.002, False, lambda seconds: f"{seconds:.3g} s", _seconds)
+"""CPU seconds of compiling, as workers report them."""
+MEMORY: Final = Quantity("memory, ", 64.0 * _MIB, 4.0 * _MIB, True, lambda size: f"{size / _MIB:.3g} MiB",
+                         lambda seen: seen.peak)  # fmt: skip
+"""Bytes by which a worker's resident set rises at most, often none. What calls take is in it, which makes what is usual
+greater; none of the questions has calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Instructions and seconds of the same shape at several sizes, and the power that fits them best."""
+    """Instructions of the same shape at several sizes and what each takes, and the power that fits them best."""
 
     points: tuple[tuple[int, float], ...]
     power: float
+    quantity: Quantity = TIME
 
     def __str__(self) -> str:
-        told = ", ".join(f"{seconds:.3g} s for {size}" for size, seconds in self.points)
+        told = ", ".join(f"{self.quantity.told(taken)} for {size}" for size, taken in self.points)
         return f"it grows with the power {self.power:.1f} of the size: {told} instructions"
 
 
 @dataclass(slots=True)
 class Usual:
-    """What an engine has taken so far: CPU seconds of compiling per instruction, by size (the instructions' number in
-    bits), the latest ``KEPT`` of each."""
+    """What an engine has taken so far per instruction, by size (the instructions' number in bits), the latest ``KEPT``
+    of each."""
 
     sizes: dict[int, deque[float]] = field(default_factory=dict)
 
-    def add(self, instructions: int, seconds: float) -> None:
+    def add(self, instructions: int, taken: float) -> None:
         known = self.sizes.setdefault(instructions.bit_length(), deque(maxlen=KEPT))
-        known.append(seconds / instructions)
+        known.append(taken / instructions)
 
-    def seconds(self, instructions: int) -> float | None:
+    def of(self, instructions: int) -> float | None:
         """What so many instructions usually take; None while nobody can tell."""
         fitting = [
             median(known)
@@ -81,14 +106,16 @@ class Usual:
 
 @dataclass(slots=True)
 class Slowness:
-    """Watches the engines of a run. ``told`` are the buckets (family and most frequent row) that were found already."""
+    """Watches one quantity of the engines of a run. ``told`` are the buckets (family and most frequent row) that were
+    found already."""
 
+    quantity: Quantity = TIME
     usual: dict[str, Usual] = field(default_factory=dict)
     told: set[tuple[str, str]] = field(default_factory=set)
 
     def look(self, trial: Trial, measure: Measure, families: Mapping[str, str]) -> list[Dissent]:
-        """Take a trial's times down; a dissent of kind ``slow`` for each engine to which the case is a cliff."""
-        if trial.case.kind is not CaseKind.WASM or not (timed := _times(trial.observations)):
+        """Take down what a trial took; a dissent of kind ``slow`` for each engine to which the case is a cliff."""
+        if trial.case.kind is not CaseKind.WASM or not (all_taken := self._taken(trial.observations)):
             return []
         try:
             module = decode(trial.case.content)
@@ -96,16 +123,23 @@ class Slowness:
             return []
         count = instructions(module)
         found = []
-        for engine, seconds in timed.items():
+        for engine, taken in all_taken.items():
             usual = self.usual.setdefault(engine, Usual())
-            expected = usual.seconds(count) if count else None
-            if expected is not None and _too_long(seconds, expected):
+            expected = usual.of(count) if count else None
+            if expected is not None and self._too_much(taken, expected):
                 dissent = self._cliff(trial.case, module, engine, families[engine], expected, measure)
                 found += [dissent] if dissent is not None else []
             elif count:
                 # What is suspicious is not taken for usual.
-                usual.add(count, seconds)
+                usual.add(count, taken)
         return found
+
+    def _taken(self, observations: Sequence[Observation]) -> dict[str, float]:
+        """What each engine took, of those that say."""
+        return {seen.engine: taken for seen in observations if (taken := self.quantity.of(seen)) is not None}
+
+    def _too_much(self, taken: float, expected: float) -> bool:
+        return taken >= self.quantity.least and taken > FACTOR * expected
 
     def _cliff(
         self, case: Case, module: Module, engine: str, family: str, expected: float, measure: Measure
@@ -113,36 +147,42 @@ class Slowness:
         key = (family, most_frequent(module))
         if key in self.told:
             return None
-        quiet = [seconds for _ in range(AGAIN) if (seconds := measure(engine, case)) is not None]
-        if len(quiet) < AGAIN or not _too_long(min(quiet), expected):
+        quiet = [taken for _ in range(AGAIN) if (taken := measure(engine, _uncalled(case))) is not None]
+        if len(quiet) < AGAIN or not self._too_much(min(quiet), expected):
             return None
-        growth = grown(case, module, engine, measure)
+        growth = grown(case, module, engine, measure, self.quantity)
         if growth is None or growth.power < POWER:
             return None
         self.told.add(key)
-        best = min(quiet)
+        best, usual = min(quiet), max(expected, self.quantity.clear)
         detail = (
-            f"{best:.3g} s to compile {instructions(module)} instructions, {best / expected:.0f} times what is usual"
+            f"{self.quantity.told(best)} to compile {instructions(module)} instructions, "
+            f"{best / usual:.0f} times what is usual"
         )
-        return Dissent(engine, family, Kind.SLOW, _PHASE, _PHASE, f"{detail}; {growth}", f"mostly {key[1]}")
+        return Dissent(engine, family, Kind.SLOW, _PHASE, _PHASE, f"{detail}; {growth}",
+                       f"{self.quantity.about}mostly {key[1]}")  # fmt: skip
 
 
-def grown(case: Case, module: Module, engine: str, measure: Measure) -> Growth | None:
-    """How the time grows with the size, each at its quickest of ``AGAIN``; None where too few sizes take long."""
+def _uncalled(case: Case) -> Case:
+    return replace(case, invocations=(), sites=())
+
+
+def grown(case: Case, module: Module, engine: str, measure: Measure, quantity: Quantity = TIME) -> Growth | None:
+    """How a quantity grows with the size, each the least of ``AGAIN``; None where too few sizes take much."""
     points = []
     for part in PARTS:
         smaller = prefix(module, part, PARTS[-1])
         content = encode(smaller) if part != PARTS[-1] else case.content
-        seconds = [measure(engine, replace(case, content=content, invocations=(), sites=())) for _ in range(AGAIN)]
-        clear = [one for one in seconds if one is not None and one >= CLEAR]
+        taken = [measure(engine, replace(_uncalled(case), content=content)) for _ in range(AGAIN)]
+        clear = [one for one in taken if one is not None and one >= quantity.clear]
         if clear:
             points.append((instructions(smaller), min(clear)))
     power = fitted(points)
-    return None if power is None else Growth(tuple(points), power)
+    return None if power is None else Growth(tuple(points), power, quantity)
 
 
 def fitted(points: Sequence[tuple[int, float]]) -> float | None:
-    """The power of the size with which times grow: the slope of the line that fits best where both are logarithms
+    """The power of the size with which something grows: the slope of the line that fits best where both are logarithms
     (least squares); None for fewer than three points or sizes."""
     if len(points) < 3 or len({size for size, _ in points}) < 3:
         return None
@@ -161,11 +201,13 @@ def most_frequent(module: Module) -> str:
     return max(telling or rows, key=lambda name: ((telling or rows)[name], name), default="nothing")
 
 
-def measuring(bench: Bench) -> Measure:
+def measuring(bench: Bench, quantity: Quantity = TIME) -> Measure:
     """By the workers of a bench."""
 
     def measure(engine: str, case: Case) -> float | None:
-        return next(iter(_times(bench.observe(case, [engine])).values()), None)
+        if quantity.afresh:
+            bench.fresh()
+        return next((quantity.of(seen) for seen in bench.observe(case, [engine])), None)
 
     return measure
 
@@ -173,14 +215,3 @@ def measuring(bench: Bench) -> Measure:
 def as_verdict(dissent: Dissent) -> Disagree:
     """The verdict that a finding of this kind has: nobody else is asked."""
     return Disagree((dissent,), (), (dissent.family,))
-
-
-def _times(observations: Sequence[Observation]) -> dict[str, float]:
-    """CPU seconds of compiling, by engine, of those that say."""
-    return {
-        seen.engine: seconds for seen in observations for part, seconds in seen.cpu if part == _PHASE and seconds > 0
-    }
-
-
-def _too_long(seconds: float, expected: float) -> bool:
-    return seconds >= LEAST_SECONDS and seconds > FACTOR * expected

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -184,6 +185,14 @@ class WorkerProcess:
         seconds, resident = family_usage(self.process.pid)
         return max(0.0, seconds - self.cpu_before), resident
 
+    def resident(self) -> int:
+        """Bytes of the worker's resident set; ``peak`` is its highest from now on. 0 where the system does not say."""
+        return begin_peak(self.process.pid)
+
+    def peak(self) -> int:
+        """The most bytes of the worker's resident set since ``resident``; 0 where the system does not say."""
+        return highest_resident(self.process.pid)
+
     def idle(self, cpu: float, seconds: float) -> bool:
         """Whether it has done nothing at all for so long, now that it has used ``cpu`` seconds: it waits for what does
         not come. One that gets no CPU because others have it is not idle, nor is one whose children may be busy."""
@@ -274,6 +283,25 @@ def family_usage(pid: int) -> tuple[float, int]:
         more = family_usage(child)
         seconds, resident = seconds + more[0], resident + more[1]
     return seconds, resident
+
+
+def begin_peak(pid: int) -> int:
+    """Make the present resident set of a process its highest one (proc_pid_clear_refs(5), value 5), and give it."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_bytes(b"5")
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def highest_resident(pid: int) -> int:
+    """The most bytes that a process had resident since ``begin_peak``."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_bytes()
+    except OSError:
+        return 0
+    found = re.search(rb"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) << 10 if found else 0
 
 
 def end_family(pid: int) -> None:

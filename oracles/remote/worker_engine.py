@@ -270,9 +270,12 @@ class CasePending:
         self.unusable: EngineUnavailable | None = None
         self.reply: Reply | None = None
         self.process: WorkerProcess | None = None
+        self.before = 0
         if request.refused is not None:
             self.observation = Observation(str(engine.id), request.refused)
         else:
+            if engine.limits.peaks:
+                self.before = engine.process().resident()
             self.process = engine.send(request.frame)
             self.under_way.add(self)
 
@@ -339,10 +342,13 @@ class CasePending:
         outcomes = seen.outcomes if self.failure is None else (*seen.outcomes, self.failure)
         phase = seen.phase if self.failure is None else Phase.INVOKE
         name, state = str(self.engine.id), (seen.host_calls, seen.globals, seen.memories, seen.tables)
+        # Of a case that is run again after a death only a part is seen.
+        highest = self.process.peak() if self.before and self.process and self.failure is None else 0
+        peak = max(0, highest - self.before) if highest else None
         self._end(
             Observation(
                 name, seen.instantiation, phase, outcomes, *state, notes=None, cpu=reply.cpu, blind=seen.blind,
-                before=seen.before,
+                before=seen.before, peak=peak,
             )
         )  # fmt: skip
         self.engine.rest()

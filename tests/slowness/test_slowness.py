@@ -23,7 +23,7 @@ from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.trial.bench import Bench, Trial
-from fuzz.trial.slowness import SAMPLES, Slowness, Usual, fitted, grown, instructions, measuring
+from fuzz.trial.slowness import MEMORY, SAMPLES, Slowness, Usual, fitted, grown, instructions, measuring
 from generators.registry import make_case, target_names
 from oracles.engine import Capabilities, EngineId, Limits
 from oracles.engines.interpreter import InterpreterEngine
@@ -102,7 +102,7 @@ def test_one_slow_run_is_noise() -> None:
     assert not watch.look(trial_of(large, 3.0), quick, {ENGINE: "toy"})
     assert len(asked) == 2
     # It was not taken for usual either.
-    assert watch.usual[ENGINE].seconds(size(large)) == pytest.approx(LINEAR(size(small)) * size(large) / size(small))
+    assert watch.usual[ENGINE].of(size(large)) == pytest.approx(LINEAR(size(small)) * size(large) / size(small))
 
 
 def test_what_is_dear_but_in_proportion_is_not_told() -> None:
@@ -130,11 +130,11 @@ def test_usual_needs_samples() -> None:
     usual = Usual()
     for _ in range(SAMPLES - 1):
         usual.add(1000, 0.1)
-    assert usual.seconds(1000) is None
+    assert usual.of(1000) is None
     usual.add(1000, 0.1)
-    assert usual.seconds(1000) == pytest.approx(0.1)
-    assert usual.seconds(2000) == pytest.approx(0.2)
-    assert usual.seconds(100) is None
+    assert usual.of(1000) == pytest.approx(0.1)
+    assert usual.of(2000) == pytest.approx(0.2)
+    assert usual.of(100) is None
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 1.5, 2.0, 3.0])
@@ -249,6 +249,37 @@ def test_a_program_that_speaks_the_protocol(cost: str, told: bool, tmp_path: Pat
         bench.close()
     assert [dissent.kind for dissent in found] == [Kind.SLOW] * told
     assert case.kind is CaseKind.WASM
+
+
+@pytest.mark.parametrize(("taken", "told"), [("n * n // 40", True), ("400 * n", False)])
+def test_a_program_that_takes_memory(taken: str, told: bool, tmp_path: Path) -> None:
+    """The example in Python, which holds so many bytes for a module of n bytes while it has the case, and no longer."""
+    text, times = TOY.read_text(), 'struct.pack("<5d", time.process_time(), 0, 0, 0, 0)'
+    held = f'(lambda n: (b"x" * ({taken})) and {times})(sum(header["blobs"]))'
+    path = tmp_path / "toy.py"
+    path.write_text(text.replace(times, held))
+    bench = Bench([f"program:python3 {path}"], Limits(peaks=True))
+    (name,) = bench.seats
+    watch, found = Slowness(MEMORY), []
+    try:
+        for count in (600, 2500, 10_000, 40_000):
+            case = module_of(count)
+            for _ in range(SAMPLES):
+                found += watch.look(bench.run(case), measuring(bench, MEMORY), {name: "toy"})
+    finally:
+        bench.close()
+    assert [dissent.kind for dissent in found] == [Kind.SLOW] * told
+    if told:
+        assert found[0].message == "memory, mostly i32.mul"
+        assert "MiB to compile" in found[0].detail
+
+
+def test_nobody_measures_memory_unless_asked() -> None:
+    bench = Bench([f"program:python3 {TOY}"])
+    try:
+        assert [seen.peak for seen in bench.observe(module_of(600))] == [None]
+    finally:
+        bench.close()
 
 
 def test_the_exit_code_needs_somebody_who_looks(capsys: pytest.CaptureFixture[str]) -> None:

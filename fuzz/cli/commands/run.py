@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mutants", type=mutants, default=0, metavar="N", help=words)
     words = "who says that an answer is wrong: the reference, or each engine itself by what it answers for mutants"
     parser.add_argument("--judge", choices=["reference", "itself"], default="reference", help=words)
-    words = "also find what an engine compiles for far longer than in proportion to its size (docs/slow.md)"
+    words = "also find what takes far more time or memory to compile than in proportion to its size (docs/slow.md)"
     parser.add_argument("--slow", action="store_true", help=words)
     words = "keep cases that execute something new here; target mutate starts from those of earlier runs"
     parser.add_argument("--feedback", type=path, metavar="DIR", help=words)
