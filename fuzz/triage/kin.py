@@ -355,13 +355,16 @@ _TRAPPING: Final = frozenset(name for name, op in OPS.items() if op.traps)
 _ACCESSES: Final = frozenset(name for name, op in OPS.items() if op.access is not None)
 _LOAD_ROWS: Final = frozenset(name for name, op in OPS.items() if op.access is not None and op.access.kind == "load")
 _LOADS: Final = _of_any_width(_LOAD_ROWS)
+_ATOMIC: Final = frozenset(name for name in _ACCESSES if ".atomic." in name)
+_SEVERAL: Final = 3
 
 
 def generalized(parts: Sequence[Cause]) -> Iterator[Cause]:
     """What the parts of one cause have taught together, to ask further disagreements by: a load that more than one of
-    them is about, with whatever uses it, is all that the next user has to be asked for. The first part is the cause
-    itself, whose sightings these would be."""
+    them is about, with whatever uses it, is all that the next user has to be asked for, and where several accesses trap
+    in one wrong way, any other one may. The first part is the cause itself, whose sightings these would be."""
     about = [(part, Essentials.of_words(part.essentials)) for part in parts]
+    yield from _other_accesses(about)
     users: dict[str, list[tuple[Cause, str]]] = {}
     for part, one in about:
         for row in _LOAD_ROWS & one.specific if len(one.specific) > 1 and not one.shape else ():
@@ -373,6 +376,23 @@ def generalized(parts: Sequence[Cause]) -> Iterator[Cause]:
                 faces=_all(part.faces for part, _ in mine), shown_by=_all(part.shown_by for part, _ in mine),
                 wrong_in=_all(part.wrong_in for part, _ in mine),
             )  # fmt: skip
+
+
+def _other_accesses(parts: Sequence[tuple[Cause, Essentials]]) -> Iterator[Cause]:
+    """Each access that is not among ``_SEVERAL`` others that trap wrongly with one face, and is atomic if all are."""
+    single = [(part, one) for part, one in parts if part.kind == "trap" and len(one.specific) == 1 and not one.shape]
+    mine = [(part, *one.specific) for part, one in single if one.specific <= _ACCESSES]
+    rows = {row for _, row in mine}
+    face = frozenset.intersection(*(frozenset(part.faces) for part, _ in mine)) if mine else frozenset()
+    if len(rows) < _SEVERAL or not face:
+        return
+    alike = _ATOMIC if rows <= _ATOMIC else _ACCESSES
+    common = replace(
+        parts[0][0], faces=tuple(sorted(face)), shown_by=_all(part.shown_by for part, _ in mine),
+        wrong_in=_all(part.wrong_in for part, _ in mine),
+    )  # fmt: skip
+    for row in sorted(alike - rows):
+        yield replace(common, essentials=Essentials(frozenset({row})).words())
 
 
 def _all(groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ from wasm.encode import encode
 from wasm.fragment import code
 from wasm.isa import OPS
 from wasm.validate import validate
-from wasm.valtypes import I32
+from wasm.valtypes import I32, I64
 
 ROTL: Mistake = (("i32.rotl",), "i32.rotr")
 CTZ: Mistake = (("i32.ctz",), "i32.clz")
@@ -508,6 +508,39 @@ def test_one_more_user_of_a_load_is_a_sighting() -> None:
     third = Case(encode(builder.finish()), (Invocation("f", (Value("i32", 5),)),))
     assert isinstance(asked(third, known, *folded), Unknown)
     assert asked(third, [*known, *generalized(known)], *folded) == Sighting(tuple(generalized(known)))
+
+
+ATOMIC = tuple(name for name in OPS if ".atomic." in name)
+
+
+def trapping(row: str, id: int) -> Cause:
+    return replace(cause_about(Essentials(frozenset({row})), id), kind="trap")
+
+
+def test_what_traps_wrongly_in_three_accesses_is_asked_for_in_any() -> None:
+    """Atomic ones, if all three are; one more is a sighting then, and needs no minimizing."""
+    known = [
+        trapping(row, id) for id, row in enumerate(("i32.atomic.load", "i64.atomic.store", "i32.atomic.rmw.or"), 1)
+    ]
+    assert list(generalized(known[:2])) == []
+    asked_for = list(generalized(known))
+    assert {row for cause in asked_for for row in cause.essentials} == set(ATOMIC) - {"i32.atomic.load",
+        "i64.atomic.store", "i32.atomic.rmw.or"}  # fmt: skip
+    assert all(cause.id == 1 for cause in asked_for)
+    mixed = list(generalized([*known[:2], trapping("i32.load8_s", 3)]))
+    assert ("v128.load64_lane",) in [cause.essentials for cause in mixed]
+    other_face = replace(known[2], faces=("another",))
+    assert list(generalized([*known[:2], other_face])) == []
+
+    builder = ModuleBuilder()
+    builder.memory(1)
+    builder.func([I32], [I64], export="f").body += code("local.get 0  i64.const 1  i64.atomic.rmw8.xor_u")
+    case = Case(encode(builder.finish()), (Invocation("f", (Value("i32", 1),)),), features=frozenset({"threads"}))
+    unaligned: Mistake = (("i64.atomic.rmw8.xor_u",), "i64.atomic.rmw.xor")
+    assert isinstance(asked(case, known, unaligned), Unknown)
+    answer = asked(case, [*known, *asked_for], unaligned)
+    assert isinstance(answer, Sighting)
+    assert [cause.id for cause in answer.causes] == [1]
 
 
 def test_the_same_instruction_of_another_width_is_a_sighting() -> None:
