@@ -29,6 +29,8 @@ TICK: Final = 0.05
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_ENDED: Final = frozenset({b"Z", b"X"})
+"""States of what is no more, but for its number."""
 
 
 @lru_cache(maxsize=64)
@@ -253,14 +255,20 @@ def _kill(worker: int) -> None:
 
 
 def _wants_cpu(pid: int) -> bool:
-    """Whether any thread of a process runs, waits for its turn or for the disk, or has children; where the system does
-    not say, it may."""
+    """Whether any thread of a process runs, waits for its turn or for the disk, or has children that have not ended;
+    where the system does not say, it may."""
     try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        states = [(task / "stat").read_bytes().rpartition(b")")[2].split()[0] for task in tasks]
-        return bool(set(states) & {b"R", b"D"} or children(pid))
+        states = {_state(task) for task in Path(f"/proc/{pid}/task").iterdir()}
+        return bool(states & {b"R", b"D"}) or any(
+            _state(Path(f"/proc/{child}")) not in _ENDED for child in children(pid)
+        )
     except (OSError, IndexError):
         return True
+
+
+def _state(process: Path) -> bytes:
+    """The letter for what a process or thread does (proc_pid_stat(5)). Raises ``OSError``, ``IndexError``."""
+    return (process / "stat").read_bytes().rpartition(b")")[2].split()[0]
 
 
 def children(pid: int) -> list[int]:
@@ -319,8 +327,7 @@ def _await_stop(pid: int) -> None:
     """Wait until a process that was told to stop has stopped, or is gone; not for long. Raises ``OSError``."""
     end = time.monotonic() + 1.0
     while time.monotonic() < end:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
-        if state in (b"T", b"t", b"Z", b"X"):
+        if _state(Path(f"/proc/{pid}")) in {b"T", b"t", *_ENDED}:
             return
         time.sleep(0.001)
 

@@ -80,7 +80,9 @@ def broken(id: EngineId | str, header: dict[str, Any]) -> None:
         raise EngineUnavailable(f"{id}: {line}")
     if text := header.get("broken"):
         lines = [line.strip() for line in text.strip().splitlines()]
-        raise EngineUnavailable(f"{id}: its worker failed ({' | '.join(lines[-4:])}): please report it")
+        # What went wrong stands first in Go and JavaScript, last in Python.
+        told = lines if len(lines) <= 5 else [lines[0], *lines[-4:]]
+        raise EngineUnavailable(f"{id}: its worker failed ({' | '.join(told)}): please report it")
 
 
 def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemory | None:

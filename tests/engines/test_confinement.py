@@ -190,12 +190,13 @@ def test_nothing_is_loaded_that_takes_long() -> None:
         ("while True: pass", True),
         ("import time; time.sleep(60)", False),
         ("import os, time; os.fork() or time.sleep(60); time.sleep(60)", True),
+        ("import os, time; os.fork() or os._exit(0); time.sleep(60)", False),
         (
             "import threading, time; threading.Thread(target=lambda: exec('while True: pass')).start(); time.sleep(60)",
             True,
         ),
     ],
-    ids=["it runs", "it sleeps", "it has a child", "a thread of it runs"],
+    ids=["it runs", "it sleeps", "it has a child", "a child of it has ended", "a thread of it runs"],
 )
 def test_who_wants_no_cpu_time_does_nothing(code: str, wants: bool) -> None:
     """However little a worker gets on a busy machine, it is idle only if it asks for none."""

@@ -27,6 +27,7 @@ CANONICAL = {
     "v8:flag.wasm-inlining=off+liftoff": "v8:liftoff+flag.wasm-inlining=off",
     "jsc:flag.useB3HoistLoopInvariantValues=off+omg": "jsc:omg+flag.useB3HoistLoopInvariantValues=off",
     "spidermonkey@1.4.1:ion": "spidermonkey@1.4.1:ion",
+    "firefox@/usr/lib/firefox-esr/firefox-esr:baseline=on": "firefox@/usr/lib/firefox-esr/firefox-esr:baseline",
     "graalwasm": "graalwasm",
     "graalwasm@25.0.2:compiled=on": "graalwasm@25.0.2:compiled",
     "chicory@1.7.5:interpreter": "chicory@1.7.5:interpreter",
@@ -35,8 +36,8 @@ CANONICAL = {
 WRONG = (
     "", "nothing", "wasmtime:", "Wasmtime", "wasmtime@", "wasmtime@not/absolute", "wasmtime:opt=fast", "wasmtime:opt",
     "wasmtime:winch=off", "wasmtime:opt=none+opt=speed", "wasmtime:winch+opt=none", "wasmtime:tier=2", "wasmtime:=",
-    "spidermonkey:baseline+ion", "spidermonkey:flag.x=1", "spidermonkey@/a", "graalwasm:ion", "graalwasm@/a",
-    "graalwasm:compiled=off", "chicory:compiler", "chicory@/a",
+    "spidermonkey:baseline+ion", "spidermonkey:flag.x=1", "spidermonkey@/a", "firefox@153.8.0",
+    "graalwasm:ion", "graalwasm@/a", "graalwasm:compiled=off", "chicory:compiler", "chicory@/a",
     "v8:target=riscv64", "jsc:target=on", "deno:target=aarch64", "jsc:bbq+omg", "jsc:liftoff", "jsc:omg=off",
     "v8:liftoff+turbofan", "v8:opt=none", "v8:liftoff=off", "interpreter:fast", "interpreter@1", "engine",
 )  # fmt: skip

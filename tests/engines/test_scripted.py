@@ -44,20 +44,23 @@ const host = {
   cpu: () => process.cpuUsage().user / 1e6,
   crc: (data) => zlib.crc32(data),
   sweep() {},
+  tier: "", version: process.versions.node, library: process.execPath,
+  prefer() {},
 };
 """
-"""What ``spidermonkey_worker.py`` gives in Python. node's own Buffer is not to be found by the program."""
+"""What ``spidermonkey_worker.py`` gives in Python, and ``firefox.cfg`` by the C library. node's own Buffer is not to be
+found by the program."""
 TARGETS = ("mixed", "memory", "returns", "globals", "startup", "linked")
 
 
-@pytest.fixture
-def scripted(tmp_path: Path) -> Iterator[WorkerEngine]:
+@pytest.fixture(params=["spidermonkey", "firefox"])
+def scripted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WorkerEngine]:
     try:
         node = find_shell("node", EngineId("v8"), offline=True)
     except EngineUnavailable as error:
         pytest.skip(str(error))
     driver = tmp_path / "driver.cjs"
-    driver.write_text(DRIVER + f"(0, eval)({json.dumps(program('spidermonkey'))})(host);\n")
+    driver.write_text(DRIVER + f"(0, eval)({json.dumps(program(request.param))})(host);\n")
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         return hello["host"], ()
@@ -88,6 +91,6 @@ def test_it_does_what_the_worker_of_node_does(scripted: WorkerEngine) -> None:
 
 
 def test_no_module_is_left_that_imports_or_exports() -> None:
-    for name in ("spidermonkey", "graalwasm"):
+    for name in ("spidermonkey", "firefox", "graalwasm"):
         lines = program(name).splitlines()
         assert not [line for line in lines if line.startswith(("import ", "export "))]

@@ -114,7 +114,7 @@ IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
     "jsc:omg", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "endive",
     "endive:interpreter", "chicory", "chicory:interpreter", "graalwasm", "graalwasm:compiled", "compiler",
-    "spidermonkey", "spidermonkey:ion",
+    "spidermonkey", "spidermonkey:ion", "firefox:baseline",
     "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
 
@@ -134,6 +134,7 @@ def test_engines_with_settings_say_which_matter() -> None:
         "compiler",
         "deno",
         "endive",
+        "firefox",
         "graalwasm",
         "jsc",
         "regalloc2",
