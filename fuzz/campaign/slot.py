@@ -243,7 +243,11 @@ class _Slot:
         return None
 
     def tell_broken(self) -> None:
-        """Tell of engines that broke."""
+        """Tell of engines that broke, and of workers that failed themselves."""
+        for fault in self.bench.faults():
+            if fault not in self.told:
+                self.told.add(fault)
+                self.send(Failed(fault, None))
         for name, reason in self.bench.broken.items():
             if name not in self.told:
                 self.told.add(name)

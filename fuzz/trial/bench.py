@@ -19,6 +19,7 @@ from oracles.judge.unanimity import families, unanimous
 from oracles.judge.verdict import Verdict
 from oracles.judge.vote import Voter
 from oracles.reference import REFERENCE
+from oracles.remote.worker_engine import WorkerEngine
 from wasm.case import Case, CaseKind
 from wasm.embedding import Observation, Outcome, Unsupported, Value
 from wasm.features import Hosting, Lack
@@ -178,6 +179,10 @@ class Bench:
                 self._lost(name, str(error))
             if isinstance(running, Immediate):
                 self.own_cpu += time.process_time() - start
+
+    def faults(self) -> list[str]:
+        """What workers have said of mistakes of their own so far, in cases that were given up for it."""
+        return [text for engine in self.engines.values() if isinstance(engine, WorkerEngine) for text in engine.faults]
 
     def _lost(self, name: str, reason: str) -> None:
         self.broken[name] = reason

@@ -74,15 +74,19 @@ def understood(id: EngineId | str) -> Iterator[None]:
         raise EngineUnavailable(f"{id}: {text}") from None
 
 
+class WorkerFault(EngineUnavailable):
+    """A worker says that it failed itself: a mistake in its own program, which is no answer of the engine's."""
+
+
 def broken(id: EngineId | str, header: dict[str, Any]) -> None:
-    """Raise ``EngineUnavailable`` if the worker says that it failed itself, or that it cannot go on."""
+    """Raise ``WorkerFault`` if the worker says that it failed itself, ``EngineUnavailable`` if that it cannot go on."""
     if line := header.get("unusable"):
         raise EngineUnavailable(f"{id}: {line}")
     if text := header.get("broken"):
         lines = [line.strip() for line in text.strip().splitlines()]
         # What went wrong stands first in Go and JavaScript, last in Python.
         told = lines if len(lines) <= 5 else [lines[0], *lines[-4:]]
-        raise EngineUnavailable(f"{id}: its worker failed ({' | '.join(told)}): please report it")
+        raise WorkerFault(f"{id}: its worker failed ({' | '.join(told)}): please report it")
 
 
 def over_limits(process: WorkerProcess, limits: Limits) -> TimedOut | OutOfMemory | None:

@@ -23,7 +23,15 @@ from oracles.remote.protocol import (
 )
 from oracles.remote.replies import Reply, decode_dumps
 from oracles.remote.script import Script
-from oracles.remote.worker_calls import await_reply, broken, over_limits, shared_reading, shared_request, understood
+from oracles.remote.worker_calls import (
+    WorkerFault,
+    await_reply,
+    broken,
+    over_limits,
+    shared_reading,
+    shared_request,
+    understood,
+)
 from wasm.case import Case, CaseKind
 from wasm.embedding import (
     Crashed,
@@ -40,6 +48,8 @@ START_SECONDS: Final = 60.0
 _TRIES: Final = 3
 """Starts of a worker whose engine has worked before: where memory is short, the kernel ends workers first, new ones
 too, and an engine that is given up is out for as long as the run goes on."""
+_FAULTS: Final = 3
+"""An engine whose worker has failed in so many cases by a mistake of its own is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class WorkerEngine:
     """``Engine`` over one persistent worker, restarted when the next case needs it.
 
     ``known`` are its capabilities where they were found out before: then its worker is not probed for features.
+    ``faults`` has what the worker said of mistakes of its own.
     """
 
     def __init__(self, id: EngineId, worker: Worker, limits: Limits, known: Capabilities | None = None) -> None:
@@ -78,6 +89,7 @@ class WorkerEngine:
         self._from_scratch = True
         self._capabilities = known
         self._state: Any = None
+        self.faults: list[str] = []
 
     @property
     def id(self) -> EngineId:
@@ -208,6 +220,14 @@ class WorkerEngine:
             self._process = None
         self._from_scratch = self._from_scratch or from_scratch
 
+    def forgives(self, fault: WorkerFault, case: Case) -> bool:
+        """Take a mistake of the worker's own down; whether it goes on after that."""
+        told = case.provenance
+        self.faults.append(
+            f"{fault} ({told.target}, seed {told.seed}, case {told.index})" if told.target else str(fault)
+        )
+        return len(self.faults) < _FAULTS
+
     def rest(self) -> None:
         """After a case: end a worker that has kept too much of what it was given."""
         most = self._worker.kept_bytes
@@ -271,6 +291,7 @@ class CasePending:
         self.reply: Reply | None = None
         self.process: WorkerProcess | None = None
         self.before = 0
+        self.again = False
         if request.refused is not None:
             self.observation = Observation(str(engine.id), request.refused)
         else:
@@ -327,8 +348,24 @@ class CasePending:
                 self._failed(excess)
         except Died as died:
             self._failed(read_crash(died.args[0], died.args[1]))
+        except WorkerFault as fault:
+            self._faulted(fault)
         except EngineUnavailable as error:
             self.engine.renew()  # whatever else it has written is no answer to the next case
+            self.unusable = error
+            self.under_way.discard(self)
+
+    def _faulted(self, fault: WorkerFault) -> None:
+        """It is asked once more, in a worker from scratch; of what fails there as well nothing is known."""
+        self.engine.renew(from_scratch=True)
+        try:
+            if not self.again:
+                self.again, self.process = True, self.engine.send(self.request.frame)
+            elif self.engine.forgives(fault, self.case):
+                self._end(Observation(str(self.engine.id), Unsupported(str(fault))))
+            else:
+                raise fault
+        except EngineUnavailable as error:
             self.unusable = error
             self.under_way.discard(self)
 

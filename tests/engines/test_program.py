@@ -99,6 +99,48 @@ def test_an_endless_loop_in_an_example_is_stopped(wat: Wat, tmp_path: Path) -> N
     engine.close()
 
 
+def toy(tmp_path: Path, answer: str) -> str:
+    """The example in Python, which answers so, by ``header``, ``blobs`` and how many ``cases`` it has had."""
+    text = (EXAMPLES / "toy.py").read_text()
+    does = 'answer, body = (HELLO, b"") if header["do"] == "hello" else case(header, blobs)'
+    assert does in text
+    made = text.replace(does, f"{does}\n    cases += header['do'] == 'case'\n    {answer}")
+    path = tmp_path / "toy.py"
+    path.write_text(made.replace("\nwhile True:\n", "\ncases = 0\nwhile True:\n"))
+    return f"program:python3 {path}"
+
+
+def test_a_worker_that_fails_in_its_second_case_is_asked_again_from_scratch(wat: Wat, tmp_path: Path) -> None:
+    """What is left from earlier cases is gone then."""
+    bench = Bench([toy(tmp_path, 'if cases == 2: answer, body = {"broken": "first\\nlast"}, b""')])
+    case = wat('(module (func (export "f") (result i32) (i32.const 3)))', Invocation("f"))
+    for _ in range(5):
+        (seen,) = bench.run(case).observations
+        assert seen.outcomes == (Returned.of((Value("i32", 3),)),)
+    assert bench.faults() == []
+    assert not bench.broken
+    bench.close()
+
+
+def test_a_worker_that_fails_in_some_cases_is_given_up_after_three(wat: Wat, tmp_path: Path) -> None:
+    fails = 'if header["do"] == "case" and len(header["calls"]) == 2: answer, body = {"broken": "why\\n\\nwhere"}, b""'
+    bench = Bench([toy(tmp_path, fails)])
+    (name,) = bench.seats
+    text = '(module (func (export "f") (result i32) (i32.const 3)))'
+    good, bad = wat(text, Invocation("f")), wat(text, Invocation("f"), Invocation("f"))
+    for count in (1, 2):
+        (seen,) = bench.run(bad).observations
+        assert isinstance(seen.instantiation, Unsupported)
+        assert "its worker failed (why |  | where)" in seen.instantiation.what
+        (seen,) = bench.run(good).observations
+        assert seen.outcomes == (Returned.of((Value("i32", 3),)),)
+        assert len(bench.faults()) == count
+    assert not bench.broken
+    assert bench.run(bad).observations == ()
+    assert "its worker failed" in bench.broken[name]
+    bench.close()
+
+
 SAYS = """import json, os, struct, sys
 requests, replies = (open(int(word), mode + "b", buffering=0) for word, mode in zip(sys.argv[1:3], "rw"))
 size = int.from_bytes(requests.read(4), "little")
