@@ -332,7 +332,7 @@ class _Slot:
                 noted.sightings += sightings_of(trial.case, key, dissents, self.bench.release, one)
 
     def minimize(self, order: Minimize) -> None:
-        from fuzz.triage.essentials import essentials
+        from fuzz.triage.essentials import Essentials, essentials, left_by
         from fuzz.trial.allocation import reason_of
         from fuzz.trial.faces import other_faces
         from fuzz.trial.minimize import minimized, same_finding, wrong_likewise, wrong_somehow
@@ -356,7 +356,8 @@ class _Slot:
                 dead = finding.signature.phase in RUNS_NOTHING
                 engine = min(dissent.engine for dissent in finding.verdict.dissents)
                 elsewhere = self.placements.of(engine, finding.signature.bucket, finding.before)
-                found = reason_of(self.bench, finding, order.seconds) or essentials(
+                left = Essentials(left=True) if left_by(finding.before) else None
+                found = left or reason_of(self.bench, finding, order.seconds) or essentials(
                     finding.minimized, same_finding(self.bench, finding), dead=dead,
                     seconds=max(10.0, order.seconds), wrong=wrong_likewise(self.bench, finding),
                     somehow=wrong_somehow(self.bench, finding), small=ending is Ending.FIXPOINT, elsewhere=elsewhere,
@@ -365,7 +366,7 @@ class _Slot:
                 if found.placed:
                     hidden = self.placements.right_in(engine, finding.before, finding.minimized)
                 # Sizes that the reducer had no time to lower are nobody's.
-                sure = ending is Ending.FIXPOINT or found.alone or found.reasons
+                sure = ending is Ending.FIXPOINT or found.alone or found.reasons or found.left
                 shape = found.shape if found.calls else ()
                 about = (found if sure else replace(found, shape=shape, rough=True)).words()
         except (EOFError, BrokenPipeError, ConnectionResetError):

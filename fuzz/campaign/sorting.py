@@ -57,8 +57,14 @@ def sort(
     bucket = signature.bucket
     dissenters = tuple((dissent.engine, bench.release(dissent.engine)) for dissent in dissents)
     elsewhere = placements.of(dissents[0].engine, bucket)
-    suspect = Suspect(trial.case, bucket, dissenters, elsewhere, known.examples)
-    answer = classify(suspect, known.causes, _shows(bench, bucket, dissents))
+    shows = _shows(bench, bucket, dissents)
+
+    def right_afresh(case: Case) -> bool:
+        bench.fresh()
+        return not shows(case)
+
+    suspect = Suspect(trial.case, bucket, dissenters, elsewhere, known.examples, right_afresh)
+    answer = classify(suspect, known.causes, shows)
     cause, start = None, None
     if isinstance(answer, Sighting):
         cause = answer.causes[0].id

@@ -89,7 +89,8 @@ def _rows_in(content: bytes) -> frozenset[str]:
 def name_of(bucket: Signature, about: Essentials) -> str:
     """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
     rows = sorted(about.rows)
-    words = [*(["tail calls"] if about.tails else []), *(["collected too early"] if about.early else []),
+    words = [*(["types of earlier modules"] if about.left else []), *(["tail calls"] if about.tails else []),
+             *(["collected too early"] if about.early else []),
              *(["what is there at the start"] if ITEMS in about.lost else []),
              *(["by where values lie"] if about.by_places else []),
              *(["behind a handler"] if about.by_places and about.handled else []),
@@ -135,7 +136,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
         tails=mine.tails and theirs.tails, wraps=mine.wraps and theirs.wraps, early=mine.early and theirs.early,
         lost=mine.lost & theirs.lost, besides=mine.besides if mine.besides == theirs.besides else "",
         placed=mine.placed and theirs.placed, untrapped=mine.untrapped and theirs.untrapped,
-        high=mine.high and theirs.high,
+        high=mine.high and theirs.high, left=mine.left and theirs.left,
     )  # fmt: skip
     shown = {*known.shown_by, *again.shown_by}
     wrong = {*known.wrong_in, *again.wrong_in}
@@ -165,7 +166,7 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
 def is_bare(cause: Cause) -> bool:
     """Whether nothing is known to be essential to a cause."""
     about = Essentials.of_words(cause.essentials)
-    said = about.reasons or about.tails or about.early or about.besides or about.placed
+    said = about.reasons or about.tails or about.early or about.besides or about.placed or about.left
     return not (about.rows or about.shape or said)
 
 
@@ -175,7 +176,7 @@ def says_little(cause: Cause) -> bool:
     about = Essentials.of_words(cause.essentials)
     if about.by_places:
         return True
-    said = about.specific or about.shape or about.calls or about.tails or about.reasons or about.early
+    said = about.specific or about.shape or about.calls or about.tails or about.reasons or about.early or about.left
     return is_bare(cause) or (about.rows <= GLOBALS and not said and not about.besides)
 
 
@@ -201,13 +202,15 @@ Answer: TypeAlias = Sighting | Unknown
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """A disagreement as it was met: the case, its bucket, and who dissents, as (engine id, release). ``elsewhere`` asks
-    one of them with values in other places. ``examples``: how many findings have each cause, by id."""
+    one of them with values in other places, ``afresh`` in workers that have run nothing before, whether the case is
+    right. ``examples``: how many findings have each cause, by id."""
 
     case: Case
     bucket: Signature
     dissenters: tuple[tuple[str, str], ...]
     elsewhere: Elsewhere = NOWHERE
     examples: Mapping[int, int] = field(default_factory=dict)
+    afresh: Callable[[Case], bool] = lambda _: False
 
     def may_be(self, cause: Cause) -> bool:
         """Whether bucket, settings and releases allow it to be this cause. On another release it is not known to be
@@ -216,7 +219,10 @@ class Suspect:
         that says much by itself."""
         if not all(release_of(engine, release) in cause.wrong_in for engine, release in self.dissenters):
             return False
-        if Essentials.of_words(cause.essentials).by_places:
+        about = Essentials.of_words(cause.essentials)
+        if about.left:
+            return cause.family == self.bucket.family
+        if about.by_places:
             mute = self.bucket.kind in ANSWERED or (self.bucket.kind == "crash" and not is_telling(self.bucket))
             return cause.family == self.bucket.family and self.bucket.phase not in RUNS_NOTHING and mute
         faces = cause.faces if is_telling(self.bucket) or not is_bare(cause) else cause.faces[:1]
@@ -228,13 +234,17 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
 
     ``wrong`` runs a case and says whether it shows the same bucket. It is called twice at most, and twice for each
     candidate but one where there are several, a few times more about vectors among the results of wide calls;
-    ``suspect.elsewhere`` once.
+    ``suspect.elsewhere`` and ``suspect.afresh`` once.
     """
     candidates = [cause for cause in causes if suspect.may_be(cause)]
     # What a bucket was found with first it says of more surely than what it was seen with once.
     candidates.sort(key=lambda cause: cause.faces[:1] != (suspect.bucket.key,))
     if not candidates:
         return Unknown(suspect.case)
+    left = [cause for cause in candidates if Essentials.of_words(cause.essentials).left]
+    if left and not _is_looked_at(suspect, suspect.case, left) and suspect.afresh(suspect.case):
+        return Sighting(tuple(left))
+    candidates = [cause for cause in candidates if cause not in left]
     rows = executed_rows(suspect.case, static=suspect.bucket.phase in RUNS_NOTHING)
     sizes = sizes_of(suspect.case)
     candidates = [c for c in candidates if _stand_for(Essentials.of_words(c.essentials), rows).reached_by(rows, sizes)]
@@ -262,7 +272,7 @@ def _is_looked_at(suspect: Suspect, left: Case, causes: Sequence[Cause]) -> bool
     calls are narrow, or has the control flow that was left of another one, is like all that is so, but not the same. By
     its content, so that it is the same ones each time. What says much, and what can be neutralized, needs no such look;
     other causes but those by places only once they have their examples, which are asked for as ever."""
-    if is_telling(suspect.bucket):
+    if is_telling(suspect.bucket) and not all(Essentials.of_words(cause.essentials).left for cause in causes):
         return False
     examples = {cause: suspect.examples.get(cause.id, 0) for cause in causes}
     for cause, count in examples.items():

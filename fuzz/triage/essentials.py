@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -59,6 +59,7 @@ _FLAGS: Final = {
     "tails": "tail calls", "vectors": "a vector among the results", "payload": "values thrown",
     "wraps": "a count that wraps", "early": "collected too early", "placed": "where values lie",
     "untrapped": "a trap that does not come", "high": "an i32 with its top bit set",
+    "left": "types of earlier modules",
 }  # fmt: skip
 """Fields that are yes or no, with their words."""
 _HANDLER: Final = "try_table"
@@ -84,7 +85,8 @@ class Essentials:
     there at the start. ``besides``: it is about a memory, or a table, that is not the first one, as the word says.
     ``untrapped``: a specific row should trap at the end. ``high``: it needs an unsigned i32 with its top bit set, where
     that is widened or is an address. ``placed``: it comes and goes with where values lie, so that
-    rows are only where it was seen.
+    rows are only where it was seen. ``left``: it needs modules before it in the same process that have types and no
+    more, so that rows are only where these were met.
     """
 
     specific: frozenset[str] = frozenset()
@@ -107,13 +109,15 @@ class Essentials:
     placed: bool = False
     untrapped: bool = False
     high: bool = False
+    left: bool = False
 
     @property
     def rows(self) -> frozenset[str]:
         """The rows that a case must execute to be able to show it: the specific ones, or else all that are left."""
         if self.early:
             return self.lost - {ITEMS}
-        return frozenset() if self.calls or self.tails or self.placed else self.specific or self.fixed
+        anywhere = self.calls or self.tails or self.placed or self.left
+        return frozenset() if anywhere else self.specific or self.fixed
 
     @property
     def by_places(self) -> bool:
@@ -245,6 +249,17 @@ def essentials(
         about = replace(about, besides=besides(case, still_shows) if small else "")
         about = about if wrong is None else _with_constants(case, about, wrong)
     return replace(about, payload=not about.alone and _HANDLER in rows and _throws_values(module))
+
+
+def left_by(before: Sequence[Case]) -> bool:
+    """Whether the modules before a case have types and no more: then it is these that it needs, as a process keeps
+    them. A reducer takes away what else there was."""
+    try:
+        modules = [decode(content) for case in before for content in case.contents]
+    except WasmError:
+        return False
+    bare = (replace(module, types=[], customs=[]) for module in modules)
+    return bool(modules) and all(one == Module() for one in bare)
 
 
 class _Late(Exception):

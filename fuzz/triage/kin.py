@@ -54,6 +54,8 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if mine.reasons and theirs.reasons:
         # What asks for more than so many operands or values is another mistake, unless nobody knows whether it does.
         return not mine.reasons.isdisjoint(theirs.reasons) and (mine.rough or theirs.rough or _same_shape(mine, theirs))
+    if mine.left or theirs.left:
+        return mine.left and theirs.left
     if mine.early and theirs.early:
         return bool(set(one.shown_by) & set(other.shown_by)) and _same_lost(mine, theirs)
     if telling and set(one.faces) & set(other.faces) and not (mine.shape and theirs.shape):
@@ -152,6 +154,8 @@ def akin(one: Cause, other: Cause) -> bool:
     minimized to the end tells nothing, unless it is a single instruction, or goes away without wide calls.
     """
     mine, theirs = Essentials.of_words(one.essentials), Essentials.of_words(other.essentials)
+    if mine.left or theirs.left:
+        return False
     if perhaps_wide(one, other) or _behind_a_handler(one, other) or _perhaps_places(one, other):
         return True
     if one.family == other.family and _may_show_alike(one, other) and _by_address(mine, theirs):
