@@ -45,7 +45,7 @@ def test_a_module_before_that_is_none_leaves_no_types() -> None:
 
 
 def test_whatever_it_is_seen_by_is_one_cause() -> None:
-    """A confused type is met by any instruction, at instantiation or later, as a panic, a wrong value, a failed cast."""
+    """A confused type is met by anything, at instantiation or later, as a panic, a wrong value, a failed cast."""
     assert Essentials.of_words(LEFT.words()) == LEFT
     assert name_of(BUCKET, LEFT) == "mistaken: wrong value, types of earlier modules"
     one = cause_about(LEFT)
