@@ -162,8 +162,10 @@ def _heap_features(heap: HeapType) -> Iterator[Feature]:
         yield F.FUNCTION_REFERENCES
     elif heap in _GC_HEAPS:
         yield F.GC
-    elif heap in ("exn", "noexn"):
+    elif heap == "exn":
         yield F.EXCEPTIONS
+    elif heap == "noexn":  # "when combined with the GC proposal", says that of exceptions
+        yield from (F.EXCEPTIONS, F.GC)
 
 
 def _type_features(type_: StorageType) -> Iterator[Feature]:
