@@ -73,7 +73,5 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     # show that and nothing else.
     # What changes a module for its hosts is a second instance, too.
     # What a function of its host returns as an error is caught by no try_table.
-    flavour = Flavour(
-        _KINDS, True, links=True, acts=tier != "singlepass", passes=False, direct=tier == "singlepass"
-    )
+    flavour = Flavour(_KINDS, True, links=True, acts=tier != "singlepass", passes=False, direct=tier == "singlepass")
     return WorkerEngine(id, Worker(launch, flavour, family, loaded, validator="wasmtime"), limits)

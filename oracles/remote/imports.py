@@ -43,9 +43,7 @@ def plan_imports(interface: Interface, host_kinds: frozenset[str], passes: bool 
     return plan_linked(interface, host_kinds, NO_NAMES, passes)
 
 
-def plan_linked(
-    interface: Interface, host_kinds: frozenset[str], linked: Names, passes: bool = True
-) -> ImportPlan:
+def plan_linked(interface: Interface, host_kinds: frozenset[str], linked: Names, passes: bool = True) -> ImportPlan:
     """The same where instances may have the imports. A mapping has no hash, so that nothing is remembered."""
     seen: dict[tuple[str, str, int, bytes], int] = {}
     sources: list[Source] = []
