@@ -20,6 +20,7 @@ from wasm.valtypes import (
     FUNCREF,
     V128,
     ArrayType,
+    CompositeType,
     FuncType,
     GlobalType,
     HeapType,
@@ -162,8 +163,10 @@ def _heap_features(heap: HeapType) -> Iterator[Feature]:
         yield F.FUNCTION_REFERENCES
     elif heap in _GC_HEAPS:
         yield F.GC
-    elif heap in ("exn", "noexn"):
+    elif heap == "exn":
         yield F.EXCEPTIONS
+    elif heap == "noexn":  # "when combined with the GC proposal", says that of exceptions
+        yield from (F.EXCEPTIONS, F.GC)
 
 
 def _type_features(type_: StorageType) -> Iterator[Feature]:
@@ -185,6 +188,8 @@ def _item_uses(module: Module) -> Iterator[Use]:
     for group in module.types:
         for feature in _group_features(group):
             yield Use(feature, f"type {index}")
+        if group and _names(group[0].composite, index):
+            yield Use(F.GC, f"type {index}")  # function references alone know types that stand before
         index += len(group)
     tables = memories = 0
     externs: list[tuple[str, ExternType]] = [(f"import {i}", item_.type) for i, item_ in enumerate(module.imports)]
@@ -213,6 +218,14 @@ def _group_features(group: RecGroup) -> set[Feature]:
     for sub in group:
         used |= _sub_features(sub)
     return used
+
+
+def _names(composite: CompositeType, index: int) -> bool:
+    """Whether a function type names a type from ``index`` on; what has fields needs garbage collection anyway."""
+    if not isinstance(composite, FuncType):
+        return False
+    heaps = [type_.heap for type_ in (*composite.params, *composite.results) if isinstance(type_, RefType)]
+    return any(isinstance(heap, int) and heap >= index for heap in heaps)
 
 
 def _sub_features(sub: SubType) -> set[Feature]:

@@ -72,5 +72,6 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     # Singlepass loses float arguments from module to module (docs/found/wasmer.md): through a wrapper most cases would
     # show that and nothing else.
     # What changes a module for its hosts is a second instance, too.
-    flavour = Flavour(_KINDS, True, links=True, acts=tier != "singlepass", direct=tier == "singlepass")
+    # What a function of its host returns as an error is caught by no try_table.
+    flavour = Flavour(_KINDS, True, links=True, acts=tier != "singlepass", passes=False, direct=tier == "singlepass")
     return WorkerEngine(id, Worker(launch, flavour, family, loaded, validator="wasmtime"), limits)

@@ -67,4 +67,5 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
 
     family = "wazero" if tier == "compiler" else "wazero-interpreter"
     launch = Launch(argv, {"GOMAXPROCS": "1", "GOTRACEBACK": "all"})
-    return WorkerEngine(id, Worker(launch, Flavour(_KINDS, True, by_name=True), family, loaded), limits)
+    flavour = Flavour(_KINDS, True, by_name=True, passes=False)  # what is uncaught is an error of Go, and ends there
+    return WorkerEngine(id, Worker(launch, flavour, family, loaded), limits)

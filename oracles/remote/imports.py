@@ -38,12 +38,12 @@ NO_NAMES: Final[Names] = MappingProxyType({})
 
 
 @lru_cache(maxsize=64)
-def plan_imports(interface: Interface, host_kinds: frozenset[str]) -> ImportPlan:
+def plan_imports(interface: Interface, host_kinds: frozenset[str], passes: bool = True) -> ImportPlan:
     """Decide on every import. Raises ``NoImport``, and ``Unreadable`` for type indices that do not fit."""
-    return plan_linked(interface, host_kinds, NO_NAMES)
+    return plan_linked(interface, host_kinds, NO_NAMES, passes)
 
 
-def plan_linked(interface: Interface, host_kinds: frozenset[str], linked: Names) -> ImportPlan:
+def plan_linked(interface: Interface, host_kinds: frozenset[str], linked: Names, passes: bool = True) -> ImportPlan:
     """The same where instances may have the imports. A mapping has no hash, so that nothing is remembered."""
     seen: dict[tuple[str, str, int, bytes], int] = {}
     sources: list[Source] = []
@@ -52,7 +52,7 @@ def plan_linked(interface: Interface, host_kinds: frozenset[str], linked: Names)
         if item.name in linked.get(item.module, ()):
             sources.append(Source(item, "linked", same, signature=signature_of(interface, item)))
         else:
-            sources.append(source_of(interface, item, same, host_kinds))
+            sources.append(source_of(interface, item, same, host_kinds, passes))
     plan = tuple(sources)
     funcs, places = function_peer(interface, plan)
     return ImportPlan(plan, store_peer(interface, plan), funcs, places)

@@ -188,6 +188,9 @@ class Flavour:
     one_by_name: bool = False
     """Of imports that share both names all get the last one's item: a case where they are to be several is not put to
     the worker."""
+    passes: bool = True
+    """A function of its host throws what a function that it calls throws. Else, in a module with tags, a function that
+    calls back is a peer's."""
     direct: bool = False
     """Whatever the host can carry is called directly: calls from module to module are known to go wrong."""
 
@@ -272,9 +275,9 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
         interface = read_interface(case.content)
         earlier = _earlier(case, flavour) if case.before else None
         if earlier is None:
-            plan = plan_imports(interface, flavour.host_kinds)
+            plan = plan_imports(interface, flavour.host_kinds, flavour.passes)
         else:
-            plan = plan_linked(interface, flavour.host_kinds, earlier.names)
+            plan = plan_linked(interface, flavour.host_kinds, earlier.names, flavour.passes)
             earlier.join(plan)
         if plan.active and not flavour.acts:
             raise NoImport(ACTING)
@@ -355,7 +358,7 @@ def _earlier(case: Case, flavour: Flavour) -> _Earlier:
     for name, content in case.before:
         try:
             interface = read_interface(content)
-            plan = plan_linked(interface, flavour.host_kinds, made.names)
+            plan = plan_linked(interface, flavour.host_kinds, made.names, flavour.passes)
         except Unreadable as error:
             raise NoImport(f"module {name}: {error}") from None
         if any(source.how in ("host", "funcs") for source in plan.sources):

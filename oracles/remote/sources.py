@@ -56,7 +56,10 @@ def signature_of(interface: Interface, item: ImportItem) -> Signature | None:
     return interface.type_at(item.index) if item.sort == FUNC else None
 
 
-def source_of(interface: Interface, item: ImportItem, same: int, host_kinds: frozenset[str]) -> Source:
+def source_of(
+    interface: Interface, item: ImportItem, same: int, host_kinds: frozenset[str], passes: bool = True
+) -> Source:
+    """``passes`` says that the host's functions throw what a function that they call throws."""
     if item.sort == FUNC:
         signature = interface.type_at(item.index)
         does = _does(interface, item, signature)
@@ -67,6 +70,7 @@ def source_of(interface: Interface, item: ImportItem, same: int, host_kinds: fro
             bool(host_kinds)
             and does is not Behaviour.THROW
             and not (does in _CALLS and acting and not TYPE_NAMES.keys() >= set(signature.params))
+            and (passes or does not in _CALLS or not interface.tags)
             and host_kinds.issuperset(signature.params + signature.results)
         )
         return Source(item, "host" if hosted else "funcs", same, does, 0, signature, acting)

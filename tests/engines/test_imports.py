@@ -136,6 +136,17 @@ def test_a_host_function_throws_the_imported_tag(engine: Engine, wat: Wat) -> No
     assert observation.outcomes[1] == observation.outcomes[2]
 
 
+def test_what_a_function_throws_passes_through_the_host_that_calls_it(engine: Engine, wat: Wat) -> None:
+    text = """(module (import "reenter" "back" (func $back)) (tag $t)
+      (func (export "back") (throw $t))
+      (func (export "f") (result i32)
+        (block (try_table (catch $t 0) (call $back)) (return (i32.const 0))) (i32.const 1)))"""
+    case = wat(text, Invocation("f"), needs=("exceptions",))
+    observation = seen(engine, case)
+    same(observation, reference(case))
+    assert observation.outcomes == (Returned.of([Value("i32", 1)]),)
+
+
 def test_the_log_keeps_a_thousand_calls_in_order(engine: Engine, wat: Wat) -> None:
     text = """(module (import "env" "i" (func $i (param i32))) (import "env" "f" (func $f (param f64)))
       (func (export "f") (local $n i32) (loop

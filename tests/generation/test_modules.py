@@ -34,7 +34,7 @@ def cases() -> list[Case]:
     return [make_case("modules", 1, index) for index in range(COUNT)]
 
 
-@pytest.mark.parametrize("config", [DEFAULT, EVERYTHING, Config(features=frozenset())])
+@pytest.mark.parametrize("config", [DEFAULT, EVERYTHING, DEFAULT.without(Feature.GC), Config(features=frozenset())])
 def test_bases_are_valid_and_keep_to_their_features(config: Config) -> None:
     for index in range(200):
         module = declare(ChoiceSource.seeded("declared", index), config)

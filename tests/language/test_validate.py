@@ -170,6 +170,9 @@ NEEDS_MORE: list[tuple[set[Feature], Maker]] = [
     ({F.REFERENCE_TYPES, F.FUNCTION_REFERENCES, F.TAIL_CALL}, body(("ref.null", 0), ("return_call_ref", 0))),
     ({F.REFERENCE_TYPES, F.FUNCTION_REFERENCES}, types(SubType(FuncType((ref("func", False),))))),
     ({F.REFERENCE_TYPES, F.EXCEPTIONS}, types(SubType(FuncType((ref("exn"),))))),
+    ({F.REFERENCE_TYPES, F.FUNCTION_REFERENCES}, both(types(SubType(FuncType())), types(SubType(FuncType((ref(0),)))))),
+    ({F.REFERENCE_TYPES, F.FUNCTION_REFERENCES, F.GC}, types(SubType(FuncType((), (ref(0),))))),
+    ({F.REFERENCE_TYPES, F.EXCEPTIONS, F.GC}, types(SubType(FuncType((ref("noexn"),))))),
     ({F.REFERENCE_TYPES, F.GC}, body(("ref.null", "any"), "drop")),
     ({F.REFERENCE_TYPES, F.FUNCTION_REFERENCES}, lambda b: void(b.table(1, init=const("ref.null", "func")))),
 ]  # fmt: skip

@@ -207,7 +207,15 @@ func (c *caseRun) link(compiled wazero.CompiledModule, imports object, header ob
 		builder := c.rt.NewHostModuleBuilder("h")
 		c.hosts.functions(builder, sources)
 		// A resolver may not give this one: it is found by its name, which no other instance has.
-		if _, err := builder.Instantiate(context.Background()); err != nil {
+		err := guarded(func() error {
+			_, err := builder.Instantiate(context.Background())
+			return err
+		})
+		if err != nil {
+			var died *crash
+			if errors.As(err, &died) {
+				return nil, refused(err)
+			}
 			return nil, outcome{"unsupported", "host functions: " + err.Error()}
 		}
 	}

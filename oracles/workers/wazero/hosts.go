@@ -22,14 +22,21 @@ const (
 
 var errHostTrap = errors.New("host trap")
 
-var valueTypes = map[byte]api.ValueType{
-	'i': api.ValueTypeI32, 'l': api.ValueTypeI64, 'f': api.ValueTypeF32, 'd': api.ValueTypeF64, 'e': api.ValueTypeExternref,
-}
-
 func typesOf(kinds string) []api.ValueType {
 	types := make([]api.ValueType, len(kinds))
 	for i := range kinds {
-		types[i] = valueTypes[kinds[i]]
+		switch kinds[i] {
+		case 'i':
+			types[i] = api.ValueTypeI32
+		case 'l':
+			types[i] = api.ValueTypeI64
+		case 'f':
+			types[i] = api.ValueTypeF32
+		case 'd':
+			types[i] = api.ValueTypeF64
+		case 'e':
+			types[i] = api.ValueTypeExternref
+		}
 	}
 	return types
 }

@@ -1,0 +1,3 @@
+;; An element segment of exnref is refused.
+(module
+  (elem exnref))
