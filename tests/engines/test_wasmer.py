@@ -18,11 +18,11 @@ from wasm.embedding import (
     Rejected,
     Returned,
     Threw,
-    TrapKind,
     Trapped,
     Unsupported,
     Value,
 )
+from wasm.traps import TrapKind
 
 FOUND = Path(__file__).parents[2] / "docs" / "found"
 MIXED = '(module (func (export "f") (param f32 i32) (result i32) (i32.reinterpret_f32 (local.get 0))))'
