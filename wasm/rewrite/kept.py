@@ -95,7 +95,7 @@ class _Keeper:
     # --- what is there at the start ----------------------------------------------------------------------------------
 
     def at_start(self, locals_: _Locals) -> list[Instr]:
-        """The code that keeps what segments, tables and globals begin with; the control reads no table and no global."""
+        """The code that keeps what segments, tables and globals begin with; the control reads segments only."""
         # As they are before places are added to them.
         globals_, tables = self.module.global_types(), self.module.table_types()
         made = self._segments()
