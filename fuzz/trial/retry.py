@@ -14,6 +14,7 @@ from fuzz.trial.bench import Bench, Trial
 from fuzz.trial.sequence import needed_history
 from oracles.judge.itself import gave_up
 from oracles.judge.verdict import Disagree, Dissent, Kind
+from oracles.judge.vote import VALIDITY
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.embedding import Outcome
@@ -59,9 +60,11 @@ def confirm(
 
 
 def _dissenters(trial: Trial, signature: Signature, dissents: Sequence[Dissent]) -> tuple[str, ...]:
-    """The engines that show a signature by themselves; none where engines are held against each other."""
+    """The engines that show a signature by themselves; none where engines are held against each other. What is a module
+    is said by a validator, and whether that or one engine is meant is known only where others have the same one."""
     outcomes = (trial.reference.instantiation, *trial.reference.outcomes)
-    if signature.family == REFERENCE or not is_referred(trial.case, outcomes):
+    shared = any(dissent.kind in VALIDITY for dissent in dissents)
+    if shared or signature.family == REFERENCE or not is_referred(trial.case, outcomes):
         return ()
     return tuple(dissent.engine for dissent in dissents)
 

@@ -7,9 +7,22 @@ from pathlib import Path
 import pytest
 
 from oracles.engine import EngineId, UsageError
+from oracles.interpreter import run_case
 from oracles.suite.spectest import run_suite
 from tests.engines.conftest import Wat, only, open_or_skip
-from wasm.embedding import Entry, Invocation, Returned, Threw, Unsupported, Value
+from wasm.embedding import (
+    Crashed,
+    Entry,
+    Invocation,
+    Outcome,
+    Rejected,
+    Returned,
+    Threw,
+    Trapped,
+    Unsupported,
+    Value,
+)
+from wasm.traps import TrapKind
 
 FOUND = Path(__file__).parents[2] / "docs" / "found"
 MIXED = '(module (func (export "f") (param f32 i32) (result i32) (i32.reinterpret_f32 (local.get 0))))'
@@ -89,3 +102,59 @@ def test_what_was_found_of_floats_from_instance_to_instance_is_still_so() -> Non
     (result,) = run_suite([FOUND / "wasmer-import-float.wast"], engine.open_script)
     engine.close()
     assert [one.line for one in result.failures] == [11, 12]
+
+
+def gives(*texts: str) -> Returned:
+    """A return of these values."""
+    return Returned.of(tuple(map(Value.parse, texts)))
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("narrow-rmw", gives("i32:0"), gives("i32:256")),
+        ("rmw-stack", gives("i32:7"), gives("i32:42")),
+        ("store32", TrapKind.UNALIGNED_ATOMIC, gives()),
+        ("call-result", gives("i64:0x100000002"), gives("i64:2")),
+    ],
+)
+def test_wrong_answers_of_singlepass_that_were_found_are_still_so(
+    name: str, right: Outcome | TrapKind, wrong: Outcome, wat: Wat
+) -> None:
+    case = wat((FOUND / f"wasmer-{name}.wat").read_text(encoding="utf-8"), Invocation("a"))
+    expected = only(run_case(case))
+    assert expected == right or (isinstance(expected, Trapped) and expected.kinds == {right})
+    engine = open_or_skip("wasmer@7.5.0:singlepass")
+    assert only(engine.run(case)) == wrong
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "tier", "kind", "says"),
+    [
+        ("rmw8-constant", "wasmer@7.5.0:singlepass", Rejected, "singlepass can't emit MOVZX S8 Imm64(1) S64"),
+        ("table-init", "wasmer@7.5.0:singlepass", Crashed, "Attempted to set a table of type ExternRef"),
+        ("table-init", "wasmer@7.5.0", Crashed, "Attempted to set a table of type ExternRef"),
+        ("nullexnref", "wasmer@7.5.0", Crashed, "only numeric types are supported in function signatures"),
+    ],
+)
+def test_panics_and_refusals_that_were_found_are_still_so(
+    name: str, tier: str, kind: type[Crashed | Rejected], says: str, wat: Wat
+) -> None:
+    calls = () if name == "nullexnref" else (Invocation("a"),)
+    case = wat((FOUND / f"wasmer-{name}.wat").read_text(encoding="utf-8"), *calls)
+    assert all(isinstance(outcome, Returned) for outcome in (run_case(case).instantiation, *run_case(case).outcomes))
+    engine = open_or_skip(tier)
+    seen = engine.run(case)
+    engine.close()
+    (bad,) = [one for one in (seen.instantiation, *seen.outcomes) if not isinstance(one, Returned)]
+    assert isinstance(bad, kind)
+    assert says in (bad.text if isinstance(bad, Crashed) else bad.message)
+
+
+@pytest.mark.parametrize("tier", ["wasmer@7.5.0", "wasmer@7.5.0:singlepass"])
+def test_a_table_of_fixed_size_is_still_not_seen_by_its_owner(tier: str) -> None:
+    engine = open_or_skip(tier)
+    (result,) = run_suite([FOUND / "wasmer-fixed-table.wast"], engine.open_script)
+    engine.close()
+    assert [one.line for one in result.failures] == [11]

@@ -100,6 +100,27 @@ def never_kept(case: Case) -> bool:
     return not any(op.name == "table.get" for op, _ in start.body)
 
 
+def dies_of_init(case: Case) -> bool:
+    """An engine that dies of ``table.init``; as the module is instantiated that is another finding than in a call."""
+    module = decode(case.content)
+    imported = len(module.imported(ExternKind.FUNC))
+    inits = [any(op.name == "table.init" for op, _ in func.body) for func in module.funcs]
+    return any(inits) and (module.start is None or not inits[module.start - imported])
+
+
+def test_what_keeps_a_segment_is_no_cure_if_it_dies_of_reading_one() -> None:
+    text = """(module (table 1 externref) (elem $e externref (ref.null extern))
+      (func (export "f") (param i32) (table.init $e (i32.const 0) (i32.const 0) (i32.const 1))))"""
+    content = bytes(wat2wasm(text))
+    features = frozenset(feature.value for feature in required_features(decode(content)))
+    case = Case(content, (Invocation("f", (Value("i32", 1),)),), features=features)
+    alive = kept_alive(case, None)
+    assert dies_of_init(case)
+    assert alive is not None
+    assert not dies_of_init(alive)
+    assert not is_early(case, dies_of_init)
+
+
 @pytest.mark.parametrize(
     ("code", "wrong", "lost"),
     [

@@ -95,10 +95,10 @@ class _Keeper:
     # --- what is there at the start ----------------------------------------------------------------------------------
 
     def at_start(self, locals_: _Locals) -> list[Instr]:
-        """The code that keeps what segments, tables and globals begin with; the control does not read it either."""
+        """The code that keeps what segments, tables and globals begin with; the control reads segments only."""
         # As they are before places are added to them.
         globals_, tables = self.module.global_types(), self.module.table_types()
-        made = [] if self.control else self._segments()
+        made = self._segments()
         for index, type_ in enumerate(globals_):
             top = self.top(type_.type)
             if top is not None:
@@ -116,7 +116,8 @@ class _Keeper:
         return made
 
     def _segments(self) -> list[Instr]:
-        """Passive segments one behind the other in their hierarchy's table, as far as there is room."""
+        """Passive segments one behind the other in their hierarchy's table, as far as there is room. The control reads
+        them as well, since an engine may be wrong about just that, and puts nulls over it."""
         made: list[Instr] = []
         used: dict[str, int] = {}
         for index, elem in enumerate(self.module.elems):
@@ -128,6 +129,9 @@ class _Keeper:
             items = min(len(elem.init), ROOM - at)
             used[top] = at + items
             made += [*code(f"i32.const {at}  i32.const 0  i32.const {items}"), (OPS["table.init"], (index, table))]
+            if self.control:
+                null: Instr = (OPS["ref.null"], top)
+                made += [*code(f"i32.const {at}"), null, *code(f"i32.const {items}"), (OPS["table.fill"], table)]
         for top, items in used.items():
             made += code(f"i32.const {items & ROOM - 1}  global.set {self.places[top][1]}")
         return made
