@@ -241,10 +241,10 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     candidates.sort(key=lambda cause: cause.faces[:1] != (suspect.bucket.key,))
     if not candidates:
         return Unknown(suspect.case)
-    left = [cause for cause in candidates if Essentials.of_words(cause.essentials).left]
-    if left and not _is_looked_at(suspect, suspect.case, left) and suspect.afresh(suspect.case):
-        return Sighting(tuple(left))
-    candidates = [cause for cause in candidates if cause not in left]
+    by_types = [cause for cause in candidates if Essentials.of_words(cause.essentials).left]
+    if by_types and not _is_looked_at(suspect, suspect.case, by_types) and suspect.afresh(suspect.case):
+        return Sighting(tuple(by_types))
+    candidates = [cause for cause in candidates if cause not in by_types]
     rows = executed_rows(suspect.case, static=suspect.bucket.phase in RUNS_NOTHING)
     sizes = sizes_of(suspect.case)
     candidates = [c for c in candidates if _stand_for(Essentials.of_words(c.essentials), rows).reached_by(rows, sizes)]

@@ -385,7 +385,7 @@ def generalized(parts: Sequence[Cause]) -> Iterator[Cause]:
 def _other_accesses(parts: Sequence[tuple[Cause, Essentials]]) -> Iterator[Cause]:
     """Each access that is not among ``_SEVERAL`` others that trap wrongly with one face, and is atomic if all are."""
     single = [(part, one) for part, one in parts if part.kind == "trap" and len(one.specific) == 1 and not one.shape]
-    mine = [(part, *one.specific) for part, one in single if one.specific <= _ACCESSES]
+    mine = [(part, min(one.specific)) for part, one in single if one.specific <= _ACCESSES]
     rows = {row for _, row in mine}
     face = frozenset.intersection(*(frozenset(part.faces) for part, _ in mine)) if mine else frozenset()
     if len(rows) < _SEVERAL or not face:
