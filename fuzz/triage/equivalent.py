@@ -4,13 +4,14 @@
     i32.store16   (func (param i32 i32)  load as wide  drop  store8 the first byte  store8 the second)
 
 The load before a store is there for the trap: a store that traps writes nothing (spec 4.4.7). For what makes objects
-and looks at them see ``fuzz.triage.equivalent_heap``.
+and looks at them see ``fuzz.triage.equivalent_heap``, for atomic accesses ``fuzz.triage.equivalent_atomic``.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from fuzz.triage.equivalent_atomic import atomic_equivalent, is_atomic
 from fuzz.triage.equivalent_heap import Function, heap_equivalent, makes
 from wasm.isa import ADDR, OPS, Instr, MemArg, Op
 from wasm.module import Module
@@ -27,7 +28,7 @@ _CONST: Final = {I32: OPS["i32.const"], I64: OPS["i64.const"]}
 
 def has_equivalent(op: Op) -> bool:
     """Whether a row's instructions can be written by others."""
-    return op in SELECTS or _is_store(op) or makes(op)
+    return op in SELECTS or _is_store(op) or makes(op) or is_atomic(op)
 
 
 def _is_store(op: Op) -> bool:
@@ -55,6 +56,8 @@ class Equivalents:
         assert isinstance(imm, MemArg)
         address = I64 if self.module.memory_types()[imm.memory].index64 else I32
         assert op.access is not None
+        if is_atomic(op):
+            return atomic_equivalent(op, imm, address)
         # The last byte's offset would not be one: it traps whatever the address is.
         too_far = imm.offset + op.access.bytes > 1 << address.bits
         return None if too_far else _store(op, imm, address)

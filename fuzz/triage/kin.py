@@ -318,6 +318,7 @@ _WIDTHS: Final = (
     (re.compile(r"\b([if])(?:32|64)"), r"\1"),
     (re.compile(r"_([if])(?:8x16|16x8|32x4|64x2)"), r"_\1v"),
     (re.compile(r"\.relaxed_"), "."),
+    (re.compile(r"(?<=\.atomic\.)(load|store|rmw)(?:8|16|32)?(\.\w+?)?(?:_u)?$"), r"\1\2"),
     (re.compile(r"\.trunc_sat_"), ".trunc_"),
     (re.compile(r"(?<=\.)(?:q15mulr_sat_s|q15mulr_s)$"), "q15mulr"),
     (re.compile(r"(?<=\.)ne$"), "eq"),
