@@ -1,4 +1,4 @@
-;; Endive: a tag section may stand anywhere and more than once: here behind the code, where its place is between memories
+;; Endive: a tag section may stand anywhere, and more than once: here behind the code, for its place is between memories
 ;; and globals.
 (module binary
   "\00asm\01\00\00\00"
