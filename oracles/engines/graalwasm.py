@@ -18,6 +18,7 @@ from typing import Any, Final
 from oracles.built import BuiltReleases
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
 from oracles.maven import build, command, java, java_version, listed
+from oracles.remote.interface import SORTS
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.scripted import program_file
@@ -82,7 +83,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
             raise EngineUnavailable(f"{id}: GraalWasm {version} does not compile here ({hello['doubt']}): {hint}")
         return version, (f"in GraalJS, {tier or 'interpreted'}",)
 
-    flavour = Flavour(SCRIPT_KINDS, False, links=True, one_by_name=True)
+    flavour = Flavour(SCRIPT_KINDS, False, links=True, one_by_name=frozenset(SORTS))
     # What is compiled is the interpreter's own source: that is one vote.
     engine = Worker(Launch((jvm, own, *compiler, *options, *words)), flavour, "graalwasm", loaded)
     return WorkerEngine(id, engine, replace(limits, cpu_seconds=limits.cpu_seconds * _SLOWER) if tier else limits)

@@ -48,7 +48,8 @@ _HEAP: Final = {code: _HEAP_KINDS[heap] for heap, code in ABSTRACT_HEAP_CODES.it
 ONE_BYTE: Final = {**NUMBERS, **_HEAP}
 _ONE_BYTE_CODES: Final = bytes(ONE_BYTE)
 _TO_KIND: Final = bytes(ord(ONE_BYTE.get(code, "?")) for code in range(256))
-FUNC, TABLE, MEMORY, GLOBAL, TAG = (kind.value for kind in ExternKind)
+SORTS: Final = tuple(kind.value for kind in ExternKind)
+FUNC, TABLE, MEMORY, GLOBAL, TAG = SORTS
 _CONST: Final = {
     (row.prefix, row.code): tuple(_FIXED.get(imm, 0) for imm in row.imms) for row in OPS.values() if row.const
 }

@@ -185,9 +185,9 @@ class Flavour:
     a direct call."""
     links: bool = False
     """It instantiates the modules that come before a case's own (``Case.before``)."""
-    one_by_name: bool = False
-    """Of imports that share both names all get the last one's item: a case where they are to be several is not put to
-    the worker."""
+    one_by_name: frozenset[int] = frozenset()
+    """Imports of these sorts (``FUNC``, ...) that share both names cannot be told apart, nor can different sorts: a
+    case where they are to be several items is not put to the worker."""
     passes: bool = True
     """A function of its host throws what a function that it calls throws. Else, in a module with tags, a function that
     calls back is a peer's."""
@@ -201,11 +201,12 @@ class Flavour:
         return frozenset(one for one, does in able.items() if does)
 
 
-def shares_names(interface: Interface, plan: ImportPlan) -> bool:
-    """Whether two imports share both names and are different items."""
-    items: dict[tuple[str, str], int] = {}
+def shares_names(interface: Interface, plan: ImportPlan, sorts: frozenset[int]) -> bool:
+    """Whether two imports share both names and are different items, of different sorts or of one of these."""
+    items: dict[tuple[str, str], tuple[int, int]] = {}
     for item, source in zip(interface.imports, plan.sources, strict=True):
-        if items.setdefault((item.module, item.name), source.same) != source.same:
+        sort, same = items.setdefault((item.module, item.name), (item.sort, source.same))
+        if same != source.same and (sort != item.sort or sort in sorts):
             return True
     return False
 
@@ -281,7 +282,7 @@ def encode_case(case: Case, flavour: Flavour, dumps: tuple[tuple[str, int], ...]
             earlier.join(plan)
         if plan.active and not flavour.acts:
             raise NoImport(ACTING)
-        if flavour.one_by_name and shares_names(interface, plan):
+        if flavour.one_by_name and shares_names(interface, plan, flavour.one_by_name):
             raise NoImport(SEVERAL)
         ready = ready_module(interface, plan, flavour.by_name)
     except NoImport as error:

@@ -45,8 +45,17 @@ final class Engine {
         }
     }
 
+    /** Endive says that a module may be refused by any exception (its issue 98): a malformed one by Java's own, too. */
+    private static WasmModule parsed(byte[] content) {
+        try {
+            return Parser.parse(content);
+        } catch (RuntimeException refusal) {
+            throw Api.isOwn(refusal) ? refusal : new MalformedException(refusal.toString(), refusal);
+        }
+    }
+
     Compiled compile(byte[] content) {
-        WasmModule module = Parser.parse(content);
+        WasmModule module = parsed(content);
         if (!compiles) {
             refuseVectors(module);
             return new Compiled(module, null);

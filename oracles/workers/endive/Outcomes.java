@@ -114,8 +114,15 @@ final class Outcomes {
         return ended(thrown, false);
     }
 
+    /** What it says first; of code that the JVM's verifier refuses, why, which comes some lines later. */
+    private static String said(Throwable thrown) {
+        List<String> lines = thrown.toString().lines().map(String::strip).toList();
+        int reason = lines.indexOf("Reason:") + 1;
+        boolean told = thrown instanceof VerifyError && reason > 0 && reason < lines.size();
+        return told ? lines.get(0) + ": " + lines.get(reason) : lines.get(0);
+    }
+
     private static JsonArray crashed(Throwable thrown) {
-        String first = thrown.toString().lines().findFirst().orElse("");
         String place = "";
         for (StackTraceElement frame : thrown.getStackTrace()) {
             if (frame.getClassName().startsWith("run.endive.") && frame.getFileName() != null) {
@@ -123,6 +130,6 @@ final class Outcomes {
                 break;
             }
         }
-        return list("crashed", 0, first, place);
+        return list("crashed", 0, said(thrown), place);
     }
 }

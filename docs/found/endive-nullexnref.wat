@@ -1,0 +1,2 @@
+;; Endive: ``nullexnref`` is no type; the same written as ``(ref null noexn)`` in full, and ``(ref noexn)``, are.
+(module (func (param nullexnref)))
