@@ -38,8 +38,9 @@ TIERS: Final = {
     "bbq": core.TIERS["bbq"] | _ALONE,
     "omg": core.TIERS["omg"] | _ALONE,
 }
-_WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}, "relaxed_simd": {"useWasmRelaxedSIMD": "1"}}
-"""By feature, what some releases have and do not turn on by themselves."""
+_WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
+"""By feature, what some releases have and do not turn on by themselves. Relaxed SIMD is not among it: 2.50's, which is
+off, lacks the products."""
 _PLACES: Final = (
     "/usr/lib/*/webkit*gtk-*/jsc", "/usr/lib*/webkit*gtk-*/jsc", "/usr/libexec/webkit*gtk-*/jsc",
     "/usr/libexec/*/webkit*gtk-*/jsc",
