@@ -26,16 +26,18 @@ _VALUE: Final = r"(?m)(?:=> |^)(-?\d+)$"
 _SEGMENT: Final = r"\[trap (?:out of bounds|dropped) segment access in "
 _TEXTS: Final[Mapping[str, str]] = {
     "unreachable": r"\[trap unreachable\]", "integer divide by zero": r"\[trap i\d+\.(?:div|rem)_[su] by 0",
-    "integer overflow": r"\[trap i\d+\.div_s overflow",
-    "invalid conversion to integer": r"\[trap (?:i\d+\.)?trunc[SU]Float (?:of nan|overflow)",
+    "integer overflow": r"\[trap i\d+\.(?:div_s|trunc[SU]Float) overflow",
+    "invalid conversion to integer": r"\[trap trunc[SU]Float of nan",
     "out of bounds memory access":
         rf"\[trap (?:highest|offset|final) > memory|\[trap out of bounds memory|{_SEGMENT}(?:memory|array\.\w+_data)",
-    "out of bounds table access": rf"\[trap out of bounds table|{_SEGMENT}(?:table|array\.\w+_elem)",
+    "out of bounds table access":
+        rf"\[trap (?:out of bounds table|RuntimeTable::\w+ out of bounds)|{_SEGMENT}(?:table|array\.\w+_elem)",
     "undefined element": r"\[trap out of bounds table", "uninitialized element": r"\[trap null target in call_indirect",
     "indirect call type mismatch": r"\[trap (?:callIndirect: non-subtype|cast failure in call_indirect)",
     "null reference": r"\[trap (?:null ref|null target in call_ref|null descriptor)", "cast failure": r"\[trap cast error",
     "out of bounds array access": rf"\[trap (?:array oob|out of bounds array)|{_SEGMENT}array",
-    "unaligned atomic": r"\[trap unaligned atomic", "exhausted": r"\[host limit (?:stack|interpreter recursion) limit",
+    "expected shared memory": r"\[trap cannot atomic\.wait a non-shared", "unaligned atomic": r"\[trap unaligned atomic",
+    "exhausted": r"\[host limit (?:stack|interpreter recursion) limit",
     "out of memory": r"\[host limit (?:bad )?allocation", "rejected": r"\[parse exception|\[wasm-validator error|^Fatal: ",
 }  # fmt: skip
 """What it says of a trap; a text of it may stand for several."""
