@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from oracles.command.description import describe
 from oracles.command.reading import ending
-from oracles.engine import EngineId, UsageError
+from oracles.engine import Engine, EngineId, UsageError
 from oracles.engines import binaryen
 from tests.engines.conftest import Wat, only, open_or_skip
 from wasm.embedding import Crashed, Exhausted, Invocation, Trapped
 from wasm.traps import TrapKind
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    opened = open_or_skip("binaryen")
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize(
@@ -37,12 +46,10 @@ from wasm.traps import TrapKind
         ("(drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0)))", TrapKind.EXPECTED_SHARED_MEMORY),
     ],
 )  # fmt: skip
-def test_traps_that_it_tells_apart(code: str, kind: TrapKind, wat: Wat) -> None:
-    engine = open_or_skip("binaryen")
+def test_traps_that_it_tells_apart(code: str, kind: TrapKind, engine: Engine, wat: Wat) -> None:
     text = f"""(module (memory 1) (table 2 funcref) (type $a (array (mut i32))) (type $t (func))
       (data $d "abc") (elem $e func $f) (func $f (export "f") {code}))"""
     got = only(engine.run(wat(text, Invocation("f"))))
-    engine.close()
     assert isinstance(got, Trapped), got
     assert kind in got.kinds
     assert len(got.kinds) <= 3
