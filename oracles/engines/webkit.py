@@ -51,6 +51,8 @@ NOISE: Final = re.compile(core.NOISE)
 _REFUSED: Final = re.compile(r"^ERROR: invalid option: --(\w+)=(.*)$", re.M)
 _NEEDS: Final = ("openFile", "readline", "writeFile", "preciseTime")
 _ASKS: Final = f"print([{', '.join(f'typeof {name}' for name in _NEEDS)}].join(' '))"
+_UNCAUGHT: Final = 3
+"""The exit status of a program that throws."""
 _START_SECONDS: Final = 60.0
 _GTK: Final = re.compile(r"libjavascriptcoregtk-[^/]*$")
 _VERSION: Final = """
@@ -84,7 +86,8 @@ def shell(id: EngineId, features: Collection[str]) -> Shell:
     """How it is run for cases of these features."""
     chosen = core.options(id, features, TIERS, _WHERE_KNOWN)
     flags = tuple(f"--{name}={value}" for name, value in chosen.items())
-    return Shell("jsc", "JavaScriptCore", tier_of(id, TIERS) or "ipint", flags, {}, core.rounds(id, TIERS))
+    family = tier_of(id, TIERS) or "ipint"
+    return Shell("jsc", "JavaScriptCore", family, flags, rounds=core.rounds(id, TIERS), wrong=_UNCAUGHT)
 
 
 def find(id: EngineId) -> str:
@@ -108,7 +111,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
     """Open it: there is nothing to be fetched. Raises ``EngineUnavailable``."""
     executable = find(id)
     wanted = shell(id, _WHERE_KNOWN)
-    flags = _known(id, executable, wanted.flags)
+    flags = known(id, executable, wanted.flags)
     config = f'{{"fds": [{{in}}, {{out}}, {{progress}}], "rounds": {wanted.rounds}}}'
     # With nothing but text the shell would wait for more of it, from a terminal that is not there.
     text = f"(0, eval)(readFile({str(program_file(id.name))!r}))({config})"
@@ -123,7 +126,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa:
     return WorkerEngine(id, worker, limits)
 
 
-def _known(id: EngineId, executable: str, flags: tuple[str, ...]) -> tuple[str, ...]:
+def known(id: EngineId, executable: str, flags: tuple[str, ...]) -> tuple[str, ...]:
     """Without the options that a release does not have.
 
     Raises ``EngineUnavailable`` where that is one that was asked for, and for what is no such shell.
