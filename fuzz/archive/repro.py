@@ -224,7 +224,8 @@ const judge = (name, [how, what], want) => {
 """
 """Runs a step (``ended``) and holds it against what is expected (``judge``), which sets ``wrong``."""
 
-_JS_FILE: Final = """const load = typeof require === "function" ? require : typeof process === "object" && process.getBuiltinModule;
+_JS_FILE: Final = """const modules = typeof process === "object" && process.getBuiltinModule;
+const load = typeof require === "function" ? require : modules;
 const read = load ? load("fs").readFileSync : (name) => new Uint8Array(readFile(name, "binary"));
 for (let round = 0; round < ROUNDS; round++) {
   let instance;

@@ -23,9 +23,7 @@ COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
 """Code is compiled when it is asked for, so that a case takes the same way each time."""
 ROUNDS: Final = {"omg": 2}
 """How often a case runs, where that is more than once."""
-NOISE: Final = (
-    r"\(evaluating '.*'\)$|CompileError: WebAssembly\.\w+ (?:doesn't parse|is invalid)(?: at byte \d+)?: "
-)
+NOISE: Final = r"\(evaluating '.*'\)$|CompileError: WebAssembly\.\w+ (?:doesn't parse|is invalid)(?: at byte \d+)?: "
 """What it says of every module that it refuses."""
 _PASSES: Final = (
     ("useAVX", "off"), ("useWasmFaultSignalHandler", "off"), ("useWasmTailCalls", "off"), ("useWasmFastMemory", "off"),

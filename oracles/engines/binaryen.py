@@ -34,11 +34,14 @@ _TEXTS: Final[Mapping[str, str]] = {
         rf"\[trap (?:out of bounds table|RuntimeTable::\w+ out of bounds)|{_SEGMENT}(?:table|array\.\w+_elem)",
     "undefined element": r"\[trap out of bounds table", "uninitialized element": r"\[trap null target in call_indirect",
     "indirect call type mismatch": r"\[trap (?:callIndirect: non-subtype|cast failure in call_indirect)",
-    "null reference": r"\[trap (?:null ref|null target in call_ref|null descriptor)", "cast failure": r"\[trap cast error",
+    "null reference": r"\[trap (?:null ref|null target in call_ref|null descriptor)",
+    "cast failure": r"\[trap cast error",
     "out of bounds array access": rf"\[trap (?:array oob|out of bounds array)|{_SEGMENT}array",
-    "expected shared memory": r"\[trap cannot atomic\.wait a non-shared", "unaligned atomic": r"\[trap unaligned atomic",
+    "expected shared memory": r"\[trap cannot atomic\.wait a non-shared",
+    "unaligned atomic": r"\[trap unaligned atomic",
     "exhausted": r"\[host limit (?:stack|interpreter recursion) limit",
-    "out of memory": r"\[host limit (?:bad )?allocation", "rejected": r"\[parse exception|\[wasm-validator error|^Fatal: ",
+    "out of memory": r"\[host limit (?:bad )?allocation",
+    "rejected": r"\[parse exception|\[wasm-validator error|^Fatal: ",
 }  # fmt: skip
 """What it says of a trap; a text of it may stand for several."""
 

@@ -2,8 +2,9 @@
 
 Settings: ``llint`` and ``ipint`` (the older and the newer interpreter alone), ``bbq`` (the baseline compiler alone),
 ``omg`` (the optimising compiler), none for JavaScriptCore's own tiering; ``flag.NAME=VALUE`` for any of its options
-(``on`` is 1, ``off`` is 0). What is the same in bun is in ``_javascriptcore``. The shell has no library of node's, so it
-runs the worker as one text (``oracles.remote.scripted``). No registry has its releases: a package of the system does.
+(``on`` is 1, ``off`` is 0). What is the same in bun is in ``_javascriptcore``. The shell has no library of node's, so
+it runs the worker as one text (``oracles.remote.scripted``). No registry has its releases: a package of the system
+does.
 """
 
 from __future__ import annotations
@@ -147,9 +148,9 @@ def known(id: EngineId, executable: str, flags: tuple[str, ...]) -> tuple[str, .
             if name not in optional or f"--{name}={value}" not in flags:
                 raise EngineUnavailable(f"{id}: this release has no option {name}, or not with {value}")
         flags = tuple(flag for flag in flags if flag[2:].partition("=")[0] not in refused)
-    told = started.stdout.split()
-    if missing := [name for name, kind in zip(_NEEDS, told or ["none"] * len(_NEEDS), strict=False) if kind != "function"]:
-        raise EngineUnavailable(f"{id}: {executable} is no shell of WebKit's, or too old a one: no {', '.join(missing)}")
+    if started.stdout.split() != ["function"] * len(_NEEDS):
+        text = f"{executable} is no shell of WebKit's, or too old a one: it has not all of {', '.join(_NEEDS)}"
+        raise EngineUnavailable(f"{id}: {text}")
     return flags
 
 

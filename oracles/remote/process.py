@@ -45,8 +45,8 @@ def file_hash(path: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How to start a worker. ``argv`` may hold ``{in}``, ``{out}``, ``{progress}`` for descriptor numbers, and has
-    ``{nursery}`` if the worker can be one (``oracles/workers/nursery.py``). ``lines``: it reads by lines, so that the end
-    of one follows each frame."""
+    ``{nursery}`` if the worker can be one (``oracles/workers/nursery.py``). ``lines``: it reads by lines, so that the
+    end of one follows each frame."""
 
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)

@@ -74,8 +74,8 @@ def lacks(engine: Engine, case: Case) -> set[str]:
 
 
 LESS = frozenset({"cmd", "wasm2c", "wasm3", "binaryen", "wazero", "wasmer:singlepass"})
-"""A command's host does nothing (wasm2c, wasm3 and binaryen are such), wazero's cannot tell two imports of one name apart, and
-Singlepass cannot call an import with several results."""
+"""A command's host does nothing (wasm2c, wasm3 and binaryen are such), wazero's cannot tell two imports of one name
+apart, and Singlepass cannot call an import with several results."""
 
 SLOW = frozenset({"wasm2c", "binaryen", "graalwasm:compiled"})
 """A C compiler takes some tenths of a second for every case, and so does starting node, and Truffle's for some."""

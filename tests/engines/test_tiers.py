@@ -68,7 +68,8 @@ def _compiled(id: str, wat: Wat, tmp_path: Path) -> list[tuple[str, int]]:
         env = {**shell.env, **{f"{jsc.PREFIX}{name}": value for name, value in dumps.items()}}
     else:
         found = webkit.find(parsed)
-        command = [found, *webkit.known(parsed, found, shell.flags), *(f"--{name}={value}" for name, value in dumps.items())]
+        flags = webkit.known(parsed, found, shell.flags)
+        command = [found, *flags, *(f"--{name}={value}" for name, value in dumps.items())]
         env = None
     ran = subprocess.run([*command, str(script)], env=env, capture_output=True, text=True, check=True, timeout=60)
     made = re.findall(r"Generated (\w+) (?:functionIndexSpace:\(|code .*?-function\[)(\d+)", ran.stdout + ran.stderr)
