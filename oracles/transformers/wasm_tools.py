@@ -3,8 +3,8 @@ mutated in ways that are to preserve what they mean.
 
 ``do=text`` (what holds if nothing is said) prints a module and parses what was printed; ``do=strip`` removes custom
 sections; ``do=mutate`` has wasm-mutate change it up to eight times, by seeds that follow from the module and from
-``seed=NUMBER``. Each step is a process. What wasm-mutate says that it does not take is ``Unsupported``, and a module
-in which it finds nothing to change stays as it is.
+``seed=NUMBER``. Each step is a process. What wasm-mutate takes by none of its seeds is ``Unsupported``, and a module in
+which it finds nothing to change stays as it is.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class WasmTools:
 
     def _mutated(self, content: bytes) -> bytes | Outcome:
         first = self._seed + zlib.crc32(content)
-        done = 0
+        done, refused = 0, ""
         for seed in range(first, first + _TRIES):
             if done == MUTATIONS:
                 break
@@ -109,10 +109,10 @@ class WasmTools:
             if isinstance(made, bytes):
                 content, done = made, done + 1
             elif status in _NOT_TAKEN and isinstance(made, Rejected):
-                return Unsupported(f"wasm-mutate: {made.message}") if not done else made
+                refused = made.message  # by another seed it may do something else, and take the same module
             elif status != _NOTHING_TO_DO:
                 return made
-        return content
+        return Unsupported(f"wasm-mutate: {refused}") if refused and not done else content
 
     def _run(self, words: list[str], given: bytes) -> tuple[int, bytes | Outcome]:
         """One process: its exit status, and what it made of ``given`` or came to."""
