@@ -112,8 +112,8 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
-    "jsc:omg", "webkit:llint", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "endive",
-    "endive:interpreter", "chicory", "chicory:interpreter", "graalwasm", "graalwasm:compiled", "compiler",
+    "jsc:omg", "webkit:llint", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter",
+    "endive", "endive:interpreter", "chicory", "chicory:interpreter", "graalwasm", "graalwasm:compiled", "compiler",
     "spidermonkey", "spidermonkey:ion",
     "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
