@@ -194,6 +194,7 @@ def _wasmtime(shown: Shown, case: Case, expected: Sequence[Outcome], limit: str)
 
 
 _JS_COMPARE: Final = """
+if (typeof console === "undefined") globalThis.console = { log: print };
 const view = new DataView(new ArrayBuffer(8));
 const bits = {
   i32: (v) => BigInt(v >>> 0), i64: (v) => BigInt.asUintN(64, v),
@@ -223,22 +224,24 @@ const judge = (name, [how, what], want) => {
 """
 """Runs a step (``ended``) and holds it against what is expected (``judge``), which sets ``wrong``."""
 
-_JS_FILE: Final = """const load = typeof require === "function" ? require : process.getBuiltinModule;
+_JS_FILE: Final = """const modules = typeof process === "object" && process.getBuiltinModule;
+const load = typeof require === "function" ? require : modules;
+const read = load ? load("fs").readFileSync : (name) => new Uint8Array(readFile(name, "binary"));
 for (let round = 0; round < ROUNDS; round++) {
   let instance;
   const start = ended(() => {
-    const module = new WebAssembly.Module(load("fs").readFileSync(FILE));
+    const module = new WebAssembly.Module(read(FILE));
     instance = new WebAssembly.Instance(module, {});
   });
   judge("instantiation", start, START);
   if (instance) for (const [name, args, want] of CALLS) judge(name, ended(() => instance.exports[name](...args)), want);
 }
-process.exit(wrong ? 10 : 0);
+if (load) process.exit(wrong ? 10 : 0);
+if (wrong) throw new Error("wrong");
 """
 
 _JS_HEAD: Final = """// A test case of wasm-codegen-fuzz: NAME.
 // It compares a module's calls with what a reference interpreter gives, and aborts, or throws, where they differ.
-if (typeof console === "undefined") globalThis.console = { log: print };
 """
 _JS_ALONE: Final = """
 const source = new Uint8Array(BYTES);
@@ -274,7 +277,7 @@ def _script(shell: Shell, case: Case, expected: Sequence[Outcome], limit: str) -
         f"program=${{{variable}:-{shell.program}}}\n"
         f'have "$program" {variable} && {{\n'
         f'  env {env} {limit}"$program" {" ".join(map(shlex.quote, words))} {shlex.quote(program)}\n'
-        "  judge $? 10\n}\n"
+        f"  judge $? {shell.wrong}\n}}\n"
     )
 
 

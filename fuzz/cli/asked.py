@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fuzz.records.printable import one_line
 from oracles import provision, versions
-from oracles.engine import EngineId, UsageError, adapter, prepare, releases_of, risk
+from oracles.engine import EngineId, UsageError, adapter, prepare, releases_for, risk
 
 
 def asked_engines(ids: Iterable[str], offline: bool) -> list[str]:
@@ -25,7 +25,7 @@ def asked_engines(ids: Iterable[str], offline: bool) -> list[str]:
 
 
 def _finished(id: EngineId, offline: bool) -> str:
-    releases = releases_of(id.name)
+    releases = releases_for(id)
     if releases is None or not versions.unfinished(id.version):
         return str(id)
     version = provision.newest(releases, id.version, offline)

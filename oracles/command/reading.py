@@ -32,6 +32,12 @@ _SHORT: Final = 300
 """Characters of what a command said that are told again."""
 
 
+_CRASHED: Final = re.compile(
+    r"panicked at|# Fatal error in|^Aborted\(|^RuntimeError: .*\n +at .*wasm-function\[\d+\]", re.M
+)
+"""Signs of a crash where the process ends itself: in Rust, in V8, in what emscripten compiled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A process: what it printed, its exit status as ``subprocess`` gives it, CPU seconds, and why it was stopped."""
@@ -61,7 +67,7 @@ def _named(description: Description, text: str, status: int) -> list[str]:
 
 def ending(description: Description, text: str, status: int, host_traps: bool = False) -> Outcome | None:
     """What a process, or what it said of one export, came to, where that is no result: None if it may be one."""
-    if status < 0 or "panicked at" in text or "# Fatal error in" in text:
+    if status < 0 or _CRASHED.search(text):
         return read_crash(status, text)
     said = text.strip()[:_SHORT]
     named = _named(description, text, status)

@@ -2,9 +2,7 @@
 
 Settings: ``ipint`` (the interpreter alone), ``bbq`` (the baseline compiler alone), ``omg`` (the optimising compiler),
 none for JavaScriptCore's own tiering; ``target=aarch64``, run under qemu; ``flag.NAME=VALUE`` for any of its options
-(``on`` is 1, ``off`` is 0). With ``omg`` every threshold is zero, so that a function's first call, which is in BBQ's
-code, has OMG's made before it goes on; each case runs on a throwaway instance first, and on a fresh instance of the
-same module then.
+(``on`` is 1, ``off`` is 0). ``_javascriptcore`` has what is the same in other shells.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from typing import Final
 
 from oracles.emulation import TARGET
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, Releases
+from oracles.engines import _javascriptcore as core
 from oracles.remote.confinement import empty_folder
 from oracles.remote.shells import (
     Shell,
@@ -28,18 +27,10 @@ from oracles.remote.shells import (
     open_shell,
     released,
     tier_of,
-    tier_switches,
 )
 from oracles.switches import Switch
 
-_THRESHOLDS: Final = ("BBQOptimizeAfterWarmUp", "OMGOptimizeAfterWarmUp", "OMGOptimizeSoon")
-TIERS: Final = {
-    "ipint": {"useBBQJIT": "0", "useOMGJIT": "0"},
-    "bbq": {"useWasmIPInt": "0", "useOMGJIT": "0"},
-    "omg": {"useWasmIPInt": "0", **{f"thresholdFor{name}": "0" for name in _THRESHOLDS}},
-}
-COMMON: Final = {"useConcurrentJIT": "0", "useConcurrentGC": "0"}
-"""Code is compiled when it is asked for, so that a case takes the same way each time."""
+TIERS: Final = core.TIERS
 _WHERE_KNOWN: Final = {"memory64": {"useWasmMemory64": "1"}}
 """By feature, what later releases have and do not turn on by themselves."""
 RELEASES: Final = released("bun")
@@ -49,25 +40,13 @@ CONFIGURATIONS: Final = tuple(f"jsc:target=aarch64+{tier}" for tier in TIERS)
 NOISE: Final = re.compile(
     r"={20,}|Bun v\d.*|(?:Linux Kernel|CPU|Args|Features|Builtins|Elapsed|RSS)\b.*|oh no: Bun has crashed.*|"
     r"To send a redacted crash report.*|please file a GitHub issue.*|https://bun\.report/.*|"
-    r"panic\([^)]*\): |\(evaluating '.*'\)$|"
-    r"CompileError: WebAssembly\.\w+ (?:doesn't parse|is invalid)(?: at byte \d+)?: "
+    rf"panic\([^)]*\): |{core.NOISE}"
 )
 """The banner that bun prints whatever it dies of, and what it says of every module that it refuses."""
 
 PREFIX: Final = "BUN_JSC_"
-ROUNDS: Final = {"omg": 2}
-"""How often a case runs, where that is more than once."""
 _REFUSED: Final = re.compile(rf"invalid JSC environment variable\s+({PREFIX}\w+)=")
 _START_SECONDS: Final = 60.0
-_PASSES: Final = (
-    ("useAVX", "off"), ("useWasmFaultSignalHandler", "off"), ("useWasmTailCalls", "off"), ("useWasmFastMemory", "off"),
-    ("useB3TailDup", "off"), ("useB3HoistLoopInvariantValues", "off"), ("useB3CanonicalizePrePostIncrements", "off"),
-    ("airForceBriggsAllocator", "on"), ("airForceIRCAllocator", "on"),
-    ("airUseGreedyRegAlloc", "off"), ("useOMGInlining", "off"), ("useInliningForWasm", "off"),
-    ("defaultB3OptLevel", "0"), ("defaultB3OptLevel", "1"), ("wasmOMGOptimizationLevel", "0"),
-    ("wasmOMGOptimizationLevel", "1"),
-)  # fmt: skip
-"""Options of JavaScriptCore's compilers, each with what is not its default; a release knows some of them."""
 
 
 def check(id: EngineId) -> EngineId:
@@ -82,47 +61,18 @@ def releases(id: EngineId) -> Releases:
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
     """The other tiers, and options of the compilers one by one."""
-    found = [Switch(f"{name}={value}", f"{name} as it is", ((f"flag.{name}", value),)) for name, value in _PASSES
-             if id.get(f"flag.{name}") != value]  # fmt: skip
-    return (*tier_switches(id, TIERS), *found)
-
-
-_RANGE: Final = "wasmFunctionIndexRangeToCompile"
-_AT_ONCE: Final = ("BBQOptimizeAfterWarmUp", "BBQOptimizeSoon")
+    return core.switches(id, TIERS)
 
 
 def split(id: EngineId, functions: frozenset[int], count: int) -> EngineId | None:
-    """Between a compiler and the interpreter, by an option of JavaScriptCore's with the functions that it may compile:
-    a range of those that the module defines, or all but a range. They are compiled when they are first called."""
-    tier = tier_of(id, TIERS)
-    wanted = _range(sorted(functions), count)
-    if tier not in ("bbq", "omg") or wanted is None or f"flag.{_RANGE}" in dict(id.settings):
-        return None
-    flags = {"useWasmIPInt": "on", **{f"thresholdFor{name}": "0" for name in _AT_ONCE}, _RANGE: wanted}
-    return check(id.with_settings({**dict(id.settings), **{f"flag.{name}": value for name, value in flags.items()}}))
-
-
-def _range(chosen: list[int], count: int) -> str | None:
-    """``first-last``, or ``!first-last`` for all others; None for what is neither. A colon, which JavaScriptCore wants,
-    has another meaning in an id."""
-    rest = [number for number in range(count) if number not in chosen]
-    for numbers, word in ((chosen, ""), (rest, "!")):
-        if numbers and len(numbers) == numbers[-1] - numbers[0] + 1:
-            return f"{word}{numbers[0]}-{numbers[-1]}"
-    return None
+    """Between a compiler and the interpreter (``_javascriptcore.split``)."""
+    return core.split(id, functions, count, TIERS)
 
 
 def shell(id: EngineId, features: Collection[str]) -> Shell:
     """How it is run for cases of these features."""
-    tier = tier_of(id, TIERS)
-    options = {name: value for feature in features for name, value in _WHERE_KNOWN.get(feature, {}).items()}
-    options |= {**COMMON, **TIERS.get(tier, {})}
-    options |= {name: {"on": "1", "off": "0"}.get(value, value) for name, value in flags_of(id).items()}
-    if _RANGE in options:
-        options[_RANGE] = options[_RANGE].replace("-", ":")
-    env = {f"{PREFIX}{name}": value for name, value in options.items()}
-    rounds = ROUNDS.get(tier, 1) + (_RANGE in options)  # the first call is in the interpreter then
-    return Shell("bun", "JavaScriptCore", tier or "ipint", (), env, rounds)
+    env = {f"{PREFIX}{name}": value for name, value in core.options(id, features, TIERS, _WHERE_KNOWN).items()}
+    return Shell("bun", "JavaScriptCore", tier_of(id, TIERS) or "ipint", (), env, core.rounds(id, TIERS))
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:

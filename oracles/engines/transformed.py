@@ -17,6 +17,7 @@ from oracles.engine import (
     EngineId,
     Immediate,
     Limits,
+    Releases,
     Session,
     UsageError,
 )
@@ -35,10 +36,12 @@ from wasm.valtypes import GlobalType, MemType, TableType
 
 FOLDER: Final = "oracles.transformers"
 RELEASES: Final = binaryen.RELEASES
-"""Of the one transformer that a registry has."""
+"""Of the transformer that is meant where none is said; ``releases`` has those of each."""
 CONTRACT: Final[tuple[str, ...]] = ()
 """The contract suite is about workers; ``tests/engines/test_transformed.py`` is about this."""
-CONFIGURATIONS: Final = ("transformed:by=binaryen",)
+CONFIGURATIONS: Final = (
+    "transformed:by=binaryen", *(f"transformed:by=wasm_tools+do={does}" for does in ("text", "strip", "mutate")),
+)  # fmt: skip
 _ON: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)?\Z")
 
 
@@ -59,6 +62,12 @@ def check(id: EngineId) -> EngineId:
             raise UsageError(f"{key}={value} is not possible{nearest(key, known)}: {by} has {told}")
     kept = [("by", by), *sorted(settings.items()), *([("on", on)] if on != REFERENCE else [])]
     return EngineId(id.name, id.version, "", tuple(kept))
+
+
+def releases(id: EngineId) -> Releases | None:
+    """Those of the transformer that an id names."""
+    found: Releases | None = entry(FOLDER, id.get("by")).RELEASES
+    return found
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:

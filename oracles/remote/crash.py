@@ -11,10 +11,13 @@ from wasm.embedding import Crashed, OutOfMemory, TimedOut, Unsupported
 _PANIC_NEW: Final = re.compile(r"panicked at ([^\s']\S*?):(\d+):\d+:\n(.*?)(?:\nnote: |\nstack backtrace|\Z)", re.S)
 _PANIC_OLD: Final = re.compile(r"panicked at '(.*?)', (\S+?):(\d+):\d+", re.S)
 _FATAL_JS: Final = re.compile(r"# Fatal error in (\S+?), line (\d+)\s*\n#\s*(.*)")
+_WEBKIT: Final = re.compile(r"^ASSERTION FAILED: (.*)\n(\S+?)\((\d+)\) : ", re.M)
+_EMSCRIPTEN: Final = re.compile(r"^Aborted\(Assertion failed: (.*?), at: ([^,\s]+),(\d+),", re.M)
+_LLVM: Final = re.compile(r"^(.*)\nUNREACHABLE executed at (\S+):(\d+)!", re.M)
 _GO: Final = re.compile(r"^(?:panic|fatal error|unexpected fault address|SIG\w+): ?(.*)$", re.M)
 _GO_PLACE: Final = re.compile(r"@v[^/\s]+/(\S+\.go):(\d+)")
 _CHECKOUT: Final = re.compile(r"^.*/(?:registry/src/[^/]+|git/checkouts/[^/]+/[^/]+|rustc/[^/]+)/")
-_TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src)/.*)")
+_TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src|Source)/.*)")
 _PASSED_ON: Final = re.compile(r"^qemu: uncaught target signal \d+ .*\n?", re.M)
 """An emulator's line about the end of what it ran, beside which there is what the program itself said."""
 _EMULATOR: Final = re.compile(
@@ -51,6 +54,9 @@ def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut | Un
         return Crashed(number, match[1].strip()[:2000], source_place(match[2], match[3]))
     if match := _FATAL_JS.search(noise):
         return Crashed(number, match[3].strip()[:2000], source_place(match[1], match[2]))
+    for told in (_WEBKIT, _EMSCRIPTEN, _LLVM):
+        if match := told.search(noise):
+            return Crashed(number, match[1].strip()[:2000], source_place(match[2], match[3]))
     if (match := _GO.search(noise)) and "goroutine " in noise:
         place = _GO_PLACE.search(noise, match.end())
         return Crashed(number, match[0].strip()[:2000], f"{place[1]}:{place[2]}" if place else "")

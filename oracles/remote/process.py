@@ -48,10 +48,12 @@ def file_hash(path: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Launch:
     """How to start a worker. ``argv`` may hold ``{in}``, ``{out}``, ``{progress}`` for descriptor numbers, and has
-    ``{nursery}`` if the worker can be one (``oracles/workers/nursery.py``)."""
+    ``{nursery}`` if the worker can be one (``oracles/workers/nursery.py``). ``lines``: it reads by lines, so that the
+    end of one follows each frame."""
 
     argv: tuple[str, ...]
     env: dict[str, str] = field(default_factory=dict)
+    lines: bool = False
 
     def nursery(self, memory_bytes: int) -> Nursery | None:
         """A nursery of such workers, where there can be one."""
@@ -103,6 +105,7 @@ class WorkerProcess:
         for fd in (self.requests, self.replies, self.noise_fd):
             os.set_blocking(fd, False)
         self.noise = Noise()
+        self._after = b"\n" if launch.lines else b""
         self.outgoing = memoryview(b"")
         self.incoming = bytearray()
         self.cpu_before = 0.0
@@ -121,7 +124,7 @@ class WorkerProcess:
         self.started = time.monotonic()
         self.next_look = self.started + TICK
         self._moved, self._cpu = self.started, -1.0
-        self.outgoing = memoryview(frame)
+        self.outgoing = memoryview(frame + self._after)
         self._write()
 
     def pump(self) -> None:
@@ -168,6 +171,8 @@ class WorkerProcess:
             if len(self.incoming) >= 4 + size >= 8:
                 reply = Reply.of(bytes(self.incoming[4 : 4 + size]))
                 self.incoming.clear()
+                if not reply.times[0]:  # it cannot tell
+                    reply = reply.counted(self.cpu_before, family_usage(self.process.pid)[0])
                 self.cpu_before = reply.times[0]
                 return reply
 
@@ -210,7 +215,9 @@ class WorkerProcess:
 
     def progress(self) -> tuple[int, int]:
         """(phase index, invocation) that the worker announced last in this request; zeros if nothing yet."""
-        phase, invocation = PROGRESS.unpack(os.pread(self.progress_fd, PROGRESS.size, 0))
+        # A shell that can write files but not into them empties this one first, and may have died in between.
+        written = os.pread(self.progress_fd, PROGRESS.size, 0).ljust(PROGRESS.size, b"\0")
+        phase, invocation = PROGRESS.unpack(written)
         return phase, invocation
 
     def kill(self) -> None:

@@ -59,6 +59,13 @@ class Reply:
             raise BadReply(f"a frame of {len(frame)} bytes: 4 for a size and {TIMES.size} of times are in each")
         return Reply(frame[: -TIMES.size], TIMES.unpack(frame[-TIMES.size :]))
 
+    def counted(self, before: float, now: float) -> Reply:
+        """The same of a worker that cannot tell its CPU time: it had used ``before`` seconds before the case and has
+        used ``now``. What its clock said of the parts is how that is divided among them."""
+        clock = sum(self.times[1:])
+        share = max(0.0, now - before) / clock if clock else 0.0
+        return Reply(self.content, (now, *(part * share for part in self.times[1:])))
+
     def parse(self) -> tuple[dict[str, Any], bytes]:
         """Header and body. Raises ``BadReply``."""
         size = int.from_bytes(self.content[:4], "little")

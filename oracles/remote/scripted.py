@@ -17,7 +17,7 @@ from oracles.engine import EngineUnavailable
 from oracles.provision import cache_root
 
 _WORKERS: Final = Path(__file__).parents[1] / "workers"
-_MODULES: Final = ("js_buffer", "js_values", "js_hosts", "js_case", "js_script", "js_serve")
+_MODULES: Final = ("js_buffer", "js_crc", "js_values", "js_hosts", "js_case", "js_script", "js_serve")
 """In an order in which each comes after what it imports: in one text there are no imports."""
 _BETWEEN: Final = re.compile(r"^import .*;\n|^export (?=\w)", re.MULTILINE)
 

@@ -110,7 +110,8 @@ class Shell:
     """How an id is run: the program with its flags and environment, and how many ``rounds`` each case takes.
 
     ``engine`` is the engine's own name, ``family`` whose vote it is. ``evaluate`` are the words before a program's
-    text, where they are not ``flags`` and ``-e``. An adapter gives it by ``shell(id, features)``.
+    text, where they are not ``flags`` and ``-e``; ``wrong`` is the exit status of one that ends by what it found, which
+    WebKit's cannot choose. An adapter gives it by ``shell(id, features)``.
     """
 
     program: str
@@ -120,6 +121,7 @@ class Shell:
     env: Mapping[str, str] = field(default_factory=dict)
     rounds: int = 1
     evaluate: tuple[str, ...] = ()
+    wrong: int = 10
 
 
 def emulation(id: EngineId) -> tuple[str, ...]:

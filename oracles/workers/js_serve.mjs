@@ -1,7 +1,8 @@
 // Serving requests in JavaScript: frames in and out, whatever shell it is in.
 //
 // `io` is what a shell brings: `read(size)` and `write(bytes)` block; `at(phase, invocation)` records how far a case is;
-// `cpu()` has the seconds of the process, `crc32(bytes)` is zlib's; `rounds` is how often each case runs, on fresh instances
+// `cpu()` has the seconds of the process, 0 where it cannot tell (`clock()` is for the parts of a case then);
+// `crc32(bytes)` is zlib's; `rounds` is how often each case runs, on fresh instances
 // of one module (the last one counts); `collect(minor)`, where there is one, collects garbage; `heat(module, others)`, where
 // there is one, has each of its functions compiled by its call after so many others; `about()` says who runs.
 // The protocol is in oracles/remote/protocol.py.

@@ -113,7 +113,7 @@ const TRAPS = [
   // JavaScriptCore's signature of null matches none.
   [/indirect call signature mismatch/, ["INDIRECT_TYPE_MISMATCH"]],
   [/signature.*does not match/, ["INDIRECT_TYPE_MISMATCH", "UNINITIALIZED_ELEMENT"]],
-  [/indirect call to null/, ["UNINITIALIZED_ELEMENT"]],
+  [/indirect call to null|to a null table entry/, ["UNINITIALIZED_ELEMENT"]],
   // A cast of null in JavaScriptCore is an access to it.
   [/access to a null reference/, ["NULL_REFERENCE", "CAST_FAILURE"]],
   [/null pointer|null reference|rethrowing null|null value/i, ["NULL_REFERENCE"]],

@@ -8,6 +8,7 @@
 import fs from "node:fs";
 import process from "node:process";
 import zlib from "node:zlib";
+import { tableCrc32 } from "./js_crc.mjs";
 import { serve } from "./js_serve.mjs";
 
 const config = JSON.parse(process.argv[2]);
@@ -61,16 +62,5 @@ const io = {
     return { library, shell, engine, host };
   },
 };
-
-let crcTable = null;
-function tableCrc32(data) {
-  crcTable ??= Uint32Array.from({ length: 256 }, (_, n) => {
-    for (let k = 0; k < 8; k++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
-    return n;
-  });
-  let crc = 0xffffffff;
-  for (let i = 0; i < data.length; i++) crc = (crc >>> 8) ^ crcTable[(crc ^ data[i]) & 0xff];
-  return (crc ^ 0xffffffff) >>> 0;
-}
 
 serve(io);

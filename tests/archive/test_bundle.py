@@ -14,6 +14,7 @@ from fuzz.archive.stand_ins import stand_ins
 from fuzz.archive.wast import to_wast
 from generators.registry import make_case
 from oracles.engine import EngineId, EngineUnavailable, open_engine
+from oracles.engines import webkit
 from oracles.interpreter import run_case
 from oracles.judge.verdict import Kind
 from oracles.remote.shells import find_shell
@@ -188,6 +189,14 @@ def test_repro_says_gone_of_nothing_that_it_cannot_set(engine: str, tmp_path: Pa
     assert command(engine, "33.0.0", case).why_not
 
 
+def here(shell: str, engine: str) -> str:
+    """A shell's executable, or a skipped test where there is none."""
+    try:
+        return webkit.find(EngineId(engine)) if shell == "jsc" else find_shell(shell, EngineId(engine), offline=True)
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.parametrize(
     ("engine", "sign", "shell", "variable"),
     [
@@ -195,6 +204,7 @@ def test_repro_says_gone_of_nothing_that_it_cannot_set(engine: str, tmp_path: Pa
         ("deno:turbofan", "eval --v8-flags=--single-threaded", "deno", "DENO"),
         ("jsc:bbq", "BUN_JSC_useWasmIPInt=0", "bun", "BUN"),
         ("jsc@1.4.5:omg", "ROUNDS = 2", "bun", "BUN"),
+        ("webkit:bbq", "--useWasmIPInt=0", "jsc", "JSC"),
     ],
 )
 def test_repro_runs_in_a_javascript_shell(engine: str, sign: str, shell: str, variable: str, tmp_path: Path) -> None:
@@ -207,10 +217,7 @@ def test_repro_runs_in_a_javascript_shell(engine: str, sign: str, shell: str, va
     path.write_text(script(case, [Shown(engine, "1.2.3", Kind.VALUE)]))
     (tmp_path / "case.wasm").write_bytes(case.content)
     assert sign in path.read_text()
-    try:
-        found = find_shell(shell, EngineId(engine.split(":")[0].split("@")[0]), offline=True)
-    except EngineUnavailable as error:
-        pytest.skip(str(error))
+    found = here(shell, engine.split(":")[0].split("@")[0])
     env = os.environ | {variable: found}
     ran = subprocess.run(["sh", str(path)], check=False, capture_output=True, text=True, env=env)
     assert 'odd "name" returned 1099511627776 5' in ran.stdout
@@ -240,14 +247,12 @@ NAN, TRAP = Returned.of([Value("f32", 0x7FC00000)]), Trapped(frozenset({TrapKind
 
 
 @pytest.mark.parametrize(
-    ("engine", "shell", "variable"), [("v8", "node", "NODE"), ("jsc", "bun", "BUN"), ("deno", "deno", "DENO")]
+    ("engine", "shell", "variable"),
+    [("v8", "node", "NODE"), ("jsc", "bun", "BUN"), ("deno", "deno", "DENO"), ("webkit", "jsc", "JSC")],
 )
 def test_repro_compares_in_a_javascript_shell(engine: str, shell: str, variable: str, tmp_path: Path) -> None:
     """1 only if it saw the bug, 0 if the engine is right."""
-    try:
-        found = find_shell(shell, EngineId(engine), offline=True)
-    except EngineUnavailable as error:
-        pytest.skip(str(error))
+    found = here(shell, engine)
     assert repro(tmp_path, engine, Kind.VALUE, NAN, TRAP, **{variable: found})[0] == 0
     for wrong in ((Returned.of([Value("f32", 0)]), TRAP), (NAN, Returned()), (TRAP, TRAP)):
         status, said = repro(tmp_path, engine, Kind.VALUE, *wrong, **{variable: found})

@@ -13,7 +13,7 @@ import pytest
 
 from oracles.engine import Engine, Limits, UsageError, open_engine
 from oracles.remote.worker_engine import WorkerEngine
-from tests.engines.conftest import Wat, has, is_slow, only, run, shows
+from tests.engines.conftest import LESS, Wat, has, is_slow, only, run, shows
 from wasm.case import Case
 from wasm.embedding import (
     WIDTHS,
@@ -229,6 +229,10 @@ GLOBALS = {
 """By export: type, initial value, and what it holds at the end."""
 
 
+OTHER_OBJECTS = {"webkit"}
+"""A function that a segment put into a table is not the object that is exported, in 2.50.6 (docs/found/webkit.md)."""
+
+
 def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
     held = {name: row for name, row in GLOBALS.items() if name != "e" or has(engine, Feature.SIMD)}
     made = " ".join(f'(global (export "{name}") {type_} ({init}))' for name, (type_, init, _) in held.items())
@@ -246,7 +250,8 @@ def test_state_is_read_back_with_every_bit(engine: Engine, wat: Wat) -> None:
     assert block["m", 0] == bytes(65536)
     assert [(i, byte) for i, byte in enumerate(block["m", 1]) if byte] == [(0, 1), (70000 - 65536, 255)]
     shows(observation, "tables")
-    assert observation.tables[0].elements == ("null", "func:f", "null")
+    told = "func" if engine.id.name in OTHER_OBJECTS else "func:f"
+    assert observation.tables[0].elements == ("null", told, "null")
 
 
 MANY_TYPES = """(module
@@ -267,7 +272,8 @@ def test_calls_through_types_that_need_two_bytes_or_name_themselves(engine: Engi
     case = wat(MANY_TYPES.format(types=types), *calls, needs=("gc", "exceptions", "function_references"))
     seen = run(engine, case)
     told = [[str(value) for value in outcome.values] for outcome in seen.outcomes if isinstance(outcome, Returned)]
-    assert told == [["ref:func:itself"], ["ref:null", "ref:null", "ref:func:itself"]]
+    itself = "ref:nonnull" if engine.id.name in LESS else "ref:func:itself"
+    assert told == [[itself], ["ref:null", "ref:null", itself]]
 
 
 def test_what_a_host_cannot_read_or_give_is_not_made_up(engine: Engine, wat: Wat) -> None:
@@ -277,7 +283,8 @@ def test_what_a_host_cannot_read_or_give_is_not_made_up(engine: Engine, wat: Wat
       (global (export "g") exnref (ref.null exn))
       (table (export "t") 2 exnref))""", needs=needs))  # fmt: skip
     assert [str(value) for _, value in held.globals] in ([], ["ref:null"])
-    assert [(table.size, table.elements) for table in held.tables] in ([(2, ())], [(2, ("null", "null"))])
+    if "tables" not in held.blind:
+        assert [(table.size, table.elements) for table in held.tables] in ([(2, ())], [(2, ("null", "null"))])
     given = run(engine, wat('(module (import "m" "g" (global (ref extern))))', needs=needs))
     assert isinstance(given.instantiation, Returned | Unsupported)
 
@@ -357,6 +364,15 @@ GROWS = {"graalwasm:compiled": 256 << 20}
 """What Truffle's compiler leaves is collected by the JVM after some dozens of cases, and this is fewer."""
 
 
+def descriptors(pid: int) -> int:
+    """How many a worker has; one that opens the pipe anew for each reply closes it a moment after we have that."""
+    counts = []
+    for _ in range(3):
+        counts.append(len(os.listdir(f"/proc/{pid}/fd")))
+        time.sleep(0.02)
+    return min(counts)
+
+
 def test_two_hundred_cases_leave_nothing_behind(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
     text = """(module (import "env" "f" (func $f (param i32) (result i32)))
@@ -369,12 +385,12 @@ def test_two_hundred_cases_leave_nothing_behind(engine: Engine, wat: Wat) -> Non
     pid = engine.process().process.pid
     gc.collect()
     resident, fds = engine.process().usage()[1], len(os.listdir("/proc/self/fd"))
-    theirs = len(os.listdir(f"/proc/{pid}/fd"))
+    theirs = descriptors(pid)
     for one in case * 5:
         assert isinstance(only(engine.run(one)), Returned)
     assert engine.process().process.pid == pid
     assert len(os.listdir("/proc/self/fd")) == fds
-    assert len(os.listdir(f"/proc/{pid}/fd")) == theirs
+    assert descriptors(pid) == theirs
     assert engine.process().usage()[1] < resident + GROWS.get(str(engine.id), 48 << 20)
 
 

@@ -32,6 +32,7 @@ VALUES = Path(v8.__file__).parents[1] / "workers" / "js_values.mjs"
         ("Failed to allocate new array", ["ALLOCATION_TOO_LARGE"]),
         ("index out of bounds", ["MEMORY_OOB", "TABLE_OOB", "UNDEFINED_ELEMENT", "ARRAY_OOB"]),
         ("indirect call signature mismatch", ["INDIRECT_TYPE_MISMATCH"]),
+        ("call_indirect to a null table entry", ["UNINITIALIZED_ELEMENT"]),
         ("too many array elements", ["MEMORY_OOB", "TABLE_OOB", "ARRAY_OOB", "ALLOCATION_TOO_LARGE"]),
         ("memory access of negative length -1.", ["MEMORY_OOB"]),
         ("Element index '9' out of table bounds.", ["UNDEFINED_ELEMENT"]),

@@ -109,8 +109,51 @@ def test_panics_of_all_ages_are_read() -> None:
         "Check failed: reg.is_valid().",
         "src/wasm/baseline/liftoff-compiler.cc:321",
     )
+    webkit = (
+        "ASSERTION FAILED: !isEmpty()\n/home/me/WebKit/Source/JavaScriptCore/wasm/WasmBBQJIT.cpp(123) : "
+        "void JSC::Wasm::BBQJITImpl::BBQJIT::consume(Value)\n1   0x7f0 WTFCrash\n"
+    )
+    assert read_crash(-6, webkit) == Crashed(6, "!isEmpty()", "Source/JavaScriptCore/wasm/WasmBBQJIT.cpp:123")
     assert isinstance(read_crash(-6, "memory allocation of 123 bytes failed"), OutOfMemory)
     assert read_crash(-9, "") == Crashed(9)
+
+
+LINES = """
+import os, struct, sys
+requests, replies, progress = map(int, sys.argv[1:])
+with open(requests, "rb") as file:
+    for number in range(3):
+        os.truncate(progress, 0)  # as a shell does that writes whole files
+        size, = struct.unpack("<I", file.read(4))
+        frame = file.read(size)
+        after = file.read(1)
+        sum(range(3_000_000))
+        text = b'{"after":%d}' % after[0]
+        os.write(replies, struct.pack("<II", 4 + len(text) + 40, len(text)) + text + struct.pack("<5d", 0, 1, 2, 1, 0))
+file = os.read(requests, 1)
+"""
+
+
+def test_a_worker_by_lines_that_cannot_tell_its_cpu_time(tmp_path: Path) -> None:
+    """A line's end follows each frame, and the CPU time that the system saw is divided as the worker's clock says."""
+    program = tmp_path / "lines.py"
+    program.write_text(LINES)
+    argv = (sys.executable, "-I", "-S", str(program), "{in}", "{out}", "{progress}")
+    worker = WorkerProcess(Launch(argv, lines=True))
+    total = 0.0
+    for _ in range(3):
+        worker.send(b"\x04\0\0\0{}..", 10.0)
+        while (reply := worker.receive()) is None:
+            time.sleep(0.01)
+        assert reply.parse()[0] == {"after": 10}
+        assert worker.progress() == (0, 0)
+        now, *parts = reply.times
+        assert now == worker.cpu_before >= total
+        assert sum(parts) == pytest.approx(now - total)
+        assert parts == pytest.approx([sum(parts) / 4, sum(parts) / 2, sum(parts) / 4, 0])
+        total = now
+    assert total > 0
+    worker.close()
 
 
 def test_output_is_bounded_and_keeps_both_ends() -> None:

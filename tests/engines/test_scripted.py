@@ -91,6 +91,6 @@ def test_it_does_what_the_worker_of_node_does(scripted: WorkerEngine) -> None:
 
 
 def test_no_module_is_left_that_imports_or_exports() -> None:
-    for name in ("spidermonkey", "firefox", "graalwasm"):
+    for name in ("spidermonkey", "firefox", "graalwasm", "webkit"):
         lines = program(name).splitlines()
         assert not [line for line in lines if line.startswith(("import ", "export "))]

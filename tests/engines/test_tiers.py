@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from oracles.engine import EngineId, EngineUnavailable, open_engine
-from oracles.engines import jsc, v8
+from oracles.engine import EngineId, EngineUnavailable, adapter, open_engine
+from oracles.engines import jsc, v8, webkit
 from oracles.remote.shells import find_shell, open_shell
 from oracles.remote.worker_engine import WorkerEngine
 from tests.engines.conftest import LIMITS, Wat, open_or_skip
@@ -38,12 +38,19 @@ def test_every_function_is_compiled_by_its_tier(tier: str, compiler: str, wat: W
 
 
 FUNCTIONS = 12
+READERS = {
+    "jsc": "process.getBuiltinModule('fs').readFileSync",
+    "webkit": "(path) => new Uint8Array(readFile(path, 'binary'))",
+}
+"""How a JavaScriptCore reads a file, by engine."""
+of_both = pytest.mark.parametrize("engine", READERS)
 
 
 def _compiled(id: str, wat: Wat, tmp_path: Path) -> list[tuple[str, int]]:
     """(compiler, function) for each code that JavaScriptCore makes before the round of a case that counts."""
     open_or_skip(id).close()
-    shell = jsc.shell(EngineId.parse(id), ())
+    parsed = EngineId.parse(id)
+    shell = adapter(parsed.name).shell(parsed, ())
     functions = " ".join(
         f'(func (export "f{i}") (param i32) (result i32) (i32.mul (local.get 0) (i32.const {i})))'
         for i in range(FUNCTIONS)
@@ -51,39 +58,49 @@ def _compiled(id: str, wat: Wat, tmp_path: Path) -> list[tuple[str, int]]:
     (tmp_path / "m.wasm").write_bytes(wat(f"(module {functions})").content)
     script = tmp_path / "call.mjs"
     script.write_text(
-        f"import fs from 'node:fs'; const m = new WebAssembly.Module(fs.readFileSync({str(tmp_path / 'm.wasm')!r}));"
+        f"const read = {READERS[parsed.name]}; const m = new WebAssembly.Module(read({str(tmp_path / 'm.wasm')!r}));"
         f"for (let round = 1; round < {max(2, shell.rounds)}; round++)"
         "  for (const f of Object.values(new WebAssembly.Instance(m).exports)) f(1);"
     )
-    bun = find_shell("bun", EngineId("jsc"), offline=True)
     dumps = {"dumpBBQDisassembly": "1", "dumpOMGDisassembly": "1"}
-    env = {**shell.env, **{f"{jsc.PREFIX}{name}": value for name, value in dumps.items()}}
-    ran = subprocess.run([bun, str(script)], env=env, capture_output=True, text=True, check=True, timeout=60)
-    found = re.findall(r"Generated (\w+) functionIndexSpace:\((\d+)\)", ran.stdout + ran.stderr)
-    return [(compiler, int(index)) for compiler, index in found]
+    if parsed.name == "jsc":
+        command = [find_shell("bun", EngineId("jsc"), offline=True)]
+        env = {**shell.env, **{f"{jsc.PREFIX}{name}": value for name, value in dumps.items()}}
+    else:
+        found = webkit.find(parsed)
+        flags = webkit.known(parsed, found, shell.flags)
+        command = [found, *flags, *(f"--{name}={value}" for name, value in dumps.items())]
+        env = None
+    ran = subprocess.run([*command, str(script)], env=env, capture_output=True, text=True, check=True, timeout=60)
+    made = re.findall(r"Generated (\w+) (?:functionIndexSpace:\(|code .*?-function\[)(\d+)", ran.stdout + ran.stderr)
+    return [(compiler, int(index)) for compiler, index in made]
 
 
-def test_bbq_compiles_every_function_and_nothing_else_does(wat: Wat, tmp_path: Path) -> None:
-    assert set(_compiled("jsc:bbq", wat, tmp_path)) == {("BBQ", index) for index in range(FUNCTIONS)}
+@of_both
+def test_bbq_compiles_every_function_and_nothing_else_does(engine: str, wat: Wat, tmp_path: Path) -> None:
+    assert set(_compiled(f"{engine}:bbq", wat, tmp_path)) == {("BBQ", index) for index in range(FUNCTIONS)}
 
 
-def test_ipint_compiles_nothing(wat: Wat, tmp_path: Path) -> None:
-    assert _compiled("jsc:ipint", wat, tmp_path) == []
+@pytest.mark.parametrize("id", ["jsc:ipint", "webkit:ipint", "webkit:llint"])
+def test_interpreters_compile_nothing(id: str, wat: Wat, tmp_path: Path) -> None:
+    assert _compiled(id, wat, tmp_path) == []
 
 
-def test_omg_has_every_function_after_one_call(wat: Wat, tmp_path: Path) -> None:
+@of_both
+def test_omg_has_every_function_after_one_call(engine: str, wat: Wat, tmp_path: Path) -> None:
     """So that the second round of a case, which counts, runs OMG's code."""
-    found = _compiled("jsc:omg", wat, tmp_path)
+    found = _compiled(f"{engine}:omg", wat, tmp_path)
     assert {index for compiler, index in found if compiler == "OMG"} == set(range(FUNCTIONS))
 
 
+@of_both
 @pytest.mark.parametrize("tier", ["bbq", "omg"])
 @pytest.mark.parametrize("chosen", [{0}, {3, 4, 5}, set(range(FUNCTIONS)) - {7}, set(range(FUNCTIONS)), set()])
 def test_some_functions_are_compiled_and_the_others_interpreted(
-    tier: str, chosen: set[int], wat: Wat, tmp_path: Path
+    engine: str, tier: str, chosen: set[int], wat: Wat, tmp_path: Path
 ) -> None:
     """What ``fuzz explain`` needs to find the function: which ones are compiled, JavaScriptCore says itself."""
-    id = jsc.split(EngineId.parse(f"jsc:{tier}"), frozenset(chosen), FUNCTIONS)
+    id = adapter(engine).split(EngineId.parse(f"{engine}:{tier}"), frozenset(chosen), FUNCTIONS)
     assert id is not None
     assert EngineId.parse(str(id)) == id
     found = _compiled(str(id), wat, tmp_path)
@@ -96,10 +113,11 @@ def test_what_is_no_range_and_what_is_no_compiler() -> None:
     assert jsc.split(EngineId.parse("jsc:ipint"), frozenset({1}), FUNCTIONS) is None
 
 
-def test_an_option_that_a_release_does_not_have_is_named() -> None:
-    open_or_skip("jsc").close()
+@of_both
+def test_an_option_that_a_release_does_not_have_is_named(engine: str) -> None:
+    open_or_skip(engine).close()
     with pytest.raises(EngineUnavailable, match="this release has no option noSuchOption") as caught:
-        open_engine("jsc:flag.noSuchOption=on", offline=True)
+        open_engine(f"{engine}:flag.noSuchOption=on", offline=True)
     assert "\n" not in str(caught.value)
 
 

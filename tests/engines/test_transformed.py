@@ -8,7 +8,7 @@ import pytest
 
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, open_engine
 from oracles.engines.transformed import TransformedEngine
-from oracles.transformers import binaryen
+from oracles.transformers import binaryen, wasm_tools
 from tests.engines.conftest import Wat
 from wasm.decode import decode
 from wasm.embedding import Crashed, Invocation, Outcome, Rejected, Returned, Trapped, Unsupported, Value
@@ -104,3 +104,48 @@ def test_binaryen_makes_another_module_that_means_the_same(level: str, wat: Wat)
     assert engine.transformer.transform(case.content) == made
     assert Path(engine.capabilities.library).name == "index.js"
     engine.close()
+
+
+def opened(does: str) -> TransformedEngine:
+    """wasm-tools as a transformer, or a skipped test where it is not installed."""
+    try:
+        engine = open_engine(f"transformed:by=wasm_tools+do={does}", offline=True)
+        _ = engine.capabilities
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    assert isinstance(engine, TransformedEngine)
+    return engine
+
+
+@pytest.mark.parametrize("does", wasm_tools.SETTINGS["do"])
+def test_wasm_tools_makes_a_module_that_means_the_same(does: str, wat: Wat) -> None:
+    engine = opened(does)
+    case = wat(SUM, *CALLS)
+    seen, wanted = engine.run(case), open_engine("interpreter").run(case)
+    assert (seen.outcomes, seen.globals, seen.memories) == (wanted.outcomes, wanted.globals, wanted.memories)
+    assert engine.capabilities.version[0].isdigit()
+    assert isinstance(engine.transformer.transform(b"\0asm\1\0\0\0\7\5"), Unsupported if does == "mutate" else Rejected)
+
+
+def test_text_and_strip_keep_code_and_only_strip_takes_custom_sections_away(wat: Wat) -> None:
+    plain = wat(SUM).content
+    named = plain + b"\0\7\4note\1\2"
+    kept = [decode(made) for does in ("text", "strip")
+            if isinstance(made := opened(does).transformer.transform(named), bytes)]  # fmt: skip
+    assert [func.body for module in kept for func in module.funcs] == [func.body for func in decode(plain).funcs] * 2
+    assert [any(custom.name == "note" for custom in module.customs) for module in kept] == [True, False]
+
+
+def test_mutations_are_others_by_another_seed_and_the_same_by_the_same(wat: Wat) -> None:
+    content = wat(SUM).content
+    made = [opened(f"mutate+seed={seed}").transformer.transform(content) for seed in (0, 0, 9000)]
+    assert made[0] == made[1] != made[2]
+    assert content not in made
+
+
+def test_what_wasm_mutate_does_not_know_is_unsupported_and_a_seed_is_for_it_alone(wat: Wat) -> None:
+    case = wat("(module (type $s (struct (field i32))) (func (param (ref null $s))))")
+    assert isinstance(opened("mutate").run(case).instantiation, Unsupported)
+    for wrong in ("do=strip+seed=1", "do=mutate+seed=x"):
+        with pytest.raises(UsageError, match="write do=mutate"):
+            open_engine(f"transformed:by=wasm_tools+{wrong}", offline=True)

@@ -112,8 +112,8 @@ def test_when_the_time_is_over_nothing_more_is_said() -> None:
 
 IDS = (
     "wasmtime", "wasmtime:winch", "wasmtime:pulley", "wasmtime:opt=none+flag.has_avx=false", "v8", "v8:turbofan",
-    "jsc:omg", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter", "endive",
-    "endive:interpreter", "chicory", "chicory:interpreter", "graalwasm", "graalwasm:compiled", "compiler",
+    "jsc:omg", "webkit:llint", "wasmer", "wasmer:opt=none", "wasmer:singlepass", "wazero", "wazero:interpreter",
+    "endive", "endive:interpreter", "chicory", "chicory:interpreter", "graalwasm", "graalwasm:compiled", "compiler",
     "spidermonkey", "spidermonkey:ion", "firefox:baseline",
     "compiler:regs=6+spill=all+checker=off",
 )  # fmt: skip
@@ -144,6 +144,7 @@ def test_engines_with_settings_say_which_matter() -> None:
         "wasmer",
         "wasmtime",
         "wazero",
+        "webkit",
     }
 
 
