@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from oracles.interpreter.operators import Bound, binder
 from oracles.interpreter.store import Instance
@@ -221,21 +221,30 @@ def _array_new_fixed(imm: tuple[int, int], instance: Instance) -> Bound:
     return new, count, 1
 
 
-def _numbers(layout: Layout, segment: bytes, start: int, length: int) -> list[int]:
+_LARGE: Final = 1 << 24
+"""No engine refuses arrays of fewer items for their size alone; of more it may, before it looks at a segment's end."""
+
+
+def _also(length: int) -> list[TrapKind]:
+    """What else a new array of so many items may trap by, where they are not there."""
+    return [TrapKind.ALLOCATION_TOO_LARGE] if length >= _LARGE else []
+
+
+def _numbers(layout: Layout, segment: bytes, start: int, length: int, also: Sequence[TrapKind] = ()) -> list[int]:
     """Numbers from a data segment. Raises ``Trap``."""
     storage = layout.storages[0]
     assert not isinstance(storage, RefType)
     size = storage.bits // 8
     if start + length * size > len(segment):
-        raise Trap(TrapKind.MEMORY_OOB)
+        raise Trap(TrapKind.MEMORY_OOB, *also)
     part = segment[start : start + length * size]
     return [int.from_bytes(part[i : i + size], "little") for i in range(0, len(part), size)]
 
 
-def _refs(segment: list[Ref], start: int, length: int) -> list[Ref]:
+def _refs(segment: list[Ref], start: int, length: int, also: Sequence[TrapKind] = ()) -> list[Ref]:
     """References from an element segment. Raises ``Trap``."""
     if start + length > len(segment):
-        raise Trap(TrapKind.TABLE_OOB)
+        raise Trap(TrapKind.TABLE_OOB, *also)
     return segment[start : start + length]
 
 
@@ -244,7 +253,7 @@ def _array_new_data(imm: tuple[int, int], instance: Instance) -> Bound:
     layout, data = instance.layout(imm[0]), imm[1]
 
     def new(start: int, length: int) -> Aggregate:
-        items = _numbers(layout, instance.datas[data], start, length)
+        items = _numbers(layout, instance.datas[data], start, length, _also(length))
         instance.store.meter.allocate(_OBJECT + length)
         return _array(layout, items)
 
@@ -256,7 +265,7 @@ def _array_new_elem(imm: tuple[int, int], instance: Instance) -> Bound:
     layout, elem = instance.layout(imm[0]), imm[1]
 
     def new(start: int, length: int) -> Aggregate:
-        items = _refs(instance.elems[elem], start, length)
+        items = _refs(instance.elems[elem], start, length, _also(length))
         instance.store.meter.allocate(_OBJECT + length)
         return _array(layout, items)
 

@@ -16,7 +16,7 @@ from wasm.builder import ModuleBuilder, const
 from wasm.canonical import Types
 from wasm.embedding import Exhausted, OutOfMemory, Returned, Trapped
 from wasm.isa import MemArg
-from wasm.module import Module
+from wasm.module import Data, Module
 from wasm.traps import Trap, TrapKind
 from wasm.valtypes import FUNCREF, I32, I64, V128, ArrayType, FieldType, Limits, MemType, TableType, ref
 
@@ -295,6 +295,20 @@ def test_all_reasons_of_a_trap_are_named(make: Any, name: str, at: int, kinds: s
     outcome = make(builder.finish())("f", f"i32:{at}")
     assert isinstance(outcome, Trapped)
     assert outcome.kinds == kinds
+
+
+def test_a_new_array_is_too_large_or_its_segment_too_short(make: Any) -> None:
+    builder = ModuleBuilder()
+    array = builder.type(ArrayType(FieldType(I32)))
+    builder.module.datas.append(Data(b"abcd"))
+    func = builder.func([I32], [], export="f")
+    func.emit("i32.const", 0)
+    func.emit("local.get", 0)
+    func.emit("array.new_data", (array, 0))
+    func.emit("drop")
+    call = make(builder.finish())
+    assert call("f", "i32:2").kinds == {TrapKind.MEMORY_OOB}
+    assert call("f", "i32:0xffffffff").kinds == {TrapKind.MEMORY_OOB, TrapKind.ALLOCATION_TOO_LARGE}
 
 
 @pytest.mark.usefixtures("each_tier")
