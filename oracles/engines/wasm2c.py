@@ -25,6 +25,7 @@ from oracles.switches import Switch
 VALUES: Final = {"opt": ("1", "0", "2", "3"), "cc": ("gcc", "clang", "tcc", "zig")}
 """What each setting may be; the first is the default."""
 RELEASES: Final = _wabt.RELEASES
+NOISE: Final = _wabt.NOISE
 CONTRACT: Final = ("wasm2c:opt=2",)
 CONFIGURATIONS: Final = ("wasm2c:opt=0", "wasm2c", "wasm2c:opt=3", *(f"wasm2c:cc={cc}" for cc in VALUES["cc"][1:]))
 _WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasm2c_run.py")
