@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import re
 from pathlib import Path
 from typing import Final
@@ -17,20 +15,8 @@ NOISE: Final = re.compile(r"(?:refused: )?(?:\S*\.wasm:)?[0-9a-f]{7,}: error: ")
 """What its reader says of every module that it refuses."""
 
 
-def _installed() -> str:
-    """The release that this Python has, "" for none."""
-    try:
-        return importlib.metadata.version(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 def _folder(version: str, offline: bool) -> Path:
-    """wabt's folder in the package of a release, fetching it if needed. Raises ``EngineUnavailable``."""
-    found = importlib.util.find_spec(_MODULE) if version == _installed() else None
-    if found is not None and found.origin is not None:
-        return Path(found.origin).parent
-    return provision.wheel(PACKAGE, version, offline) / _MODULE
+    return provision.own_or_wheel(PACKAGE, _MODULE, version, offline) / _MODULE
 
 
 RELEASES: Final = provision.Registry(PACKAGE, _folder, package=PACKAGE, listed=PACKAGE, since="1.0.42")
@@ -39,7 +25,7 @@ RELEASES: Final = provision.Registry(PACKAGE, _folder, package=PACKAGE, listed=P
 def chosen(id: EngineId, offline: bool) -> tuple[str, Path]:
     """The release that an id is for, else the one that is installed, or the newest at hand; and wabt's folder in it.
     Raises ``EngineUnavailable``."""
-    version = id.version or _installed() or next(iter(reversed(RELEASES.at_hand())), "")
+    version = id.version or provision.own(PACKAGE) or next(iter(reversed(RELEASES.at_hand())), "")
     if not version:
         raise EngineUnavailable(f"no {id.name} is at hand: fuzz engines install {id.name}@1.0.42")
     return version, _folder(version, offline)

@@ -1,4 +1,5 @@
-"""pywasm, an interpreter in Python: ``pywasm@VERSION`` of it from the Python package index, or the newest at hand.
+"""pywasm, an interpreter in Python: ``pywasm@VERSION`` from the Python package index, else the installed release, or
+the newest at hand.
 
 It validates nothing, so whether a module is valid it is not asked; what it claims to have is WebAssembly 2.0.
 """
@@ -19,7 +20,8 @@ from oracles.remote.worker_engine import Worker, WorkerEngine
 
 PACKAGE: Final = "pywasm"
 CONTRACT: Final = ("pywasm",)
-RELEASES: Final = provision.Registry(PACKAGE, partial(provision.wheel, PACKAGE), listed=PACKAGE, since="2.2.0")
+_GET: Final = partial(provision.own_or_wheel, PACKAGE, PACKAGE)
+RELEASES: Final = provision.Registry(PACKAGE, _GET, package=PACKAGE, listed=PACKAGE, since="2.2.0")
 """Before 2.2.0 values were kept otherwise."""
 FEATURES: Final = ("bulk_memory", "extended_const", "multi_value", "reference_types", "simd")
 _ROOT: Final = str(Path(__file__).parents[2])
@@ -34,7 +36,7 @@ def check(id: EngineId) -> EngineId:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching the release if it is asked for and missing."""
-    version = id.version or next(iter(reversed(RELEASES.at_hand())), "")
+    version = id.version or provision.own(PACKAGE) or next(iter(reversed(RELEASES.at_hand())), "")
     if not version:
         raise EngineUnavailable("no pywasm is at hand: write pywasm@VERSION to fetch one through pip")
     folder = RELEASES.get(version, offline)

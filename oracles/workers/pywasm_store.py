@@ -39,14 +39,14 @@ HELD = 0x01
 NESTED = 50_000
 """Python's own limit of calls: blocks are decoded by recursion."""
 
-RULES: tuple[tuple[re.Pattern[str], type[Exception], str, TrapKind], ...] = tuple(
-    (re.compile(instructions), error, raised_by, kind)
+RULES: tuple[tuple[re.Pattern[str], type[Exception], re.Pattern[str], TrapKind], ...] = tuple(
+    (re.compile(instructions), error, re.compile(raised_by), kind)
     for instructions, error, raised_by, kind in (
         (r"unreachable", AssertionError, "evaluate", TrapKind.UNREACHABLE),
-        (r"i\d+_(?:div|rem)_[su]", ZeroDivisionError, "", TrapKind.DIV_BY_ZERO),
+        (r"i\d+_(?:div|rem)_[su]", ZeroDivisionError, ".*", TrapKind.DIV_BY_ZERO),
         (r"i\d+_div_s", AssertionError, "div", TrapKind.INT_OVERFLOW),
         (r"i\d+_trunc_f\d+_[su]", ValueError, "evaluate", TrapKind.BAD_CONVERSION),
-        (r"i\d+_trunc_f\d+_[su]", OverflowError, "", TrapKind.INT_OVERFLOW),
+        (r"i\d+_trunc_f\d+_[su]", OverflowError, ".*", TrapKind.INT_OVERFLOW),
         (r".*_(?:load|store)\d*.*", AssertionError, "evaluate_mem_(?:load|save)", TrapKind.MEMORY_OOB),
         (r"memory_(?:init|copy|fill)", AssertionError, "evaluate", TrapKind.MEMORY_OOB),
         (r"table_(?:get|set)", IndexError, "evaluate", TrapKind.TABLE_OOB),
@@ -56,7 +56,7 @@ RULES: tuple[tuple[re.Pattern[str], type[Exception], str, TrapKind], ...] = tupl
         (r"call_indirect", AssertionError, "evaluate", TrapKind.INDIRECT_TYPE_MISMATCH),
     )
 )
-"""Instructions, by their names in ``pywasm.opcode``; the exception, and the function that raised it ("": any)."""
+"""Instructions, by their names in ``pywasm.opcode``; the exception, and the function that raised it."""
 
 
 class Ended(Exception):
@@ -211,7 +211,8 @@ class Store:
         if name == "evaluate_call" and isinstance(error, AssertionError):
             return Exhausted("stack")
         for instructions, type_, raised_by, kind in RULES:
-            if instructions.fullmatch(instruction) and isinstance(error, type_) and re.fullmatch(raised_by or ".*", name):
+            fits = instructions.fullmatch(instruction) and raised_by.fullmatch(name)
+            if fits and isinstance(error, type_):
                 return Trapped(frozenset({kind}), f"{type(error).__name__} in {instruction}")
         if not instruction:
             return Rejected(self._told(error))

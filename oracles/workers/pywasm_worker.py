@@ -194,10 +194,7 @@ class CaseRun:
             self._calls(instance)
         except Ended as ended:
             self.answer["inst"] = short(ended.args[0])[0]
-        for index, refs, slots in self.linked.log(self.header["imports"]["sources"]) if "imports" in self.header else ():
-            self.answer["log"].append([index, refs])
-            self.body.append(slots)
-        if instance is not None and self.answer["inst"][0] == "returned":
+        if "imports" in self.header:
             self._observe(instance)
         self.lap("state")
         self.answer["phase"] = PHASES.index(self.phase)
@@ -246,8 +243,13 @@ class CaseRun:
         self.lap("invoke")
 
     def _observe(self, instance: Any) -> None:
-        """What exported items hold at the end."""
+        """The calls of the host, and what exported items hold at the end where there is an instance."""
         store, header, answer = self.store, self.header, self.answer
+        for index, refs, slots in self.linked.log(header["imports"]["sources"]):
+            answer["log"].append([index, refs])
+            self.body.append(slots)
+        if instance is None or answer["inst"][0] != "returned":
+            return
         for name, kind in header["globals"]:
             slot, ref = store.told(store.item(store.export(instance, name, GLOBAL)).data, kind)
             answer["globals"].append(ref)
