@@ -48,5 +48,5 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
 
     config = json.dumps({"package": str(folder), "features": FEATURES})
     text = config[:-1] + ', "fds": [{in}, {out}, {progress}], "nursery": {nursery}}'
-    launch = Launch((sys.executable, "-m", "oracles.workers.pywasm_worker", text), {"PYTHONPATH": _ROOT})
+    launch = Launch((sys.executable, "-m", "oracles.pywasm.worker_main", text), {"PYTHONPATH": _ROOT})
     return WorkerEngine(id, Worker(launch, Flavour(frozenset(), True, links=True), "pywasm", loaded), limits)

@@ -7,13 +7,14 @@ that raised it (``RULES``). What no rule names is a crash: of pywasm's source, w
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import Any, Final
 
 from oracles.remote.interface import TYPE_NAMES
 from oracles.remote.protocol import type_words
@@ -32,14 +33,14 @@ from wasm.embedding import (
 from wasm.traps import TrapKind
 
 FUNC, TABLE, MEMORY, GLOBAL = range(4)
-WIDE = {kind: WIDTHS[word] // 8 for kind, word in TYPE_NAMES.items()}
+WIDE: Final = {kind: WIDTHS[word] // 8 for kind, word in TYPE_NAMES.items()}
 """Bytes of a number, by kind."""
-HELD = 0x01
+HELD: Final = 0x01
 """A reference is an address in four bytes, and this byte behind them unless it is null."""
-NESTED = 50_000
+NESTED: Final = 50_000
 """Python's own limit of calls: blocks are decoded by recursion."""
 
-RULES: tuple[tuple[re.Pattern[str], type[Exception], re.Pattern[str], TrapKind], ...] = tuple(
+RULES: Final[tuple[tuple[re.Pattern[str], type[Exception], re.Pattern[str], TrapKind], ...]] = tuple(
     (re.compile(instructions), error, re.compile(raised_by), kind)
     for instructions, error, raised_by, kind in (
         (r"unreachable", AssertionError, "evaluate", TrapKind.UNREACHABLE),
@@ -60,16 +61,18 @@ RULES: tuple[tuple[re.Pattern[str], type[Exception], re.Pattern[str], TrapKind],
 
 
 class Ended(Exception):
-    """A step ended otherwise than by returning; ``args[0]`` is the outcome."""
+    """A step ended otherwise than by returning."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
 
 
 def load(folder: str) -> ModuleType:
     """The package in a folder."""
     sys.path.insert(0, folder)
     sys.setrecursionlimit(NESTED)
-    import pywasm
-
-    return pywasm
+    return importlib.import_module("pywasm")
 
 
 def host_trap(_machine: Any, _args: list[Any]) -> list[Any]:
@@ -87,7 +90,9 @@ class Store:
 
     def __init__(self, pywasm: ModuleType) -> None:
         self.core = pywasm.core
-        self.opcodes = {code: name for name, code in vars(pywasm.opcode).items() if isinstance(code, int)}
+        self.opcodes: dict[int, str] = {
+            code: name for name, code in vars(pywasm.opcode).items() if isinstance(code, int)
+        }
         self.machine = pywasm.core.Machine()
         self.names: dict[int, str] = {}
         """The functions that have a name, by their addresses: exports of the instance under test."""
@@ -224,7 +229,8 @@ class Store:
         labels = self.machine.stack.label
         if not labels or not 0 < labels[-1].index <= len(labels[-1].instr):
             return ""
-        return self.opcodes.get(labels[-1].instr[labels[-1].index - 1].opcode, "?")
+        code: int = labels[-1].instr[labels[-1].index - 1].opcode
+        return self.opcodes.get(code, "?")
 
     def _told(self, error: Exception) -> str:
         return f"{type(error).__name__}: {error}".rstrip(": ") + f" at {place(error)}"

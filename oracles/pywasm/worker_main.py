@@ -1,4 +1,4 @@
-"""The worker for pywasm: ``python -m oracles.workers.pywasm_worker CONFIG``, in a process that may be lost.
+"""The worker for pywasm: ``python -m oracles.pywasm.worker_main CONFIG``, in a process that may be lost.
 
 CONFIG is a JSON object: ``package`` (the folder that holds pywasm), ``features``, ``fds`` (requests, replies, progress)
 and ``nursery``. The protocol is in ``oracles/remote/protocol.py``. A host function of pywasm gets floats as Python's,
@@ -14,13 +14,13 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
+from oracles.pywasm.store import FUNC, GLOBAL, MEMORY, TABLE, Ended, Store, host_trap, load, nothing
 from oracles.remote.interface import TYPE_NAMES
 from oracles.remote.protocol import PHASES, TABLE_LIMIT, VERSION, type_words
 from oracles.remote.serving import Answer, Channel, short
 from oracles.workers.nursery import descriptors
-from oracles.workers.pywasm_store import FUNC, GLOBAL, MEMORY, TABLE, Ended, Store, host_trap, load, nothing
 from wasm.embedding import (
     SLOT,
     Exhausted,
@@ -34,10 +34,10 @@ from wasm.embedding import (
 )
 from wasm.hostmix import EXTERN_TOKENS, LOG_LIMIT, Behaviour
 
-BLOCK = 1 << 16
-ENDING = (Exhausted, OutOfMemory)
+BLOCK: Final = 1 << 16
+ENDING: Final = (Exhausted, OutOfMemory)
 """Outcomes after which nothing more is called on an instance."""
-UNCHECKED = Unsupported("validity: pywasm checks none")
+UNCHECKED: Final = Unsupported("validity: pywasm checks none")
 
 
 class Linked:
@@ -138,7 +138,7 @@ def one_call(store: Store, instance: Any, call: list[Any], blobs: list[bytes]) -
             return store.call(func, params, results, args, refs)
         return wrapped(store, func, params, results, args, refs, blobs[wrapper])
     except Ended as ended:
-        return ended.args[0]
+        return ended.outcome
 
 
 def wrapped(
@@ -160,7 +160,7 @@ def wrapped(
         if kind not in TYPE_NAMES:
             slots[i * SLOT : (i + 1) * SLOT] = bytes(SLOT)
             held = store.item(store.export(instance, kind, TABLE)).elem[first + i]
-            identities.append(store.told(held, kind)[1])
+            identities.append(store.told(held, kind)[1] or "null")
     return Returned(type_words(results), bytes(slots), tuple(identities))
 
 
@@ -193,7 +193,7 @@ class CaseRun:
             self.answer["inst"] = ["returned", []]
             self._calls(instance)
         except Ended as ended:
-            self.answer["inst"] = short(ended.args[0])[0]
+            self.answer["inst"] = short(ended.outcome)[0]
         if "imports" in self.header:
             self._observe(instance)
         self.lap("state")
@@ -218,12 +218,13 @@ class CaseRun:
 
     def _before(self, at: int, imports: dict[str, Any], places: dict[str, Any]) -> Any:
         """An instance that comes before the case's own; None for one that trapped. Raises ``Ended``."""
-        instance, outcome = None, Returned()
+        instance: Any = None
+        outcome: Outcome = Returned()
         try:
             module = self.store.compile(self.blobs[at])
             instance = self.store.instantiate(module, Linked(self.store).externs(imports, self.blobs, places))
         except Ended as ended:
-            outcome = ended.args[0]
+            outcome = ended.outcome
         self.answer.setdefault("before", []).append(short(outcome)[0])
         if not isinstance(outcome, Returned | Trapped):
             raise Ended(outcome)
@@ -317,7 +318,8 @@ class Worker:
         return self.store
 
     def instantiate(self, header: dict[str, Any], blobs: list[bytes]) -> Answer:
-        store, externs = self._opened(), []
+        store = self._opened()
+        externs: list[Any] = []
         try:
             self.channel.at(Phase.COMPILE)
             module = store.compile(blobs[0])
@@ -329,7 +331,7 @@ class Worker:
             self.channel.at(Phase.INSTANTIATE)
             self.instances[header["name"]] = store.instantiate(module, externs), header["funcs"]
         except Ended as ended:
-            return {"out": short(ended.args[0])[0]}, b""
+            return {"out": short(ended.outcome)[0]}, b""
         return {"out": ["returned", []]}, b""
 
     def register(self, header: dict[str, Any], _blobs: list[bytes]) -> Answer:
