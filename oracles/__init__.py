@@ -13,6 +13,7 @@ reference judges nothing, and neither imports the other.
 ``remote/``          engines in worker processes: processes, how they are forked and confined, protocol, linking modules
 ``workers/``         the programs that run in those processes, in Python, JavaScript, Go, Rust and Java
 ``command/``         an engine that is a command line of the user's
+``pywasm/``          the process that pywasm, an interpreter in Python, runs in
 ``transforming``     tools that must preserve what a module means, by running what they make; one a file in
                      ``transformers/``
 ``mutants``           neutral mutants of cases, with what the reference saw; engine ``mutant`` runs them

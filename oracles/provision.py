@@ -212,6 +212,20 @@ def wheel(package: str, version: str, offline: bool = False) -> Path:
     return _packaged(package, version, offline, ["--only-binary=:all:"])
 
 
+def own(package: str) -> str:
+    """The release of a Python package that this Python has, "" for none."""
+    return next(iter(_package(package)), "")
+
+
+def own_or_wheel(package: str, module: str, version: str, offline: bool = False) -> Path:
+    """The folder that has a module of a release of a Python package: where this Python has it from if that is its own
+    release, else that of ``wheel``. Raises ``EngineUnavailable``."""
+    found = importlib.util.find_spec(module) if version == own(package) else None
+    if found is not None and found.origin is not None:
+        return Path(found.origin).parents[1]
+    return wheel(package, version, offline)
+
+
 def package(package: str, version: str, offline: bool = False) -> Path:
     """The same of a package that may have to be built, by a C compiler that is here. Raises ``EngineUnavailable``."""
     return _packaged(package, version, offline, [])

@@ -15,6 +15,7 @@ from wasm.leb import unsigned
 
 _HEADER: Final = 8
 _CODE: Final = 10
+_MOST_BODIES: Final = 1 << 21
 _BYTES: Final = (
     0x00, 0x01, 0x02, 0x7F, 0x80, 0xFF, 0x40, 0x0B, 0x05, 0x60, 0x5F, 0x5E, 0x50, 0x4F, 0x4E, 0x63, 0x64, 0x70, 0x6F,
     0x6E, 0x69, 0x7B, 0x7C, 0x7D, 0x7E, 0x78, 0x77, 0xFB, 0xFC, 0xFD, 0xFE, 0x41, 0x23, 0xD2, 0x1F, 0x06,
@@ -88,8 +89,10 @@ def _in_body(source: ChoiceSource, module: bytes) -> bytes:
         return _in_section(source, module)
     content = sections[at].content
     count, start = read_unsigned(content, 0)
-    bodies = []
-    for _ in range(count):
+    bodies: list[bytes] = []
+    # Earlier damage may have left a count that nothing stands behind. What is missing reads as empty, as far as that
+    # can be written down.
+    while len(bodies) < count and (start < len(content) or count < _MOST_BODIES):
         size, begin = read_unsigned(content, start)
         bodies.append(content[begin : begin + size])
         start = begin + size

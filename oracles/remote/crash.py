@@ -16,6 +16,8 @@ _EMSCRIPTEN: Final = re.compile(r"^Aborted\(Assertion failed: (.*?), at: ([^,\s]
 _LLVM: Final = re.compile(r"^(.*)\nUNREACHABLE executed at (\S+):(\d+)!", re.M)
 _GO: Final = re.compile(r"^(?:panic|fatal error|unexpected fault address|SIG\w+): ?(.*)$", re.M)
 _GO_PLACE: Final = re.compile(r"@v[^/\s]+/(\S+\.go):(\d+)")
+_ASSERTION: Final = re.compile(r"^(?:[\w.-]+: )?(\S+?):(\d+): .*: Assertion [`'](.*)' failed\.", re.M)
+"""Of a C library, and of libstdc++ for its own containers."""
 _CHECKOUT: Final = re.compile(r"^.*/(?:registry/src/[^/]+|git/checkouts/[^/]+/[^/]+|rustc/[^/]+)/")
 _TREE: Final = re.compile(r"(?:^|/)((?:crates|cranelift|winch|library|src|Source)/.*)")
 _PASSED_ON: Final = re.compile(r"^qemu: uncaught target signal \d+ .*\n?", re.M)
@@ -64,6 +66,8 @@ def read_crash(status: int, noise: str) -> Crashed | OutOfMemory | TimedOut | Un
         return OutOfMemory(noise.strip()[:500])
     if own := _EMULATOR.search(noise):
         return Unsupported(f"the emulator fails: {own[0][:300]}")
+    if match := _ASSERTION.search(noise):
+        return Crashed(number, f"Assertion `{match[3].strip()[:2000]}' failed", source_place(match[1], match[2]))
     text = noise.strip()[-2000:] or (_signal_name(number) if number else f"exit status {status}")
     return Crashed(number, text)
 

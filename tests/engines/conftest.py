@@ -73,9 +73,9 @@ def lacks(engine: Engine, case: Case) -> set[str]:
     return set(uses) - {feature.value for feature in engine.capabilities.features}
 
 
-LESS = frozenset({"cmd", "wasm2c", "wasm3", "binaryen", "wazero", "wasmer:singlepass"})
-"""A command's host does nothing (wasm2c, wasm3 and binaryen are such), wazero's cannot tell two imports of one name
-apart, and Singlepass cannot call an import with several results."""
+LESS = frozenset({"cmd", "wabt", "wasm2c", "wasm3", "binaryen", "wazero", "wasmer:singlepass"})
+"""A command's host does nothing (wabt, wasm2c, wasm3 and binaryen are such), wazero's cannot tell two imports of one
+name apart, and Singlepass cannot call an import with several results."""
 
 SLOW = frozenset({"wasm2c", "binaryen", "graalwasm:compiled"})
 """A C compiler takes some tenths of a second for every case, and so does starting node, and Truffle's for some."""

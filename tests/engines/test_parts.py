@@ -114,6 +114,13 @@ def test_panics_of_all_ages_are_read() -> None:
         "void JSC::Wasm::BBQJITImpl::BBQJIT::consume(Value)\n1   0x7f0 WTFCrash\n"
     )
     assert read_crash(-6, webkit) == Crashed(6, "!isEmpty()", "Source/JavaScriptCore/wasm/WasmBBQJIT.cpp:123")
+    checked = (
+        "c0() => i64:1\nwasm-interp: /home/me/wabt/src/interp/interp.h:591: void wabt::interp::Value::CheckType("
+        "wabt::interp::ValueType) const: Assertion `t == type || type == ValueType::Any' failed.\n"
+    )
+    assert read_crash(-6, checked) == Crashed(
+        6, "Assertion `t == type || type == ValueType::Any' failed", "src/interp/interp.h:591"
+    )
     assert isinstance(read_crash(-6, "memory allocation of 123 bytes failed"), OutOfMemory)
     assert read_crash(-9, "") == Crashed(9)
 

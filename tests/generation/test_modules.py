@@ -98,6 +98,17 @@ def test_damage_leaves_most_of_a_module() -> None:
     assert sum(one[:8] == content[:8] for one in made) > 0.9 * len(made)
 
 
+def test_a_count_with_nothing_behind_it_is_not_counted_out() -> None:
+    """Earlier damage may leave 2^31 bodies, or as many as five bytes can say: a run stood still over them."""
+    body = b"\2\0\x0b"
+    for count in (1 << 31, (1 << 35) - 1):
+        code = padded(count, 5) + body
+        content = b"\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\x0a" + bytes((len(code),)) + code
+        made = {damaged(ChoiceSource.seeded("counted", index), content) for index in range(60)}
+        assert len(made) > 30
+        assert max(map(len, made)) < 2 * len(content)
+
+
 def test_numbers_in_longer_forms() -> None:
     for value in (0, 1, 127, 128, 70_000):
         for width in (3, 5):
