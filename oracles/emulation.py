@@ -37,6 +37,7 @@ class Target:
     debian: str
     loader: str
     cpu: str = ""
+    big_endian: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -48,7 +49,7 @@ _TARGETS: Final = (
     Target("aarch64", "aarch64-unknown-linux-gnu", "aarch64-linux-gnu", "arm64", "ld-linux-aarch64.so.1"),
     Target("riscv64", "riscv64gc-unknown-linux-gnu", "riscv64-linux-gnu", "riscv64", "ld-linux-riscv64-lp64d.so.1",
            "rv64,v=true,vext_spec=v1.0"),
-    Target("s390x", "s390x-unknown-linux-gnu", "s390x-linux-gnu", "s390x", "ld64.so.1"),
+    Target("s390x", "s390x-unknown-linux-gnu", "s390x-linux-gnu", "s390x", "ld64.so.1", big_endian=True),
     Target("x86_64", "x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "amd64", "ld-linux-x86-64.so.2"),
 )  # fmt: skip
 TARGETS: Final = {one.name: one for one in _TARGETS}
