@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from oracles.built import BuiltReleases, tool
 from oracles.clients import run_client
-from oracles.emulation import TARGET, TARGETS, Target, emulator, notes, scaled
+from oracles.emulation import TARGET, TARGETS, emulator, notes, scaled
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits
 from oracles.engines import _two_tiers
 from oracles.remote.process import Launch
