@@ -39,6 +39,11 @@ CONFORMING: Final = {
     "tcc": (),
 }
 """What wasm2c's documentation asks for: without these a compiler may take liberties with floats and with calls."""
+_STACK: Final = 256 << 20
+"""Bytes of stack that an emulator is to give a program."""
+_COUNTED: Final = ("-DWASM_RT_STACK_DEPTH_COUNT=1", "-DWASM_RT_MAX_CALL_STACK_DEPTH=4000")
+"""wasm2c tells a stack that is full from a memory that ends by the code that a signal comes with, and the emulator has
+the same one for both. So calls are counted, as wasm2c does by itself where bytes are in the other order."""
 _SECONDS: Final = 60
 
 
@@ -68,6 +73,9 @@ def compiler(cc: str, target: Target | None, march: str, offline: bool) -> Compi
         # wasm2c's own build finds this out; whoever compiles what it wrote has to say it.
         extra += ["-DWABT_BIG_ENDIAN=1"] if target.big_endian else []
         extra += ["-mzvector"] if march and target.name == "s390x" else []
+    if run:
+        extra += _COUNTED
+        run = (*run, "-s", str(_STACK))
     if cc.partition("-")[0] == "zig":
         return _zig(_RELEASE.match(cc), target, tuple(extra), run, offline)
     named = f"{target.gnu}-gcc" if target and cc == "gcc" else cc
