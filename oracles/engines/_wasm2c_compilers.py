@@ -39,6 +39,9 @@ CONFORMING: Final = {
     "tcc": (),
 }
 """What wasm2c's documentation asks for: without these a compiler may take liberties with floats and with calls."""
+_VECTORS: Final = {"riscv64": "rv64gcv", "s390x": "z14"}
+"""CPUs of machines that need not have vector registers: clang takes wasm2c's loads of vectors only where there are any,
+which gcc does not ask for."""
 _STACK: Final = 256 << 20
 """Bytes of stack that an emulator is to give a program."""
 _COUNTED: Final = ("-DWASM_RT_STACK_DEPTH_COUNT=1", "-DWASM_RT_MAX_CALL_STACK_DEPTH=4000")
@@ -50,7 +53,8 @@ _SECONDS: Final = 60
 @dataclass(frozen=True, slots=True)
 class Compiler:
     """``compile`` and ``link`` are the words that stand before files, ``conforming`` options for the module's own code,
-    ``run`` the words before a program. ``said`` is what it says that it is."""
+    ``run`` the words before a program. ``said`` is what it says that it is; ``makes_library``: it makes a C library
+    when it first links."""
 
     compile: tuple[str, ...]
     link: tuple[str, ...]
@@ -58,6 +62,7 @@ class Compiler:
     run: tuple[str, ...]
     said: str
     env: Mapping[str, str] = field(default_factory=dict)
+    makes_library: bool = False
 
 
 def is_name(cc: str) -> bool:
@@ -69,6 +74,8 @@ def compiler(cc: str, target: Target | None, march: str, offline: bool, checked:
     """A compiler for a machine, None for this one; ``checked``: for memories without guard pages. Raises
     ``EngineUnavailable``."""
     run = emulator(target, static=True) if target else ()
+    if target is not None and cc != "gcc":
+        march = march or _VECTORS.get(target.name, "")
     extra = [f"-march={march}"] if march else []
     extra += ["-DWASM_RT_MEMCHECK_BOUNDS_CHECK=1"] if checked else []
     if target is not None:
@@ -110,7 +117,7 @@ def _zig(
     compile_ = (program, "clang", "-target", triple, "-nostdinc", *folders, *extra)
     link = (program, "cc", "-target", triple, "-O2")
     said = f"zig {_said((program, 'version'))}, {_said((program, 'clang', '--version'))}"
-    return Compiler(compile_, link, CONFORMING["clang"], run, said, env)
+    return Compiler(compile_, link, CONFORMING["clang"], run, said, env, True)
 
 
 def _package() -> str:

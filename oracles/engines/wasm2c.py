@@ -114,7 +114,7 @@ def prepare(id: EngineId, offline: bool) -> None:
     """Bring a compiler here, and have wasm2c's runtime and a C library made. Raises ``EngineUnavailable``."""
     compilers.fetch(id.get("cc"), offline)
     version = _version(id)
-    _made(id, _folder(version, offline), version, _compiler(id, offline))
+    _made(id, _folder(version, offline), version, _compiler(id, offline), offline)
 
 
 def _version(id: EngineId) -> str:
@@ -130,13 +130,17 @@ def _compiler(id: EngineId, offline: bool) -> Compiler:
     return compilers.compiler(cc, target, id.get("march"), offline, bool(id.get("bounds")))
 
 
-def _made(id: EngineId, folder: Path, version: str, cc: Compiler) -> Path:
+def _made(id: EngineId, folder: Path, version: str, cc: Compiler, offline: bool) -> Path:
     """The folder in the cache with wasm2c's runtime compiled, which is done by translating and running a module of
-    nothing: with it goes whatever a compiler makes when it is first used."""
+    nothing: with it goes whatever a compiler makes when it is first used. Raises ``EngineUnavailable``, also where that
+    takes minutes and nothing is to be brought here."""
     asked = "\0".join([*cc.compile, *cc.link, cc.said, str(folder)])
     kept = provision.cache_root() / "wasm2c-runtime" / version / hashlib.sha256(asked.encode()).hexdigest()[:12]
     if (kept / "ready").exists():
         return kept
+    if offline and cc.makes_library:
+        text = f"fuzz engines install wasm2c@{version}:{str(id).partition(':')[2]}"
+        raise EngineUnavailable(f"{id}: zig has not made a C library for it yet: {text}")
     with tempfile.TemporaryDirectory(prefix="fuzz-build-") as scratch:
         (Path(scratch) / "case.wasm").write_bytes(b"\0asm\1\0\0\0")
         words = _words(folder, kept, "600", cc)
@@ -158,7 +162,7 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     version = _version(id)
     folder = _folder(version, offline)
     cc, level, target = _compiler(id, offline), id.get("opt", VALUES["opt"][0]), TARGETS.get(id.get(TARGET))
-    kept = _made(id, folder, version, cc)
+    kept = _made(id, folder, version, cc, offline)
     longer = scaled(limits, target) if target else limits
     compiling = _COMPILING * limits.cpu_seconds / longer.cpu_seconds  # the compiler is not emulated
 

@@ -78,9 +78,9 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     target = TARGETS.get(id.get(TARGET))
     words = emulator(target, static=True) if target else ()
     named = f"wazero@VERSION:{TARGET}={target.name}" if target else ""
-    version, worker = releases(id).chosen(id.version, offline, named)
+    version, program = releases(id).chosen(id.version, offline, named)
     tier = "interpreter" if id.get("interpreter") else "compiler"
-    argv = (*words, str(worker), tier, str(limits.pages), "{in}", "{out}", "{progress}")
+    argv = (*words, str(program), tier, str(limits.pages), "{in}", "{out}", "{progress}")
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if hello["version"] != f"v{version}":

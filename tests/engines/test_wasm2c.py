@@ -94,6 +94,13 @@ def test_without_zig_a_line_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch,
         compilers.compiler("zig", None, "", offline=True)
 
 
+def test_a_library_that_takes_minutes_is_not_made_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = compilers.Compiler(("zig",), ("zig",), (), (), "zig", {}, makes_library=True)
+    with pytest.raises(EngineUnavailable, match=r"fuzz engines install wasm2c@1.0.42:cc=zig\+target=s390x"):
+        wasm2c._made(EngineId.parse("wasm2c:cc=zig+target=s390x"), tmp_path, "1.0.42", made, offline=True)
+
+
 def test_a_compiler_is_no_risk() -> None:
     """What a stranger's id names is a release from the package index, a machine, the name of a CPU."""
     assert risk(EngineId.parse("wasm2c:cc=zig-0.17.1+target=s390x+march=z14")) == ""
