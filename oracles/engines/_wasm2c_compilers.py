@@ -16,6 +16,7 @@ import platform
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,7 +111,8 @@ def _zig(
     triple = f"{target.name if target else platform.machine()}-linux-musl"
     env = {"ZIG_GLOBAL_CACHE_DIR": str(provision.cache_root() / ZIG / ".cache"), "ZIG_LOCAL_CACHE_DIR": ".zig"}
     words = [program, "cc", "-target", triple, "-E", "-v", "-x", "c", os.devnull]
-    found = _SEARCHED.search(_output(words, env))
+    with tempfile.TemporaryDirectory(prefix="fuzz-zig-") as scratch:
+        found = _SEARCHED.search(_output(words, {**env, "ZIG_LOCAL_CACHE_DIR": scratch}))
     if found is None:
         raise EngineUnavailable(f"{program} does not say where its C library's headers for {triple} are")
     folders = [part for line in found[1].splitlines() for part in ("-isystem", line.strip())]
