@@ -10,12 +10,14 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from oracles.engine import EngineUnavailable, Limits
+from oracles.engine import EngineUnavailable, Limits, UsageError
+from wasm.errors import nearest
 
 TARGET: Final = "target"
 """The setting of an id that names a machine."""
@@ -35,6 +37,7 @@ class Target:
     debian: str
     loader: str
     cpu: str = ""
+    big_endian: bool = False
 
     @property
     def is_own(self) -> bool:
@@ -46,26 +49,42 @@ _TARGETS: Final = (
     Target("aarch64", "aarch64-unknown-linux-gnu", "aarch64-linux-gnu", "arm64", "ld-linux-aarch64.so.1"),
     Target("riscv64", "riscv64gc-unknown-linux-gnu", "riscv64-linux-gnu", "riscv64", "ld-linux-riscv64-lp64d.so.1",
            "rv64,v=true,vext_spec=v1.0"),
-    Target("s390x", "s390x-unknown-linux-gnu", "s390x-linux-gnu", "s390x", "ld64.so.1"),
+    Target("s390x", "s390x-unknown-linux-gnu", "s390x-linux-gnu", "s390x", "ld64.so.1", big_endian=True),
     Target("x86_64", "x86_64-unknown-linux-gnu", "x86_64-linux-gnu", "amd64", "ld-linux-x86-64.so.2"),
 )  # fmt: skip
 TARGETS: Final = {one.name: one for one in _TARGETS}
 
 
-def emulator(target: Target) -> tuple[str, ...]:
-    """The words before a program's own that run it here, none for the machine's own kind. The C library is where
-    ``QEMU_LD_PREFIX`` says, or where Debian's packages have it. Raises ``EngineUnavailable``."""
+def check_target(name: str, possible: Collection[str]) -> str:
+    """The setting's value. Raises ``UsageError`` for one that is none of those that are possible."""
+    if name not in possible:
+        raise UsageError(f"{TARGET}={name} is not possible{nearest(name, possible)}: {', '.join(possible)} is")
+    return name
+
+
+def emulator(target: Target, static: bool = False) -> tuple[str, ...]:
+    """The words before a program's own that run it here, none for the machine's own kind. A program that is not
+    ``static`` has its C library where ``QEMU_LD_PREFIX`` says, or where Debian's packages have it. Raises
+    ``EngineUnavailable``."""
     if target.is_own:
         return ()
     named = f"qemu-{target.name}"
     program = shutil.which(named) or shutil.which(f"{named}-static")
     if program is None:
         raise EngineUnavailable(f"{target.name} is run by {named}, which is not installed: apt-get install qemu-user")
+    words = (program, *(("-cpu", target.cpu) if target.cpu else ()))
+    if static:
+        return words
     root = os.environ.get("QEMU_LD_PREFIX") or f"/usr/{target.gnu}"
     if not (Path(root) / "lib" / target.loader).exists():
         text = f"install libc6-{target.debian}-cross and libgcc-s1-{target.debian}-cross, or name its root"
         raise EngineUnavailable(f"{target.name} has no C library in {root}: {text} by QEMU_LD_PREFIX")
-    return (program, *(("-cpu", target.cpu) if target.cpu else ()), "-L", root)
+    return (*words, "-L", root)
+
+
+def notes(target: Target | None) -> tuple[str, ...]:
+    """What an engine's capabilities say of where it runs."""
+    return () if target is None or target.is_own else (f"on {target.name}, under an emulator",)
 
 
 def scaled(limits: Limits, target: Target) -> Limits:

@@ -29,7 +29,7 @@ from oracles import provision
 from oracles.builds import wasmtime as builds_of
 from oracles.builds.options import Build
 from oracles.cpu import cpu_flags
-from oracles.emulation import TARGET, TARGETS, emulator
+from oracles.emulation import TARGET, TARGETS, notes
 from oracles.engine import BUILD, Engine, EngineId, EngineUnavailable, Limits
 from oracles.engines import _wasmtime_foreign as foreign
 from oracles.engines._wasmtime_settings import (
@@ -284,7 +284,7 @@ def _foreign_loaded(id: EngineId, library: str, hello: dict[str, Any]) -> tuple[
         return f"development-{machine}", ()
     build, _ = foreign.build_of(id)
     version = builds_of.version_of(_own(id), build) if id.get(BUILD) else _own(id)
-    return version, (f"on {machine}, which is another kind of machine than this" if emulator(TARGETS[machine]) else "",)
+    return version, notes(TARGETS[machine])
 
 
 def _version_or_none() -> str | None:

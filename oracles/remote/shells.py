@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from oracles import provision
-from oracles.emulation import TARGET, TARGETS, emulator, scaled
+from oracles.emulation import TARGET, TARGETS, check_target, emulator, notes, scaled
 from oracles.engine import EngineId, EngineUnavailable, Limits, Releases, UsageError
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
@@ -35,8 +35,7 @@ def check_tiers(id: EngineId, tiers: Collection[str]) -> EngineId:
     settings = dict(id.settings)
     for key, value in settings.items():
         if key == TARGET:
-            if value not in MACHINES:
-                raise UsageError(f"{key}={value} is not possible{nearest(value, MACHINES)}: {', '.join(MACHINES)} is")
+            check_target(value, MACHINES)
         elif key in tiers:
             if value != "on":
                 raise UsageError(f"{key}={value} is not possible: write {id.name}:{key}")
@@ -140,8 +139,8 @@ def open_shell(id: EngineId, limits: Limits, shell: Shell, executable: str) -> W
             raise EngineUnavailable(f"{id}: {hello['library']} ran instead of {executable}")
         if id.version and hello["host"] != id.version:
             raise EngineUnavailable(f"{id}: {hello['shell']} {hello['host']} ran instead")
-        notes = (f"{shell.engine} {hello['engine']}, in {hello['shell']}",)
-        return hello["host"], (*notes, f"on {id.get(TARGET)}, under an emulator") if words else notes
+        told = f"{shell.engine} {hello['engine']}, in {hello['shell']}"
+        return hello["host"], (told, *notes(TARGETS.get(id.get(TARGET))))
 
     launch = Launch((*words, *argv), dict(shell.env))
     # As for Wasmtime, qemu keeps something for each page that was ever reserved.

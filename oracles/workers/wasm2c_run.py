@@ -1,10 +1,11 @@
 """Translate a module to C, compile it, and run all of its exports: what stands behind ``oracles.engines.wasm2c``.
 
-    python wasm2c_run.py PACKAGE RUNTIME SECONDS MODULE CC FLAG...
+    python wasm2c_run.py PACKAGE RUNTIME SECONDS MODULE HOW FLAG...
 
 PACKAGE is wabt's folder, RUNTIME one in which objects of wasm2c's runtime are kept, SECONDS what compiling may take of
-CPU time; CC is a compiler in words with commas between, FLAGs are for the module's code alone. Each export takes
-nothing and gives 64-bit integers; a line is printed for each, in their order:
+CPU time; HOW is a JSON object with lists of words, ``compile`` and ``link`` before files, ``conforming`` options for
+the module's code, ``run`` before the program, and the environment ``env``. FLAGs are for the module's code alone. Each
+export takes nothing and gives 64-bit integers; a line is printed for each, in their order:
 
     c0() => i64:1, i64:18446744073709551615
     c1() => error: Integer divide by zero
@@ -14,7 +15,7 @@ A line that begins with ``refused:``, ``unsupported:`` or ``internal compiler er
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import re
 import resource
@@ -27,12 +28,6 @@ from typing import NoReturn
 EXPORT = re.compile(r"^/\* export: '(.*)' \*/\n(u64|struct wasm_multi_j+) (\w+)\(w2c_m\*\);", re.M)
 RUNTIME = ("wasm-rt-impl.c", "wasm-rt-mem-impl.c", "wasm-rt-exceptions-impl.c")
 CRASHED = re.compile(r"internal compiler error|PLEASE submit a bug report|signal terminated program")
-# What wasm2c's documentation asks for: without these a compiler may take liberties with floats and with calls.
-CONFORMING = {
-    "gcc": ["-fno-optimize-sibling-calls", "-frounding-math", "-fsignaling-nans"],
-    "clang": ["-fno-optimize-sibling-calls", "-frounding-math"],
-}
-
 _LATE = (-signal.SIGXCPU, -signal.SIGKILL)
 
 VECTORS = """#include <simde/wasm/simd128.h>
@@ -131,13 +126,12 @@ def compiled(argv: list[str], seconds: float = 0.0) -> None:
 
 def objects(compiler: list[str], package: Path, kept: Path) -> list[str]:
     """wasm2c's runtime, compiled once."""
-    folder = kept / hashlib.sha256("\0".join([*compiler, str(package)]).encode()).hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
+    kept.mkdir(parents=True, exist_ok=True)
     made = []
     for name in RUNTIME:
-        target = folder / f"{name}.o"
+        target = kept / f"{name}.o"
         if not target.exists():
-            new = folder / f".{name}.{os.getpid()}.o"
+            new = kept / f".{name}.{os.getpid()}.o"
             compiled([*compiler, "-O2", "-c", str(package / "wasm2c" / name), "-o", str(new)])
             os.replace(new, target)
         made.append(str(target))
@@ -145,8 +139,9 @@ def objects(compiler: list[str], package: Path, kept: Path) -> list[str]:
 
 
 def main() -> None:
-    package, kept, seconds, module, cc, *flags = sys.argv[1:]
-    folder = Path(package)
+    package, kept, seconds, module, text, *flags = sys.argv[1:]
+    folder, how = Path(package), json.loads(text)
+    os.environ.update(how["env"])
     translated = run([str(folder / "bin" / "wasm2c"), module, "-n", "m", "-o", "case.c", *FEATURES], float(seconds))
     if translated.returncode in _LATE:
         say("unsupported", f"wasm2c took longer than {seconds} s")
@@ -160,15 +155,13 @@ def main() -> None:
         # wasm2c forgets the type where only functions that are not exported give a vector among several results.
         Path("case.h").write_text(VECTORS + header)
     Path("main.c").write_text(main_of(header))
-    words = cc.split(",")
-    common = [*words, "-w", "-D_GNU_SOURCE", f"-I{folder / 'wasm2c'}", f"-I{folder / 'include'}", "-I."]
-    name = next((name for name in CONFORMING if name in words[0]), "clang" if "zig" in cc else "")
-    conforming = CONFORMING.get(name, [])
+    common = [*how["compile"], "-w", "-D_GNU_SOURCE", f"-I{folder / 'wasm2c'}", f"-I{folder / 'include'}", "-I."]
     runtime = objects(common, folder, Path(kept))
-    compiled([*common, *conforming, *flags, "-c", "case.c", "-o", "case.o"], float(seconds))
+    compiled([*common, *how["conforming"], *flags, "-c", "case.c", "-o", "case.o"], float(seconds))
     compiled([*common, "-c", "main.c", "-o", "main.o"])
-    compiled([*words, "case.o", "main.o", *runtime, "-lm", "-lpthread", "-o", "program"])
-    os.execv("./program", ["program"])
+    compiled([*how["link"], "case.o", "main.o", *runtime, "-lm", "-lpthread", "-o", "program"])
+    program = [*how["run"], "./program"]
+    os.execv(program[0], program)
 
 
 FEATURES = ("--enable-threads", "--enable-custom-page-sizes")

@@ -1,4 +1,4 @@
-"""Wasmtime on other kinds of machines: what is missing is a line, what a program does under qemu comes out right."""
+"""Other kinds of machines, for Wasmtime above all: what is missing is a line, what runs under qemu comes out right."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from oracles import emulation, provision
 from oracles.builds import wasmtime as builds
 from oracles.builds.manifest import Chosen, source
 from oracles.builds.options import Build
+from oracles.built import BuiltReleases
 from oracles.emulation import TARGETS, cargo_settings, emulator, scaled
 from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError, open_engine, releases_for, risk
 from oracles.remote.crash import read_crash
@@ -37,6 +38,7 @@ SMALL = "reservation=1M+guard=64K+growth=64K"
         ("wasmtime@50.0.1:opt=none+target=aarch64", "wasmtime@50.0.1:target=aarch64+opt=none"),
         ("wasmtime@33.0.0:target=riscv64+build=assertions", "wasmtime@33.0.0:build=assertions+target=riscv64"),
         ("wasmtime:target=aarch64+winch+collector=null", "wasmtime:target=aarch64+winch+collector=null"),
+        ("wazero@1.12.0:interpreter+target=aarch64", "wazero@1.12.0:target=aarch64+interpreter"),
     ],
 )
 def test_a_target_is_a_setting_as_others(text: str, canonical: str) -> None:
@@ -50,6 +52,9 @@ def test_a_target_is_a_setting_as_others(text: str, canonical: str) -> None:
         ("wasmtime:target=aarch64+cpu=sse2", r"presets are of x86-64 CPUs: with a target write flag\.has_NAME=false"),
         ("wasmtime@20.0.0:target=aarch64", r"target=aarch64 is of Wasmtime 24\.0\.0 and later, not of 20\.0\.0"),
         ("wasmtime:collector=none", r"collector=none is not possible"),
+        ("wazero:target=arm64", r"target=arm64 is not possible \(did you mean aarch64\?\): aarch64 is"),
+        ("wazero:target=riscv64", r"target=riscv64 is not possible: aarch64 is"),
+        ("endive:target=aarch64", r"target=aarch64 is no setting of Endive: it has interpreter"),
     ],
 )
 def test_what_cannot_be_is_one_line(text: str, said: str) -> None:
@@ -68,6 +73,12 @@ def test_wheels_can_be_bisected_and_builds_cannot(capsys: pytest.CaptureFixture[
     said = capsys.readouterr().err
     # Or what is missing here: qemu, the worker, a build.
     assert any(word in said for word in ("each would be a build", "not in the cache", "qemu", "older worker")), said
+
+
+def test_wazero_has_its_releases_on_each_machine() -> None:
+    found = releases_for(EngineId.parse("wazero:target=aarch64"))
+    assert isinstance(found, BuiltReleases)
+    assert (found.kept, found.since) == ("wazero-aarch64", "1.8.0")
 
 
 def test_a_build_of_a_stranger_takes_trust() -> None:
@@ -100,6 +111,17 @@ def test_without_a_library_for_it_a_line_says_so(name: str, monkeypatch: pytest.
     (tmp_path / "lib" / TARGETS[name].loader).touch()
     assert emulator(TARGETS[name])[0] == str(tool)
     assert emulator(TARGETS[name])[-2:] == ("-L", str(tmp_path))
+
+
+def test_a_program_that_is_static_needs_no_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    target = TARGETS[OTHERS[0]]
+    tool = tmp_path / f"qemu-{target.name}"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("QEMU_LD_PREFIX", str(tmp_path))
+    assert emulator(target, static=True)[0] == str(tool)
+    assert "-L" not in emulator(target, static=True)
 
 
 def test_without_rusts_library_or_a_linker_a_line_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
