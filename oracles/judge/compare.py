@@ -8,6 +8,7 @@ dissent: what comes after it in the same instance follows from it. When two valu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +26,7 @@ from oracles.judge.equality import (
 )
 from oracles.judge.excuses import beyond_limits, growth_is_free
 from oracles.judge.verdict import Agree, Disagree, Dissent, Kind, Poison, Verdict
-from oracles.judge.vote import ANSWERS, VALIDITY, Voter, families, suspects
+from oracles.judge.vote import ANSWERS, VALIDITY, VOTES, Voter, families, suspects
 from oracles.reference import REFERENCE
 from wasm.case import Case, CaseKind
 from wasm.embedding import (
@@ -86,6 +87,12 @@ def judge(
     if start is not None:
         results = court.among_themselves(others, results, start)
     return court.verdict(others, results)
+
+
+def _step(dissent: Dissent) -> float:
+    """The number of the invocation at which an engine dissents: -1 for instantiation, infinity for state at the end."""
+    word, _, number = dissent.where.partition(" ")
+    return int(number) if word == "invoke" else -1 if word == "instantiate" else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +406,10 @@ class _Court:
         dissents = [replace(d, family=family[d.engine]) if d.kind in VALIDITY else d for d in dissents]
         seen = {item.engine: item for item in others}
         same = partial(self.same_answer, seen)
-        wrong = suspects(dissents, {family[engine] for engine in agreeing}, same, bool(self.references))
+        # Who was not counted only from a later step on did there as the rest did.
+        latest = max((_step(d) for d in dissents if d.kind in VOTES), default=-1)
+        there = {one.engine for one in poisons if one.start > latest and one.engine in family}
+        wrong = suspects(dissents, {family[engine] for engine in {*agreeing, *there}}, same, bool(self.references))
         return Disagree(tuple(dissents), tuple(agreeing), wrong, poisons)
 
     def same_answer(self, seen: Mapping[str, Observation], x: Dissent, y: Dissent) -> bool:

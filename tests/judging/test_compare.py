@@ -195,6 +195,19 @@ def test_an_observed_nan_poisons_from_there_on_and_not_before() -> None:
     assert kinds(verdict(want, seen("a", TWO, TWO, TWO))) == {"a": Kind.VALUE}
 
 
+def test_who_is_not_counted_later_has_a_vote_before() -> None:
+    """Two engines dissent at the first call; the third did as the reference there, and what followed was poisoned."""
+    notes = replace(MODEST, nan_observed_at=1)
+    want = reference(ONE, TWO, notes=notes)
+    found = verdict(want, seen("a", ONE, THREE), seen("c", TWO, TWO), seen("d", TWO, TWO))
+    assert isinstance(found, Disagree)
+    assert kinds(found) == {"c": Kind.VALUE, "d": Kind.VALUE}
+    assert found.suspects == ("liftoff", "turbofan")
+    alone = verdict(want, seen("c", TWO, TWO), seen("d", TWO, TWO))
+    assert isinstance(alone, Disagree)
+    assert alone.suspects == ("interpreter",), "two families against one"
+
+
 def test_a_crash_after_an_observed_nan_still_counts() -> None:
     want = reference(ONE, TWO, notes=replace(MODEST, nan_observed_at=0))
     assert kinds(verdict(want, seen("a", ONE, Crashed(11)))) == {"a": Kind.CRASH}
