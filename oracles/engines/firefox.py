@@ -11,7 +11,6 @@ from __future__ import annotations
 import configparser
 import hashlib
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -23,15 +22,14 @@ from oracles.provision import cache_root
 from oracles.remote.process import Launch
 from oracles.remote.protocol import Flavour
 from oracles.remote.scripted import program_file
-from oracles.remote.shells import FLAG, check_tiers, tier_of, tier_switches
+from oracles.remote.shells import tier_of
 from oracles.remote.sources import SCRIPT_KINDS
 from oracles.remote.worker_engine import Worker, WorkerEngine
 from oracles.switches import Switch
 
 TIERS: Final = spidermonkey.TIERS
 CONTRACT: Final = ("firefox", *(f"firefox:{tier}" for tier in TIERS))
-NOISE: Final = re.compile(spidermonkey.NOISE.pattern)
-"""What it says of every module that it refuses."""
+NOISE: Final = spidermonkey.NOISE
 _NAMES: Final = ("firefox-esr", "firefox")
 _WORKERS: Final = Path(__file__).parents[1] / "workers"
 _PREFERENCES: Final = """\
@@ -46,17 +44,14 @@ pref("security.allow_eval_in_parent_process", true);
 
 def check(id: EngineId) -> EngineId:
     """The canonical form. Raises ``UsageError``."""
-    for key, _ in id.settings:
-        if key.startswith(FLAG):
-            raise UsageError(f"{key} is no setting of firefox: it has {', '.join(TIERS)}")
     if id.version:
         raise UsageError("firefox is not installed by fuzz: write firefox, or firefox@/path/to/firefox")
-    return check_tiers(id, TIERS)
+    return spidermonkey.check_compilers(id)
 
 
 def switches(id: EngineId) -> tuple[Switch, ...]:
     """The other tiers."""
-    return tier_switches(id, TIERS)
+    return spidermonkey.switches(id)
 
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:  # noqa: ARG001

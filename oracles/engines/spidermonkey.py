@@ -37,11 +37,16 @@ RELEASES: Final = provision.Registry(PACKAGE, partial(provision.wheel, PACKAGE),
 
 def check(id: EngineId) -> EngineId:
     """The canonical form. Raises ``UsageError``."""
-    for key, _ in id.settings:
-        if key.startswith(FLAG):
-            raise UsageError(f"{key} is no setting of spidermonkey: it has {', '.join(TIERS)}")
     if id.path:
         raise UsageError("spidermonkey is a Python package: write spidermonkey or spidermonkey@VERSION")
+    return check_compilers(id)
+
+
+def check_compilers(id: EngineId) -> EngineId:
+    """The canonical form of an id with one of SpiderMonkey's compilers, or none. Raises ``UsageError``."""
+    for key, _ in id.settings:
+        if key.startswith(FLAG):
+            raise UsageError(f"{key} is no setting of {id.name}: it has {', '.join(TIERS)}")
     return check_tiers(id, TIERS)
 
 

@@ -19,15 +19,16 @@ from oracles.provision import cache_root
 _WORKERS: Final = Path(__file__).parents[1] / "workers"
 _MODULES: Final = ("js_buffer", "js_crc", "js_values", "js_hosts", "js_case", "js_script", "js_serve")
 """In an order in which each comes after what it imports: in one text there are no imports."""
+_PARTS: Final = {"firefox": ("js_firefox", "js_spidermonkey")}
+"""What a shell brings in more than one file."""
 _BETWEEN: Final = re.compile(r"^import .*;\n|^export (?=\w)", re.MULTILINE)
 
 
 @lru_cache
 def program(name: str) -> str:
     """The text for the shell of ``js_NAME.mjs``."""
-    texts = [
-        _BETWEEN.sub("", (_WORKERS / f"{one}.mjs").read_text(encoding="utf-8")) for one in (*_MODULES, f"js_{name}")
-    ]
+    files = (*_MODULES, *_PARTS.get(name, (f"js_{name}",)))
+    texts = [_BETWEEN.sub("", (_WORKERS / f"{one}.mjs").read_text(encoding="utf-8")) for one in files]
     return "(host) => {\n'use strict';\n" + "\n".join(texts) + "}\n"
 
 

@@ -1,6 +1,4 @@
-// `io` for SpiderMonkey in Firefox, by functions of the C library (firefox.cfg).
-
-import { serve } from "./js_serve.mjs";
+// What firefox.cfg has not of the functions that js_spidermonkey.mjs asks for, which comes after this.
 
 const DEAD_LOCALS = 100;
 const POLYNOMIAL = 0xedb88320;
@@ -62,18 +60,5 @@ function doubt() {
   return `the same calls went ${depths.baseline} and ${depths.ion} deep: these are not its two compilers`;
 }
 
-const facts = { library: host.library, shell: "Firefox", engine: host.version, host: host.version, doubt: doubt() };
-
-serve({
-  rounds: 1,
-  read(size) {
-    const data = Buffer.alloc(size);
-    return host.fill(data) ? data : null;
-  },
-  write: (data) => host.send(data),
-  at: (phase, invocation = -1) => host.record(phase, invocation),
-  cpu: () => host.cpu(),
-  crc32,
-  collect: () => host.sweep(),
-  about: () => facts,
-});
+host.crc = crc32;
+host.facts = { library: host.library, shell: "Firefox", engine: host.version, host: host.version, doubt: doubt() };

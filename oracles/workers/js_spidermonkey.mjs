@@ -1,4 +1,4 @@
-// `io` for SpiderMonkey in Python, by functions of Python (spidermonkey_worker.py).
+// `io` for SpiderMonkey, by functions of whoever embeds it: Python's (spidermonkey_worker.py), or C's (firefox.cfg).
 
 import { serve } from "./js_serve.mjs";
 
