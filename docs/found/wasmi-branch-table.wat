@@ -1,4 +1,4 @@
-;; wasmi 2.0.0: a br_table with several values, whose labels are all at one height, leaves them above what is below them.
+;; wasmi 2.0.0: a br_table with several values does not move them, if all of its labels are at one height.
 (module
   (func (export "f") (param i32) (result i32)
     (block (result i32 i32)
