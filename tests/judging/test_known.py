@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,28 @@ TODAY = datetime.date(2026, 11, 23)
 VALUE = Signature("cranelift", "invoke", "value", opcodes=("i32.or", "i32.shl"))
 CRASH = Signature("cranelift", "compile", "crash", "index out of bounds: the len is N", "regalloc2/src/lib.rs")
 BAD = [("wasmtime@33.0.0:opt=none", "33.0.0")]
+
+OWN = Path(__file__).parents[2] / "corpus" / "known"
+SAID_NOTHING = Signature("wasmi", "invoke", "value")
+OUT_OF_BOUNDS = "expected: returned; got: trapped: out of bounds memory access"
+SEEN = [
+    (replace(SAID_NOTHING, opcodes=("i32.eq", "select")), "wasmi-select-eq"),
+    (replace(SAID_NOTHING, opcodes=("br_table",)), "wasmi-branch-table"),
+    (Signature("wasmi", "invoke", "reject", "encountered function with too many function parameters"),
+     "wasmi-limit-locals"),
+    (Signature("tinywasm", "invoke", "trap", OUT_OF_BOUNDS, opcodes=("i32.load8_s", "memory.fill")),
+     "tinywasm-memory64-fill"),
+    (Signature("tinywasm", "compile", "reject", "unknown error: logical operand width mismatch"),
+     "tinywasm-memory64-init"),
+    (Signature("tinywasm", "invoke", "value", opcodes=("i64.shl", "i64.shr_s")), "tinywasm-shifts-i64"),
+    (Signature("tinywasm", "invoke", "value", opcodes=("if",)), ""),
+    (Signature("tinywasm", "invoke", "crash", "ValueStack underflow, this is a bug", "value_stack.rs"), ""),
+    (Signature("stitch", "invoke", "crash", "index out of bounds: the len is N but the index is N",
+               "makepad-stitch/src/compile.rs"), "stitch-local-links"),
+    (Signature("stitch", "invoke", "crash", "index out of bounds: the len is N but the index is N",
+               "makepad-stitch/src/store.rs"), ""),
+]  # fmt: skip
+"""What a campaign said of bugs in docs/found, and the entries that are meant for them."""
 
 
 def read(tmp_path: Path, text: str = ENTRY, today: datetime.date = TODAY) -> KnownIssues:
@@ -85,6 +108,12 @@ def test_every_field_of_the_signature_must_fit(tmp_path: Path) -> None:
     assert issues.match(CRASH, [("v8", "")]) == "any-2"
     assert issues.match(Signature("cranelift", "compile", "crash", CRASH.message, "other/src/lib.rs"), BAD) == ""
     assert issues.match(Signature("cranelift", "compile", "crash", "an index out of bounds", CRASH.place), BAD) == ""
+
+
+@pytest.mark.parametrize(("signature", "id"), SEEN)
+def test_own_files_know_what_was_seen(signature: Signature, id: str) -> None:
+    issues = load(OWN / f"{signature.family}.toml", TODAY)
+    assert issues.explains(signature, [(signature.family, "9.9.9")]) == id
 
 
 def test_an_expired_entry_excuses_nothing_and_is_reported(tmp_path: Path) -> None:
