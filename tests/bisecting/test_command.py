@@ -101,7 +101,7 @@ def test_json_lines_are_as_the_page_says(
         ((), "names no engine: add --engine"),
         (
             ("--engine", "compiler"),
-            "there are no releases of compiler, only of binaryen, chicory, deno, endive, graalwasm, jsc, pywasm, regalloc2",
+            "there are no releases of compiler, only of binaryen, chicory, deno, endive, graalwasm, jsc, pywasm",
         ),
         (("--engine", "interpreter"), "there are no releases of interpreter"),
         (("--engine", "wasmtime@/lib/x.so"), "is one build"),
