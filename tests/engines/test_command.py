@@ -77,15 +77,16 @@ def through_exports(case: Case, *, chained: bool = False) -> tuple[SelfContained
     """The outcomes of a case's calls, from the exports of its self-contained module run by the interpreter."""
     header, blobs = request(case)
     made = selfcontained(header, blobs, chained=chained)
-    validate(decode(made.content), ALL, made.content)
+    module = decode(made.content)
+    validate(module, ALL, made.content)
     names = [READY]
     for asked in made.calls:
         names += [asked.name, *(name for name, _ in asked.more)] if isinstance(asked, Asked) else []
     if chained:
-        runs = {name: run_case(Case(made.content, (Invocation(name),))) for name in names}
+        runs = {name: run_case(Case(made.content, (Invocation(name),)), module) for name in names}
         seen = {name: run.outcomes[0] if run.outcomes else run.instantiation for name, run in runs.items()}
     else:
-        run = run_case(Case(made.content, tuple(map(Invocation, names))))
+        run = run_case(Case(made.content, tuple(map(Invocation, names))), module)
         seen = dict(zip(names, run.outcomes, strict=False)) if run.outcomes else {READY: run.instantiation}
     if not isinstance(seen[READY], Returned):
         return made, [seen[READY]]

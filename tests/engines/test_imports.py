@@ -62,7 +62,7 @@ THROW = """(module (import "throw" "tag" (tag $t (param i64 f32)))
   (func (export "free") (result i32) (call $it (i32.const 6))))"""
 
 
-HOSTLESS = frozenset({"cmd", "wabt", "wasm2c", "wasm3"})
+HOSTLESS = frozenset({"cmd", "wabt", "binaryen", "wasm2c", "wasm3"})
 """What they import becomes a part of the module."""
 
 

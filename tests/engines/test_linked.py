@@ -19,7 +19,7 @@ from wasm.embedding import Invocation, Observation, Rejected, Returned, Threw, T
 from wasm.feature_use import features_of_bytes
 from wasm.traps import TrapKind
 
-NOT_LINKING = frozenset({"wazero", "endive", "chicory", "cmd", "wabt", "wasm2c", "wasm3"})
+NOT_LINKING = frozenset({"wazero", "endive", "chicory", "cmd", "wabt", "binaryen", "wasm2c", "wasm3"})
 """Whose workers instantiate one module alone."""
 
 HOME = """(module
