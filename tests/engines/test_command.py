@@ -328,8 +328,13 @@ def test_what_a_command_s_processes_take_is_the_engine_s_time(wat: Wat, tmp_path
     assert sum(seconds for _, seconds in seen.cpu) > 0, "a process that ran took some"
 
 
-def test_a_script_around_a_program_leaves_neither_process_nor_file(wat: Wat, tmp_path: Path) -> None:
-    """Whoever stops the script stops what it has started."""
+def test_a_script_around_a_program_leaves_neither_process_nor_file(
+    wat: Wat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops the script stops what it has started. Other commands run meanwhile, in folders of their own."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     script = tmp_path / "engine.py"
     script.write_text(
         f"import subprocess, sys\nif sys.argv[2] == 'ready': print({PROOF})\n"
@@ -337,15 +342,15 @@ def test_a_script_around_a_program_leaves_neither_process_nor_file(wat: Wat, tmp
     )
     file = tmp_path / "engine.toml"
     file.write_text('command = "python3 engine.py {wasm} {export}"\nfeatures = []\n')
-    before = set(Path(tempfile.gettempdir()).glob("fuzz-scratch-command-*"))
     engine = open_engine(f"cmd@{file}", Limits(cpu_seconds=1.0))
     case = wat('(module (func (export "f") (result i32) (i32.const 1)))', Invocation("f"))
     assert isinstance(engine.run(case).outcomes[0], TimedOut)
+    assert list(scratch.glob("fuzz-scratch-command-*"))
     mark = b"while True: pass\0" + str(tmp_path).encode()
     assert not [one for one in Path("/proc").glob("[0-9]*/cmdline") if mark in _read(one)]
     engine.close()
     del engine
-    assert set(Path(tempfile.gettempdir()).glob("fuzz-scratch-command-*")) <= before
+    assert not list(scratch.glob("fuzz-scratch-command-*"))
 
 
 LEAVES = """import pathlib, subprocess, sys
