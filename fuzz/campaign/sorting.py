@@ -63,7 +63,8 @@ def sort(
         bench.fresh()
         return not shows(case)
 
-    suspect = Suspect(trial.case, bucket, dissenters, elsewhere, known.examples, right_afresh)
+    full = frozenset(cause.id for cause in known.causes) - known.wanted
+    suspect = Suspect(trial.case, bucket, dissenters, elsewhere, known.examples, full, right_afresh)
     answer = classify(suspect, known.causes, shows)
     cause, start = None, None
     if isinstance(answer, Sighting):

@@ -42,8 +42,6 @@ from wasm.rewrite.kept import ITEMS
 _ONE_IN: Final = 4
 """Of so many suspects that are like a cause that cannot be neutralized, and of one more for each that was looked at and
 came to the same, one is looked at all the same: a loud mistake of that kind is to cost less and less."""
-_ENOUGH: Final = 3
-"""So many examples a cause has before its sightings are doubted, if it is not by where values lie."""
 _KINDS: Final = {
     "value": "wrong value", "trap": "wrong trap", "state": "wrong memory", "exception": "wrong exception",
     "host_calls": "wrong host calls", "memory": "out of memory", "exhaust": "wrong exhaustion",
@@ -203,13 +201,15 @@ Answer: TypeAlias = Sighting | Unknown
 class Suspect:
     """A disagreement as it was met: the case, its bucket, and who dissents, as (engine id, release). ``elsewhere`` asks
     one of them with values in other places, ``afresh`` in workers that have run nothing before, whether the case is
-    right. ``examples``: how many findings have each cause, by id."""
+    right. ``examples``: how many findings have each cause, by id; ``full`` are the causes with as many as are stored.
+    """
 
     case: Case
     bucket: Signature
     dissenters: tuple[tuple[str, str], ...]
     elsewhere: Elsewhere = NOWHERE
     examples: Mapping[int, int] = field(default_factory=dict)
+    full: frozenset[int] = frozenset()
     afresh: Callable[[Case], bool] = lambda _: False
 
     def may_be(self, cause: Cause) -> bool:
@@ -237,14 +237,19 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     ``suspect.elsewhere`` and ``suspect.afresh`` once.
     """
     candidates = [cause for cause in causes if suspect.may_be(cause)]
+    by_types = [cause for cause in candidates if Essentials.of_words(cause.essentials).left]
+    answer = _classify(suspect, [cause for cause in candidates if cause not in by_types], wrong)
+    # A fresh worker costs more than all other questions, so it is the last one.
+    asked = isinstance(answer, Unknown) and by_types and not _is_looked_at(suspect, suspect.case, by_types)
+    return Sighting(tuple(by_types)) if asked and suspect.afresh(suspect.case) else answer
+
+
+def _classify(suspect: Suspect, candidates: list[Cause], wrong: Callable[[Case], bool]) -> Answer:
+    """``classify`` among causes that need nothing from before."""
     # What a bucket was found with first it says of more surely than what it was seen with once.
     candidates.sort(key=lambda cause: cause.faces[:1] != (suspect.bucket.key,))
     if not candidates:
         return Unknown(suspect.case)
-    by_types = [cause for cause in candidates if Essentials.of_words(cause.essentials).left]
-    if by_types and not _is_looked_at(suspect, suspect.case, by_types) and suspect.afresh(suspect.case):
-        return Sighting(tuple(by_types))
-    candidates = [cause for cause in candidates if cause not in by_types]
     rows = executed_rows(suspect.case, static=suspect.bucket.phase in RUNS_NOTHING)
     sizes = sizes_of(suspect.case)
     candidates = [c for c in candidates if _stand_for(Essentials.of_words(c.essentials), rows).reached_by(rows, sizes)]
@@ -274,12 +279,11 @@ def _is_looked_at(suspect: Suspect, left: Case, causes: Sequence[Cause]) -> bool
     other causes but those by places only once they have their examples, which are asked for as ever."""
     if is_telling(suspect.bucket) and not all(Essentials.of_words(cause.essentials).left for cause in causes):
         return False
-    examples = {cause: suspect.examples.get(cause.id, 0) for cause in causes}
-    for cause, count in examples.items():
+    for cause in causes:
         about = Essentials.of_words(cause.essentials)
-        if about.specific or about.tails or about.lost or not (about.by_places or count >= _ENOUGH):
+        if about.specific or about.tails or about.lost or not (about.by_places or cause.id in suspect.full):
             return False
-    return crc32(left.content) % (_ONE_IN + max(examples.values())) == 0
+    return crc32(left.content) % (_ONE_IN + max(suspect.examples.get(cause.id, 0) for cause in causes)) == 0
 
 
 def _can_be_taken_out(about: Essentials) -> bool:

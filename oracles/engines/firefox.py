@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import configparser
 import hashlib
-import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,8 +108,9 @@ def _folder(home: Path) -> Path:
         folder = cache_root() / "firefox" / hashlib.sha256(told).hexdigest()[:16]
         if folder.is_dir():
             return folder
-        made = folder.with_suffix(f".{os.getpid()}")
-        (made / "defaults" / "pref").mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=folder.parent))
+        (made / "defaults" / "pref").mkdir(parents=True)
         for one in home.iterdir():
             if one.name not in ("defaults", "distribution", "firefox", "firefox-bin", "firefox-esr"):
                 (made / one.name).symlink_to(one)
@@ -119,7 +120,12 @@ def _folder(home: Path) -> Path:
             shutil.copy(one, made / "defaults" / "pref")
         (made / "defaults" / "pref" / "worker.js").write_text(_PREFERENCES)
         (made / "worker.cfg").write_bytes(program)
-        made.replace(folder)
+        try:
+            made.replace(folder)
+        except OSError:
+            shutil.rmtree(made)  # another slot has made it meanwhile
+            if not folder.is_dir():
+                raise
     except (OSError, StopIteration) as error:
         raise EngineUnavailable(f"{home} cannot be used: {error}") from None
     return folder

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Final
 
-from oracles.remote.interface import TYPE_NAMES
+from oracles.remote.interface import FUNC, GLOBAL, TABLE, TYPE_NAMES
 from oracles.remote.protocol import type_words
 from wasm.embedding import (
     SLOT,
@@ -32,7 +32,6 @@ from wasm.embedding import (
 )
 from wasm.traps import TrapKind
 
-FUNC, TABLE, MEMORY, GLOBAL = range(4)
 WIDE: Final = {kind: WIDTHS[word] // 8 for kind, word in TYPE_NAMES.items()}
 """Bytes of a number, by kind."""
 HELD: Final = 0x01

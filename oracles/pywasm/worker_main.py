@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from oracles.pywasm.store import FUNC, GLOBAL, MEMORY, TABLE, Ended, Store, host_trap, load, nothing
-from oracles.remote.interface import TYPE_NAMES
+from oracles.pywasm.store import Ended, Store, host_trap, load, nothing
+from oracles.remote.interface import FUNC, GLOBAL, MEMORY, TABLE, TYPE_NAMES
 from oracles.remote.protocol import PHASES, TABLE_LIMIT, VERSION, type_words
 from oracles.remote.serving import Answer, Channel, short
 from oracles.workers.nursery import descriptors

@@ -358,6 +358,7 @@ class CasePending:
     def _faulted(self, fault: WorkerFault) -> None:
         """It is asked once more, in a worker from scratch; of what fails there as well nothing is known."""
         self.engine.renew(from_scratch=True)
+        self.before = 0  # that was the other worker's
         try:
             if not self.again:
                 self.again, self.process = True, self.engine.send(self.request.frame)

@@ -1,19 +1,8 @@
 // What firefox.cfg has not of the functions that js_spidermonkey.mjs asks for, which comes after this.
 
+import { tableCrc32 } from "./js_crc.mjs";
+
 const DEAD_LOCALS = 100;
-const POLYNOMIAL = 0xedb88320;
-
-const remainders = Int32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte;
-  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1;
-  return rest;
-});
-
-function crc32(data) {
-  let crc = -1;
-  for (let i = 0; i < data.length; i++) crc = (crc >>> 8) ^ remainders[(crc ^ data[i]) & 255];
-  return ~crc >>> 0;
-}
 
 function sized(data) {
   const head = [];
@@ -60,5 +49,5 @@ function doubt() {
   return `the same calls went ${depths.baseline} and ${depths.ion} deep: these are not its two compilers`;
 }
 
-host.crc = crc32;
+host.crc = tableCrc32;
 host.facts = { library: host.library, shell: "Firefox", engine: host.version, host: host.version, doubt: doubt() };

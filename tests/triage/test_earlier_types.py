@@ -14,6 +14,7 @@ from fuzz.triage.essentials import Essentials, left_by
 from fuzz.triage.kin import akin, same_cause
 from tests.triage.mistaken import BUCKET
 from tests.triage.test_causes import cause_about
+from tests.triage.test_places import full_of
 from wasm.case import Case
 
 LEFT = Essentials(left=True)
@@ -61,7 +62,8 @@ def test_whatever_it_is_seen_by_is_one_cause() -> None:
 
 
 def asked(right_afresh: bool, examples: int = 0, text: str = "(func)") -> Answer:
-    suspect = Suspect(module(text), PANIC, (("mistaken", "1"),), examples={1: examples}, afresh=lambda _: right_afresh)
+    suspect = Suspect(module(text), PANIC, (("mistaken", "1"),), examples={1: examples}, full=full_of(examples),
+                      afresh=lambda _: right_afresh)  # fmt: skip
     return classify(suspect, [cause_about(LEFT)], lambda _: True)
 
 

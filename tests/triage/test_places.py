@@ -111,13 +111,18 @@ def test_what_else_is_known_stays_a_cause_of_its_own(more: Essentials) -> None:
 PLACED = Essentials(placed=True)
 
 
+def full_of(examples: int) -> frozenset[int]:
+    """Cause 1, if it has the three examples that are stored unless somebody says otherwise."""
+    return frozenset({1} if examples >= 3 else ())
+
+
 def suspects(elsewhere: Elsewhere, examples: int = 0, about: Essentials = PLACED) -> Iterator[bool]:
     """Whether each of some suspects is a sighting of what comes and goes with where values lie, or of a cause ``about``
     something else, of which there are so many examples."""
     known = cause_about(about)
     for number in range(100):
         case = case_of(f"local.get 0  i32.load offset={number}", 0)
-        suspect = Suspect(case, BUCKET, (("mistaken", "1"),), elsewhere, {1: examples})
+        suspect = Suspect(case, BUCKET, (("mistaken", "1"),), elsewhere, {1: examples}, full_of(examples))
         answer = classify(suspect, [known], lambda _: True)
         assert answer in (Sighting((known,)), Unknown(case))
         yield isinstance(answer, Sighting)

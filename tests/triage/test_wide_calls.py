@@ -16,6 +16,7 @@ from fuzz.triage.wide_calls import LEAST, is_firm, narrowed
 from oracles.interpreter import Budget, run_case
 from tests.triage.mistaken import BUCKET, Mistaken
 from tests.triage.test_causes import ROTL, cause_about
+from tests.triage.test_places import full_of
 from wasm.builder import ModuleBuilder
 from wasm.case import Case, Invocation
 from wasm.decode import decode
@@ -90,7 +91,8 @@ def test_of_what_is_right_without_wide_calls_some_are_minimized_all_the_same() -
 
     def sightings(examples: int) -> int:
         cases = [case_with(20, f"i32.const {number}  i32.rotl") for number in range(40)]
-        suspects = [Suspect(case, BUCKET, (("mistaken", "1"),), examples={1: examples}) for case in cases]
+        full = full_of(examples)
+        suspects = [Suspect(case, BUCKET, (("mistaken", "1"),), examples={1: examples}, full=full) for case in cases]
         return sum(classify(suspect, [known], wrong_from(4)) == Sighting((known,)) for suspect in suspects)
 
     assert sightings(2) == 40, "the examples that are stored of a cause are few enough"
