@@ -9,8 +9,6 @@ The C library that zig links is made by it when the first program for a machine 
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -19,7 +17,6 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from oracles import provision
@@ -122,17 +119,9 @@ def _zig(
     return Compiler(compile_, link, CONFORMING["clang"], run, said, env, True)
 
 
-def _package() -> str:
-    """The release of the Python package that this Python has, "" for none."""
-    try:
-        return importlib.metadata.version(ZIG)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
 def _at_hand() -> list[str]:
     """The releases of the Python package that are in the cache, and the one of this Python, older ones first."""
-    return sorted({*provision.installed(ZIG), *filter(None, (_package(),))}, key=version_key)
+    return sorted({*provision.installed(ZIG), *filter(None, (provision.own(ZIG),))}, key=version_key)
 
 
 def fetch(cc: str, offline: bool) -> None:
@@ -150,12 +139,8 @@ def _program(version: str, offline: bool) -> str:
     """The path of zig, which is fetched if a release is asked for and missing. Raises ``EngineUnavailable``."""
     at_hand = _at_hand()
     version = version or (at_hand[-1] if at_hand else "")
-    if version and version == _package():
-        found = importlib.util.find_spec(ZIG)
-        if found is not None and found.origin is not None:
-            return str(Path(found.origin).parent / "zig")
     if version:
-        return str(provision.wheel(ZIG, version, offline) / ZIG / "zig")
+        return str(provision.own_or_wheel(ZIG, ZIG, version, offline) / ZIG / "zig")
     if on_path := shutil.which("zig"):
         return on_path
     raise EngineUnavailable("no zig is at hand: fuzz engines install wasm2c@VERSION:cc=zig")
