@@ -217,6 +217,11 @@ def own(package: str) -> str:
     return next(iter(_package(package)), "")
 
 
+def own_or_newest(package: str, releases: Registry, version: str = "") -> str:
+    """The release that is asked for, else the one that this Python has, or the newest at hand; "" for none."""
+    return version or own(package) or next(iter(reversed(releases.at_hand())), "")
+
+
 def own_or_wheel(package: str, module: str, version: str, offline: bool = False) -> Path:
     """The folder that has a module of a release of a Python package: where this Python has it from if that is its own
     release, else that of ``wheel``. Raises ``EngineUnavailable``."""

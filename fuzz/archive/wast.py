@@ -127,6 +127,7 @@ def _assertion(module: Module, invocation: Invocation, outcome: Outcome) -> str:
 def _trap(outcome: Trapped) -> str:
     if outcome.kinds == {TrapKind.HOST}:
         return TrapKind.UNREACHABLE.value  # the stand-in for the host traps by that
+    # Of several that hold one is told: of an atomic access that it is not aligned, which most engines look at first.
     return max(kind.value for kind in outcome.kinds) if outcome.kinds else _escape(outcome.message.encode())
 
 

@@ -25,7 +25,7 @@ RELEASES: Final = provision.Registry(PACKAGE, _folder, package=PACKAGE, listed=P
 def chosen(id: EngineId, offline: bool) -> tuple[str, Path]:
     """The release that an id is for, else the one that is installed, or the newest at hand; and wabt's folder in it.
     Raises ``EngineUnavailable``."""
-    version = id.version or provision.own(PACKAGE) or next(iter(reversed(RELEASES.at_hand())), "")
+    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
     if not version:
         raise EngineUnavailable(f"no {id.name} is at hand: fuzz engines install {id.name}@1.0.42")
     return version, _folder(version, offline)

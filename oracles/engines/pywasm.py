@@ -36,7 +36,7 @@ def check(id: EngineId) -> EngineId:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching the release if it is asked for and missing."""
-    version = id.version or provision.own(PACKAGE) or next(iter(reversed(RELEASES.at_hand())), "")
+    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
     if not version:
         raise EngineUnavailable("no pywasm is at hand: write pywasm@VERSION to fetch one through pip")
     folder = RELEASES.get(version, offline)

@@ -9,8 +9,6 @@ which it finds nothing to change stays as it is.
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import math
 import resource
 import subprocess
@@ -43,18 +41,7 @@ _PANIC: Final = 101
 
 def _folder(version: str, offline: bool) -> Path:
     """The package's folder in a release, fetching it if needed. Raises ``EngineUnavailable``."""
-    found = importlib.util.find_spec(_MODULE) if version == _installed() else None
-    if found is not None and found.origin is not None:
-        return Path(found.origin).parent
-    return provision.wheel(PACKAGE, version, offline) / _MODULE
-
-
-def _installed() -> str:
-    """The release that this Python has, "" for none."""
-    try:
-        return importlib.metadata.version(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return provision.own_or_wheel(PACKAGE, _MODULE, version, offline) / _MODULE
 
 
 RELEASES: Final = provision.Registry(PACKAGE, _folder, package=PACKAGE, listed=PACKAGE, since="1.262.0.0")
@@ -65,7 +52,7 @@ def open_transformer(version: str, settings: Mapping[str, str], limits: Limits, 
     does, seed = settings.get("do", "text"), settings.get("seed", "0")
     if "seed" in settings and (does != "mutate" or not seed.isdecimal()):
         raise UsageError(f"seed={seed} is not possible: write do=mutate+seed=NUMBER")
-    version = version or _installed() or next(iter(reversed(RELEASES.at_hand())), "")
+    version = provision.own_or_newest(PACKAGE, RELEASES, version)
     if not version:
         raise EngineUnavailable("no wasm-tools is at hand: fuzz engines install transformed@1.262.0.0:by=wasm_tools")
     return WasmTools(version, str(_folder(version, offline) / "bin" / "wasm-tools"), does, int(seed), limits)
