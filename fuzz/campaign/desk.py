@@ -143,13 +143,16 @@ class Desk:
     def knowledge(self) -> Knowledge:
         """What a slot has to know for an order that it gets now."""
         sure = [cause for cause in self.causes if not self._asks_for_more(cause)]
+        wanted = frozenset(cause.id for cause in self.causes if self.examples[self.roots[cause.id]] < self.limit)
+        full = frozenset(cause.id for cause in self.causes) - wanted if self.minimize_seconds > 0 else frozenset()
         return Knowledge(
             (*sure, *self._generalized(sure)),
             frozenset(key for key, count in self.working.items() if count > 0),
-            frozenset(cause.id for cause in self.causes if self.examples[self.roots[cause.id]] < self.limit),
+            wanted,
             frozenset(key for key, count in self.unstable.items() if count >= self.limit),
             self.learning.lessons,
             {cause.id: self.examples[self.roots[cause.id]] for cause in self.causes},
+            full,
         )
 
     def _generalized(self, causes: Sequence[Cause]) -> Iterator[Cause]:

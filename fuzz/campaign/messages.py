@@ -53,8 +53,9 @@ class Knowledge:
 
     ``lessons`` say what cases are made without. In the ``working`` buckets (keys) somebody is just finding out about a
     cause: what cannot be told apart there by what is known so far is set aside. Of the ``wanted`` causes (ids) further
-    examples are to be stored; ``examples`` says how many each has. In the ``doubtful`` buckets most of what was seen
-    did not show again: it is looked at once before much is made of it.
+    examples are to be stored; ``examples`` says how many each has, ``full`` which have all: of what is like those some
+    are minimized all the same (none where nothing is minimized, for nothing could come of it). In the ``doubtful``
+    buckets most of what was seen did not show again: it is looked at once before much is made of it.
     """
 
     causes: tuple[Cause, ...] = ()
@@ -63,6 +64,7 @@ class Knowledge:
     doubtful: frozenset[str] = frozenset()
     lessons: tuple[Lesson, ...] = ()
     examples: Mapping[int, int] = field(default_factory=dict)
+    full: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

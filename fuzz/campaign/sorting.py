@@ -63,8 +63,7 @@ def sort(
         bench.fresh()
         return not shows(case)
 
-    full = frozenset(cause.id for cause in known.causes) - known.wanted
-    suspect = Suspect(trial.case, bucket, dissenters, elsewhere, known.examples, full, right_afresh)
+    suspect = Suspect(trial.case, bucket, dissenters, elsewhere, known.examples, known.full, right_afresh)
     answer = classify(suspect, known.causes, shows)
     cause, start = None, None
     if isinstance(answer, Sighting):
