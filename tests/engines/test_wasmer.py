@@ -84,6 +84,22 @@ def test_an_import_with_several_results_is_a_limit_of_singlepass(wat: Wat) -> No
     engine.close()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(module (func (local nullexnref)))",
+        "(module (func (drop (ref.null noexn))))",
+        "(module (elem exnref (ref.null exn)))",
+        "(module (table 1 exnref))",
+    ],
+)
+@pytest.mark.parametrize("tier", ["wasmer", "wasmer:singlepass"])
+def test_types_of_exceptions_that_it_says_it_lacks_are_unsupported(tier: str, text: str, wat: Wat) -> None:
+    engine = open_or_skip(tier)
+    assert isinstance(engine.run(wat(text, needs=("exceptions", "reference_types"))).instantiation, Unsupported)
+    engine.close()
+
+
 def test_an_exception_has_its_payload_where_values_have_other_sizes(wat: Wat) -> None:
     engine = open_or_skip("wasmer")
     kinds = "i32 i64 f32 f32 v128 f64 externref i32"

@@ -76,6 +76,10 @@ fn ended(error: RuntimeError) -> Ended {
 fn not_linked(error: InstantiationError) -> Ended {
     match error {
         InstantiationError::Link(LinkError::Trap(error)) | InstantiationError::Start(error) => ended(error),
+        // A limit of its own, and nothing that the module asked too much of.
+        InstantiationError::Link(LinkError::Resource(said)) if said.starts_with("tables of types other than") => {
+            Ended::Unsupported(said)
+        }
         InstantiationError::Link(LinkError::Resource(said)) => Ended::OutOfMemory(said),
         other => Ended::Rejected(other.to_string()),
     }
@@ -175,6 +179,9 @@ impl Engine for Wasmer {
             CompileError::UnsupportedFeature(what) | CompileError::Resource(what) => Ended::Unsupported(what),
             // An instruction that a compiler does not have.
             CompileError::Codegen(said) if said.contains("not yet implemented") => Ended::Unsupported(said),
+            CompileError::Wasm(error) if error.to_string().starts_with("Unsupported feature: ") => {
+                Ended::Unsupported(error.to_string())
+            }
             other => Ended::Rejected(other.to_string()),
         })
     }
