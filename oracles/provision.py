@@ -225,10 +225,19 @@ def own_or_newest(package: str, releases: Registry, version: str = "") -> str:
 def own_or_wheel(package: str, module: str, version: str, offline: bool = False) -> Path:
     """The folder that has a module of a release of a Python package: where this Python has it from if that is its own
     release, else that of ``wheel``. Raises ``EngineUnavailable``."""
+    return _own_folder(package, module, version) or wheel(package, version, offline)
+
+
+def own_or_package(name: str, module: str, version: str, offline: bool = False) -> Path:
+    """The same of one that may have to be built (``package``). Raises ``EngineUnavailable``."""
+    return _own_folder(name, module, version) or package(name, version, offline)
+
+
+def _own_folder(package: str, module: str, version: str) -> Path | None:
     found = importlib.util.find_spec(module) if version == own(package) else None
-    if found is not None and found.origin is not None:
-        return Path(found.origin).parents[1]
-    return wheel(package, version, offline)
+    if found is None or found.origin is None:
+        return None
+    return Path(found.origin).parents[1 if found.submodule_search_locations else 0]
 
 
 def package(package: str, version: str, offline: bool = False) -> Path:

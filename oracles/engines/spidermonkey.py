@@ -1,5 +1,5 @@
-"""SpiderMonkey, through the Python package pythonmonkey: ``@VERSION`` of it from the Python package index, or the
-newest at hand.
+"""SpiderMonkey, through the Python package pythonmonkey: ``@VERSION`` of it from the Python package index,
+else the installed release, or the newest at hand.
 
 Settings: ``baseline`` (the baseline compiler alone), ``ion`` (the optimising one alone), neither for SpiderMonkey's own
 tiering, in which a function that gets hot is compiled again on another thread. The worker proves that the compiler that
@@ -32,7 +32,8 @@ NOISE: Final = re.compile(
 )
 """What it says of every module that it refuses."""
 WORKER: Final = str(Path(__file__).parents[1] / "workers" / "spidermonkey_worker.py")
-RELEASES: Final = provision.Registry(PACKAGE, partial(provision.wheel, PACKAGE), listed=PACKAGE, since="1.1.0")
+_GET: Final = partial(provision.own_or_wheel, PACKAGE, PACKAGE)
+RELEASES: Final = provision.Registry(PACKAGE, _GET, package=PACKAGE, listed=PACKAGE, since="1.1.0")
 
 
 def check(id: EngineId) -> EngineId:
@@ -57,7 +58,7 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching the release if it is asked for and missing."""
-    version = id.version or next(iter(reversed(RELEASES.at_hand())), "")
+    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
     if not version:
         raise EngineUnavailable("no spidermonkey is at hand: write spidermonkey@VERSION to fetch one through pip")
     folder = RELEASES.get(version, offline)

@@ -1,4 +1,5 @@
-"""wasm3, an interpreter in C, through the Python package pywasm3: ``wasm3@VERSION`` of it, or the newest at hand.
+"""wasm3, an interpreter in C, through the Python package pywasm3: ``wasm3@VERSION`` of it, else the installed
+release, or the newest at hand.
 
 It checks little and runs some modules whose features it does not have, so it is asked for those that it claims whole:
 what there was in 1.0, and several results. Each case becomes a module that imports nothing
@@ -19,7 +20,8 @@ from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageErr
 
 PACKAGE: Final = "pywasm3"
 CONTRACT: Final = ("wasm3",)
-RELEASES: Final = provision.Registry(PACKAGE, partial(provision.package, PACKAGE), listed=PACKAGE, since="0.5.0")
+_GET: Final = partial(provision.own_or_package, PACKAGE, "wasm3")
+RELEASES: Final = provision.Registry(PACKAGE, _GET, package=PACKAGE, listed=PACKAGE, since="0.5.0")
 _WORKER: Final = str(Path(__file__).parents[1] / "workers" / "wasm3_run.py")
 _TEXTS: Final[Mapping[str, str]] = {
     "undefined element": "undefined element", "uninitialized element": "undefined element",
@@ -37,7 +39,7 @@ def check(id: EngineId) -> EngineId:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching the release if it is asked for and missing."""
-    version = id.version or next(iter(reversed(RELEASES.at_hand())), "")
+    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
     if not version:
         raise EngineUnavailable("no wasm3 is at hand: write wasm3@VERSION to fetch one through pip")
     folder = RELEASES.get(version, offline)

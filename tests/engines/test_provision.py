@@ -86,3 +86,15 @@ def test_a_release_that_does_not_exist_is_answered_with_its_neighbours() -> None
 def test_a_pip_is_found_that_runs() -> None:
     command = clients.find_pip()
     assert clients.works([*command, "--version"])
+
+
+@pytest.mark.parametrize(
+    ("package", "file"), [("pytest", "pytest/__init__.py"), ("mypy_extensions", "mypy_extensions.py")]
+)
+def test_what_this_python_has_is_not_fetched(package: str, file: str) -> None:
+    """Modules of several files, and those of one."""
+    release = provision.own(package)
+    for get in (provision.own_or_wheel, provision.own_or_package):
+        assert (get(package, package, release, offline=True) / file).exists()
+        with pytest.raises(EngineUnavailable):
+            get(package, package, "0.0.0", offline=True)
