@@ -87,6 +87,14 @@ class Registry:
         own = _package(self.package) if self.package else ()
         return sorted(filter(is_release, {*installed(self.name), *own}), key=version_key)
 
+    def chosen(self, version: str, offline: bool, named: str) -> tuple[str, Path]:
+        """The release that is asked for, else the one that this Python has, or the newest at hand; and its path.
+        ``named`` is how an id names one, as "wasm3@VERSION". Raises ``EngineUnavailable``."""
+        version = version or (own(self.package) if self.package else "") or next(iter(reversed(self.at_hand())), "")
+        if not version:
+            raise EngineUnavailable(f"no {named.partition('@')[0]} is at hand: fuzz engines install {named}")
+        return version, self.get(version, offline)
+
     def fetch(self, version: str) -> None:
         if version not in self.at_hand():
             with quietly():
@@ -215,11 +223,6 @@ def wheel(package: str, version: str, offline: bool = False) -> Path:
 def own(package: str) -> str:
     """The release of a Python package that this Python has, "" for none."""
     return next(iter(_package(package)), "")
-
-
-def own_or_newest(package: str, releases: Registry, version: str = "") -> str:
-    """The release that is asked for, else the one that this Python has, or the newest at hand; "" for none."""
-    return version or own(package) or next(iter(reversed(releases.at_hand())), "")
 
 
 def own_or_wheel(package: str, module: str, version: str, offline: bool = False) -> Path:

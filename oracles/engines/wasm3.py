@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from oracles import provision
 from oracles.command.launching import command_engine
-from oracles.engine import Engine, EngineId, EngineUnavailable, Limits, UsageError
+from oracles.engine import Engine, EngineId, Limits, UsageError
 
 PACKAGE: Final = "pywasm3"
 CONTRACT: Final = ("wasm3",)
@@ -39,10 +39,7 @@ def check(id: EngineId) -> EngineId:
 
 def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     """Open it, fetching the release if it is asked for and missing."""
-    version = provision.own_or_newest(PACKAGE, RELEASES, id.version)
-    if not version:
-        raise EngineUnavailable("no wasm3 is at hand: write wasm3@VERSION to fetch one through pip")
-    folder = RELEASES.get(version, offline)
+    _, folder = RELEASES.chosen(id.version, offline, "wasm3@VERSION")
     library = next(iter(folder.glob("wasm3.*.so")), None)
     command = [sys.executable, "-I", "-S", _WORKER, str(folder)]
     data: dict[str, Any] = {

@@ -52,10 +52,8 @@ def open_transformer(version: str, settings: Mapping[str, str], limits: Limits, 
     does, seed = settings.get("do", "text"), settings.get("seed", "0")
     if "seed" in settings and (does != "mutate" or not seed.isdecimal()):
         raise UsageError(f"seed={seed} is not possible: write do=mutate+seed=NUMBER")
-    version = provision.own_or_newest(PACKAGE, RELEASES, version)
-    if not version:
-        raise EngineUnavailable("no wasm-tools is at hand: fuzz engines install transformed@1.262.0.0:by=wasm_tools")
-    return WasmTools(version, str(_folder(version, offline) / "bin" / "wasm-tools"), does, int(seed), limits)
+    version, folder = RELEASES.chosen(version, offline, "transformed@VERSION:by=wasm_tools")
+    return WasmTools(version, str(folder / "bin" / "wasm-tools"), does, int(seed), limits)
 
 
 class WasmTools:

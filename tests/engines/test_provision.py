@@ -98,3 +98,13 @@ def test_what_this_python_has_is_not_fetched(package: str, file: str) -> None:
         assert (get(package, package, release, offline=True) / file).exists()
         with pytest.raises(EngineUnavailable):
             get(package, package, "0.0.0", offline=True)
+
+
+def test_what_is_not_at_hand_is_told_with_how_to_get_it() -> None:
+    releases = provision.Registry("none-such", lambda version, _: Path(version))
+    with pytest.raises(EngineUnavailable, match=r"^no toy is at hand: fuzz engines install toy@VERSION$"):
+        releases.chosen("", False, "toy@VERSION")
+    assert releases.chosen("1.2", False, "toy@VERSION") == ("1.2", Path("1.2"))
+    for version in ("1.0", "1.10", "1.9"):
+        (provision.cache_root() / "none-such" / version).mkdir(parents=True)
+    assert releases.chosen("", False, "toy@VERSION") == ("1.10", Path("1.10"))
