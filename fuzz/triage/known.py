@@ -22,7 +22,7 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -93,22 +93,27 @@ class KnownIssues:
     def match(self, signature: Signature, engines: Iterable[tuple[str, str]]) -> str:
         """The id of the entry that covers a finding; "" if it is new.
 
-        ``engines`` are the dissenting engines (id, release): an entry must cover every one of them. A provisional
-        signature never matches an entry that asks for opcodes: it has to be minimized first.
+        ``engines`` are the dissenting engines (id, release): every one of them must be covered, by one entry or by
+        several, of which the id is the first dissenter's. A provisional signature never matches an entry that asks for
+        opcodes: it has to be minimized first.
         """
-        id = self.explains(signature, engines)
-        self.seen(id)
-        return id
+        found = self._explaining(signature, list(engines))
+        for entry in found:
+            self.seen(entry.id)
+        return found[0].id if found else ""
 
     def explains(self, signature: Signature, engines: Iterable[tuple[str, str]]) -> str:
         """``match`` for a finding of an earlier run: that it was seen then says nothing of this one."""
-        pairs = list(engines)
-        for entry in self.entries:
-            if entry.expired(self.today) or not entry.matches(signature):
-                continue
-            if all(entry.covers(engine, version) for engine, version in pairs):
-                return entry.id
-        return ""
+        return next((entry.id for entry in self._explaining(signature, list(engines))), "")
+
+    def _explaining(self, signature: Signature, engines: Sequence[tuple[str, str]]) -> list[Known]:
+        """An entry that covers all engines, else one for each of them; none if there is an engine without."""
+        fit = [entry for entry in self.entries if entry.matches(signature) and not entry.expired(self.today)]
+        alone = next((entry for entry in fit if all(entry.covers(*engine) for engine in engines)), None)
+        if alone is not None:
+            return [alone]
+        each = [next((entry for entry in fit if entry.covers(*engine)), None) for engine in engines]
+        return list(dict.fromkeys(entry for entry in each if entry is not None)) if None not in each else []
 
     def seen(self, id: str) -> None:
         """Take note that an entry excused something in this run."""

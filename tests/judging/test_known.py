@@ -88,6 +88,16 @@ kind = "value"
     assert issues.unmatched([("wasmtime:opt=speed", "50.0.1")]) == []
 
 
+def test_engines_that_are_wrong_alike_may_have_an_entry_each(tmp_path: Path) -> None:
+    entry = "[[known]]\nid = '{0}'\nlink = 'a'\nengine = '{0}'\nkind = 'value'\n"
+    issues = read(tmp_path, entry.format("endive") + entry.format("chicory") + entry.format("wasmer"))
+    both = [("chicory", "1.7.5"), ("endive", "1.0.0"), ("endive:interpreter", "1.0.0")]
+    assert issues.match(VALUE, both) == "chicory"
+    assert issues.explains(VALUE, [*both, ("v8", "14.6")]) == ""
+    ran = [("endive", "1.0.0"), ("chicory", "1.7.5"), ("wasmer", "7.5.0")]
+    assert [one.id for one in issues.unmatched(ran)] == ["wasmer"]
+
+
 def test_an_entry_covers_mutants_on_its_engine(tmp_path: Path) -> None:
     text = "[[known]]\nid = 'a'\nlink = 'b'\nkind = 'value'\nengine = 'wasmtime:opt=none'\n"
     (entry,) = read(tmp_path, text).entries
