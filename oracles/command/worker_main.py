@@ -206,8 +206,11 @@ class Worker:
         made = selfcontained({**header, "globals": []}, [content])
         self.runner.put(made.content)
         said, ended = self._of(READY)
-        if _proved(self._outcome(_READY, said, ended, False)):
+        outcome = self._outcome(_READY, said, ended, False)
+        if _proved(outcome):
             return None
+        if isinstance(outcome, TimedOut):
+            return f"it does not end within {outcome.seconds:g} s"
         return " ".join(ended.text.split())[:200] or f"exit status {ended.status}"
 
     # Cases

@@ -16,7 +16,7 @@ from wasm.embedding import Invocation, Observation, Outcome, Returned, Unsupport
 from wasm.feature_use import features_of_bytes
 from wasm.features import Feature
 
-LIMITS = Limits(cpu_seconds=6.0, memory_bytes=3 << 30)
+LIMITS = Limits(cpu_seconds=12.0, memory_bytes=3 << 30)
 """Long enough for the project's own compiler, which is in Python and checks every allocation of a 1,000-value call."""
 COMMANDS = Path(__file__).parents[2] / "examples" / "commands"
 ADAPTERS = (
@@ -79,6 +79,10 @@ name apart, and Singlepass cannot call an import with several results."""
 
 SLOW = frozenset({"wasm2c", "binaryen", "graalwasm:compiled"})
 """A C compiler takes some tenths of a second for every case, and so does starting node, and Truffle's for some."""
+
+
+COLD = frozenset({"endive", "chicory"})
+"""The first module that a JVM of theirs compiles takes it half a second."""
 
 
 def is_slow(engine: Engine) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from oracles.engine import Engine, Limits, UsageError, open_engine
 from oracles.remote.worker_engine import WorkerEngine
-from tests.engines.conftest import LESS, Wat, has, is_slow, only, run, shows
+from tests.engines.conftest import COLD, LESS, Wat, has, is_slow, only, run, shows
 from wasm.case import Case
 from wasm.embedding import (
     WIDTHS,
@@ -152,7 +152,7 @@ def test_endless_recursion_exhausts_the_stack_and_ends_the_case(engine: Engine, 
 
 def test_an_endless_loop_times_out_and_the_worker_is_back(engine: Engine, wat: Wat) -> None:
     assert isinstance(engine, WorkerEngine)
-    seconds = 6.0 if is_slow(engine) else 0.5
+    seconds = 6.0 if is_slow(engine) else 2.0 if engine.id.name in COLD else 0.5
     short = open_engine(str(engine.id), Limits(cpu_seconds=seconds), offline=True)
     text = '(module (func (export "seven") (result i32) (i32.const 7)) (func (export "loop") (loop (br 0))))'
     _ = short.capabilities
