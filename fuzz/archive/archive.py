@@ -56,6 +56,7 @@ from fuzz.records.finding import Finding
 from fuzz.records.history import Minimization, Retest, Series, SetAside, Sighting, StoredFinding
 from fuzz.records.stats import Stats
 from oracles.cpu import cpu_flags
+from wasm.case import Provenance
 
 
 class Archive(Queries):
@@ -267,6 +268,12 @@ class Archive(Queries):
     def holds(self, finding: Finding) -> bool:
         """Whether this very case was stored under this bucket before."""
         return (self.bundles / bundle.name(finding)).exists()
+
+    def stored(self, item: SetAside) -> dict[str, int | None]:
+        """The bundles, in the bucket of a case that was set aside, of that case, its parts and its mutants; and the
+        cause that each was given, None for none yet."""
+        name = bundle.named(item.bucket, Provenance(*item.case))
+        return {one: cause for one, cause in self.bundles_of(name) if (self.bundles / one).exists()}
 
     def read(self, name: str) -> Finding | None:
         """Read a bundle; None for one that cannot be read, which is set aside and named in ``unreadable``."""

@@ -21,7 +21,7 @@ from fuzz.records.strip_text import words
 from oracles.engines.mutant import behind, number_of
 from oracles.judge.equality import show
 from oracles.mutants import MutatorFault, mutant_of
-from wasm.case import Case, CaseKind
+from wasm.case import Case, CaseKind, Provenance
 
 EXECUTABLE: Final = frozenset({"repro.sh"})
 _OURS: Final = re.compile(
@@ -33,11 +33,15 @@ _README: Final = "README.md"
 
 def name(finding: Finding) -> str:
     """The bundle's folder name: the signature as first seen, and the case's origin."""
-    origin = finding.case.provenance
+    return named(finding.signature.bucket.key, finding.case.provenance)
+
+
+def named(bucket: str, origin: Provenance) -> str:
+    """``name`` by a bucket's key and where a case comes from."""
     target = origin.target.replace(":", "-")  # no colons in names of files that other systems are to unpack
     part = f"-{origin.part}" if origin.part else ""
     part += f"-mutant{origin.mutant}" if origin.mutant else ""
-    return f"{finding.signature.bucket.key}-{target}-{origin.seed}-{origin.index}{part}"
+    return f"{bucket}-{target}-{origin.seed}-{origin.index}{part}"
 
 
 def write(path: Path, finding: Finding) -> None:

@@ -147,6 +147,12 @@ class Queries:
         row = self.database.row("SELECT cause FROM findings WHERE bundle = ?", (bundle,))
         return row[0] if row else None
 
+    def bundles_of(self, name: str) -> list[tuple[str, int | None]]:
+        """The bundles of a case, by the name of its own, and of its parts and mutants; and the cause of each."""
+        return self.database.rows(
+            "SELECT bundle, cause FROM findings WHERE bundle = ?1 OR bundle GLOB ?1 || '-*'", (name,)
+        )
+
     def troubled(self) -> list[StoredFinding]:
         """The findings whose bundles are gone or could not be read."""
         return self._findings("trouble != ''")

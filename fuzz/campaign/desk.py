@@ -217,6 +217,10 @@ class Desk:
                     return items
         return ()
 
+    def stored(self, items: Iterable[SetAside]) -> dict[str, int | None]:
+        """The findings that there are of cases that are asked again: their bundles, and the cause of each."""
+        return {name: cause for item in items for name, cause in self.archive.stored(item).items()}
+
     # What comes in.
 
     def found(self, report: Found) -> tuple[Path, Finding, bool] | None:

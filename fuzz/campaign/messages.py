@@ -80,10 +80,12 @@ class RunCases:
 
 @dataclass(frozen=True, slots=True)
 class Reconsider:
-    """Run these cases again: each was set aside for the disagreement in its bucket."""
+    """Run these cases again: each was set aside for the disagreement in its bucket. ``stored`` are the findings that
+    there are of them already, or of their parts: the names of their bundles, and the cause of each."""
 
     items: tuple[SetAside, ...]
     knowledge: Knowledge
+    stored: Mapping[str, int | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Orders:
                 self._minimize(slot, task)
             elif items := self._next_waiting():
                 slot.items = items
-                self.send(slot, Reconsider(items, self.desk.knowledge()))
+                self.send(slot, Reconsider(items, self.desk.knowledge(), self.desk.stored(items)))
             elif numbers := self._next_numbers():
                 self._run(slot, numbers)
             elif not self.late and (task := self.desk.next_smaller()) is not None:

@@ -12,11 +12,12 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain
 from multiprocessing.connection import Connection
 from zlib import crc32
 
+from fuzz.archive.bundle import named
 from fuzz.campaign.drawing import Benches
 from fuzz.campaign.feedback import Feedback
 from fuzz.campaign.garbage import rarely
@@ -27,7 +28,6 @@ from fuzz.campaign.messages import (
     Found,
     Hello,
     Idle,
-    Knowledge,
     Minimize,
     Minimized,
     Order,
@@ -40,10 +40,10 @@ from fuzz.campaign.messages import (
 )
 from fuzz.campaign.mutants import mutant_trial
 from fuzz.campaign.narrowing import Narrowing
-from fuzz.campaign.sorting import Aside, New, Seen, Slow, sort
+from fuzz.campaign.sorting import Aside, New, Noted, Seen, Slow, sort
 from fuzz.campaign.steering import avoid_for
 from fuzz.records.finding import Finding
-from fuzz.records.history import Ending, Minimization, Series, SetAside, Sighting, sightings_of
+from fuzz.records.history import Ending, Minimization, Series, SetAside, sightings_of
 from fuzz.records.stats import Stats
 from fuzz.triage.signature import RUNS_NOTHING, split
 from fuzz.trial.account import account, account_judge, account_spared
@@ -155,7 +155,7 @@ class _Slot:
     def run_cases(self, order: RunCases) -> None:
         stats = Stats()
         done: list[int] = []
-        noted = _Noted(order.knowledge)
+        noted = Noted(order.knowledge)
         start, before, engines = time.process_time(), self.benches.reference_cpu, self.benches.own_cpu
         for number in order.numbers:
             if order.deadline is not None and time.monotonic() >= order.deadline:
@@ -198,7 +198,7 @@ class _Slot:
     def reconsider(self, order: Reconsider) -> None:
         """Cases that were counted before: only what they show now is noted."""
         stats = Stats()
-        noted = _Noted(order.knowledge)
+        noted = Noted(order.knowledge, order.stored)
         for item in order.items:
             target, seed, index = item.case
             try:
@@ -254,7 +254,7 @@ class _Slot:
                 self.send(Broken(name, reason))
 
     def suspect_all(
-        self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = ""
+        self, trial: Trial, series: Series, number: int, stats: Stats, noted: Noted, only: str = ""
     ) -> None:
         """``suspect``, for what a trial shows and what its mutants do."""
         if not self.plan.by_mutants:
@@ -282,7 +282,7 @@ class _Slot:
             stats.buckets[signature.bucket.key] += 1
             self.send(Found(found, SetAside(series, number, signature.bucket.key)))
 
-    def suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str = "") -> None:
+    def suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: Noted, only: str = "") -> None:
         """Sort what a trial shows (of bucket ``only``, if one is named), send findings, and note the rest."""
         for one in self._apart(trial):
             self._suspect(one, series, number, stats, noted, only)
@@ -301,7 +301,7 @@ class _Slot:
         if not parts:
             yield trial
 
-    def _suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: _Noted, only: str) -> None:
+    def _suspect(self, trial: Trial, series: Series, number: int, stats: Stats, noted: Noted, only: str) -> None:
         if not isinstance(trial.verdict, Disagree):
             return
         before = tuple(self.bench.history)[:-1]
@@ -310,7 +310,13 @@ class _Slot:
             if only not in ("", key):
                 continue
             # Its version tells what it was made without, so that it can be made again.
-            aside = SetAside(replace(series, version=trial.case.provenance.version or series.version), number, key)
+            origin = trial.case.provenance
+            aside = SetAside(replace(series, version=origin.version or series.version), number, key)
+            if (name := named(key, origin)) in noted.stored:
+                # To find it out once more would take long, and keep what else is in the case waiting.
+                stats.buckets[key] += 1
+                noted.sightings += sightings_of(trial.case, key, dissents, self.bench.release, noted.stored[name])
+                continue
             sorted_ = sort(self.bench, trial, signature, dissents, before, noted.known, self.placements)
             causes: tuple[int | None, ...] = (None,)
             match sorted_:
@@ -383,19 +389,3 @@ class _Slot:
         releases = {run.engine: run.version for run in finding.runs}
         names = {dissent.engine for dissent in finding.verdict.dissents} - {REFERENCE}
         return all(name in self.bench.seats and self.bench.release(name) == releases.get(name) for name in names)
-
-
-@dataclass(slots=True)
-class _Noted:
-    """What comes of an order: sightings, what was set aside, and what is known by now."""
-
-    known: Knowledge
-    sightings: list[Sighting] = field(default_factory=list)
-    set_aside: list[SetAside] = field(default_factory=list)
-
-    def begin(self, bucket: str, cause: int | None) -> None:
-        """Note a finding that was sent: its bucket is worked on from now on, or its cause has one example more."""
-        if cause is None:
-            self.known = replace(self.known, working=self.known.working | {bucket})
-        else:
-            self.known = replace(self.known, wanted=self.known.wanted - {cause})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from fuzz.campaign.messages import Knowledge
+from fuzz.records import history
 from fuzz.records.finding import Finding, Signature
-from fuzz.records.history import Cause
+from fuzz.records.history import Cause, SetAside
 from fuzz.triage.causes import Sighting, Suspect, classify
 from fuzz.triage.signature import may_hold
 from fuzz.trial.bench import Bench, Trial
@@ -47,6 +48,23 @@ class Slow:
 Sorted: TypeAlias = Seen | New | Aside | Slow
 _ASIDE: Final = Aside()
 _SLOW: Final = Slow()
+
+
+@dataclass(slots=True)
+class Noted:
+    """What comes of an order: sightings, what was set aside, what is known by now, and what is stored."""
+
+    known: Knowledge
+    stored: Mapping[str, int | None] = field(default_factory=dict)
+    sightings: list[history.Sighting] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+
+    def begin(self, bucket: str, cause: int | None) -> None:
+        """Note a finding that was sent: its bucket is worked on from now on, or its cause has one example more."""
+        if cause is None:
+            self.known = replace(self.known, working=self.known.working | {bucket})
+        else:
+            self.known = replace(self.known, wanted=self.known.wanted - {cause})
 
 
 def sort(

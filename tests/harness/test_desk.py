@@ -16,7 +16,7 @@ from stateful_engine import open_stateful
 from fuzz.archive.archive import Archive, Reader
 from fuzz.archive.recorded import recorded
 from fuzz.campaign.loop import Campaign
-from fuzz.campaign.messages import Batch, Knowledge, Minimize, Plan, RunCases
+from fuzz.campaign.messages import Batch, Found, Knowledge, Minimize, Plan, Reconsider, Reconsidered, RunCases
 from fuzz.campaign.orders import Orders
 from fuzz.campaign.settings import Settings
 from fuzz.campaign.slot import _Slot
@@ -26,6 +26,7 @@ from fuzz.records.summary import Summary
 from fuzz.report.live import observer
 from fuzz.triage import known
 from fuzz.triage.essentials import Essentials
+from generators.registry import make_case
 from oracles.engine import Engine, Limits
 
 
@@ -177,6 +178,44 @@ def test_what_is_set_aside_is_seen_even_if_it_does_not_show_again() -> None:
     assert isinstance(batch, Batch)
     assert len(batch.set_aside) == 2
     assert [(seen.index, seen.cause) for seen in batch.sightings] == [(0, None), (1, None)]
+
+
+def test_a_case_that_is_stored_keeps_no_other_waiting(tmp_path: Path) -> None:
+    """Found once more it would not be stored, and what else there is in its bucket would wait for it again, for ever:
+    many functions of one module can be wrong."""
+    bucket = "mistaken-value-4f6745f2"
+    night(tmp_path / "out", 1, minimize=0)
+    archive = Archive(tmp_path / "out")
+    run = campaign(archive, 4)
+    series = replace(run.plan.series, version=make_case("arith", 9, 0).provenance.version)
+    waiting = tuple(SetAside(series, number, bucket) for number in (0, 1, 2))
+    stored = run.desk.stored(waiting)
+    assert stored == {f"{bucket}-arith-9-0": 1}
+    ours, theirs = Pipe()
+    _Slot(theirs, run.plan).reconsider(Reconsider(waiting, Knowledge(), stored))
+    theirs.close()
+    found, answer = ours.recv(), ours.recv()
+    assert isinstance(found, Found)
+    assert found.finding.case.provenance.index == 1
+    assert isinstance(answer, Reconsidered)
+    assert [(seen.index, seen.cause) for seen in answer.sightings] == [(0, 1), (1, None), (2, None)]
+    assert [item.number for item in answer.set_aside] == [2]
+    archive.close()
+
+
+def test_parts_and_mutants_of_a_case_are_stored_under_its_name(tmp_path: Path) -> None:
+    night(tmp_path / "out", 1, minimize=0)
+    archive = Archive(tmp_path / "out")
+    (row,) = archive.findings()
+    finding = archive.read(row.bundle)
+    assert finding is not None
+    for change in ({"part": "a7"}, {"mutant": 2}, {"index": 10}, {"target": "gc"}):
+        origin = replace(finding.case.provenance, **change)
+        archive.record_finding(replace(finding, case=replace(finding.case, provenance=origin)), 1)
+    mine = row.bundle
+    item = SetAside(Series(("arith",), 9, "1"), 0, row.signature.bucket.key)
+    assert archive.stored(item) == {mine: 1, f"{mine}-a7": 1, f"{mine}-mutant2": 1}
+    archive.close()
 
 
 @pytest.mark.parametrize("deaths", [1, 2])
