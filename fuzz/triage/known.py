@@ -12,7 +12,8 @@
     kind = "value"
     message = "index out of bounds.*"   # regular expressions, matched against the whole template
     place = "regalloc2/src/.*"
-    opcodes = ["i32.shr_u"]             # instructions that the minimized body must contain
+    opcodes = ["i32.shr_u"]             # instructions that the minimized body must contain;
+                                        # "*.atomic.*" is any of those
 
 An entry has an id, a link, and at least one of family, kind, message, place, opcodes.
 """
@@ -24,6 +25,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +77,7 @@ class Known:
             and self.kind in ("", signature.kind)
             and (self.message is None or self.message.fullmatch(signature.message) is not None)
             and (self.place is None or self.place.fullmatch(signature.place) is not None)
-            and self.opcodes <= set(signature.opcodes)
+            and all(any(fnmatchcase(has, wanted) for has in signature.opcodes) for wanted in self.opcodes)
         )
 
     def expired(self, today: datetime.date) -> bool:

@@ -93,9 +93,9 @@ def test_an_import_with_several_results_is_a_limit_of_singlepass(wat: Wat) -> No
         "(module (table 1 exnref))",
     ],
 )
-@pytest.mark.parametrize("tier", ["wasmer", "wasmer:singlepass"])
-def test_types_of_exceptions_that_it_says_it_lacks_are_unsupported(tier: str, text: str, wat: Wat) -> None:
-    engine = open_or_skip(tier)
+def test_types_of_exceptions_that_it_says_it_lacks_are_unsupported(text: str, wat: Wat) -> None:
+    """Singlepass has no exceptions at all."""
+    engine = open_or_skip("wasmer")
     assert isinstance(engine.run(wat(text, needs=("exceptions", "reference_types"))).instantiation, Unsupported)
     engine.close()
 

@@ -88,6 +88,23 @@ kind = "value"
     assert issues.unmatched([("wasmtime:opt=speed", "50.0.1")]) == []
 
 
+@pytest.mark.parametrize(
+    ("opcodes", "fits"),
+    [
+        ('["i32.*"]', True),
+        ('["i32.shr_?"]', True),
+        ('["i32.shr"]', False),
+        ('["*.atomic.*"]', False),
+        ('["i32.shr_u", "*.const"]', True),
+        ('["i32.shr_u", "f*"]', False),
+    ],
+)
+def test_an_entry_may_be_about_a_family_of_instructions(opcodes: str, fits: bool, tmp_path: Path) -> None:
+    text = f"[[known]]\nid = 'a'\nlink = 'b'\nkind = 'value'\nopcodes = {opcodes}\n"
+    signature = replace(VALUE, opcodes=("i32.const", "i32.shr_u"))
+    assert read(tmp_path, text).match(signature, BAD) == ("a" if fits else "")
+
+
 def test_engines_that_are_wrong_alike_may_have_an_entry_each(tmp_path: Path) -> None:
     entry = "[[known]]\nid = '{0}'\nlink = 'a'\nengine = '{0}'\nkind = 'value'\n"
     issues = read(tmp_path, entry.format("endive") + entry.format("chicory") + entry.format("wasmer"))
