@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +23,8 @@ from oracles.versions import nearest_to
 _COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
 """Some clients reset colours that they were told not to use."""
 _STEP_SECONDS: Final = 900
+_PARTING_SECONDS: Final = 5.0
+"""For a client and what it has started to end by themselves, before they are killed."""
 _quiet: Final = ContextVar("quiet", default=False)
 
 
@@ -45,20 +49,21 @@ def works(command: list[str]) -> bool:
 
 
 def run_client(command: list[str], what: str, seconds: float = _STEP_SECONDS) -> str:
-    """Run a package client for at most ``seconds`` under a progress bar; gives what it printed.
+    """Run a package client for at most ``seconds`` under a progress bar; gives what it printed. Whatever ends it ends
+    what it has started, too: compilers that go on write into the files of the next try.
 
     Raises ``EngineUnavailable``.
     """
     try:
         with _bar(what):
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                errors="replace", check=False, timeout=seconds,
-            )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+            status, printed = _run(command, seconds)
+    except OSError as error:
         raise EngineUnavailable(f"{what} could not be fetched: {error}") from None
-    text = _COLOUR.sub("", done.stdout)
-    if done.returncode:
+    except subprocess.TimeoutExpired:
+        least = f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} s"
+        raise EngineUnavailable(f"{what} was not there after {least}: try again, which goes on where it can") from None
+    text = _COLOUR.sub("", printed)
+    if status:
         lines = [line for line in text.splitlines() if line.strip() and "notice" not in line]
         signs = ("from versions", "No matching version", "Could not find artifact", "rror", "ERR", "")
         told = next((line for sign in signs for line in lines if sign in line), "")
@@ -66,6 +71,24 @@ def run_client(command: list[str], what: str, seconds: float = _STEP_SECONDS) ->
             raise EngineUnavailable(f"there is no {what}: the nearest are {', '.join(nearest_to(what, known[1]))}")
         raise EngineUnavailable(f"{what} could not be fetched: {told.strip()[:300]}")
     return text
+
+
+def _run(command: list[str], seconds: float) -> tuple[int, str]:
+    """A command's exit status and output. It is in a group of its own, which is ended with it."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace", start_new_session=True,
+    )  # fmt: skip
+    try:
+        printed, _ = process.communicate(timeout=seconds)
+    except BaseException:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_PARTING_SECONDS)
+        raise
+    return process.returncode, printed
 
 
 def is_quiet() -> bool:

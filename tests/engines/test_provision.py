@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -75,6 +76,23 @@ def test_a_client_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     for name, engine in (("node", "v8"), ("bun", "jsc"), ("deno", "deno")):
         with pytest.raises(EngineUnavailable, match=f"npm, which is not installed: use {engine}@/PATH/TO/{name}"):
             provision.shell(name, "1.2.3")
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are looked for in /proc")
+def test_a_client_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    """A compiler that cargo leaves behind writes into the files of the next build."""
+    (tmp_path / "compiler").symlink_to("/bin/sleep")
+    command = ["sh", "-c", f"{tmp_path}/compiler 61 & echo begun; {tmp_path}/compiler 61"]
+    with pytest.raises(
+        EngineUnavailable, match=r"^thing was not there after 0.5 s: try again, which goes on where it can$"
+    ):
+        clients.run_client(command, "thing", 0.5)
+    mark = f"{tmp_path}/compiler\0".encode()
+    running = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            running += [one] if one.read_bytes().startswith(mark) else []
+    assert not running
 
 
 def test_a_release_that_does_not_exist_is_answered_with_its_neighbours() -> None:
