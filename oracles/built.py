@@ -17,7 +17,7 @@ from typing import Final
 
 from oracles.clients import quietly
 from oracles.engine import EngineUnavailable
-from oracles.provision import cache_root, folder_size, installed, provide, remove
+from oracles.provision import cache_root, folder_size, installed, last_of, provide, remove
 from oracles.versions import is_release, version_key
 
 WORKERS: Final = Path(__file__).parent / "workers"
@@ -84,11 +84,7 @@ class BuiltReleases:
     def chosen(self, version: str, offline: bool, named: str = "") -> tuple[str, Path]:
         """The release that is asked for, or the newest at hand if that is "", and its worker. ``named`` is how an id
         names one. Raises ``EngineUnavailable``."""
-        at_hand = self.at_hand()
-        version = version or (at_hand[-1] if at_hand else "")
-        if not version:
-            named = named or f"{self.name}@VERSION"
-            raise EngineUnavailable(f"no {self.name} is at hand: fuzz engines install {named}")
+        version = version or last_of(self.at_hand(), named or f"{self.name}@VERSION")
         return version, self.worker(version, offline)
 
 

@@ -22,7 +22,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -90,9 +90,7 @@ class Registry:
     def chosen(self, version: str, offline: bool, named: str) -> tuple[str, Path]:
         """The release that is asked for, else the one that this Python has, or the newest at hand; and its path.
         ``named`` is how an id names one, as "wasm3@VERSION". Raises ``EngineUnavailable``."""
-        version = version or (own(self.package) if self.package else "") or next(iter(reversed(self.at_hand())), "")
-        if not version:
-            raise EngineUnavailable(f"no {named.partition('@')[0]} is at hand: fuzz engines install {named}")
+        version = version or (own(self.package) if self.package else "") or last_of(self.at_hand(), named)
         return version, self.get(version, offline)
 
     def fetch(self, version: str) -> None:
@@ -218,6 +216,14 @@ def wheel(package: str, version: str, offline: bool = False) -> Path:
     """The folder with a release of a Python package and none of what it depends on, installing it if needed; a wheel
     for this Python and this machine. Raises ``EngineUnavailable``."""
     return _packaged(package, version, offline, ["--only-binary=:all:"])
+
+
+def last_of(at_hand: Sequence[str], named: str) -> str:
+    """The last of the releases that are at hand, oldest first. Raises ``EngineUnavailable``, which says how to get one
+    by an id like ``named``."""
+    if not at_hand:
+        raise EngineUnavailable(f"no {named.partition('@')[0]} is at hand: fuzz engines install {named}")
+    return at_hand[-1]
 
 
 def own(package: str) -> str:

@@ -21,6 +21,9 @@ use wasmer::{
 };
 use wasmer_vm::VMExtern as SysExtern;
 
+/// What it says of types that it lacks. What else it calls unsupported is a refusal of what the module is entitled to.
+const TYPES: [&str; 3] = ["unsupported reference type", "unsupported element type", "`ref.null T` that is not"];
+
 /// The compiler: singlepass, or Cranelift's level of optimisation.
 struct Wasmer(String);
 
@@ -179,7 +182,7 @@ impl Engine for Wasmer {
             CompileError::UnsupportedFeature(what) | CompileError::Resource(what) => Ended::Unsupported(what),
             // An instruction that a compiler does not have.
             CompileError::Codegen(said) if said.contains("not yet implemented") => Ended::Unsupported(said),
-            CompileError::Wasm(error) if error.to_string().starts_with("Unsupported feature: ") => {
+            CompileError::Wasm(error) if TYPES.iter().any(|type_| error.to_string().contains(type_)) => {
                 Ended::Unsupported(error.to_string())
             }
             other => Ended::Rejected(other.to_string()),
