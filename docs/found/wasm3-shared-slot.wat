@@ -1,0 +1,18 @@
+;; wasm3 gives 0 for -1 and for -2: values of one local share a slot, and a block's parameter is then taken for the only one.
+(module
+  (func (export "f") (result i32)
+    (local i32)
+    (local.get 0)
+    (local.get 0)
+    (block (param i32) (result i32)
+      (i32.add (i32.const 1)))
+    (i32.sub))
+  (func (export "g") (result i32)
+    (local i32 i32)
+    (local.get 0)
+    (local.get 0)
+    (loop (param i32 i32) (result i32)
+      (i32.sub)
+      (i32.const 2)
+      (br_if 0 (local.tee 1 (i32.eqz (local.get 1))))
+      (drop))))
