@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import IO
 
+from fuzz.records.exit_code import ExitCode
 from fuzz.records.printable import printable
 from fuzz.report.live import emit
-from oracles.suite.spectest import FAILED, PASSED, SKIPPED, UNSUPPORTED, FileResult
+from oracles.suite.spectest import FAILED, NEVER_ASKED, PASSED, SKIPPED, UNSUPPORTED, FileResult
 
 _RESULTS = (PASSED, FAILED, UNSUPPORTED, SKIPPED)
 
 
-def print_suite(results: Iterable[FileResult], engine: str, json_lines: bool, stream: IO[str]) -> int:
-    """Print results as they come, then the totals. Gives how many commands failed or files could not be read."""
+def print_suite(results: Iterable[FileResult], engine: str, json_lines: bool, stream: IO[str]) -> ExitCode:
+    """Print results as they come, then the totals. ``FINDINGS`` if a command failed or a file could not be read,
+    ``UNUSABLE`` if there was nothing that the engine could be asked."""
     counts: Counter[tuple[str, str]] = Counter()
     bad = files = 0
     for result in results:
@@ -30,7 +33,12 @@ def print_suite(results: Iterable[FileResult], engine: str, json_lines: bool, st
         emit(stream, {"type": "suite", "version": 1, "engine": engine, "files": files, "kinds": totals, "failed": bad})
     else:
         _print_totals(engine, files, counts, stream)
-    return bad
+    if bad:
+        return ExitCode.FINDINGS
+    if any(outcome == PASSED and kind not in NEVER_ASKED for kind, outcome in counts):
+        return ExitCode.CLEAN
+    print(f"fuzz: {engine} could be asked nothing of it: nothing was compared", file=sys.stderr)
+    return ExitCode.UNUSABLE
 
 
 def _file_object(result: FileResult) -> dict[str, object]:

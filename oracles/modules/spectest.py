@@ -20,7 +20,7 @@ from wasm.encode import encode
 from wasm.module import Export, ExternKind, Module
 from wasm.valtypes import F32, F64, I32, I64, Limits, MemType, ValType
 
-_PRINTS: Final[dict[str, tuple[ValType, ...]]] = {
+PRINTS: Final[dict[str, tuple[ValType, ...]]] = {
     "print": (),
     "print_i32": (I32,),
     "print_i64": (I64,),
@@ -39,7 +39,7 @@ _GLOBALS: Final[dict[ValType, int]] = {
 
 def _build(table64: bool) -> bytes:
     builder = ModuleBuilder()
-    for name, params in _PRINTS.items():
+    for name, params in PRINTS.items():
         builder.func(params, export=name)
     for type_, bits in _GLOBALS.items():
         builder.global_(type_, const(f"{type_}.const", bits), mutable=False, export=f"global_{type_}")

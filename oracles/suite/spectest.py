@@ -15,7 +15,8 @@ from typing import Final
 
 from oracles.engine import Session
 from oracles.judge.equality import show
-from oracles.suite.wast import Action, BadScript, Command, load, scripts
+from oracles.suite.by_cases import ByCases
+from oracles.suite.wast import Action, BadScript, Command, Instances, load, scripts
 from wasm.embedding import (
     Exhausted,
     Invocation,
@@ -34,6 +35,8 @@ UNSUPPORTED: Final = "unsupported"
 SKIPPED: Final = "skipped"
 
 _NOT_ASKED: Final = frozenset(("assert_malformed_custom", "assert_invalid_custom", "thread", "wait", "threaded"))
+NEVER_ASKED: Final = _NOT_ASKED | {"register", "module_definition"}
+"""Kinds of commands by which nothing is asked of an engine, though they may pass."""
 _ALIASES: Final = {"null": TrapKind.NULL_REFERENCE, "cast": TrapKind.CAST_FAILURE}
 
 
@@ -70,6 +73,8 @@ def run_suite(paths: Iterable[Path], open_session: Callable[[], Session]) -> Ite
                 result.error = str(error)
             else:
                 session = open_session()
+                if isinstance(session, ByCases):
+                    session.foresee(commands)
                 try:
                     _Script(session, result).run(commands)
                 finally:
@@ -80,9 +85,7 @@ def run_suite(paths: Iterable[Path], open_session: Callable[[], Session]) -> Ite
 class _Script:
     def __init__(self, session: Session, result: FileResult) -> None:
         self.session, self.result = session, result
-        self.latest = ""
-        self.instances = 0
-        self.names: dict[str, str] = {}
+        self.instances = Instances()
         self.definitions: dict[str | None, bytes] = {}
         self.lost: set[str] = set()
         self.threaded = False
@@ -105,7 +108,7 @@ class _Script:
             case "module" | "module_instance" | "module_definition":
                 return self.module(command)
             case "register":
-                self.session.register(self.name(command.name), command.as_name)
+                self.session.register(self.instances.named(command.name), command.as_name)
                 return (PASSED,)
             case "assert_malformed" | "assert_invalid" | "assert_unlinkable":
                 outcome = self.instantiate(command.module, "")
@@ -117,7 +120,7 @@ class _Script:
             return (SKIPPED,)
         if command.action is None:
             return f"unknown command {command.kind}"
-        if self.name(command.action.module) in self.lost:
+        if self.instances.named(command.action.module) in self.lost:
             return (UNSUPPORTED,)
         outcome = self.perform(command.action)
         match command.kind:
@@ -133,9 +136,6 @@ class _Script:
                 return _judge(outcome, isinstance(outcome, Threw), "an exception")
         return (SKIPPED,)
 
-    def name(self, given: str | None) -> str:
-        return self.latest if given is None else self.names.get(given, given)
-
     def module(self, command: Command) -> tuple[str] | str:
         module = command.module
         if command.kind == "module_instance":
@@ -145,23 +145,22 @@ class _Script:
         if command.kind == "module_definition":
             self.definitions[command.name] = self.definitions[None] = module
             return (PASSED,)
-        self.instances += 1
-        self.latest = f"instance {self.instances}"
-        if command.name is not None:
-            self.names[command.name] = self.latest
+        name = self.instances.made(command.name)
         self.definitions[None] = module
-        outcome = self.instantiate(module, self.latest)
+        outcome = self.instantiate(module, name)
         if not isinstance(outcome, Returned):
-            self.lost.add(self.latest)
+            self.lost.add(name)
         return _judge(outcome, isinstance(outcome, Returned), "an instance")
 
     def instantiate(self, module: bytes | None, name: str) -> Outcome:
         return self.session.instantiate(name or "refused", module or b"")
 
     def perform(self, action: Action) -> Outcome:
-        name = self.name(action.module)
+        name = self.instances.named(action.module)
         if action.kind == "get":
             value = self.session.get(name, action.field)
+            if isinstance(value, Unsupported):
+                return value
             return Rejected(f"no exported global {action.field}") if value is None else Returned.of((value,))
         return self.session.invoke(name, Invocation(action.field, action.args))
 

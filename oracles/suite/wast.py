@@ -13,7 +13,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,6 +112,27 @@ class Command:
     action: Action | None = None
     expected: tuple[Expected, ...] = ()
     message: str = ""
+
+
+@dataclass(slots=True)
+class Instances:
+    """The names under which a script's instances are asked for, in the order in which they are made."""
+
+    latest: str = ""
+    count: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+
+    def made(self, given: str | None) -> str:
+        """The name of a new one, which the script may have given one as well."""
+        self.count += 1
+        self.latest = f"instance {self.count}"
+        if given is not None:
+            self.names[given] = self.latest
+        return self.latest
+
+    def named(self, given: str | None) -> str:
+        """Of the instance that a command is about: the latest, if it says nothing."""
+        return self.latest if given is None else self.names.get(given, given)
 
 
 def scripts(path: Path) -> list[Path]:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from fuzz.trial.instances import trials
 from fuzz.trial.limits import limits_for
 from oracles.engine import EngineUnavailable, UsageError, open_engine
 from oracles.judge.verdict import Disagree
+from oracles.suite.by_cases import open_session
 from oracles.suite.spectest import run_suite
 from oracles.suite.wast import need_tool
 
@@ -143,9 +145,8 @@ def _script(asked: Asked, args: argparse.Namespace) -> ExitCode:
         for id in asked.engines:
             try:
                 engine = open_engine(id, asked.limits, args.offline)
-                results = (replace(result, path=name) for result in run_suite([path], engine.open_script))
-                bad = print_suite(results, id, args.json, sys.stdout)
-                codes.append(ExitCode.FINDINGS if bad else ExitCode.CLEAN)
+                results = (replace(result, path=name) for result in run_suite([path], partial(open_session, engine)))
+                codes.append(print_suite(results, id, args.json, sys.stdout))
                 engine.close()
             except (EngineUnavailable, UsageError) as error:
                 print(f"fuzz: {one_line(str(error))}", file=sys.stderr)

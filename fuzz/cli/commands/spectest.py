@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from fuzz.cli.arguments import add_json, add_offline, path
 from fuzz.cli.asked import asked_engines
-from fuzz.records.exit_code import ExitCode
 from fuzz.report.suite import print_suite
 from oracles.engine import UsageError, open_engine
+from oracles.suite.by_cases import open_session
 from oracles.suite.spectest import run_suite
 from oracles.suite.wast import need_tool, scripts
 
@@ -36,10 +37,9 @@ def run(args: argparse.Namespace) -> int:
     need_tool(path)
     engine = open_engine(asked_engines([args.engine], args.offline)[0], offline=args.offline)
     try:
-        bad = print_suite(run_suite([path], engine.open_script), str(engine.id), args.json, sys.stdout)
+        return print_suite(run_suite([path], partial(open_session, engine)), str(engine.id), args.json, sys.stdout)
     finally:
         engine.close()
-    return ExitCode.FINDINGS if bad else ExitCode.CLEAN
 
 
 def _suite() -> Path:
