@@ -149,3 +149,25 @@ def test_what_wasm_mutate_does_not_know_is_unsupported_and_a_seed_is_for_it_alon
     for wrong in ("do=strip+seed=1", "do=mutate+seed=x"):
         with pytest.raises(UsageError, match="write do=mutate"):
             open_engine(f"transformed:by=wasm_tools+{wrong}", offline=True)
+
+
+def test_binaryen_says_why_it_reads_no_module_and_where_it_aborts(wat: Wat) -> None:
+    """The library keeps the reason to itself; after an abort it is of no use (docs/found/binaryen.md)."""
+    try:
+        engine = open_engine("transformed@132.0.0:by=binaryen", offline=True)
+        assert isinstance(engine, TransformedEngine)
+        assert engine.capabilities.features
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    transform = engine.transformer.transform
+    text = "(module (table 1 funcref) (elem declare func 0) (func i32.const 0 i32.const 0 i32.const 0 table.init 0))"
+    for _ in range(2):
+        refused = transform(wat(text).content)
+        assert isinstance(refused, Rejected)
+        assert refused.message.startswith("invalid element segment index (at 0:")
+    text = "(module (memory i64 1) (memory 1) (func i32.const 0 i64.const 0 i32.const 0 memory.copy 1 0))"
+    crashed = transform(wat(text).content)
+    assert isinstance(crashed, Crashed)
+    assert crashed.location == "src/ir/child-typer.h:294"
+    case = wat(SUM, *CALLS)
+    assert isinstance(transform(case.content), bytes)

@@ -1,11 +1,20 @@
 // The worker for Binaryen's optimizer: node worker.mjs PASSES OPTIMIZE SHRINK REQUESTS REPLIES PROGRESS.
 //
 // Requests have the frames of oracles/remote/protocol.py: `hello`, and `transform`, whose one blob is a module. The
-// reply's body is the module that was made; `refused` in its header says why there is none.
+// reply's body is the module that was made; `refused` in its header says why there is none. Where Binaryen aborts, so
+// does the process.
 
 import fs from "node:fs";
 import process from "node:process";
-import binaryen from "binaryen";
+
+// It takes its copy of console.error as it is loaded.
+let said = "";
+const told = console.error.bind(console);
+console.error = (...words) => {
+  said = `${said}${words.join(" ")}\n`.slice(-4000);
+  told(...words);
+};
+const { default: binaryen } = await import("binaryen");
 
 const [passes, optimize, shrink, ...words] = process.argv.slice(2);
 const [requests, replies, progress] = words.map(Number);
@@ -38,6 +47,15 @@ function load(content) {
   return module;
 }
 
+// Why a module was not read. That is in a line which is not ended, and so not given out, before something else is said.
+function reason(error) {
+  const module = new binaryen.Module();
+  module.addFunction("f", binaryen.none, binaryen.i32, [], module.nop());
+  module.validate();
+  module.dispose();
+  return /^\[parse exception: (.*?)\](?:\[wasm-validator|\n)/.exec(said)?.[1] ?? String(error?.message ?? error);
+}
+
 function hello(header, blobs) {
   const features = header.features.filter(([, at]) => {
     try {
@@ -55,10 +73,12 @@ function hello(header, blobs) {
 function transform(_header, [content]) {
   fs.writeSync(progress, Buffer.of(1, 0, 0, 0, 255, 255, 255, 255), 0, 8, 0);
   let module;
+  said = "";
   try {
     module = load(content);
   } catch (error) {
-    return [{ refused: String(error?.message ?? error).slice(0, 500) }, Buffer.alloc(0)];
+    if (error instanceof WebAssembly.RuntimeError) throw error;
+    return [{ refused: reason(error).slice(0, 500) }, Buffer.alloc(0)];
   }
   binaryen.setOptimizeLevel(Number(optimize));
   binaryen.setShrinkLevel(Number(shrink));
