@@ -22,8 +22,8 @@ ENDINGS: Final = ("exhausted", "out of memory", "rejected", "unsupported", "retu
 """What a process may have come to besides a trap, a crash and a time-out; the keys of ``[texts]`` and ``[exits]``."""
 TRAPS: Final = {kind.value: kind for kind in TrapKind}
 KEYS: Final = (
-    "command", "name", "version", "validate", "features", "start", "calls", "wrapper", "result", "value", "arguments",
-    "results", "texts", "exits",
+    "command", "name", "version", "validate", "features", "start", "nesting", "memory", "calls", "wrapper", "result",
+    "value", "arguments", "results", "texts", "exits",
 )  # fmt: skip
 
 USUAL: Final[dict[str, str]] = {
@@ -54,7 +54,8 @@ class Description:
     export; ``value`` finds the numbers in that. ``arguments`` and ``results`` are, by type, how a value is written
     (holes ``signed unsigned hex``) and read (a group ``bits``). ``texts`` are patterns by ending or trap; ``exits``
     endings or traps by exit code. ``features`` is None where the engine is to be asked. ``start``: it runs a module's
-    start function.
+    start function. ``nesting`` is how deep expressions may be nested (``oracles.command.nesting``), ``memory`` how many
+    bytes a memory may have from the beginning: it is not asked about what has more; None for no bound.
     """
 
     name: str
@@ -63,6 +64,8 @@ class Description:
     validate: tuple[str, ...] = ()
     features: frozenset[str] | None = None
     start: bool = True
+    nesting: int | None = None
+    memory: int | None = None
     calls: str = "one"
     wrapper: bool = True
     result: str = r"(?s)(?P<result>.*)"
@@ -115,6 +118,10 @@ def describe(data: dict[str, Any], path: str) -> Description:
         raise UsageError(f"{where}: start is true, or false for an engine that runs no start functions")
     if not isinstance(wrapper, bool) or (not wrapper and calls == "all"):
         raise UsageError(f"{where}: wrapper is true, or false where calls = 'one'")
+    for key in ("nesting", "memory"):
+        most = data.get(key)
+        if most is not None and (type(most) is not int or most < 1):
+            raise UsageError(f"{where}: {key} is a number from 1 on, and not {most!r}")
     made: dict[str, Any] = {}
     if "features" in data:
         made["features"] = _features(data["features"], where)
@@ -124,7 +131,8 @@ def describe(data: dict[str, Any], path: str) -> Description:
     return Description(
         name=str(data.get("name") or Path(path).stem or Path(command[0]).name), command=command,
         version=_words(data, "version", where, path), validate=_words(data, "validate", where, path),
-        start=start, calls=calls, wrapper=wrapper, arguments=_by_type(data, "arguments", where),
+        start=start, nesting=data.get("nesting"), memory=data.get("memory"), calls=calls, wrapper=wrapper,
+        arguments=_by_type(data, "arguments", where),
         results={key: _pattern(text, where, f"results.{key}", "bits")
                  for key, text in _by_type(data, "results", where).items()},
         texts=_texts(data.get("texts", {}), where), exits=_exits(data.get("exits", {}), where),

@@ -60,10 +60,11 @@ class Asked:
 
 @dataclass(slots=True)
 class SelfContained:
-    """``content`` is the module; ``calls`` has an ``Asked`` or the reason why not for every call; ``globals`` one for
+    """``content`` is ``module``; ``calls`` has an ``Asked`` or the reason why not for every call; ``globals`` one for
     every exported global, None where what they hold cannot be seen. ``host_traps``: an ``unreachable`` may be a trap of
     a host. ``starts``: instantiation can do more than succeed; ``start``: it has a start function."""
 
+    module: Module
     content: bytes
     calls: list[Asked | str]
     globals: list[Asked] | None
@@ -88,7 +89,7 @@ def selfcontained(
     globals_ = writer.globals(header["globals"]) if seen else None
     made = writer.finish()
     return SelfContained(
-        encode(made), calls, globals_, host_traps, starts(made), made.start is not None, features_used(made)
+        made, encode(made), calls, globals_, host_traps, starts(made), made.start is not None, features_used(made)
     )
 
 

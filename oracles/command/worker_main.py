@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from oracles.command.description import Description, describe
+from oracles.command.nesting import nesting
 from oracles.command.reading import Ended, direct, ending, integers, is_end, said_of, unreadable
 from oracles.command.selfcontained import (
     PROOF,
@@ -231,6 +232,8 @@ class Worker:
             return _refused(Unsupported("a start function: its file says that it runs none"))
         if missing := made.features - self.features:
             return _refused(Unsupported(f"linking the module takes {', '.join(sorted(missing))}"))
+        if too_much := self._too_much(made.module):
+            return _refused(Unsupported(too_much))
         self.runner.put(made.content)
         return self._one_by_one(made) if one else self._all_at_once(made, header, blobs)
 
@@ -247,6 +250,17 @@ class Worker:
             assert outcome is not None
             return {"inst": short(outcome)[0]}
         return {"inst": short(Returned() if not ended.status else Rejected(ended.text.strip()[:2000]))[0]}
+
+    def _too_much(self, module: Module) -> str:
+        """What a module has more of than the file says that the engine takes; "" for nothing."""
+        most = self.description.memory
+        if most is not None and any(one.limits.minimum << one.page_log2 > most for one in module.memories):
+            return f"a memory of more than {most} bytes"
+        most = self.description.nesting
+        with contextlib.suppress(ValueError):  # of what is not valid it is asked
+            if most is not None and (deep := nesting(module)) > most:
+                return f"expressions that are nested {deep} deep"
+        return ""
 
     def _of(self, export: str, args: list[str] | None = None) -> tuple[str | None, Ended]:
         """Run one export, and what was said of it."""
@@ -365,6 +379,8 @@ class Worker:
         module, host_traps = linked_module(header, blobs)
         if missing := features_used(module) - self.features:
             return _refused(Unsupported(f"linking the module takes {', '.join(sorted(missing))}"))
+        if too_much := self._too_much(module):
+            return _refused(Unsupported(too_much))
         module.customs = []
         self.runner.put(encode(module))
         if starts(module):

@@ -9,6 +9,7 @@ most of that, so V8 is held to its first one and to what is called. As an optimi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,8 +20,15 @@ from oracles.transformers import binaryen
 
 CONTRACT: Final = ("binaryen",)
 RELEASES: Final = binaryen.RELEASES
+NOISE: Final = re.compile(r"^\[parse exception: |^\[fuzz-exec\] .*|^wasm://wasm/.*")
+"""What stands before a reason in brackets, which would be taken for a list; what it prints before a crash."""
 _NODE: Final = ("--liftoff-only", "--wasm-lazy-compilation", "--stack-size=3900")
 """With the usual stack (in KiB) it does not come through a function of a thousand results."""
+_NESTING: Final = 1000
+"""It recurses over expressions and is built with 5 MiB of stack, which no option changes and nothing checks: beyond it,
+data are overwritten. Operations with two operands reached 1,000 to 1,400, those with one 1,400 to 2,000, on 132."""
+_MEMORY: Final = (1 << 32) - 1
+"""It is a 32-bit program: of a larger memory it takes the size modulo 2^32 (docs/found/binaryen.md)."""
 _RESULT: Final = r"^\[fuzz-exec\] export {export}\n(?P<result>(?:(?!\[fuzz-exec\] export ).*\n?)*)"
 _VALUE: Final = r"(?m)(?:=> |^)(-?\d+)$"
 _SEGMENT: Final = r"\[trap (?:out of bounds|dropped) segment access in "
@@ -40,7 +48,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "expected shared memory": r"\[trap cannot atomic\.wait a non-shared",
     "unaligned atomic": r"\[trap unaligned atomic",
     "exhausted": r"\[host limit (?:stack|interpreter recursion) limit",
-    "out of memory": r"\[host limit (?:bad )?allocation",
+    "out of memory": r"\[host limit (?:(?:bad )?allocation|memory too large)",
     "rejected": r"\[parse exception|\[wasm-validator error|^Fatal: ",
 }  # fmt: skip
 """What it says of a trap; a text of it may stand for several."""
@@ -63,7 +71,8 @@ def open_engine(id: EngineId, limits: Limits, offline: bool) -> Engine:
     program = folder / "node_modules" / "binaryen" / "bin" / "wasm-opt"
     command = [tool("node", "binaryen"), *_NODE, str(program)]
     data: dict[str, Any] = {
-        "name": "binaryen", "calls": "all", "command": [*command, "-all", "--fuzz-exec-before", "{wasm}"],
+        "name": "binaryen", "calls": "all", "nesting": _NESTING, "memory": _MEMORY,
+        "command": [*command, "-all", "--fuzz-exec-before", "{wasm}"],
         "version": [*command, "--version"], "features": features, "result": _RESULT, "value": _VALUE,
         "texts": dict(_TEXTS),
     }  # fmt: skip

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from fuzz.triage.signature import template
 from oracles.command.description import describe
 from oracles.command.reading import ending
 from oracles.engine import Engine, EngineId, UsageError
 from oracles.engines import binaryen
 from tests.engines.conftest import Wat, only, open_or_skip
-from wasm.embedding import Crashed, Exhausted, Invocation, Trapped
+from wasm.embedding import Crashed, Exhausted, Invocation, OutOfMemory, Returned, Trapped, Unsupported, Value
 from wasm.traps import TrapKind
 
 
@@ -64,6 +65,31 @@ def test_an_abort_of_its_program_is_a_crash_with_its_place_and_no_trap() -> None
     said = "RuntimeError: unreachable\n    at wasm://wasm/026543da:wasm-function[1]:0x78\n"
     assert isinstance(ending(description, said, 0), Crashed)
     assert isinstance(ending(description, "[host limit stack limit]\n", 0), Exhausted)
+
+
+def test_the_reason_of_a_refusal_is_no_list() -> None:
+    for first, reason in [
+        ("[parse exception: invalid element segment index (at 0:264)]", "invalid element segment index (at N:N)]"),
+        ("[fuzz-exec] note result: c16 => 7\nwasm://wasm/026543da:1\n\n\nRuntimeError: memory access out of bounds",
+         "RuntimeError: memory access out of bounds"),
+    ]:  # fmt: skip
+        assert template(first, binaryen.NOISE) == reason
+
+
+def test_what_its_stack_and_its_size_do_not_take_it_is_not_asked(engine: Engine, wat: Wat) -> None:
+    """Both overwrite its own data (docs/found/binaryen.md)."""
+    for text, said in [
+        (f'(module (func (export "f") (result i32) i32.const 0 {"i32.eqz " * 1000}))', "nested"),
+        ('(module (memory 65536) (func (export "f")))', "a memory of more"),
+        ('(module (memory i64 65537) (func (export "f")))', "a memory of more"),
+    ]:
+        got = engine.run(wat(text, Invocation("f"))).instantiation
+        assert isinstance(got, Unsupported), got
+        assert said in got.what
+    got = engine.run(wat('(module (memory 40000) (func (export "f")))', Invocation("f"))).instantiation
+    assert isinstance(got, OutOfMemory), got
+    deep = f'(module (func (export "f") (result i32) i32.const 0 {"i32.const 0 i32.add " * 980}))'
+    assert only(engine.run(wat(deep, Invocation("f")))) == Returned.of((Value("i32", 0),))
 
 
 def test_it_has_no_settings() -> None:

@@ -17,10 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from wasmtime import wat2wasm
 
 from generators.config import EVERYTHING
 from generators.registry import make_case, wasm_target_names
 from oracles.command.description import of_command, read_description
+from oracles.command.nesting import nesting
 from oracles.command.reading import direct, ending, integers, said_of
 from oracles.command.selfcontained import PROOF, READY, Asked, NotPossible, SelfContained, selfcontained
 from oracles.engine import EngineId, EngineUnavailable, Limits, UsageError, open_engine, risk
@@ -267,6 +269,8 @@ def test_calls_as_they_are(tmp_path: Path) -> None:
         (f"command = '{sys.executable} {{wasm}}'\n[texts]\nunreachable = 1", "texts is a table of texts"),
         (f"command = '{sys.executable} {{wasm}}'\n[exits]\n1 = 2", "exits is a table of texts, and not"),
         ("command = '/bin {wasm}'", "there is no program /bin"),
+        (f"command = '{sys.executable} {{wasm}}'\nnesting = 0", "nesting is a number from 1 on, and not 0"),
+        (f"command = '{sys.executable} {{wasm}}'\nmemory = true", "memory is a number from 1 on, and not True"),
     ],
 )
 def test_a_file_that_is_wrong_is_one_line(text: str, message: str, tmp_path: Path) -> None:
@@ -277,6 +281,45 @@ def test_a_file_that_is_wrong_is_one_line(text: str, message: str, tmp_path: Pat
     assert "\n" not in str(caught.value)
     with pytest.raises(EngineUnavailable):
         open_engine(f"cmd@{path}")
+
+
+# How deep expressions are nested
+
+
+@pytest.mark.parametrize(
+    ("code", "deep"),
+    [
+        ("nop", 2),
+        ("i32.const 1  i32.const 2  i32.add  drop", 4),
+        ("i32.const 1  i32.eqz  i32.eqz  i32.eqz  drop", 6),
+        ("block  block  nop  end  end", 4),
+        ("i32.const 1  i32.eqz  if  nop  else  i32.const 1  i32.eqz  i32.eqz  drop  end", 6),
+        ("i32.const 1  global.get 0  global.set 0  drop", 5),  # in a block: local.set, global.set, local.get
+        ("unreachable  i32.add  drop", 4),
+        ("loop  br 0  i32.add  drop  end", 5),
+        ("call $two  i32.add  drop", 6 + 3),
+        ("call $two  global.set 0  global.set 0", 7 + 3),
+        ("call $deep", 2 + 6),
+        ("call $deep  i32.const 1  i32.eqz  drop  call $again", 4 + 6),
+    ],
+)
+def test_how_deep_expressions_are_nested(code: str, deep: int) -> None:
+    text = f"""(module (global (mut i32) (i32.const 0))
+      (func {code})
+      (func $two (result i32 i32) i32.const 1  i32.const 1)
+      (func $deep i32.const 1  i32.eqz  i32.eqz  i32.eqz  drop)
+      (func $again call $again))"""
+    module = decode(bytes(wat2wasm(text)))
+    module.funcs = module.funcs[: 4 if "call" in code else 1]
+    assert nesting(module) == deep
+
+
+def test_uses_of_a_call_s_results_are_nested_in_each_other() -> None:
+    """binaryen 132 nests what takes them one by one 1,723 deep."""
+    uses = "i32.const 1  i32.add  global.set 0 " * 200
+    text = f"""(module (global (mut i32) (i32.const 0)) (func $many (result{" i32" * 200}) unreachable)
+      (func call $many {uses}))"""
+    assert 600 <= nesting(decode(bytes(wat2wasm(text)))) <= 820
 
 
 # Ids, and whole engines
