@@ -7,12 +7,14 @@ them; the test runs the files that have failures, and one that has none.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oracles.engine import Engine, EngineUnavailable, Limits, open_engine, releases_of
+from oracles.suite.by_cases import open_session
 from oracles.suite.spectest import run_suite
 from tests.conftest import suite_root
 
@@ -23,7 +25,7 @@ CLEAN = "i32"
 
 def failing(engine: Any, scripts: list[Path]) -> dict[str, list[int]]:
     """The lines that fail, by script."""
-    results = run_suite(scripts, engine.open_script)
+    results = run_suite(scripts, partial(open_session, engine))
     return {result.path.stem: [one.line for one in result.failures] for result in results if result.failures}
 
 
