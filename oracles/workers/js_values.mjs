@@ -136,7 +136,9 @@ export function ended(error, tags, names) {
   if (hostTraps.has(error)) return { outcome: ["trapped", ["HOST"], "host trap"], slots: none };
   if (WebAssembly.Exception && error instanceof WebAssembly.Exception) return thrown(error, tags, names);
   const message = String(error?.message ?? error).replace(/ \(evaluating .*$/s, "");
-  if (error instanceof NoValue) return { outcome: ["unsupported", message], slots: none };
+  // GraalJS's program may not wait, whatever its options say.
+  const lacking = error instanceof NoValue || /used by agent which cannot block/.test(message);
+  if (lacking) return { outcome: ["unsupported", message], slots: none };
   if (/call stack|too much recursion/.test(message)) return { outcome: ["exhausted", "stack"], slots: none };
   if (/out of memory|could not allocate|allocation failed|couldn't create (table|memory)/i.test(message)) {
     return { outcome: ["out_of_memory", message], slots: none };

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,16 @@ VALUES = Path(v8.__file__).parents[1] / "workers" / "js_values.mjs"
 )
 def test_messages(message: str, kinds: list[str], tmp_path: Path) -> None:
     """Node 26 tells a call of null through a table from a call of another type; earlier ones and bun do not."""
+    assert outcome(message, tmp_path)[:2] == ["trapped", kinds]
+
+
+def test_a_program_that_may_not_wait_lacks_that(tmp_path: Path) -> None:
+    message = "wait instruction used by agent which cannot block"
+    assert outcome(message, tmp_path) == ["unsupported", message]
+
+
+def outcome(message: str, tmp_path: Path) -> list[Any]:
+    """What the worker makes of an error with this message."""
     script = tmp_path / "told.mjs"
     script.write_text(
         f"import {{ ended }} from {json.dumps(VALUES.as_uri())};\n"
@@ -49,4 +60,5 @@ def test_messages(message: str, kinds: list[str], tmp_path: Path) -> None:
     )
     node = find_shell("node", EngineId("v8"), offline=True)
     result = subprocess.run([node, str(script)], capture_output=True, text=True, check=True)
-    assert json.loads(result.stdout)[:2] == ["trapped", kinds]
+    told: list[Any] = json.loads(result.stdout)
+    return told
