@@ -1,0 +1,15 @@
+;; wasm3 gives 15 for 25: what the branch brings to the loop, whose first parameter was a constant, does not get there.
+(module
+  (func (export "f") (result i32)
+    (local $n i32)
+    (local.set $n (i32.const 2))
+    (i32.const 5)
+    (i32.eqz (local.get 0))
+    (loop (param i32 i32) (result i32)
+      (drop)
+      (i32.add (i32.const 10))
+      (i32.const 0)
+      (local.tee $n (i32.sub (local.get $n) (i32.const 1)))
+      (if (param i32 i32) (result i32)
+        (then (br 1))
+        (else (drop))))))
