@@ -12,6 +12,7 @@ the next.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from wasm.isa import OPS
@@ -24,22 +25,52 @@ _CALLS: Final = frozenset((OPS["call"], OPS["return_call"]))
 
 def nesting(module: Module) -> int:
     """How deep a valid module's expressions are nested, added up along the chain of direct calls that is deepest; what
-    calls itself is added once."""
+    call each other are added once, all of them."""
     graphs = ModuleGraphs(module)
     own, callees = [], []
     for func in range(len(module.funcs)):
         graph = graphs.graph(func)
         own.append(_Tree().height(graph))
-        callees.append({node.imm - graphs.first for node in graph.nodes if node.op in _CALLS})
+        called = {node.imm - graphs.first for node in graph.nodes if node.op in _CALLS}
+        callees.append(sorted(callee for callee in called if callee >= 0))
     whole: dict[int, int] = {}
+    for group in _groups(callees):
+        below = {callee for func in group for callee in callees[func]} - set(group)
+        deep = sum(own[func] for func in group) + max((whole[callee] for callee in below), default=0)
+        whole.update(dict.fromkeys(group, deep))
+    return max(whole.values(), default=0)
 
-    def of(func: int) -> int:
-        if func not in whole:
-            whole[func] = 0
-            whole[func] = own[func] + max((of(callee) for callee in callees[func] if callee >= 0), default=0)
-        return whole[func]
 
-    return max(map(of, range(len(own))), default=0)
+def _groups(callees: list[list[int]]) -> Iterator[list[int]]:
+    """The functions, those together that call each other, each group after those that it calls (Tarjan's)."""
+    order: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    waiting: list[int] = []
+    for root in range(len(callees)):
+        path = [] if root in order else [(root, iter(callees[root]))]
+        while path:
+            func, rest = path[-1]
+            if func not in order:
+                order[func] = lowest[func] = len(order)
+                waiting.append(func)
+            for callee in rest:
+                if callee not in order:
+                    path.append((callee, iter(callees[callee])))
+                    break
+                if callee in lowest:
+                    lowest[func] = min(lowest[func], order[callee])
+            else:
+                path.pop()
+                low = lowest[func]
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], low)
+                if low == order[func]:
+                    group = [waiting.pop()]
+                    while group[-1] != func:
+                        group.append(waiting.pop())
+                    for member in group:
+                        del lowest[member]
+                    yield group
 
 
 class _Tree:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -312,6 +313,22 @@ def test_how_deep_expressions_are_nested(code: str, deep: int) -> None:
     module = decode(bytes(wat2wasm(text)))
     module.funcs = module.funcs[: 4 if "call" in code else 1]
     assert nesting(module) == deep
+
+
+def test_what_calls_in_a_long_chain_is_no_recursion_of_ours() -> None:
+    chain = "".join(f"(func call {callee})" for callee in range(1, 5000))
+    assert nesting(decode(bytes(wat2wasm(f"(module {chain} (func))")))) == 5000 * 2
+
+
+def test_in_whichever_order_functions_that_call_each_other_stand() -> None:
+    """From $b it goes to $a and on to $deep, also where $a is seen first."""
+    funcs = {
+        "a": "call $b call $deep", "b": "call $a", "c": "call $b",
+        "deep": "i32.const 1  i32.eqz  i32.eqz  i32.eqz  drop",
+    }  # fmt: skip
+    for names in permutations(funcs):
+        text = "".join(f"(func ${name} {funcs[name]})" for name in names)
+        assert nesting(decode(bytes(wat2wasm(f"(module {text})")))) == 2 + 2 + 2 + 6, names
 
 
 def test_uses_of_a_call_s_results_are_nested_in_each_other() -> None:
