@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
 from wasm.case import Case, CaseKind
-from wasm.embedding import Invocation, Observation, Outcome, Unsupported, Value
+from wasm.embedding import Invocation, Observation, Outcome, Value
 from wasm.errors import UserError, nearest
 from wasm.features import Feature, Hosting
 from wasm.plugins import entry, names_in
@@ -384,8 +384,8 @@ class Session(Protocol):
 
     def invoke(self, name: str, invocation: Invocation) -> Outcome: ...
 
-    def get(self, name: str, export: str) -> Value | Unsupported | None:
-        """The value of an exported global; None if there is none."""
+    def get(self, name: str, export: str) -> Value | Outcome | None:
+        """The value of an exported global; None if there is none, and why where that cannot be said."""
 
     def close(self) -> None: ...
 

@@ -15,23 +15,31 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from oracles.engine import Engine, Session, UsageError
-from oracles.modules.spectest import PRINTS
-from oracles.suite.wast import Command, Instances
+from oracles.modules.spectest import SPECTEST_NO_TABLE64
+from oracles.suite.wast import Action, Command, Instances
+from wasm.canonical import Types, matches_extern
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
-from wasm.embedding import Invocation, Observation, Outcome, Rejected, Returned, Unsupported, Value
+from wasm.embedding import Invocation, Outcome, Rejected, Returned, Unsupported, Value
 from wasm.encode import encode
 from wasm.errors import WasmError
 from wasm.feature_use import features_of_bytes
 from wasm.isa import OPS
-from wasm.module import Export, ExternKind, Func, Module
-from wasm.rewrite.spaces import Space, kind_of_import, space_sizes
+from wasm.module import Export, ExternKind, Func, ImportedFunc, Module
+from wasm.rewrite.spaces import Space, space_sizes
 from wasm.validate import validate
 from wasm.valtypes import FuncType, SubType
 
 SPECTEST: Final = "spectest"
 _READS: Final = "get "
-"""What the name of an export begins with that reads a global."""
+"""What the name of an export begins with that reads a global, as often as it takes to be a new one."""
+_PRINTS: Final = decode(SPECTEST_NO_TABLE64)
+_PRINT_TYPES: Final = {
+    item.name: ImportedFunc(_PRINTS.func_type_indices()[item.index])
+    for item in _PRINTS.exports
+    if item.kind is ExternKind.FUNC
+}
+_STOPPED: Final = Unsupported("the engine stopped before it")
 
 
 def open_session(engine: Engine) -> Session:
@@ -46,10 +54,9 @@ def open_session(engine: Engine) -> Session:
 
 @dataclass(slots=True)
 class _Planned:
-    """An instance of a script: the calls that come, and the globals that are read."""
+    """An instance of a script: the actions that come."""
 
-    calls: list[Invocation] = field(default_factory=list)
-    reads: set[str] = field(default_factory=set)
+    actions: list[Action] = field(default_factory=list)
     shared: bool = False
     """Another module has imported from it: what comes after that is not asked."""
 
@@ -60,21 +67,19 @@ class ByCases:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.planned: dict[str, _Planned] = {}
-        self.outcomes: dict[str, deque[tuple[Invocation, Outcome]]] = {}
+        self.outcomes: dict[str, deque[tuple[Action, Outcome | None]]] = {}
+        self.spectest: str | None = None
+        """The instance that the script has registered in the place of the host's."""
 
     def foresee(self, commands: Iterable[Command]) -> None:
         """Read the script ahead, before anything of it is asked."""
         names, registered = Instances(), dict[str, str]()
-        definitions: dict[str | None, bytes | None] = {}
         for command in commands:
-            if command.kind == "module_definition":
-                definitions[command.name] = definitions[None] = command.module
-            elif command.kind in ("module", "module_instance"):
-                content = definitions.get(command.target) if command.kind == "module_instance" else command.module
-                if content is not None:
+            if command.kind in ("module", "module_instance", "module_definition"):
+                content = names.content(command)
+                if content is not None and command.kind != "module_definition":
                     self._shares(content, registered)
                     self.planned[names.made(command.name)] = _Planned()
-                    definitions[None] = content
             elif command.kind == "register":
                 registered[command.as_name] = names.named(command.name)
             elif command.module is not None:
@@ -82,9 +87,7 @@ class ByCases:
             elif command.action is not None:
                 planned = self.planned.get(names.named(command.action.module))
                 if planned is not None and not planned.shared:
-                    planned.calls.append(_call(command.action.kind, command.action.field, command.action.args))
-                    if command.action.kind == "get":
-                        planned.reads.add(command.action.field)
+                    planned.actions.append(command.action)
 
     def _shares(self, content: bytes, registered: dict[str, str]) -> None:
         try:
@@ -109,13 +112,22 @@ class ByCases:
             return validity
         if lacking := features_of_bytes(module) - has:
             return Unsupported(", ".join(sorted(lacking)))
-        if reason := _imports(decoded):
+        if not isinstance(validity, Returned | Unsupported):
+            return validity
+        if reason := self._imports(decoded):
             return Unsupported(reason)
-        planned = self.planned.get(name, _Planned())
-        content = _with_readers(decoded, planned.reads) if planned.reads else module
-        observed = self.engine.run(Case(content, tuple(planned.calls), features=features_of_bytes(content)))
+        actions = self.planned[name].actions if name in self.planned else []
+        readers = _readers(decoded, {action.field for action in actions if action.kind == "get"})
+        content = _with_readers(decoded, readers) if readers else module
+        calls = [_call(action, readers) for action in actions]
+        asked = tuple(call for call in calls if call is not None)
+        observed = self.engine.run(Case(content, asked, features=features_of_bytes(content)))
         if observed.instantiated:
-            self.outcomes[name] = deque(_in_order(planned.calls, observed))
+            outcomes = iter(observed.outcomes)
+            self.outcomes[name] = deque(
+                (action, next(outcomes, _STOPPED) if call else None)
+                for action, call in zip(actions, calls, strict=True)
+            )
         return observed.instantiation
 
     def _validity(self, content: bytes) -> Outcome:
@@ -124,53 +136,67 @@ class ByCases:
         return self.engine.run(Case(content, kind=CaseKind.BYTES)).instantiation
 
     def register(self, name: str, registered_as: str) -> None:
-        """Nothing: what imports from it is not run."""
+        """What imports from it is not run."""
+        if registered_as == SPECTEST:
+            self.spectest = name
 
     def invoke(self, name: str, invocation: Invocation) -> Outcome:
+        outcome = self._next(name, ("invoke", invocation.export, invocation.args))
+        assert outcome is not None, "only a global may be missing"
+        return outcome
+
+    def get(self, name: str, export: str) -> Value | Outcome | None:
+        outcome = self._next(name, ("get", export, ()))
+        return outcome.values[0] if isinstance(outcome, Returned) and outcome.types else outcome
+
+    def _next(self, name: str, asked: tuple[str, str, tuple[Value, ...]]) -> Outcome | None:
+        """What has come of the next action of an instance. None: what it reads is no exported global."""
         outcomes = self.outcomes.get(name)
         if not outcomes:
             return Unsupported("what is asked after another module has imported from an instance")
-        call, outcome = outcomes.popleft()
-        assert (call.export, call.args) == (invocation.export, invocation.args), "commands are performed in order"
+        action, outcome = outcomes.popleft()
+        assert (action.kind, action.field, action.args) == asked, "commands are performed in order"
         return outcome
 
-    def get(self, name: str, export: str) -> Value | Unsupported | None:
-        outcome = self.invoke(name, _call("get", export, ()))
-        if isinstance(outcome, Returned):
-            return next(iter(outcome.values), None)
-        return outcome if isinstance(outcome, Unsupported) else None
+    def _imports(self, module: Module) -> str:
+        """Why what a module imports cannot be had, "" where it can."""
+        types = Types(module.types)
+        for item in module.imports:
+            given = None if item.module != SPECTEST or self.spectest is not None else _PRINT_TYPES.get(item.name)
+            if given is None or not matches_extern(Types(_PRINTS.types), given, types, item.type):
+                return f"an import of {item.module} {item.name}"
+        return ""
 
     def close(self) -> None:
         self.planned.clear()
         self.outcomes.clear()
 
 
-def _call(kind: str, name: str, args: tuple[Value, ...]) -> Invocation:
-    return Invocation(_READS + name) if kind == "get" else Invocation(name, args)
+def _call(action: Action, readers: dict[str, str]) -> Invocation | None:
+    """The call that an action is; None for a global that is not there."""
+    if action.kind != "get":
+        return Invocation(action.field, action.args)
+    return Invocation(readers[action.field]) if action.field in readers else None
 
 
-def _in_order(calls: list[Invocation], observed: Observation) -> Iterable[tuple[Invocation, Outcome]]:
-    """Each call's outcome: where the engine stopped, it lacks the rest."""
-    rest = [Unsupported("the engine stopped before it")] * (len(calls) - len(observed.outcomes))
-    return zip(calls, [*observed.outcomes, *rest], strict=True)
+def _readers(module: Module, names: set[str]) -> dict[str, str]:
+    """What the functions are called that read these exported globals."""
+    taken = {item.name for item in module.exports}
+    reads = _READS
+    while any(name.startswith(reads) for name in taken):
+        reads += _READS
+    found = (item.name for item in module.exports if item.kind is ExternKind.GLOBAL and item.name in names)
+    return {name: reads + name for name in found}
 
 
-def _imports(module: Module) -> str:
-    """Why what a module imports cannot be had, "" where it can."""
-    for item in module.imports:
-        if item.module != SPECTEST or kind_of_import(item) is not ExternKind.FUNC or item.name not in PRINTS:
-            return f"an import of {item.module} {item.name}"
-    return ""
-
-
-def _with_readers(module: Module, names: set[str]) -> bytes:
+def _with_readers(module: Module, readers: dict[str, str]) -> bytes:
     """The module with a function for each of these exported globals that gives what it holds."""
     made = replace(module, types=list(module.types), funcs=list(module.funcs), exports=list(module.exports))
     for item in module.exports:
-        if item.kind is ExternKind.GLOBAL and item.name in names:
+        if item.name in readers:
             kind = module.global_types()[item.index].type
             made.types.append((SubType(FuncType((), (kind,))),))
             body = [(OPS["global.get"], item.index), OPS["end"].bare]
             made.funcs.append(Func(space_sizes(made)[Space.TYPE] - 1, [], body))
-            made.exports.append(Export(_READS + item.name, ExternKind.FUNC, space_sizes(made)[Space.FUNC] - 1))
+            made.exports.append(Export(readers[item.name], ExternKind.FUNC, space_sizes(made)[Space.FUNC] - 1))
     return encode(made)

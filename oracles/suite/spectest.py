@@ -26,6 +26,7 @@ from wasm.embedding import (
     Threw,
     Trapped,
     Unsupported,
+    Value,
 )
 from wasm.traps import TrapKind
 
@@ -37,6 +38,7 @@ SKIPPED: Final = "skipped"
 _NOT_ASKED: Final = frozenset(("assert_malformed_custom", "assert_invalid_custom", "thread", "wait", "threaded"))
 NEVER_ASKED: Final = _NOT_ASKED | {"register", "module_definition"}
 """Kinds of commands by which nothing is asked of an engine, though they may pass."""
+_OF_A_MODULE: Final = frozenset(("assert_malformed", "assert_invalid", "assert_unlinkable", "assert_uninstantiable"))
 _ALIASES: Final = {"null": TrapKind.NULL_REFERENCE, "cast": TrapKind.CAST_FAILURE}
 
 
@@ -86,7 +88,6 @@ class _Script:
     def __init__(self, session: Session, result: FileResult) -> None:
         self.session, self.result = session, result
         self.instances = Instances()
-        self.definitions: dict[str | None, bytes] = {}
         self.lost: set[str] = set()
         self.threaded = False
 
@@ -102,7 +103,7 @@ class _Script:
     def verdict(self, command: Command) -> tuple[str] | str:
         """(PASSED,), (UNSUPPORTED,) or (SKIPPED,); a failure's message."""
         self.threaded |= command.kind == "thread"
-        if command.kind in _NOT_ASKED or (command.kind.startswith("assert_malformed") and command.module is None):
+        if command.kind in _NOT_ASKED or (command.kind in _OF_A_MODULE and command.module is None):
             return (SKIPPED,)
         match command.kind:
             case "module" | "module_instance" | "module_definition":
@@ -111,10 +112,10 @@ class _Script:
                 self.session.register(self.instances.named(command.name), command.as_name)
                 return (PASSED,)
             case "assert_malformed" | "assert_invalid" | "assert_unlinkable":
-                outcome = self.instantiate(command.module, "")
+                outcome = self.refused(command)
                 return _judge(outcome, isinstance(outcome, Rejected), f"rejected ({command.message})")
             case "assert_uninstantiable":
-                outcome = self.instantiate(command.module, "")
+                outcome = self.refused(command)
                 return _judge(outcome, _traps(outcome, command.message), f"a trap ({command.message})")
         if self.threaded:
             return (SKIPPED,)
@@ -137,31 +138,27 @@ class _Script:
         return (SKIPPED,)
 
     def module(self, command: Command) -> tuple[str] | str:
-        module = command.module
-        if command.kind == "module_instance":
-            module = self.definitions.get(command.target)
+        module = self.instances.content(command)
         if module is None:
             return "no binary module"
         if command.kind == "module_definition":
-            self.definitions[command.name] = self.definitions[None] = module
             return (PASSED,)
         name = self.instances.made(command.name)
-        self.definitions[None] = module
-        outcome = self.instantiate(module, name)
+        outcome = self.session.instantiate(name, module)
         if not isinstance(outcome, Returned):
             self.lost.add(name)
         return _judge(outcome, isinstance(outcome, Returned), "an instance")
 
-    def instantiate(self, module: bytes | None, name: str) -> Outcome:
-        return self.session.instantiate(name or "refused", module or b"")
+    def refused(self, command: Command) -> Outcome:
+        return self.session.instantiate("refused", command.module or b"")
 
     def perform(self, action: Action) -> Outcome:
         name = self.instances.named(action.module)
         if action.kind == "get":
             value = self.session.get(name, action.field)
-            if isinstance(value, Unsupported):
-                return value
-            return Rejected(f"no exported global {action.field}") if value is None else Returned.of((value,))
+            if value is None:
+                return Rejected(f"no exported global {action.field}")
+            return Returned.of((value,)) if isinstance(value, Value) else value
         return self.session.invoke(name, Invocation(action.field, action.args))
 
 

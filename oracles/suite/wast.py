@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,17 @@ _REFS: Final = {
     "exnref": ("exn",),
 }
 """The references that satisfy an expectation without a value, by the start of ``Value.ref``."""
+
+_UNREADABLE: Final = (
+    OSError, LookupError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What comes of a zip that is broken, encrypted (``RuntimeError``) or packed in another way, and of other JSON."""
+
+_ABOUT_MODULES: Final = frozenset((
+    "module", "module_definition", "module_instance", "register", "assert_malformed", "assert_invalid",
+    "assert_unlinkable", "assert_uninstantiable", "assert_malformed_custom", "assert_invalid_custom", "thread", "wait",
+))  # fmt: skip
+"""Commands that have no action."""
 
 
 class BadScript(Exception):
@@ -116,11 +128,22 @@ class Command:
 
 @dataclass(slots=True)
 class Instances:
-    """The names under which a script's instances are asked for, in the order in which they are made."""
+    """The names under which a script's instances are asked for, in the order in which they are made, and the modules
+    that are defined, the latest under None."""
 
     latest: str = ""
     count: int = 0
     names: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str | None, bytes] = field(default_factory=dict)
+
+    def content(self, command: Command) -> bytes | None:
+        """The module of a command that defines one or makes an instance; None where there is no binary one."""
+        module = self.definitions.get(command.target) if command.kind == "module_instance" else command.module
+        if module is not None:
+            self.definitions[None] = module
+            if command.kind == "module_definition":
+                self.definitions[command.name] = module
+        return module
 
     def made(self, given: str | None) -> str:
         """The name of a new one, which the script may have given one as well."""
@@ -151,8 +174,8 @@ def load(path: Path) -> list[Command]:
             with zipfile.ZipFile(path) as archive:
                 return _commands(json.loads(archive.read("commands.json")), archive.read)
         return _convert(path)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise BadScript(f"{path} is no script of the test suite: {error}") from None
+    except _UNREADABLE as error:
+        raise BadScript(f"{path} is no script of the test suite: {error or type(error).__name__}") from None
 
 
 def need_tool(path: Path) -> None:
@@ -197,6 +220,9 @@ def _flatten(raws: list[dict[str, Any]], read: Callable[[str], bytes]) -> Iterat
 
 
 def _command(raw: dict[str, Any], read: Callable[[str], bytes]) -> Command:
+    _check_texts(raw, "type", "name", "instance", "module", "as", "text")
+    if "action" in raw and (raw.get("filename") or raw["type"] in _ABOUT_MODULES):
+        raise ValueError(f"{raw['type']} with an action")
     instance = raw["type"] == "module_instance"
     binary = raw.get("filename") if raw.get("module_type") == "binary" else raw.get("binary_filename")
     return Command(
@@ -212,7 +238,17 @@ def _command(raw: dict[str, Any], read: Callable[[str], bytes]) -> Command:
     )
 
 
+def _check_texts(raw: dict[str, Any], *keys: str) -> None:
+    """Raises ``ValueError`` where one of these is there and is no text."""
+    for key in keys:
+        if not isinstance(raw.get(key), str | None):
+            raise ValueError(f"{key} is {raw[key]!r:.80}")
+
+
 def _action(raw: dict[str, Any]) -> Action:
+    _check_texts(raw, "type", "field", "module")
+    if raw["type"] not in ("invoke", "get"):
+        raise ValueError(f"an action is invoke or get, and not {raw['type']!r}")
     return Action(raw["type"], raw["field"], raw.get("module"), tuple(map(_argument, raw.get("args") or ())))
 
 

@@ -15,10 +15,11 @@ from fuzz.cli.main import main
 from oracles.engine import Capabilities, UsageError, open_engine
 from oracles.engines.interpreter import InterpreterEngine
 from oracles.suite.by_cases import ByCases, open_session
-from oracles.suite.spectest import FAILED, PASSED, UNSUPPORTED, FileResult, run_suite
+from oracles.suite.spectest import FAILED, PASSED, SKIPPED, UNSUPPORTED, FileResult, run_suite
+from oracles.suite.wast import BadScript, load
 from tests.engines.conftest import Wat
 from wasm.case import Case, CaseKind
-from wasm.embedding import Observation, Returned, Value
+from wasm.embedding import Crashed, Observation, Returned, Value
 from wasm.features import Feature
 
 FILES = 60
@@ -189,3 +190,146 @@ def test_where_nothing_could_be_asked_that_is_said(
     path = script(tmp_path, wat, importer, {"type": "register", "as": "n"})
     assert main(["spectest", str(path), "--engine", "mutant:1 of interpreter"]) == 3
     assert "could be asked nothing of it: nothing was compared\n" in capsys.readouterr().err
+
+
+def test_a_function_that_is_called_like_what_reads_a_global_is_another(
+    interpreter: Any, tmp_path: Path, wat: Wat
+) -> None:
+    text = """(module (global (export "g") i32 (i32.const 7)) (global (export "get g") i32 (i32.const 8))
+      (func (export "add") (result i32) i32.const 9) (func (export "get get g") (result i32) i32.const 10))"""
+    path = script(
+        tmp_path, wat,
+        {"text of module": text},
+        call("assert_return", "g", **i32(7)),
+        call("assert_return", "get g", **i32(8)),
+        call("assert_return", "add", **i32(9)),
+        {**call("assert_return", "g", **i32(10)), "action": {"type": "invoke", "field": "get get g"}},
+    )  # fmt: skip
+    result = run_script(interpreter, path)
+    assert result.failures == []
+    assert result.total(PASSED) == 5
+
+
+def test_what_is_no_exported_global_fails_as_in_a_session(interpreter: Any, tmp_path: Path, wat: Wat) -> None:
+    text = '(module (func (export "get") (result i32) i32.const 1) (global (export "g") i32 (i32.const 7)))'
+    path = script(
+        tmp_path, wat,
+        {"text of module": text},
+        call("assert_return", "get", **i32(1)),
+        call("assert_return", "g", **i32(7)),
+    )  # fmt: skip
+    for sessions in (lambda: ByCases(interpreter), interpreter.open_script):
+        (result,) = run_suite([path], sessions)
+        (failure,) = result.failures
+        assert (failure.line, failure.message.partition("got: ")[2]) == (
+            2,
+            "refused the module: no exported global get",
+        )
+        assert result.total(PASSED) == 2
+
+
+def test_functions_of_spectest_are_imported_by_their_types_and_from_the_host(
+    interpreter: Any, tmp_path: Path, wat: Wat
+) -> None:
+    def importer(type_: str) -> str:
+        return f"""(module {type_} (import "spectest" "print_i32" (func (type 0)))
+          (func (export "f") (result i32) i32.const 1))"""
+
+    others = ["(type (func (param i64)))", "(type (func (param i32) (result i32)))", "(type (sub (func (param i32))))"]
+    path = script(
+        tmp_path, wat,
+        *({"type": "assert_unlinkable", "text of module": importer(one), "text": "incompatible"} for one in others),
+        {"text of module": importer("(type (func (param i32)))")},
+        call("assert_return", "f", **i32(1)),
+        {"text of module": '(module (func (export "print_i32") (param i32) unreachable))'},
+        {"type": "register", "as": "spectest"},
+        {"text of module": importer("(type (func (param i32)))")},
+    )  # fmt: skip
+    result = run_script(interpreter, path)
+    assert result.failures == []
+    assert result.counts == {
+        ("assert_unlinkable", UNSUPPORTED): 3, ("module", PASSED): 2, ("module", UNSUPPORTED): 1,
+        ("assert_return", PASSED): 1, ("register", PASSED): 1,
+    }  # fmt: skip
+
+
+def test_a_definition_that_is_no_binary_leaves_the_one_before_it(interpreter: Any, tmp_path: Path, wat: Wat) -> None:
+    def one(value: int) -> str:
+        return f'(module (func (export "f{value}") (result i32) (i32.const {value})))'
+
+    path = script(
+        tmp_path, wat,
+        {"type": "module_definition", "name": "$d", "text of module": one(1)},
+        {"type": "module_definition", "name": "$d"},
+        {"type": "module_instance", "instance": "$i", "module": "$d"},
+        {"text of module": one(2), "name": "$z"},
+        call("assert_return", "f2", module="$z", **i32(2)),
+        call("assert_return", "f1", module="$i", **i32(1)),
+    )  # fmt: skip
+    result = run_script(interpreter, path)
+    assert [(one.line, one.message) for one in result.failures] == [(2, "no binary module")]
+    assert result.total(PASSED) == 5
+
+
+@dataclass(slots=True)
+class Crashing(InterpreterEngine):
+    """An engine that crashes where it is asked whether a module is valid."""
+
+    def run(self, case: Case) -> Observation:
+        return (
+            Observation("crashing", Crashed(11, "at fault"))
+            if case.kind is CaseKind.BYTES
+            else InterpreterEngine.run(self, case)
+        )
+
+
+def test_a_crash_over_a_valid_module_fails(interpreter: Any, tmp_path: Path, wat: Wat) -> None:
+    path = script(tmp_path, wat, {"text of module": COUNTER})
+    (failure,) = run_script(Crashing(interpreter.id, interpreter.limits), path).failures
+    assert "crashed" in failure.message
+
+
+def test_what_has_no_binary_is_not_taken_for_an_empty_module(interpreter: Any, tmp_path: Path, wat: Wat) -> None:
+    kinds = ("assert_invalid", "assert_unlinkable", "assert_uninstantiable", "assert_malformed")
+    result = run_script(interpreter, script(tmp_path, wat, *({"type": kind, "text": "x"} for kind in kinds)))
+    assert result.counts == {(kind, SKIPPED): 1 for kind in kinds}
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        "null", "3", "[3]", "[[]]", '[{"type": "module", "line": 1, "name": []}]',
+        '[{"type": "thread", "commands": 3}]',
+        '[{"type": "action", "line": 1, "action": {"type": "call", "field": "f"}}]',
+        '[{"type": "action", "line": 1, "action": {"type": "invoke", "field": 3}}]',
+        '[{"type": "assert_invalid", "line": 1, "action": {"type": "invoke", "field": "f"}}]',
+        '[{"type": "assert_return", "line": 1, "expected": [{"type": "i32", "value": null}]}]',
+        "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_json_that_is_no_script_is_one_line(commands: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("commands.json", f'{{"commands": {commands}}}')
+    with pytest.raises(BadScript, match=r"is no script of the test suite: ."):
+        load(path)
+
+
+def test_a_zip_that_is_broken_is_one_line(tmp_path: Path, wat: Wat) -> None:
+    path = script(tmp_path, wat, {"text of module": COUNTER}, call("assert_return", "g", **i32(40)))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    content = path.read_bytes()
+    refused = []
+    for at in range(len(content)):
+        for value in (content[at] ^ 1, content[at] ^ 0xFF):
+            path.write_bytes(content[:at] + bytes([value]) + content[at + 1 :])
+            try:
+                load(path)
+            except BadScript as error:
+                refused.append(str(error))
+    assert len(refused) > len(content) / 2
+    assert not any("\n" in said for said in refused)
