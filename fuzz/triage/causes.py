@@ -233,7 +233,7 @@ def classify(suspect: Suspect, causes: Sequence[Cause], wrong: Callable[[Case], 
     """Ask whether a disagreement is one more of known causes.
 
     ``wrong`` runs a case and says whether it shows the same bucket. It is called twice at most, and twice for each
-    candidate but one where there are several, a few times more about vectors among the results of wide calls;
+    candidate where there are several, a few times more about vectors among the results of wide calls;
     ``suspect.elsewhere`` and ``suspect.afresh`` once.
     """
     candidates = [cause for cause in causes if suspect.may_be(cause)]
@@ -266,9 +266,10 @@ def _classify(suspect: Suspect, candidates: list[Cause], wrong: Callable[[Case],
         if placed and not suspect.elsewhere.right(left):
             opaque = [cause for cause in opaque if cause not in placed]
         return Sighting(tuple(opaque)) if opaque else Unknown(left, tuple(separable))
-    # Alone first: the one without which nothing is wrong is the one that was seen.
-    alone = [cause for cause in separable[:-1] if _still_wrong(suspect, [cause], rows, wrong) is None]
-    seen = (alone[0],) if alone else tuple(separable)
+    # The one without which alone nothing is wrong is the one that was seen.
+    some = separable if len(separable) > 1 else ()
+    alone = next((cause for cause in some if _still_wrong(suspect, [cause], rows, wrong) is None), None)
+    seen = tuple(separable) if alone is None else (alone,)
     return Unknown(suspect.case) if _is_looked_at(suspect, suspect.case, seen) else Sighting(seen)
 
 

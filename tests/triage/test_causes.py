@@ -119,6 +119,15 @@ def test_two_known_causes_in_one_case() -> None:
     assert asked(both, [A_ROTATION, A_COUNT], ROTL, CTZ) == Sighting((A_ROTATION, A_COUNT))
 
 
+@pytest.mark.parametrize("causes", [[A_ROTATION, A_COUNT], [A_COUNT, A_ROTATION]])
+@pytest.mark.parametrize(("mistake", "seen"), [(ROTL, A_ROTATION), (CTZ, A_COUNT)])
+def test_of_several_that_a_case_executes_the_one_that_is_wrong_was_seen(
+    causes: list[Cause], mistake: Mistake, seen: Cause
+) -> None:
+    both = case_of("local.get 0  i32.const 3  i32.rotl  local.get 0  i32.ctz  i32.add", 5)
+    assert asked(both, causes, mistake) == Sighting((seen,))
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
