@@ -7,7 +7,7 @@ A column is a way to draw cases or a setting of the engine (``COLUMNS``); ``befo
 tree of this project, ``TREE``, on all of its targets. A cell is one campaign, ``fuzz run`` with one slot on the
 interpreter and the release, ended as by Ctrl-C when all of its processes together have used its CPU minutes, minimizing
 included. What is in ``--folder`` already is not run again, so that the table can be made over several days; ``--table``
-runs nothing and prints what is there as Markdown. docs/power.md quotes it.
+runs nothing and prints what is there as Markdown.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def table(folder: Path) -> None:
     columns = [name for name in COLUMNS if any(column == name for _, column in cells)]
     print("| release | " + " | ".join(columns) + " |")
     print("| --- |" + " --- |" * len(columns))
-    for release in RELEASES:
+    for release in dict.fromkeys((*RELEASES, *(release for release, _ in cells))):
         row = [cells.get((release, column)) for column in columns]
         if any(row):
             print(f"| {release} | " + " | ".join("" if cell is None else said(cell) for cell in row) + " |")

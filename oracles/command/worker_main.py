@@ -10,24 +10,18 @@ gone, this process ends what runs and takes the folder away, before it ends itse
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
-import math
 import os
 import re
-import resource
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from oracles.command.description import Description, describe
+from oracles.command.description import describe
 from oracles.command.nesting import nesting
 from oracles.command.reading import Ended, direct, ending, integers, is_end, said_of, unreadable
+from oracles.command.running import Runner, ends_with_its_parent
 from oracles.command.selfcontained import (
     PROOF,
     READY,
@@ -39,16 +33,14 @@ from oracles.command.selfcontained import (
     selfcontained,
     starts,
 )
-from oracles.engine import UsageError
 from oracles.remote.interface import TYPE_NAMES
-from oracles.remote.process import children, end_family, family_usage
+from oracles.remote.process import children, end_family
 from oracles.remote.protocol import PHASES, VERSION
 from oracles.remote.serving import Answer, Channel, short
 from wasm.embedding import (
     SLOT,
     WIDTHS,
     Outcome,
-    OutOfMemory,
     Phase,
     Rejected,
     Returned,
@@ -61,95 +53,6 @@ from wasm.errors import UserError, WasmError
 from wasm.module import Module
 
 _READY: Final = Asked(READY, ("l",), (), 1)
-_MOST_OUTPUT: Final = 8 << 20
-_TICK: Final = 0.005
-_PDEATHSIG: Final = 1
-_CHILD_SUBREAPER: Final = 36
-_libc: Final = ctypes.CDLL(None)
-
-
-_CPU_MORE: Final = 5
-"""Seconds of CPU time beyond the allowed ones after which the kernel ends a process that nobody watches any more."""
-
-
-class Runner:
-    """Runs the command on modules, a process at a time."""
-
-    def __init__(
-        self, description: Description, channel: Channel, seconds: float, wall: float, memory: int, folder: str
-    ) -> None:
-        self.description, self.channel = description, channel
-        self.seconds, self.wall, self.memory = seconds, wall, memory
-        self.folder = folder
-        self.file = os.path.join(self.folder, "case.wasm")
-
-    def _bounded(self) -> None:
-        """What a process that is to become the command does first."""
-        _libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        most = math.ceil(self.seconds) + _CPU_MORE
-        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
-
-    def put(self, content: bytes) -> None:
-        """The module that ``{wasm}`` stands for from now on."""
-        Path(self.file).write_bytes(content)
-
-    def run(self, words: tuple[str, ...], export: str = "", args: list[str] | None = None) -> Ended:
-        """One process, until it ends or has gone too far."""
-        argv: list[str] = []
-        for word in words:
-            if word == "{args}":
-                argv += args or []
-            else:
-                word = word.replace("{wasm}", self.file).replace("{export}", export)
-                argv.append(word.replace("{args}", " ".join(args or [])))
-        with tempfile.TemporaryFile() as output:
-            begun = resource.getrusage(resource.RUSAGE_CHILDREN)
-            try:
-                process = subprocess.Popen(
-                    argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder,
-                    preexec_fn=self._bounded,
-                )  # fmt: skip
-            except OSError as error:
-                raise UsageError(f"{argv[0]} cannot be run: {error.strerror}") from None
-            stopped = self._watch(process)
-            _end_orphans()
-            done = resource.getrusage(resource.RUSAGE_CHILDREN)
-            seconds = done.ru_utime + done.ru_stime - begun.ru_utime - begun.ru_stime
-            self.channel.children += seconds
-            # A process does all that there is, so its time is that of the calls.
-            self.channel.cpu["invoke"] = self.channel.cpu.get("invoke", 0.0) + seconds
-            output.seek(0)
-            text = output.read(_MOST_OUTPUT).decode("utf-8", "replace")
-        return Ended(text, process.returncode, seconds, stopped)
-
-    def _watch(self, process: subprocess.Popen[bytes]) -> TimedOut | OutOfMemory | None:
-        end = time.monotonic() + self.wall
-        wait = _TICK / 5
-        while True:
-            try:
-                process.wait(wait)
-                return None
-            except subprocess.TimeoutExpired:
-                wait = _TICK
-            used, resident = family_usage(process.pid)
-            stopped: TimedOut | OutOfMemory | None = None
-            if used > self.seconds or time.monotonic() > end:
-                stopped = TimedOut(round(used, 2))
-            elif resident > self.memory:
-                stopped = OutOfMemory(f"the command held {resident >> 20} MiB")
-            if stopped is not None:
-                end_family(process.pid)
-                process.wait()
-                return stopped
-
-
-def _end_orphans() -> None:
-    """End what is left of a command that has ended: it would go on beside the next ones."""
-    with contextlib.suppress(OSError):  # another system than Linux
-        while left := children(os.getpid()):
-            for child in left:
-                end_family(child)
-                os.waitpid(child, 0)
 
 
 def _orphaned(folder: str) -> NoReturn:
@@ -450,8 +353,7 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     if sys.platform == "linux":
         signal.signal(signal.SIGTERM, lambda *_: _orphaned(config["folder"]))
-        _libc.prctl(_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        _libc.prctl(_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ends_with_its_parent()
     try:
         worker = Worker(config)
     except UserError as error:
