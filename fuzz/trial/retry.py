@@ -92,17 +92,20 @@ def _repeats(
 
 
 def _patiently(bench: Bench, case: Case, signature: Signature, engines: list[str]) -> int:
-    """``TRIES`` if a hang or exhaustion repeats every time, the last time at ten times the limits; else 0."""
+    """``TRIES`` if a hang or exhaustion repeats every time, once of them at ten times the limits; else 0. That comes
+    first: what only takes long is most of what comes here, and need not be waited for again to its limits."""
+    bench.fresh()
+    patient = bench.patient(PATIENCE, engines)
+    try:
+        if not shows(patient.run(case), signature):
+            return 0
+    finally:
+        patient.close()
     for _ in range(TRIES - 1):
         bench.fresh()
         if not shows(bench.run(case, engines), signature):
             return 0
-    bench.fresh()
-    patient = bench.patient(PATIENCE, engines)
-    try:
-        return TRIES if shows(patient.run(case), signature) else 0
-    finally:
-        patient.close()
+    return TRIES
 
 
 def finding(
