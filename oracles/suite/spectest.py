@@ -53,10 +53,12 @@ class Failure:
 
 @dataclass(slots=True)
 class FileResult:
-    """One script: ``counts[kind, result]`` commands; ``error`` if it could not be read."""
+    """One script: ``counts[kind, result]`` commands; ``error`` if it could not be read. ``reasons`` are why commands
+    were unsupported, with how many there are of each; what then has no instance to run on has that instance's."""
 
     path: Path
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     error: str = ""
 
@@ -84,33 +86,44 @@ def run_suite(paths: Iterable[Path], open_session: Callable[[], Session]) -> Ite
             yield result
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is counted of a command: its result, and why it is that."""
+
+    result: str
+    why: str = ""
+
+
+_PASSED: Final = _Verdict(PASSED)
+_SKIPPED: Final = _Verdict(SKIPPED)
+
+
 class _Script:
     def __init__(self, session: Session, result: FileResult) -> None:
         self.session, self.result = session, result
         self.instances = Instances()
-        self.lost: set[str] = set()
+        self.lost: dict[str, str] = {}
         self.threaded = False
 
     def run(self, commands: list[Command]) -> None:
         for command in commands:
             verdict = self.verdict(command)
-            if isinstance(verdict, str):
-                self.result.failures.append(Failure(command.line, command.kind, verdict))
-                self.result.counts[command.kind, FAILED] += 1
-            else:
-                self.result.counts[command.kind, verdict[0]] += 1
+            self.result.counts[command.kind, verdict.result] += 1
+            if verdict.result == FAILED:
+                self.result.failures.append(Failure(command.line, command.kind, verdict.why))
+            elif verdict.result == UNSUPPORTED:
+                self.result.reasons[verdict.why] += 1
 
-    def verdict(self, command: Command) -> tuple[str] | str:
-        """(PASSED,), (UNSUPPORTED,) or (SKIPPED,); a failure's message."""
+    def verdict(self, command: Command) -> _Verdict:
         self.threaded |= command.kind == "thread"
         if command.kind in _NOT_ASKED or (command.kind in _OF_A_MODULE and command.module is None):
-            return (SKIPPED,)
+            return _SKIPPED
         match command.kind:
             case "module" | "module_instance" | "module_definition":
                 return self.module(command)
             case "register":
                 self.session.register(self.instances.named(command.name), command.as_name)
-                return (PASSED,)
+                return _PASSED
             case "assert_malformed" | "assert_invalid" | "assert_unlinkable":
                 outcome = self.refused(command)
                 return _judge(outcome, isinstance(outcome, Rejected), f"rejected ({command.message})")
@@ -118,11 +131,12 @@ class _Script:
                 outcome = self.refused(command)
                 return _judge(outcome, _traps(outcome, command.message), f"a trap ({command.message})")
         if self.threaded:
-            return (SKIPPED,)
+            return _SKIPPED
         if command.action is None:
-            return f"unknown command {command.kind}"
-        if self.instances.named(command.action.module) in self.lost:
-            return (UNSUPPORTED,)
+            return _Verdict(FAILED, f"unknown command {command.kind}")
+        lost = self.lost.get(self.instances.named(command.action.module))
+        if lost is not None:
+            return _Verdict(UNSUPPORTED, lost)
         outcome = self.perform(command.action)
         match command.kind:
             case "action":
@@ -135,18 +149,18 @@ class _Script:
                 return _judge(outcome, outcome == Exhausted("stack"), "an exhausted stack")
             case "assert_exception":
                 return _judge(outcome, isinstance(outcome, Threw), "an exception")
-        return (SKIPPED,)
+        return _SKIPPED
 
-    def module(self, command: Command) -> tuple[str] | str:
+    def module(self, command: Command) -> _Verdict:
         module = self.instances.content(command)
         if module is None:
-            return "no binary module"
+            return _Verdict(FAILED, "no binary module")
         if command.kind == "module_definition":
-            return (PASSED,)
+            return _PASSED
         name = self.instances.made(command.name)
         outcome = self.session.instantiate(name, module)
         if not isinstance(outcome, Returned):
-            self.lost.add(name)
+            self.lost[name] = outcome.what if isinstance(outcome, Unsupported) else "an instance that failed"
         return _judge(outcome, isinstance(outcome, Returned), "an instance")
 
     def refused(self, command: Command) -> Outcome:
@@ -162,12 +176,12 @@ class _Script:
         return self.session.invoke(name, Invocation(action.field, action.args))
 
 
-def _judge(outcome: Outcome, right: bool, wanted: str) -> tuple[str] | str:
+def _judge(outcome: Outcome, right: bool, wanted: str) -> _Verdict:
     if right:
-        return (PASSED,)
+        return _PASSED
     if isinstance(outcome, Unsupported):
-        return (UNSUPPORTED,)
-    return f"expected {wanted}, got: {show(outcome)}"
+        return _Verdict(UNSUPPORTED, outcome.what)
+    return _Verdict(FAILED, f"expected {wanted}, got: {show(outcome)}")
 
 
 def _returns(outcome: Outcome, command: Command) -> bool:

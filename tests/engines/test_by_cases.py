@@ -186,10 +186,12 @@ def test_a_transformer_is_asked_by_cases() -> None:
 def test_where_nothing_could_be_asked_that_is_said(
     tmp_path: Path, wat: Wat, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    importer = {"text of module": '(module (import "m" "add" (func)))'}
-    path = script(tmp_path, wat, importer, {"type": "register", "as": "n"})
+    importer = {"text of module": '(module (import "m" "add" (func)) (export "add" (func 0)))'}
+    path = script(tmp_path, wat, importer, {"type": "register", "as": "n"}, call("assert_return", "add"))
     assert main(["spectest", str(path), "--engine", "mutant:1 of interpreter"]) == 3
-    assert "could be asked nothing of it: nothing was compared\n" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "could be asked nothing of it: nothing was compared\n" in err
+    assert out.endswith("\nunsupported for:\n           2  an import of m add\n")
 
 
 def test_a_function_that_is_called_like_what_reads_a_global_is_another(
