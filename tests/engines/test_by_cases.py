@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fuzz.cli.main import main
-from oracles.engine import Capabilities, UsageError, open_engine
+from oracles.engine import Capabilities, EngineId, Limits, UsageError, open_engine
 from oracles.engines.interpreter import InterpreterEngine
 from oracles.suite.by_cases import ByCases, open_session
 from oracles.suite.spectest import FAILED, PASSED, SKIPPED, UNSUPPORTED, FileResult, run_suite
@@ -100,6 +100,36 @@ def test_calls_of_an_instance_are_one_case_and_globals_are_read_between_them(
     result = run_script(interpreter, path)
     assert result.failures == []
     assert result.total(PASSED) == 9
+
+
+@pytest.mark.parametrize(
+    ("state", "cases"),
+    [("", [256, 256, 88]), ("(global i32 (i32.const 1))", [256, 256, 88]), ("(global (mut i32) (i32.const 0))", [600]),
+     ("(memory 1)", [600]), ("(table 1 funcref)", [600]), ("(elem funcref (ref.null func))", [600])],
+)  # fmt: skip
+def test_many_calls_are_several_cases_where_none_can_tell(
+    state: str, cases: list[int], tmp_path: Path, wat: Wat
+) -> None:
+    """A compiler of programs takes far longer for thousands of calls at once."""
+    sizes: list[int] = []
+
+    class Counting(InterpreterEngine):
+        def run(self, case: Case) -> Observation:
+            sizes.append(len(case.invocations))
+            return InterpreterEngine.run(self, case)
+
+    double = f"""(module {state} (func (export "double") (param i32) (result i32)
+        (if (i32.eq (local.get 0) (i32.const 500)) (then unreachable)) (i32.add (local.get 0) (local.get 0))))"""
+    path = script(
+        tmp_path, wat,
+        {"text of module": double},
+        *(call("assert_return", "double", number, **i32(2 * number)) for number in range(500)),
+        call("assert_trap", "double", 500, text="unreachable"),
+        *(call("assert_return", "double", number, **i32(2 * number)) for number in range(501, 600)),
+    )  # fmt: skip
+    result = run_script(Counting(EngineId.read("interpreter"), Limits()), path)
+    assert (result.failures, result.total(PASSED)) == ([], 601)
+    assert [size for size in sizes if size] == cases
 
 
 def test_what_another_module_may_have_changed_is_not_asked(interpreter: Any, tmp_path: Path, wat: Wat) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from oracles.engine import Engine, EngineUnavailable, Limits, open_engine, releases_of
+from fuzz.cli.commands.spectest import LIMITS
+from oracles.engine import Engine, EngineUnavailable, open_engine, releases_of
 from oracles.suite.by_cases import open_session
 from oracles.suite.spectest import run_suite
 from tests.conftest import suite_root
@@ -36,7 +37,7 @@ def opened(id: str, release: str) -> Engine:
     name, colon, settings = id.partition(":")
     fetched = releases_of(name) is not None
     try:
-        engine = open_engine(f"{name}@{release}{colon}{settings}" if fetched else id, Limits(), offline=True)
+        engine = open_engine(f"{name}@{release}{colon}{settings}" if fetched else id, LIMITS, offline=True)
         here = engine.capabilities.version
     except EngineUnavailable as error:
         pytest.skip(str(error))

@@ -12,7 +12,7 @@ from typing import Final
 from fuzz.cli.arguments import add_json, add_offline, path
 from fuzz.cli.asked import asked_engines
 from fuzz.report.suite import print_suite
-from oracles.engine import UsageError, open_engine
+from oracles.engine import Limits, UsageError, open_engine
 from oracles.suite.by_cases import open_session
 from oracles.suite.spectest import run_suite
 from oracles.suite.wast import need_tool, scripts
@@ -21,6 +21,8 @@ EXAMPLES: Final = (
     "spectest spec/test/core --engine wasmtime:winch",
     "spectest spec/test/core/i32.wast",
 )
+LIMITS: Final = Limits(cpu_seconds=60.0)
+"""A script is one case on some engines (``oracles.suite.by_cases``), with hundreds of calls."""
 EXITS: Final = {0: "all passed", 1: "a command failed, or a file could not be read"}
 
 
@@ -35,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the official suite through one engine."""
     path = _inside(args.path or _suite())
     need_tool(path)
-    engine = open_engine(asked_engines([args.engine], args.offline)[0], offline=args.offline)
+    engine = open_engine(asked_engines([args.engine], args.offline)[0], LIMITS, args.offline)
     try:
         return print_suite(run_suite([path], partial(open_session, engine)), str(engine.id), args.json, sys.stdout)
     finally:
