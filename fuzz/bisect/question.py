@@ -13,7 +13,7 @@ from fuzz.records.finding import Finding, Signature
 from fuzz.records.strip import State
 from fuzz.triage.signature import may_hold, split
 from fuzz.trial.bench import Trial
-from fuzz.trial.compared import answered, compared
+from fuzz.trial.compared import answered, compared, not_compared
 from oracles.cpu import cpu_flags
 from oracles.engine import Limits
 from oracles.judge.verdict import Disagree, Dissent
@@ -103,7 +103,7 @@ def read(trial: Trial, engine: str, question: Question) -> Answer:
     if isinstance(seen.instantiation, Unsupported):
         return Answer(State.CANNOT, f"it does not have {seen.instantiation.what}")
     counted = compared(trial)
-    missing = _missing(trial, engine, counted.compared, question.where)
+    missing = not_compared(trial, engine, counted, question.where)
     if counted.nothing or missing:
         reasons = "; ".join(reason.removeprefix(f"{engine}: ") for reason in counted.reasons[:3])
         return Answer(State.CANNOT, f"{missing or 'nothing was compared'}{f': {reasons}' if reasons else ''}")
@@ -117,22 +117,6 @@ def _bad(verdict: Disagree, first: Dissent, question: Question) -> Answer:
     if question.bucket is None or may_hold(verdict, question.bucket):
         return Answer(State.BAD, told, shows=True)
     return Answer(State.BAD, f"wrong in another way, {split(verdict)[0][0].bucket}; {told}")
-
-
-def _missing(trial: Trial, engine: str, done: frozenset[int], where: str) -> str:
-    """What had to be compared and was not, in words; "" for nothing."""
-    calls = len(trial.case.invocations)
-    word, _, number = where.partition(" ")
-    if not calls or not trial.reference.instantiated or word == "instantiate":
-        return ""
-    if word == "invoke" and number.isdigit() and int(number) < calls:
-        return "" if int(number) in done else f"call {number} was not compared"
-    left = [call for call in answered(trial) if call not in done]
-    if left:
-        return f"call {left[0]} was not compared"
-    if word and word != "invoke" and any(poison.engine in (engine, "") for poison in trial.verdict.poisons):
-        return f"{where} was not compared"
-    return ""
 
 
 def worst(answers: Sequence[Answer]) -> Answer:

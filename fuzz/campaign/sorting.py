@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
+from zlib import crc32
 
 from fuzz.campaign.messages import Knowledge
 from fuzz.records import history
@@ -13,6 +14,7 @@ from fuzz.records.history import Cause, SetAside
 from fuzz.triage.causes import Sighting, Suspect, classify
 from fuzz.triage.signature import may_hold
 from fuzz.trial.bench import Bench, Trial
+from fuzz.trial.compared import compared, not_compared
 from fuzz.trial.elsewhere import Placements
 from fuzz.trial.retry import IMPATIENT, confirm
 from oracles.judge.verdict import Disagree, Dissent
@@ -48,6 +50,7 @@ class Slow:
 Sorted: TypeAlias = Seen | New | Aside | Slow
 _ASIDE: Final = Aside()
 _SLOW: Final = Slow()
+_ONE_IN: Final = 4
 
 
 @dataclass(slots=True)
@@ -106,13 +109,19 @@ def _shows(bench: Bench, bucket: Signature, dissents: Sequence[Dissent]) -> Call
     """Whether a case shows a bucket on one of the engines that did.
 
     To see that something takes too long takes long, each time; such findings are told apart by their instructions only.
+    Where it could not be compared, which is no sign that it is right, one in ``_ONE_IN`` counts as if it did: a mistake
+    that shows with NaNs alone would be taken for a known one for ever.
     """
     engines = [dissents[0].engine]
 
     def shows(case: Case) -> bool:
         if dissents[0].kind in IMPATIENT:
             return False
-        verdict = bench.run(case, engines).verdict
-        return isinstance(verdict, Disagree) and may_hold(verdict, bucket)
+        trial = bench.run(case, engines)
+        if isinstance(trial.verdict, Disagree):
+            return may_hold(trial.verdict, bucket)
+        counted = compared(trial)
+        silent = counted.nothing or not_compared(trial, engines[0], counted, dissents[0].where)
+        return bool(silent) and crc32(case.content) % _ONE_IN == 0
 
     return shows

@@ -68,6 +68,24 @@ def answered(trial: Trial) -> range:
     return range(next(given_up, len(seen.outcomes)))
 
 
+def not_compared(trial: Trial, engine: str, counted: Compared, where: str) -> str:
+    """What had to be compared to say whether an engine is right ``where`` it was wrong (as in ``Dissent``), and was
+    not, in words; "" for nothing."""
+    done = counted.compared
+    calls = len(trial.case.invocations)
+    word, _, number = where.partition(" ")
+    if not calls or not trial.reference.instantiated or word == "instantiate":
+        return ""
+    if word == "invoke" and number.isdigit() and int(number) < calls:
+        return "" if int(number) in done else f"call {number} was not compared"
+    left = [call for call in answered(trial) if call not in done]
+    if left:
+        return f"call {left[0]} was not compared"
+    if word and word != "invoke" and any(poison.engine in (engine, "") for poison in trial.verdict.poisons):
+        return f"{where} was not compared"
+    return ""
+
+
 def _ends(trial: Trial) -> dict[str, int]:
     """By engine, the first step (-1 is instantiation) that does not count any more."""
     verdict = trial.verdict
