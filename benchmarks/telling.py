@@ -7,8 +7,9 @@ For each of ``--faults`` named faults of the compiler, drawn with ``--seed`` amo
 a campaign of its own stores up to ``--each`` findings of every cause and makes them smaller, for so many CPU seconds,
 and then for ``--settle`` more finds out about what is left, as the next night would.
 FOLDER gets an output folder for each, and ``all``, into which they are merged. A row for each: findings, of them
-minimized, causes by itself, and the causes in ``all`` that they are of. Which bugs an old release has nobody tells but
-a person: its causes are listed (``fuzz causes FOLDER/all show ID``, ``fuzz bisect``).
+minimized, causes by itself, and the causes in ``all`` that they are of; findings without a cause yet are of none. Which
+bugs an old release has nobody tells but a person: its causes are listed (``fuzz causes FOLDER/all show ID``, ``fuzz
+bisect``).
 """
 
 from __future__ import annotations
@@ -104,18 +105,20 @@ def main() -> None:
     folders = of_faults(args) | {engine: of_engine(engine, args) for engine in args.engine}
     merge(list(folders.values()), args.folder / "all")
     every = findings(args.folder / "all")
-    of: dict[int | None, set[str]] = {}
+    of: dict[int, set[str]] = {}
     print("| bug or engine | findings | minimized | causes by itself | causes in all |")
     print("| --- | ---: | ---: | ---: | --- |")
     for name, folder in folders.items():
         own = findings(folder)
-        ids = sorted({every[bundle][0] or 0 for bundle in own if bundle in every})
+        ids = sorted({id for bundle in own if bundle in every and (id := every[bundle][0]) is not None})
         for id in ids:
             of.setdefault(id, set()).add(name)
         minimized = sum(done for _, done in own.values())
-        alone = len({cause for cause, _ in own.values()})
+        alone = len({cause for cause, _ in own.values()} - {None})
         print(f"| {name} | {len(own)} | {minimized} | {alone} | {' '.join(map(str, ids))} |")
-    print(f"\n{len(every)} findings, {len(of)} causes; of more than one: {[of[id] for id in of if len(of[id]) > 1]}")
+    bare = sum(cause is None for cause, _ in every.values())
+    print(f"\n{len(every)} findings, {bare} of them without a cause yet, {len(of)} causes; of more than one: "
+          f"{[of[id] for id in of if len(of[id]) > 1]}")  # fmt: skip
 
 
 if __name__ == "__main__":
