@@ -5,7 +5,7 @@
 
 A column is a way to draw cases or a setting of the engine (``COLUMNS``); ``before`` is a campaign of another working
 tree of this project, ``TREE``, on all of its targets. A cell is one campaign, ``fuzz run`` with one slot on the
-interpreter and the release, ended as by Ctrl-C when all of its processes together have used its CPU minutes, minimizing
+interpreter and the release, ended by SIGTERM when all of its processes together have used its CPU minutes, minimizing
 included. What is in ``--folder`` already is not run again, so that the table can be made over several days; ``--table``
 runs nothing and prints what is there as Markdown.
 """
@@ -82,7 +82,8 @@ def run_cell(release: str, column: str, tree: Path, folder: Path, minutes: float
             while process.poll() is None and family_cpu() - start < 60 * minutes:
                 time.sleep(1)
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                # What a shell has started behind ignores SIGINT.
+                process.send_signal(signal.SIGTERM)
             process.wait(PATIENCE)
         except BaseException:
             process.kill()
