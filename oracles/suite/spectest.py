@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from oracles.engine import Session
+from oracles.engine import Limits, Session
 from oracles.judge.equality import show
 from oracles.suite.by_cases import ByCases
 from oracles.suite.wast import Action, BadScript, Command, Instances, load, scripts
@@ -35,6 +35,9 @@ FAILED: Final = "failed"
 UNSUPPORTED: Final = "unsupported"
 SKIPPED: Final = "skipped"
 
+LIMITS: Final = Limits(cpu_seconds=180.0)
+"""What a suite's scripts may use. One is a case on some engines (``oracles.suite.by_cases``), with hundreds of calls; a
+million tail calls take Binaryen 50 s."""
 _NOT_ASKED: Final = frozenset(("assert_malformed_custom", "assert_invalid_custom", "thread", "wait", "threaded"))
 NEVER_ASKED: Final = _NOT_ASKED | {"register", "module_definition"}
 """Kinds of commands by which nothing is asked of an engine, though they may pass."""

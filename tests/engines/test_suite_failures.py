@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from fuzz.cli.commands.spectest import LIMITS
 from oracles.engine import Engine, EngineUnavailable, open_engine, releases_of
 from oracles.suite.by_cases import ByCases, open_session
-from oracles.suite.spectest import run_suite
+from oracles.suite.spectest import LIMITS, run_suite
+from oracles.suite.wast import scripts as scripts_in
 from tests.conftest import suite_root
 
 DATA = Path(__file__).parent / "suite"
@@ -30,7 +30,8 @@ FEW = 3
 
 def failing(engine: Any, scripts: list[Path]) -> dict[str, list[int]]:
     """The lines that fail, by script."""
-    results = run_suite(scripts, partial(open_session, engine))
+    results = list(run_suite(scripts, partial(open_session, engine)))
+    assert not [result.error for result in results if result.error]
     return {result.path.stem: [one.line for one in result.failures] for result in results if result.failures}
 
 
@@ -59,7 +60,8 @@ def test_what_fails_is_what_is_named(path: Path) -> None:
     assert sum(map(len, data["failures"].values())) == data["failed"]
     rows = list(data["failures"])
     clean = [CLEAN] if CLEAN not in rows else []
-    at = {row: next((root / "core").glob(f"{row}.*")) for row in [*rows, *clean]}
+    core = root / "core"
+    at = {str(path.relative_to(core).with_suffix("")): path for path in scripts_in(core)}
     asked = rows[:: 1 + len(rows) // MOST]
     if isinstance(open_session(engine), ByCases):
         asked = sorted(rows, key=lambda row: at[row].stat().st_size)[:FEW]

@@ -12,18 +12,15 @@ from typing import Final
 from fuzz.cli.arguments import add_json, add_offline, path
 from fuzz.cli.asked import asked_engines
 from fuzz.report.suite import print_suite
-from oracles.engine import Limits, UsageError, open_engine
+from oracles.engine import UsageError, open_engine
 from oracles.suite.by_cases import open_session
-from oracles.suite.spectest import run_suite
+from oracles.suite.spectest import LIMITS, run_suite
 from oracles.suite.wast import need_tool, scripts
 
 EXAMPLES: Final = (
     "spectest spec/test/core --engine wasmtime:winch",
     "spectest spec/test/core/i32.wast",
 )
-LIMITS: Final = Limits(cpu_seconds=180.0)
-"""A script is one case on some engines (``oracles.suite.by_cases``), with hundreds of calls; a million tail calls take
-Binaryen 50 s."""
 EXITS: Final = {0: "all passed", 1: "a command failed, or a file could not be read"}
 
 
