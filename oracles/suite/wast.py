@@ -194,6 +194,8 @@ def _no_tool(path: Path) -> str:
 
 
 def _convert(path: Path) -> list[Command]:
+    if not path.read_text(encoding="utf-8-sig").lstrip().startswith(("(", ";")):
+        raise ValueError("it does not begin with `(`")
     tool = _tool()
     if tool is None:
         raise BadScript(_no_tool(path))

@@ -347,6 +347,14 @@ def test_json_that_is_no_script_is_one_line(commands: str, tmp_path: Path) -> No
         load(path)
 
 
+@pytest.mark.parametrize("content", [b"# A heading\n\n    (module)\n", b"\x7fELF\x00", b"\xd0\x00(module)", b""])
+def test_a_file_that_is_no_script_is_one_line_whatever_is_installed(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_bytes(content)
+    with pytest.raises(BadScript, match=r"README.md is no script of the test suite: ."):
+        load(path)
+
+
 def test_a_zip_that_is_broken_is_one_line(tmp_path: Path, wat: Wat) -> None:
     path = script(tmp_path, wat, {"text of module": COUNTER}, call("assert_return", "g", **i32(40)))
     with zipfile.ZipFile(path) as archive:
