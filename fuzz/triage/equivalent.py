@@ -3,6 +3,8 @@
     select        (func (param T T i32) (result T)  local.get 2  if (result T)  local.get 0  else  local.get 1  end)
     i32.store16   (func (param i32 i32)  load as wide  drop  store8 the first byte  store8 the second)
 
+    br_table      one br_if for each label (``fuzz.triage.branch_tables``)
+
 The load before a store is there for the trap: a store that traps writes nothing (spec 4.4.7). For what makes objects
 and looks at them see ``fuzz.triage.equivalent_heap``, for atomic accesses ``fuzz.triage.equivalent_atomic``.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from fuzz.triage.branch_tables import BR_TABLE
 from fuzz.triage.equivalent_atomic import atomic_equivalent, is_atomic
 from fuzz.triage.equivalent_heap import Function, heap_equivalent, makes
 from wasm.isa import ADDR, OPS, Instr, MemArg, Op
@@ -28,7 +31,7 @@ _CONST: Final = {I32: OPS["i32.const"], I64: OPS["i64.const"]}
 
 def has_equivalent(op: Op) -> bool:
     """Whether a row's instructions can be written by others."""
-    return op in SELECTS or _is_store(op) or makes(op) or is_atomic(op)
+    return op in SELECTS or op is BR_TABLE or _is_store(op) or makes(op) or is_atomic(op)
 
 
 def _is_store(op: Op) -> bool:

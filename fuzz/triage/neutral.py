@@ -16,8 +16,8 @@ engine that was wrong before this point) it executes the instruction itself, so 
              (return (i32.const 0x1234)))
       (i32.rotl (local.get 0) (local.get 1)))
 
-That goes for what computes numbers and vectors from numbers and vectors, and for what loads them from memory. Choosing
-and storing are written by other instructions instead (``fuzz.triage.equivalent``).
+That goes for what computes numbers and vectors from numbers and vectors, and for what loads them from memory. Choosing,
+storing and ``br_table`` are written by other instructions instead (``fuzz.triage.equivalent``).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
+from fuzz.triage.branch_tables import BR_TABLE
 from fuzz.triage.equivalent import SELECTS, has_equivalent
 from fuzz.triage.neutral_code import Form, Seen, with_values
 from fuzz.triage.readable import module_of
@@ -33,10 +34,12 @@ from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.embedding import Trapped
 from wasm.encode import encode
-from wasm.errors import WasmError
+from wasm.errors import Invalid, WasmError
 from wasm.feature_use import required_features
+from wasm.features import Feature
 from wasm.isa import ADDR, OPS, Op
 from wasm.module import Module
+from wasm.validate import validate
 from wasm.valtypes import NumType, ValType
 
 _WAYS: Final = {"select": tuple(sorted(SELECTS, key=lambda op: op.name))}
@@ -174,7 +177,16 @@ def neutralized(case: Case, names: Collection[str], form: Form, *, dead: bool = 
     run_case(case, None, Budget(steps=STEPS), tracer=recorder)
     if not with_values(module, wanted, recorder.seen, form, dead):
         return None
-    changed = case.with_content(encode(module))
+    required = required_features(module)
     # Functions of a second value, or vectors, may be what the case did not use before.
-    features = frozenset(feature.value for feature in required_features(module))
-    return changed if features <= case.features else None
+    if not {feature.value for feature in required} <= case.features:
+        return None
+    return case.with_content(encode(module)) if BR_TABLE not in wanted or _is_valid(module, required) else None
+
+
+def _is_valid(module: Module, features: frozenset[Feature]) -> bool:
+    try:
+        validate(module, features)
+    except Invalid:
+        return False
+    return True

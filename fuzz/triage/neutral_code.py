@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
+from fuzz.triage.branch_tables import BR_TABLE, as_branches
 from fuzz.triage.equivalent import Equivalents, has_equivalent
 from wasm.fragment import Code, code, template
 from wasm.isa import ADDR, OPS, Instr, MemArg, Op
@@ -47,8 +48,11 @@ def with_values(module: Module, wanted: set[Op], seen: Places, form: Form, dead:
     for number, body in enumerate(bodies):
         written: list[Instr] = []
         for at, instr in enumerate(body):
-            instead = None
-            if instr[0] in wanted and has_equivalent(instr[0]):
+            instead: Iterable[Instr] | None = None
+            if instr[0] in wanted and instr[0] is BR_TABLE:
+                instead = writer.branches(number, instr)
+                changed |= instead is not None
+            elif instr[0] in wanted and has_equivalent(instr[0]):
                 instead = writer.equivalent(number, at, instr)
                 changed |= instead is not None
             elif instr[0] in wanted:
@@ -94,6 +98,8 @@ class _Writer:
     shared: dict[Instr, int] = field(default_factory=dict)
     """The functions of pure rows: the same operands give the same wherever the instruction stands."""
     written: dict[object, int] = field(default_factory=dict)
+    indices: dict[int, int] = field(default_factory=dict)
+    """By defined function, the local in which what chose a branch is kept."""
     equivalents: Equivalents = field(init=False)
     original: list[list[Instr]] = field(init=False)
     """The bodies in which ``seen`` counts positions: those written already are longer or shorter."""
@@ -125,6 +131,16 @@ class _Writer:
             locals_ = [(1, type_) for type_ in made.locals]
             self.module.funcs.append(Func(self.module.type_index(made.type), locals_, [*made.body, *_END]))
         return ((OPS["call"], self.written[key]),)
+
+    def branches(self, func: int, instr: Instr) -> Iterable[Instr] | None:
+        """What does the same as a ``br_table``, with one more local for all of those of the function."""
+        made = self.module.funcs[func]
+        fresh = len(self._type_of(func).params) + sum(count for count, _ in made.locals)
+        instead = as_branches(instr, self.indices.get(func, fresh), self.wanted)
+        if instead is not None and func not in self.indices:
+            self.indices[func] = fresh
+            made.locals = [*made.locals, (1, I32)]
+        return instead
 
     def called(self, instr: Instr, runs: Sequence[Run]) -> Iterable[Instr]:
         """A call of a function that knows what was seen."""
@@ -218,6 +234,9 @@ class _Writer:
 
     def _innocent(self, ways: Iterable[Code]) -> Code:
         return next((way for way in ways if not any(op in self.wanted for op, _ in way)), ())
+
+    def _type_of(self, func: int) -> FuncType:
+        return self.module.func_types()[len(self.module.imported(ExternKind.FUNC)) + func]
 
     def _type(self, instr: Instr) -> tuple[tuple[NumType, ...], tuple[NumType, ...]]:
         """Parameters and results of a neutralizable instruction, addresses in the type of the memory's index."""

@@ -442,7 +442,7 @@ def test_neutralized_cases_mean_the_same(target: str) -> None:
     assert changed > 20
 
 
-@pytest.mark.parametrize("target", ["arith", "memory", "mixed", "refs"])
+@pytest.mark.parametrize("target", ["arith", "control", "memory", "mixed", "refs", "shapes"])
 def test_choosing_and_storing_by_other_instructions(target: str) -> None:
     """Values, state and traps stay, and the instruction is gone from where it was reached."""
     changed = left = 0
