@@ -27,7 +27,7 @@ RUNS_NOTHING: Final = frozenset({"decode", "compile"})
 
 _PANIC: Final = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")
 _PLACE: Final = re.compile(
-    r"(?P<path>[\w./@+~-]*[\w-]+\.(?:rs|cc|cpp|c|h|hpp|py|inc))(?:, line |:)(?P<line>\d+)(?::\d+)?"
+    r"(?P<path>[\w./@+~-]*[\w-]+\.(?:rs|cc|cpp|c|h|hpp|py|inc|go|java|kt|zig))(?:, line |:)(?P<line>\d+)(?::\d+)?"
 )
 _ENTITIES: Final = "v|p|vreg|inst|block|ss|dss|fn|sig|gv|mt|jt|dt|const|imm|func|bundle|spillset|progpoint"
 """What Cranelift and regalloc2 number (``cranelift-codegen/src/ir/entities.rs``)."""

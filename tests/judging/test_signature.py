@@ -57,6 +57,8 @@ def test_different_messages_stay_different(one: str, other: str) -> None:
         ("regalloc2-0.11.2/src/ion/moves.rs:123", "regalloc2/src/ion/moves.rs"),
         ("/home/ci/.cargo/registry/src/index.x-6f/regalloc2-0.12.1/src/ion/moves.rs:7:5", "regalloc2/src/ion/moves.rs"),
         ("cranelift/codegen/src/isa/x64/lower.rs:99", "codegen/src/isa/x64/lower.rs"),
+        ("wazero/internal/wasm/func_validation.go:599", "internal/wasm/func_validation.go"),
+        ("Endive/StackFrame.java:41", "Endive/StackFrame.java"),
         ("../../src/wasm/baseline/liftoff-compiler.cc, line 55", "src/wasm/baseline/liftoff-compiler.cc"),
         ("", ""),
         ("nothing to see", ""),
