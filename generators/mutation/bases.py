@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from generators.registry import load_target, target_names
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
 from wasm.errors import WasmError
+from wasm.feature_use import required_features
 from wasm.features import ALL
 from wasm.validate import validate
 from wasm.valtypes import FuncType
@@ -46,7 +48,10 @@ def _seeds(folder: Path) -> tuple[tuple[Case, int, int], ...]:
         case = Case.from_json(json.loads(path.read_text(encoding="utf-8")))
         if case.kind is not CaseKind.WASM or case.before or not _is_valid(case.content):
             continue
-        types = [sub.composite for sub in decode(case.content).flat_types()]
+        module = decode(case.content)
+        # What a file says of features may be older than what is known of them.
+        case = replace(case, features=frozenset(feature.value for feature in required_features(module)))
+        types = [sub.composite for sub in module.flat_types()]
         funcs = [type_ for type_ in types if isinstance(type_, FuncType)]
         params = max((len(type_.params) for type_ in funcs), default=0)
         measured.append((case, params, max((len(type_.results) for type_ in funcs), default=0)))

@@ -235,7 +235,7 @@ def test_no_function_stores_hundreds_of_host_tokens() -> None:
         assert max(sum(row.name == "table.set" for row, _ in func.body) for func in module.funcs) <= 32
 
 
-PINNED = "11:0d594b34d63008ba"
+PINNED = "12:0d594b34d63008ba"
 
 
 def test_a_new_program_needs_a_new_version() -> None:

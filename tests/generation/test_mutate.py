@@ -24,6 +24,7 @@ from wasm.context import ModuleContext
 from wasm.decode import decode
 from wasm.embedding import Invocation, Observation, Returned, Value
 from wasm.encode import encode
+from wasm.feature_use import required_features
 from wasm.features import Feature
 from wasm.isa import OPS
 from wasm.rewrite.merging import merged
@@ -203,6 +204,23 @@ def test_the_instruction_of_a_call_site_is_found_again(cases: list[Case]) -> Non
                 body = module.funcs[site.func - imported].body
                 assert 0 < site.use_at < len(body)
                 assert body[site.use_at][0] is not OPS["else"]
+
+
+def test_a_seed_needs_what_its_module_needs_whatever_its_file_says(tmp_path: Path) -> None:
+    """A file may be older than what is known of features: engines without one got modules that need it."""
+    path = next(path for path in sorted(SEEDS.glob("gc-*.json")) if '"gc"' in path.read_text(encoding="utf-8"))
+    told = json.loads(path.read_text(encoding="utf-8"))
+    (tmp_path / "old.json").write_text(json.dumps(told | {"features": []}), encoding="utf-8")
+    (case,) = seeds(DEFAULT, tmp_path)
+    assert case.features == frozenset(told["features"])
+    assert seeds(DEFAULT.without(Feature.GC), tmp_path) == ()
+
+
+def test_the_files_of_seeds_say_what_they_need() -> None:
+    for path in sorted(SEEDS.glob("*.json")):
+        case = Case.from_json(json.loads(path.read_text(encoding="utf-8")))
+        required = {feature.value for feature in required_features(decode(case.content))}
+        assert case.features == required, path.name
 
 
 def test_seeds_are_installed() -> None:
