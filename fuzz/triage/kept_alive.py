@@ -3,7 +3,8 @@
 An object that is collected while somebody still has it leaves anything behind: another object in its place, a crash of
 the collector, a type that is none. Which instructions are needed to see that says nothing. So what instructions give is
 kept alive (``wasm.rewrite.kept``). If nothing is wrong any more, but is with code in its place that keeps nothing, that
-is what it is about; and the rows without which it would come back say which reference was forgotten:
+is what it is about, unless there is no object at all, only null; and the rows without which it would come back say
+which reference was forgotten:
 
     (struct.get $s 0 (call $collecting (array.new_data ...)))       is about ``array.new_data``
 """
@@ -25,30 +26,43 @@ from wasm.errors import WasmError
 from wasm.feature_use import required_features
 from wasm.features import Feature
 from wasm.isa import OPS
-from wasm.rewrite.kept import giving, kept
+from wasm.rewrite.kept import Kept, giving, kept
 
 _GC: Final = Feature.GC.value
 """Engines with this feature have all that is needed to keep objects."""
 
 
-def kept_alive(case: Case, rows: Collection[str] | None, control: bool = False) -> Case | None:
+def kept_alive(case: Case, rows: Collection[str] | None, form: Kept = Kept.KEEPS) -> Case | None:
     """The case with what instructions of these rows (all, for None) give kept alive; None if that is nothing, or it
-    would not mean the same. ``control``: the same code, but for keeping anything."""
+    would not mean the same."""
+    changed = _with_code(case, rows, form)
+    return changed if changed is not None and _means_the_same(case, changed) else None
+
+
+def _with_code(case: Case, rows: Collection[str] | None, form: Kept) -> Case | None:
     module = module_of(case)
     if module is None:
         return None
     try:
-        if not kept(module, _written(rows), control):
+        if not kept(module, _written(rows), form):
             return None
     except (ValueError, WasmError):
         return None
     features = frozenset(feature.value for feature in required_features(module))
     if not features <= case.features and _GC not in case.features:
         return None
-    changed = replace(case.with_content(encode(module)), features=case.features | features)
+    return replace(case.with_content(encode(module)), features=case.features | features)
+
+
+def _means_the_same(case: Case, changed: Case) -> bool:
     before, after = (run_case(one, None, Budget(steps=STEPS)) for one in (case, changed))
-    same = (before.instantiation, before.outcomes) == (after.instantiation, after.outcomes)
-    return changed if same else None
+    return (before.instantiation, before.outcomes) == (after.instantiation, after.outcomes)
+
+
+def _has_objects(case: Case) -> bool:
+    """Whether anything but null comes to where references are kept, as far as that can be asked."""
+    asked = _with_code(case, None, Kept.QUESTION)
+    return asked is None or not _means_the_same(case, asked)
 
 
 def _written(rows: Collection[str] | None) -> Collection[str] | None:
@@ -57,12 +71,13 @@ def _written(rows: Collection[str] | None) -> Collection[str] | None:
 
 
 def is_early(case: Case, wrong: Callable[[Case], bool]) -> bool:
-    """Whether what is wrong with a case goes away where all objects stay alive, and only there."""
+    """Whether what is wrong with a case goes away where all objects stay alive, and only there; never with
+    null alone, which an engine may take for something else on the operand stack than in a local."""
     alive = kept_alive(case, None)
     if alive is None or wrong(alive):
         return False
-    control = kept_alive(case, None, control=True)
-    return control is not None and wrong(control)
+    control = kept_alive(case, None, Kept.CONTROL)
+    return control is not None and wrong(control) and _has_objects(case)
 
 
 def forgotten(case: Case, wrong: Callable[[Case], bool], deadline: float = math.inf) -> frozenset[str] | None:

@@ -23,7 +23,7 @@ from wasm.embedding import Invocation, Value
 from wasm.encode import encode
 from wasm.feature_use import required_features
 from wasm.module import Export, ExternKind
-from wasm.rewrite.kept import ITEMS, kept
+from wasm.rewrite.kept import ITEMS, Kept, kept
 from wasm.rewrite.lift import ModuleGraphs
 from wasm.rewrite.operands import Graph
 from wasm.validate import validate
@@ -121,6 +121,43 @@ def test_what_keeps_a_segment_is_no_cure_if_it_dies_of_reading_one() -> None:
     assert not is_early(case, dies_of_init)
 
 
+def mistakes_what_it_reads(case: Case) -> bool:
+    """An engine that takes what ``table.get`` gives for a number, unless it comes from a local again."""
+    module = decode(case.content)
+    graphs = ModuleGraphs(module)
+    nodes = [node for number in range(len(module.funcs)) for node in graphs.graph(number).nodes]
+    read = {slot for node in nodes if node.op.name == "table.get" for slot in node.outs}
+    return any(not read.isdisjoint(node.ins) for node in nodes if node.op.name == "ref.is_null")
+
+
+@pytest.mark.parametrize(
+    ("item", "early"),
+    [("ref.null extern", False), ("ref.null any", False), ("ref.i31 (i32.const 1)", True)],
+)  # fmt: skip
+def test_null_is_never_collected(item: str, early: bool) -> None:
+    kind = "externref" if "extern" in item else "anyref"
+    text = f"""(module (table 3 {kind}) (elem (table 0) (i32.const 1) {kind} (item ({item})))
+      (func (export "f") (param i32) (result i32) (ref.is_null (table.get (local.get 0)))))"""
+    content = bytes(wat2wasm(text))
+    features = frozenset(feature.value for feature in required_features(decode(content)))
+    case = Case(content, (Invocation("f", (Value("i32", 1),)),), features=features)
+    alive, control = kept_alive(case, None), kept_alive(case, None, Kept.CONTROL)
+    assert alive is not None
+    assert control is not None
+    assert not mistakes_what_it_reads(alive)
+    assert mistakes_what_it_reads(control)
+    assert is_early(case, mistakes_what_it_reads) is early
+
+
+@pytest.mark.parametrize(("items", "there"), [("ref.null any", False), ("ref.i31 (i32.const 1)", True)])
+def test_items_of_segments_are_asked_for_objects(items: str, there: bool) -> None:
+    module = decode(bytes(wat2wasm(f"(module (elem anyref (item (ref.null any)) (item ({items}))))")))
+    assert kept(module, None, Kept.QUESTION)
+    validate(module)
+    seen = run_case(Case(encode(module), features=frozenset({"gc"})))
+    assert ("unreachable" in str(seen.instantiation)) is there
+
+
 @pytest.mark.parametrize(
     ("code", "wrong", "lost"),
     [
@@ -198,12 +235,12 @@ def test_what_is_there_at_the_start_is_kept_side_by_side() -> None:
     assert table.elements[:7] == ("i31:1", "i31:2", "i31:3", "struct(i32:0x9)", "i31:5", "i31:5", "null")
 
 
-@pytest.mark.parametrize("control", [False, True])
-def test_cases_mean_the_same(control: bool) -> None:
+@pytest.mark.parametrize("form", [Kept.KEEPS, Kept.CONTROL])
+def test_cases_mean_the_same(form: Kept) -> None:
     changed = 0
     for target, index in product(("gc", "refs", "tries", "mixed"), range(8)):
         case = make_case(target, 5, index)
-        alive = kept_alive(case, None, control)
+        alive = kept_alive(case, None, form)
         if alive is None:
             continue
         changed += 1

@@ -5,13 +5,15 @@
                                global.get $next  i32.const 1  i32.add  i32.const 1023  i32.and  global.set $next
 
 That changes nothing but when an object is garbage, which nothing shows. In the ``control`` the table gets null instead,
-and the operand stays where it is: what loses it from there loses it still.
+and the operand stays where it is: what loses it from there loses it still. The ``question`` is a trap instead, where
+what would be kept is an object: with null alone there is no garbage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final
 
 from wasm.canonical import Types
@@ -32,6 +34,16 @@ _NOT_NEW: Final = frozenset({"local.get", "local.tee", "ref.null", "ref.i31", "r
 """Rows that move a reference that is there, or give one that is no object."""
 
 
+class Kept(Enum):
+    """What the code does that is put into a case."""
+
+    KEEPS = auto()
+    CONTROL = auto()
+    """The same, but for keeping anything."""
+    QUESTION = auto()
+    """It traps where there is an object to keep."""
+
+
 @dataclass(slots=True)
 class _Locals:
     """Locals of our own in a function; ``first`` is the index of the first one."""
@@ -50,7 +62,7 @@ class _Locals:
 @dataclass(slots=True)
 class _Keeper:
     module: Module
-    control: bool
+    form: Kept
     types: Types
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By top: the table, and the global that counts."""
@@ -69,7 +81,9 @@ class _Keeper:
 
     def keep(self, get: Instr, top: str) -> list[Instr]:
         table, count = self.place(top)
-        value: Instr = (OPS["ref.null"], top) if self.control else get
+        if self.form is Kept.QUESTION:
+            return [get, OPS["ref.is_null"].bare, *code("i32.eqz  if  unreachable  end")]
+        value: Instr = (OPS["ref.null"], top) if self.form is Kept.CONTROL else get
         step = code(f"global.get {count}  i32.const 1  i32.add  i32.const {ROOM - 1}  i32.and  global.set {count}")
         return [(OPS["global.get"], count), value, (OPS["table.set"], table), *step]
 
@@ -90,7 +104,7 @@ class _Keeper:
             top = self.top(type_)
             if top is not None:
                 kept += self.keep(restored[-1], top)
-        return kept if self.control else [*spilled, *kept, *restored]
+        return kept if self.form is Kept.CONTROL else [*spilled, *kept, *restored]
 
     # --- what is there at the start ----------------------------------------------------------------------------------
 
@@ -98,7 +112,7 @@ class _Keeper:
         """The code that keeps what segments, tables and globals begin with; the control reads segments only."""
         # As they are before places are added to them.
         globals_, tables = self.module.global_types(), self.module.table_types()
-        made = self._segments()
+        made = self._segments(locals_)
         for index, type_ in enumerate(globals_):
             top = self.top(type_.type)
             if top is not None:
@@ -112,10 +126,10 @@ class _Keeper:
                 get: list[Instr] = [
                     (OPS[f"{table.index_type}.const"], item), (OPS["table.get"], index), (OPS["local.set"], local)
                 ]  # fmt: skip
-                made += [*(get if not self.control else ()), *self.keep((OPS["local.get"], local), top)]
+                made += [*(get if self.form is not Kept.CONTROL else ()), *self.keep((OPS["local.get"], local), top)]
         return made
 
-    def _segments(self) -> list[Instr]:
+    def _segments(self, locals_: _Locals) -> list[Instr]:
         """Passive segments one behind the other in their hierarchy's table, as far as there is room. The control reads
         them as well, since an engine may be wrong about just that, and puts nulls over it."""
         made: list[Instr] = []
@@ -129,19 +143,24 @@ class _Keeper:
             items = min(len(elem.init), ROOM - at)
             used[top] = at + items
             made += [*code(f"i32.const {at}  i32.const 0  i32.const {items}"), (OPS["table.init"], (index, table))]
-            if self.control:
+            if self.form is Kept.CONTROL:
                 null: Instr = (OPS["ref.null"], top)
                 made += [*code(f"i32.const {at}"), null, *code(f"i32.const {items}"), (OPS["table.fill"], table)]
+            if self.form is Kept.QUESTION:
+                for item in range(at, at + items):
+                    local = locals_.of(ref(top), 0)
+                    made += [*code(f"i32.const {item}"), (OPS["table.get"], table), (OPS["local.set"], local)]
+                    made += self.keep((OPS["local.get"], local), top)
         for top, items in used.items():
             made += code(f"i32.const {items & ROOM - 1}  global.set {self.places[top][1]}")
         return made
 
 
-def kept(module: Module, rows: Collection[str] | None, control: bool = False) -> bool:
+def kept(module: Module, rows: Collection[str] | None, form: Kept = Kept.KEEPS) -> bool:
     """Change a valid module: what instructions of these rows give stays alive, and what is there at the start for
     ``ITEMS``; all of it for None. False if there is nothing of that kind."""
     graphs = ModuleGraphs(module)
-    keeper = _Keeper(module, control, graphs.context.types)
+    keeper = _Keeper(module, form, graphs.context.types)
     # Tables and globals are added while this goes on, so graphs come first: they know the module as it was.
     work = [(func, graphs.graph(number)) for number, func in enumerate(module.funcs)]
     locals_ = _Locals(0)
@@ -169,7 +188,7 @@ def _is_wanted(node: Node, rows: Collection[str] | None) -> bool:
 def giving(module: Module) -> list[str]:
     """The rows of a valid module that ``kept`` keeps something of, with ``ITEMS`` and what makes objects at first."""
     graphs = ModuleGraphs(module)
-    keeper = _Keeper(module, False, graphs.context.types)
+    keeper = _Keeper(module, Kept.KEEPS, graphs.context.types)
     found = {
         node.op.name
         for number in range(len(module.funcs))
