@@ -184,7 +184,11 @@ def test_the_harness_takes_worker_and_nursery_along() -> None:
 def test_orphans_of_others_are_not_ours_to_wait_for(engine: WorkerEngine, seven: Case) -> None:
     """Whoever is given orphans has to wait for them, or they stay as zombies until the end of the night."""
     forked(engine, seven)
-    code = "import subprocess, sys; print(subprocess.Popen(['sleep', '60']).pid)"
+    # Without our pipes, whose end we would wait for: all of the 60 seconds.
+    code = """if True:
+        import subprocess
+        print(subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid)
+    """
     orphan = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     try:
         assert parent_of(orphan) != os.getpid()
