@@ -29,7 +29,7 @@ from typing import Final
 
 from oracles.clients import find_pip, is_quiet, quietly, run_client
 from oracles.engine import EngineUnavailable, Releases
-from oracles.versions import is_release, nearest_to, version_key
+from oracles.versions import is_release, nearest_to, same_release, version_key
 from wasm import cache
 
 _NODES: Final = {
@@ -243,7 +243,7 @@ def own_or_package(name: str, module: str, version: str, offline: bool = False) 
 
 
 def _own_folder(package: str, module: str, version: str) -> Path | None:
-    found = importlib.util.find_spec(module) if version == own(package) else None
+    found = importlib.util.find_spec(module) if same_release(version, own(package)) else None
     if found is None or found.origin is None:
         return None
     return Path(found.origin).parents[1 if found.submodule_search_locations else 0]

@@ -14,6 +14,12 @@ def version_key(version: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"[.+-]", version))
 
 
+def same_release(one: str, other: str) -> bool:
+    """Whether two numbers name one release: zeros at the end are nothing to a package index (PEP 440), so that what
+    pip has as 1.0.42.0 says 1.0.42 itself."""
+    return re.sub(r"(\.0)+$", "", one) == re.sub(r"(\.0)+$", "", other)
+
+
 def unfinished(version: str) -> bool:
     """Whether this is how a release's name begins, ``33`` or ``33.0``: all that are fetched have three numbers."""
     return _UNFINISHED.match(version) is not None

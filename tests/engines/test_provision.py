@@ -113,7 +113,8 @@ def test_what_this_python_has_is_not_fetched(package: str, file: str) -> None:
     """Modules of several files, and those of one."""
     release = provision.own(package)
     for get in (provision.own_or_wheel, provision.own_or_package):
-        assert (get(package, package, release, offline=True) / file).exists()
+        for name in (release, f"{release}.0"):
+            assert (get(package, package, name, offline=True) / file).exists()
         with pytest.raises(EngineUnavailable):
             get(package, package, "0.0.0", offline=True)
 
