@@ -31,7 +31,7 @@ from fuzz.triage.neutral import executed_rows, neutralized, present_rows
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import ANSWERED, RUNS_NOTHING, is_telling
-from fuzz.triage.tail_calls import untailed
+from fuzz.triage.tail_calls import TAIL_CALLS, untailed
 from fuzz.triage.wide_calls import is_firm, least_of, narrowed, needs_vectors
 from oracles.engine import EngineId
 from wasm.case import Case
@@ -87,7 +87,8 @@ def _rows_in(content: bytes) -> frozenset[str]:
 def name_of(bucket: Signature, about: Essentials) -> str:
     """A few words: ``cranelift: wrong value, i32.rotl`` or ``cranelift: crash, results >= 254``."""
     rows = sorted(about.rows)
-    words = [*(["types of earlier modules"] if about.left else []), *(["tail calls"] if about.tails else []),
+    words = [*(["types of earlier modules"] if about.left else []),
+             *([about.tail or "tail calls"] if about.tails else []),
              *(["collected too early"] if about.early else []),
              *(["what is there at the start"] if ITEMS in about.lost else []),
              *(["by where values lie"] if about.by_places else []),
@@ -143,6 +144,8 @@ def united(known: Cause, again: Cause, telling: bool = False) -> dict[str, tuple
     says_something = theirs.specific or theirs.shape or theirs.reasons or theirs.tails or theirs.early
     if needs_less or (mine.rough and not theirs.rough and says_something):
         essentials = again.essentials
+    elif mine.tails and theirs.tails and not (kinds := theirs.fixed & TAIL_CALLS) <= mine.fixed:
+        essentials = replace(mine, fixed=mine.fixed | kinds, tail="").words()
     elif not theirs.reasons <= mine.reasons:
         essentials = replace(mine, reasons=mine.reasons | theirs.reasons).words()
     elif common.specific != mine.specific and (common.specific or telling or common.by_places):
@@ -309,7 +312,7 @@ def _still_wrong(
     for one in about:
         for side, size in least_of(dict(one.shape)).items() if one.calls else ():
             sizes[side] = min(size, sizes.get(side, size))
-    plain = untailed(suspect.case) if any(one.tails for one in about) else None
+    plain = untailed(suspect.case, frozenset().union(*(one.tail_calls for one in about if one.tails)))
     narrow = narrowed(plain or suspect.case, sizes) if sizes else None
     case = narrow or plain or suspect.case
     lost = frozenset().union(*(one.lost for one in about))

@@ -33,7 +33,8 @@ from fuzz.triage.neutral import neutralizable, neutralized, present_rows, row_of
 from fuzz.triage.neutral_code import Form
 from fuzz.triage.places import NOWHERE, Elsewhere
 from fuzz.triage.signature import is_plumbing
-from fuzz.triage.tail_calls import has_tail_call, untailed
+from fuzz.triage.tail_calls import TAIL_CALLS, untailed
+from fuzz.triage.tail_kinds import the_only_kind
 from fuzz.triage.wide_calls import LEAST, SMALL, About, Vectors, is_about, least_of, vectors_in
 from wasm.case import Case, CaseKind
 from wasm.decode import decode
@@ -52,6 +53,7 @@ _CALLS: Final = "!calls"
 _BECAUSE: Final = "because: "
 _LOST: Final = "lost: "
 _BESIDES: Final = "besides the first "
+_TAIL: Final = "by one kind: "
 _NOW: Final = {"select_t": "select", "(select_t)": "(select)", "~select_t": "~select",
                _LOST + "select_t": _LOST + "select"}  # fmt: skip
 """What releases before this one wrote."""
@@ -86,7 +88,8 @@ class Essentials:
     ``untrapped``: a specific row should trap at the end. ``high``: it needs an unsigned i32 with its top bit set, where
     that is widened or is an address. ``placed``: it comes and goes with where values lie, so that
     rows are only where it was seen. ``left``: it needs modules before it in the same process that have types and no
-    more, so that rows are only where these were met.
+    more, so that rows are only where these were met. ``tail``: the row of the one kind of tail call that it is about,
+    "" for all.
     """
 
     specific: frozenset[str] = frozenset()
@@ -110,6 +113,7 @@ class Essentials:
     untrapped: bool = False
     high: bool = False
     left: bool = False
+    tail: str = ""
 
     @property
     def rows(self) -> frozenset[str]:
@@ -118,6 +122,11 @@ class Essentials:
             return self.lost - {ITEMS}
         anywhere = self.calls or self.tails or self.placed or self.left
         return frozenset() if anywhere else self.specific or self.fixed
+
+    @property
+    def tail_calls(self) -> frozenset[str]:
+        """The rows without which there is no tail call that it may be about."""
+        return frozenset({self.tail}) if self.tail else TAIL_CALLS
 
     @property
     def by_places(self) -> bool:
@@ -141,14 +150,16 @@ class Essentials:
         if self.by_places:
             return not self.handled or (_HANDLER in rows and not rows.isdisjoint(_THROWS))
         shape = least_of(dict(self.shape)).items() if self.calls else self.shape
-        if self.tails and not has_tail_call(rows):
+        # A kind of tail call that it was not seen with yet is looked at once: it may have a way of its own.
+        if self.tails and rows.isdisjoint(TAIL_CALLS & self.fixed or TAIL_CALLS):
             return False
         return self.rows <= rows and all(sizes.get(name, 0) >= least for name, least in shape)
 
     def words(self) -> tuple[str, ...]:
         """As a cause keeps them: ``i32.rotl``, ``results >= 254``, ``(call)`` for fixed and ``~i32.ctz`` for incidental
         ones, ``!alone``, ``a constant operand``, ``!calls``, ``?`` for rough, ``because: ...``, ``lost: ...``,
-        ``besides the first memory``, ``?results >= 5`` for perhaps, ``_FLAGS``. ``of_words`` reads them back."""
+        ``besides the first memory``, ``by one kind: ...``, ``?results >= 5`` for perhaps, ``_FLAGS``. ``of_words``
+        reads them back."""
         shape = (f"{name} >= {least}" for name, least in self.shape)
         rough = ("?",) if self.rough else ()
         alone = (_CONSTANT if self.constant else _ALONE,) if self.alone else (_CALLS,) if self.calls else ()
@@ -157,7 +168,8 @@ class Essentials:
         perhaps = (f"?{name} >= {least}" for name, least in self.perhaps)
         more = (*(word for name, word in _FLAGS.items() if getattr(self, name)),
                 *(_LOST + name for name in sorted(self.lost)),
-                *([_BESIDES + self.besides] if self.besides else []))  # fmt: skip
+                *([_BESIDES + self.besides] if self.besides else []),
+                *([_TAIL + self.tail] if self.tail else []))  # fmt: skip
         return (*reasons, *sorted(self.specific), *alone, *more, *shape, *rest, *perhaps, *rough)
 
     @staticmethod
@@ -167,7 +179,7 @@ class Essentials:
         specific, fixed, incidental, reasons, lost = set(), set(), set(), set(), set()
         shape: list[tuple[str, int]] = []
         perhaps: list[tuple[str, int]] = []
-        other = ""
+        other = tail = ""
         for word in words:
             word = _NOW.get(word, word)
             name, at_least, size = word.partition(" >= ")
@@ -179,6 +191,8 @@ class Essentials:
                 lost.add(word.removeprefix(_LOST))
             elif word.startswith(_BESIDES):
                 other = word.removeprefix(_BESIDES)
+            elif word.startswith(_TAIL):
+                tail = word.removeprefix(_TAIL)
             elif at_least:
                 (perhaps if name.startswith("?") else shape).append((name.lstrip("?"), int(size)))
             elif word.startswith("("):
@@ -190,7 +204,7 @@ class Essentials:
         return Essentials(
             frozenset(specific), frozenset(fixed), frozenset(incidental), tuple(shape), "?" in words,
             _ALONE in words or _CONSTANT in words, _CONSTANT in words, _CALLS in words, frozenset(reasons),
-            tuple(perhaps), lost=frozenset(lost), besides=other,
+            tuple(perhaps), lost=frozenset(lost), besides=other, tail=tail,
             **{name: word in words for name, word in _FLAGS.items()},
         )  # fmt: skip
 
@@ -315,7 +329,8 @@ def _about_calls(
     plain = untailed(case)
     if plain is not None and not still_shows(plain):
         # Little else of what a compiler makes changes by that, so it is believed of a case that nobody made small, too.
-        return Essentials(fixed=about.fixed, tails=True, placed=about.placed)
+        tail = "" if about.placed else the_only_kind(case, still_shows)
+        return Essentials(fixed=about.fixed, tails=True, placed=about.placed, tail=tail)
     shape, perhaps = about.shape, list(about.perhaps)
     for side, size in measure(module).items():
         if size < LEAST.get(side, size + 1):

@@ -70,7 +70,9 @@ def same_cause(one: Cause, other: Cause, telling: bool = False) -> bool:
     if (mine.by_places and theirs.alone) or (mine.alone and theirs.by_places):
         return False
     if mine.tails or theirs.tails:
-        return mine.tails and theirs.tails
+        # What is about one kind alone has been seen with that one.
+        seen = mine.tail in ("", *theirs.fixed) and theirs.tail in ("", *mine.fixed)
+        return mine.tails and theirs.tails and seen
     if mine.early != theirs.early or _other_index(mine, theirs):
         return False
     if mine.besides == theirs.besides != "" and _accesses(mine) and _accesses(theirs):

@@ -24,27 +24,22 @@ TAIL_CALLS: Final = frozenset(op.name for op in _PLAIN)
 _OPENS: Final = frozenset({"block", "loop", "if", "try_table"})
 
 
-def has_tail_call(rows: Collection[str]) -> bool:
-    """Whether some of these rows is a tail call."""
-    return not TAIL_CALLS.isdisjoint(rows)
-
-
-def untailed(case: Case) -> Case | None:
-    """The case without tail calls; None if it has none, or would not mean the same."""
+def untailed(case: Case, rows: Collection[str] = TAIL_CALLS) -> Case | None:
+    """The case without these tail calls; None if it has none, or would not mean the same."""
     module = module_of(case)
     if module is None:
         return None
-    if not any(op in _PLAIN for func in module.funcs for op, _ in func.body):
+    if not any(op.name in rows for func in module.funcs for op, _ in func.body):
         return None
     for func in module.funcs:
-        func.body = _without(func.body)
+        func.body = _without(func.body, rows)
     changed = case.with_content(encode(module))
     before, after = (run_case(one, None, Budget(steps=STEPS)) for one in (case, changed))
     same = (before.instantiation, before.outcomes) == (after.instantiation, after.outcomes)
     return changed if same and changed.content != case.content else None
 
 
-def _without(body: list[Instr]) -> list[Instr]:
+def _without(body: list[Instr], rows: Collection[str]) -> list[Instr]:
     made: list[Instr] = []
     around: list[str] = []
     for op, imm in body:
@@ -52,7 +47,7 @@ def _without(body: list[Instr]) -> list[Instr]:
             around.append(op.name)
         elif op.name == "end" and around:
             around.pop()
-        if op in _PLAIN and "try_table" not in around:
+        if op.name in rows and "try_table" not in around:
             made += [(_PLAIN[op], imm), OPS["return"].bare]
         else:
             made.append((op, imm))
