@@ -67,6 +67,9 @@ _SET_PDEATHSIG = 1
 def slot_main(pipe: Connection, plan: Plan) -> None:
     """The process: orders come in, reports go out; ends when the parent closes the pipe or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A request to end that goes to all processes of a job is for the parent as well. A handler, since workers would
+    # inherit SIG_IGN.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     _die_with_parent()
     slot = _Slot(pipe, plan)

@@ -13,6 +13,7 @@ from fuzz.archive.disk import ArchiveError
 from fuzz.campaign.loop import Campaign
 from fuzz.campaign.messages import Plan
 from fuzz.campaign.settings import Settings
+from fuzz.cli.stopping import stoppable
 from fuzz.records.history import Series
 from fuzz.report.live import observer
 from fuzz.triage import known
@@ -31,7 +32,8 @@ def main() -> int:
     series = Series(("returns",), int(seed), "1")
     plan = Plan((f"faulty{fault}",), series, opener=open_faulty)
     settings = Settings(None, int(cases), int(jobs), max_per_signature=1000, minimize_seconds=0)
-    summary = Campaign(plan, settings, archive, known.none(), observer(json_lines=True)).run()
+    with stoppable():
+        summary = Campaign(plan, settings, archive, known.none(), observer(json_lines=True)).run()
     archive.close()
     return int(summary.exit_code)
 

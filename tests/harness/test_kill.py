@@ -41,19 +41,40 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     assert second.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("moment", ["at once", "while it runs"])
-def test_an_interrupt_ends_with_the_summary(tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "asked"),
+    [("at once", signal.SIGINT), ("while it runs", signal.SIGINT), ("while it runs", signal.SIGTERM)],
+)
+def test_an_interrupt_ends_with_the_summary(tmp_path: Path, moment: str, asked: signal.Signals) -> None:
     process = kill_sweep.start(tmp_path, cases=10_000)
     assert process.stdout is not None
     first = process.stdout.readline()
     if moment == "while it runs":
         process.stdout.readline()
     children = kill_sweep.slots_of(process.pid)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    os.killpg(process.pid, asked)  # as a terminal does, or timeout and who ends a job: to the whole group
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors.decode()
     assert errors == b""
     rows = kill_sweep.rows(first + output)
     assert rows[-1]["type"] == "summary"
     assert rows[-1]["interrupted"] is True
+    assert not rows[-1]["errors"]
     assert kill_sweep.all_gone(children)
+
+
+def test_a_request_to_end_that_slots_get_as_well_is_no_failure(tmp_path: Path) -> None:
+    """What ends a job asks all of its processes, and a slot may be faster than the run."""
+    process = kill_sweep.start(tmp_path, cases=10_000)
+    assert process.stdout is not None
+    first = process.stdout.readline() + process.stdout.readline()
+    slots = kill_sweep.slots_of(process.pid)
+    assert slots
+    for slot in slots:
+        os.kill(slot, signal.SIGTERM)
+    first += process.stdout.readline() + process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors.decode()
+    assert kill_sweep.rows(first + output)[-1]["errors"] == []
+    assert kill_sweep.all_gone(slots)
